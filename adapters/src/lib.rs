@@ -1,0 +1,1 @@
+//! The ways out to receivers: modules of one shape.

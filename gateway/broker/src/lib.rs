@@ -1,0 +1,1 @@
+//! JetStream: streams, publishing, consuming, and the supervised nats-server.

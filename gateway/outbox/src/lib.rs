@@ -1,0 +1,1 @@
+//! The durable outbox (sled) and the spool of packets.

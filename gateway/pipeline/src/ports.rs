@@ -1,0 +1,358 @@
+//! The traits through which the pipeline reaches time, storage, network and receivers.
+//! Each has two implementations and one contract suite (`contract.rs` beside the trait's users).
+
+use std::io::BufRead;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use jiff::Timestamp;
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest};
+use lienthong_schemas::organ::ReceiverToken;
+
+use crate::record::{
+    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, State,
+};
+
+/// Our own trouble: a disk, the store, the broker. Retried; a sender hears "try again later" and no more.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{place}: {cause}")]
+pub struct Fault {
+    /// Which of our parts.
+    pub place: &'static str,
+    /// What it said.
+    pub cause: String,
+}
+
+impl Fault {
+    /// A fault of `place`.
+    pub fn new(place: &'static str, cause: impl std::fmt::Display) -> Self {
+        Self { place, cause: cause.to_string() }
+    }
+}
+
+/// Time. `SystemClock` in the program, `ManualClock` in tests.
+#[async_trait]
+pub trait Clock: Send + Sync + 'static {
+    /// Wall clock.
+    fn now(&self) -> Timestamp;
+    /// Returns when [`Clock::now`] is at or after `due`.
+    async fn sleep_until(&self, due: Timestamp);
+}
+
+/// A packet in `incoming/`: received whole, nobody vouches for it, thrown away when dropped.
+pub trait Incoming: Send + Sync {
+    /// SHA-256, made while the bytes came in.
+    fn digest(&self) -> PacketDigest;
+    /// Number of bytes.
+    fn bytes(&self) -> u64;
+    /// The bytes from the start; may be opened more than once.
+    fn open(&self) -> Result<Box<dyn BufRead + Send>, Fault>;
+}
+
+/// A sink for a packet that is coming in.
+#[async_trait]
+pub trait IncomingWriter: Send {
+    /// Appends.
+    async fn write(&mut self, chunk: Bytes) -> Result<(), Fault>;
+    /// Ends the packet. What was written is not yet durable.
+    async fn finish(self: Box<Self>) -> Result<Box<dyn Incoming>, Fault>;
+}
+
+/// Packets on disk (design.md B2): `incoming/`, `blobs/`, `admissions/`.
+#[async_trait]
+pub trait Spool: Send + Sync + 'static {
+    /// Opens a new file in `incoming/`.
+    async fn receive(&self) -> Result<Box<dyn IncomingWriter>, Fault>;
+
+    /// B2: blob and admission are fdatasynced, renamed, and both folders fsynced when this returns. Repeating it for
+    /// the same document does no harm; the first admission stays.
+    async fn admit(&self, packet: Box<dyn Incoming>, admission: &Admission) -> Result<(), Fault>;
+
+    /// Takes a blob that did not come through intake (fetched from the Object Store) under its digest, durably.
+    async fn adopt(&self, packet: Box<dyn Incoming>) -> Result<(), Fault>;
+
+    /// The admission of a document, `None` when there is none.
+    async fn admission(&self, id: DocumentId) -> Result<Option<Admission>, Fault>;
+
+    /// Notes durably, beside the admission, that a delivery of this document is settled.
+    async fn settled(&self, document: DocumentId, delivery: DeliveryId, state: State) -> Result<(), Fault>;
+
+    /// The file of a blob, `None` when the spool does not have it.
+    async fn blob(&self, digest: PacketDigest) -> Result<Option<PathBuf>, Fault>;
+}
+
+/// What became of an admission in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// It was new.
+    Inserted,
+    /// The store had this document already; nothing changed.
+    Existing,
+}
+
+/// What became of a hand-off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandOff {
+    /// Ours to deliver from now on.
+    Taken,
+    /// Already taken (a repeat by the broker) or an older generation.
+    Known,
+    /// Already settled: nothing to do.
+    Settled,
+}
+
+/// A change of one delivery. Each is one atomic batch: record, indexes, history line and event together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// The broker acknowledged this generation.
+    Published {
+        /// Which one.
+        generation: u32,
+    },
+    /// An attempt failed; the next one is not before `due`.
+    AttemptFailed {
+        /// Next attempt, not before.
+        due: Timestamp,
+        /// Counts towards parking.
+        document_fault: bool,
+        /// Never given up by time while this holds.
+        ours_to_fix: bool,
+        /// Code and cause.
+        note: String,
+    },
+    /// The delivery's attempts are over, or it waits for somebody: any state but `Queued`.
+    Settled {
+        /// The new state.
+        state: State,
+        /// The receiver's answer or our reason.
+        note: String,
+    },
+    /// The report to the sender that a `received` or `given_up` delivery asked for has been admitted.
+    Reported,
+    /// Back to `Queued` with the next generation.
+    Requeued {
+        /// Who and why.
+        note: String,
+    },
+}
+
+/// A delivery whose outcome the sender has yet to be told by a status packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingReport {
+    /// The delivery as it is.
+    pub delivery: Delivery,
+    /// When it was settled: the status packet's `Timestamp`, so that a repeat makes the same packet.
+    pub at: Timestamp,
+}
+
+/// Numbers for metrics and `/readyz`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Deliveries that are not in a final state.
+    pub pending: u64,
+    /// Of these, not yet acknowledged by the broker.
+    pub unpublished: u64,
+    /// `accepted_at` of the oldest pending delivery.
+    pub oldest_pending: Option<Timestamp>,
+}
+
+/// The durable outbox. Everything that returns `Ok` is on disk (design.md A fact 4): one committer, one barrier.
+/// After a failed barrier every call fails until the store is opened anew.
+#[async_trait]
+pub trait OutboxStore: Send + Sync + 'static {
+    /// Writes a document, its deliveries, keys and first events. The store sets `order` of each delivery.
+    async fn admit(&self, admission: &Admission) -> Result<Admitted, Fault>;
+
+    /// Documents under the same (From, DocumentId) key.
+    async fn known(&self, name: [u8; 16]) -> Result<Vec<KnownDocument>, Fault>;
+    /// The document that a status key was first seen on.
+    async fn status_seen(&self, status: [u8; 16]) -> Result<Option<DocumentId>, Fault>;
+    /// The document and packet digest that an idempotency key stands for, unless older than `not_before`.
+    async fn idempotent(
+        &self,
+        key: &IdempotencyKey,
+        not_before: Timestamp,
+    ) -> Result<Option<(DocumentId, PacketDigest)>, Fault>;
+
+    /// One delivery.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault>;
+    /// All deliveries of a document, in the order of admission.
+    async fn deliveries_of(&self, id: DocumentId) -> Result<Vec<Delivery>, Fault>;
+    /// The newest 50 lines, oldest first.
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, Fault>;
+
+    /// Deliveries that the broker has not acknowledged in their generation: urgent lane first, then by order.
+    async fn unpublished(&self, limit: usize) -> Result<Vec<Delivery>, Fault>;
+    /// Events that `EVENTS` has not acknowledged, oldest first, each with the number to confirm it by.
+    async fn unsent_events(&self, limit: usize) -> Result<Vec<(u64, Event)>, Fault>;
+    /// These events are in `EVENTS`.
+    async fn events_sent(&self, numbers: Vec<u64>) -> Result<(), Fault>;
+
+    /// Takes a delivery over for dispatch. Unknown ones are stored; known ones are marked. `handed_off` is set.
+    async fn hand_off(&self, delivery: Delivery) -> Result<HandOff, Fault>;
+    /// Receivers of this adapter that have deliveries handed off and `Queued`.
+    async fn receivers(&self, adapter: AdapterKind) -> Result<Vec<ReceiverToken>, Fault>;
+    /// The first `limit` such deliveries of one receiver and lane, in order.
+    async fn heads(
+        &self,
+        adapter: AdapterKind,
+        receiver: &ReceiverToken,
+        lane: Lane,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, Fault>;
+    /// The first delivery in order, of either lane, published or not, that is `Queued` or `Parked` at this receiver and
+    /// has this key.
+    async fn first_correlated(
+        &self,
+        receiver: &ReceiverToken,
+        key: CorrelationKey,
+    ) -> Result<Option<Delivery>, Fault>;
+
+    /// Applies a change. `None` when the delivery is unknown or the change does not fit its state (it is settled
+    /// already, or the generation is an older one); then nothing is written.
+    async fn transition(
+        &self,
+        id: DeliveryId,
+        at: Timestamp,
+        change: Transition,
+    ) -> Result<Option<Delivery>, Fault>;
+
+    /// Deliveries settled as `Received` or `GivenUp` with `reportable`, and not yet `Reported`.
+    async fn pending_reports(&self, limit: usize) -> Result<Vec<PendingReport>, Fault>;
+
+    /// Numbers; answered without a scan.
+    async fn stats(&self) -> Result<StoreStats, Fault>;
+
+    /// Ends the committer after what is queued; later calls fail.
+    async fn close(&self) -> Result<(), Fault>;
+}
+
+/// What one message of `DELIVERIES` carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryMessage {
+    /// The delivery as the accepting gateway has it.
+    pub delivery: Delivery,
+    /// The packet, when it is at most 256 KiB; else it is in the Object Store under its digest.
+    pub inline: Option<Bytes>,
+}
+
+/// A message taken from the broker; acknowledged after the hand-off is on disk, else it comes again.
+#[async_trait]
+pub trait Taken: Send {
+    /// What came. `Err`: the message cannot be read (newer version, broken header); it is to be put aside and counted.
+    fn message(&self) -> Result<DeliveryMessage, Fault>;
+    /// Acknowledges, and waits for the broker to confirm.
+    async fn ack(self: Box<Self>) -> Result<(), Fault>;
+    /// Gives it back, to come again after `delay`.
+    async fn again(self: Box<Self>, delay: Duration) -> Result<(), Fault>;
+}
+
+/// The broker (design.md B7). Every call may fail at any time and is repeated with the same ids.
+#[async_trait]
+pub trait Broker: Send + Sync + 'static {
+    /// Connected, and streams and consumers read back as they should be.
+    async fn ready(&self) -> Result<(), Fault>;
+    /// Puts a delivery on its subject under Nats-Msg-Id `<delivery id>:g<generation>`; returns when it is stored.
+    async fn publish(&self, message: &DeliveryMessage) -> Result<(), Fault>;
+    /// Puts a blob into the Object Store under its digest unless it is there already with this length.
+    async fn put_blob(&self, digest: PacketDigest, bytes: u64, file: PathBuf) -> Result<(), Fault>;
+    /// Writes a blob of the Object Store into `sink` and returns it finished, its digest checked.
+    async fn fetch_blob(
+        &self,
+        digest: PacketDigest,
+        sink: Box<dyn IncomingWriter>,
+    ) -> Result<Box<dyn Incoming>, Fault>;
+    /// Puts an event on `lt.evt.<document id>`; returns when it is stored.
+    async fn publish_event(&self, event: &Event) -> Result<(), Fault>;
+    /// The messages of one adapter and lane. Rides out disconnections; ends only on shutdown.
+    async fn deliveries(
+        &self,
+        adapter: AdapterKind,
+        lane: Lane,
+    ) -> Result<BoxStream<'static, Box<dyn Taken>>, Fault>;
+}
+
+/// What an adapter is to hand over.
+#[derive(Clone, Debug)]
+pub struct Consignment {
+    /// Ids, sender, receiver, kind; the same on every attempt.
+    pub delivery: Delivery,
+    /// The packet's bytes, exactly as they came.
+    pub packet: PathBuf,
+    /// The time of this attempt, for signatures over it.
+    pub at: Timestamp,
+}
+
+/// The receiver's side took it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handover {
+    /// `Received`, `HandedOver` or `Offered`.
+    pub state: State,
+    /// The receiver's answer, escaped and cut to 200 characters.
+    pub note: String,
+}
+
+/// Why a delivery failed (design.md B6); decides what happens next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureClass {
+    /// The receiver's last word: settled as `refused`.
+    Permanent,
+    /// Wrong settings, keys, names: the receiver is paused, an alarm, never a 02.
+    OursToFix,
+    /// The receiver is in trouble: it is paused.
+    Receiver,
+    /// This document is in trouble; three times while other traffic passes, and it is parked.
+    Document,
+}
+
+impl FailureClass {
+    /// The label in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Permanent => "permanent",
+            Self::OursToFix => "ours_to_fix",
+            Self::Receiver => "receiver",
+            Self::Document => "document",
+        }
+    }
+}
+
+/// A failed attempt.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {note}")]
+pub struct DeliveryFailure {
+    /// What follows from it.
+    pub class: FailureClass,
+    /// A stable word: `http_503`, `connect`, `timeout`, `tls_name`, `cut_body`, `redirect` ...
+    pub code: String,
+    /// The cause for a person, escaped and cut to 200 characters.
+    pub note: String,
+    /// The receiver's Retry-After.
+    pub retry_after: Option<Duration>,
+}
+
+/// A way out. It tries once: no retry, no sleep, no knowledge of stores or brokers. Called twice, it does no harm.
+#[async_trait]
+pub trait Adapter: Send + Sync + 'static {
+    /// Which one.
+    fn kind(&self) -> AdapterKind;
+    /// One attempt.
+    async fn deliver(&self, consignment: &Consignment) -> Result<Handover, DeliveryFailure>;
+}
+
+/// All ports of one gateway.
+#[derive(Clone)]
+pub struct Ports {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Files.
+    pub spool: Arc<dyn Spool>,
+    /// Metadata.
+    pub store: Arc<dyn OutboxStore>,
+    /// Streams.
+    pub broker: Arc<dyn Broker>,
+}

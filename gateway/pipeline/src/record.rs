@@ -1,0 +1,334 @@
+//! What is remembered of a document and its deliveries: the records that stores keep and the broker carries.
+//! Every record is versioned by whoever writes it down (outbox, broker); here are only the values.
+
+use jiff::Timestamp;
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest};
+use lienthong_schemas::organ::OrganId;
+use serde::{Deserialize, Serialize};
+
+/// The id of a connected system, as the settings name it: `a-z 0-9 -`, at most 32 characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SystemId(String);
+
+impl SystemId {
+    /// The id that the settings or the directory wrote; `None` when it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        (!text.is_empty() && text.len() <= 32 && text.bytes().all(fits)).then(|| Self(text.to_owned()))
+    }
+
+    /// The id of what the gateway itself writes (status packets). No connected system can have it.
+    pub fn gateway() -> Self {
+        Self("@gateway".to_owned())
+    }
+
+    /// The id's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for SystemId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The ways out. A new adapter is a folder in `adapters`, a variant here and a `match` arm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdapterKind {
+    /// HTTP POST of the packet to a vendor's document system.
+    VendorHttp,
+}
+
+impl AdapterKind {
+    /// Every adapter there is.
+    pub const ALL: [Self; 1] = [Self::VendorHttp];
+
+    /// The name in subjects, settings, labels and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::VendorHttp => "vendor_http",
+        }
+    }
+}
+
+/// The lane of a delivery at every queue that is ours; from `OtherInfo/Priority` (1-4 are urgent).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// khẩn, thượng khẩn, hỏa tốc, hỏa tốc hẹn giờ.
+    Urgent,
+    /// thường.
+    Normal,
+}
+
+impl Lane {
+    /// Both lanes, urgent first.
+    pub const ALL: [Self; 2] = [Self::Urgent, Self::Normal];
+
+    /// The lane's token in subjects: `u` or `n`.
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::Urgent => "u",
+            Self::Normal => "n",
+        }
+    }
+}
+
+/// Where a document of one receiver goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// The receiving organisation, its code as the directory has it now.
+    pub receiver: OrganId,
+    /// The system that is this organisation's home.
+    pub system: SystemId,
+    /// How that system is reached.
+    pub adapter: AdapterKind,
+}
+
+/// Transport state of one delivery (design.md B6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// On its way inside the gateway.
+    Queued,
+    /// Waits in a mailbox for the receiver to take it.
+    Offered,
+    /// Given to a relay that does not say whether the receiver has it (SMTP 2xx, an axis's OK).
+    HandedOver,
+    /// The receiver's system has it.
+    Received,
+    /// The receiver's system refused it, in its own words.
+    Refused,
+    /// Held for the operator; the rest of the queue goes on.
+    Parked,
+    /// Taken back by its sender before it was handed over.
+    Withdrawn,
+    /// Not deliverable within the time set; the sender is told once.
+    GivenUp,
+    /// No electronic way: the receiver gets paper (`reach = "paper"`), and nothing is sent.
+    Paper,
+}
+
+impl State {
+    /// Nothing more happens by itself.
+    pub const fn is_final(self) -> bool {
+        match self {
+            Self::Queued | Self::Offered | Self::Parked => false,
+            Self::HandedOver | Self::Received | Self::Refused => true,
+            Self::Withdrawn | Self::GivenUp | Self::Paper => true,
+        }
+    }
+
+    /// The name in the API, events and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Offered => "offered",
+            Self::HandedOver => "handed_over",
+            Self::Received => "received",
+            Self::Refused => "refused",
+            Self::Parked => "parked",
+            Self::Withdrawn => "withdrawn",
+            Self::GivenUp => "given_up",
+            Self::Paper => "paper",
+        }
+    }
+
+    /// What a clerk reads, Vietnamese first.
+    pub const fn wording(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Queued => ("đang chờ gửi", "queued"),
+            Self::Offered => ("chờ bên nhận lấy", "waiting to be fetched"),
+            Self::HandedOver => ("đã chuyển tiếp", "handed over"),
+            Self::Received => ("bên nhận đã nhận", "received"),
+            Self::Refused => ("bên nhận từ chối", "refused by the receiver"),
+            Self::Parked => ("tạm giữ, chờ xử lý", "held for the operator"),
+            Self::Withdrawn => ("đã thu hồi", "withdrawn"),
+            Self::GivenUp => ("không gửi được", "given up"),
+            Self::Paper => ("phải gửi bản giấy", "paper copy needed"),
+        }
+    }
+}
+
+/// One document on its way to one receiver. At most 2 KB when written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Same on every attempt, for life.
+    pub id: DeliveryId,
+    /// The document.
+    pub document: DocumentId,
+    /// `From/OrganId`.
+    pub sender: OrganId,
+    /// Where to.
+    pub route: Route,
+    /// Its lane.
+    pub lane: Lane,
+    /// `edxml::PacketKind::id_text` of the packet.
+    pub kind: String,
+    /// The blob.
+    pub digest: PacketDigest,
+    /// The blob's length in bytes.
+    pub bytes: u64,
+    /// When the gateway gave the receipt for it.
+    pub accepted_at: Timestamp,
+    /// Ids that this packet has or refers to; deliveries of one receiver that share one keep their order.
+    pub correlations: Vec<CorrelationKey>,
+    /// A status packet's outcome never makes a status packet.
+    pub reportable: bool,
+
+    /// Transport state.
+    pub state: State,
+    /// Raised by requeue, reroute and adopt; part of Nats-Msg-Id.
+    pub generation: u32,
+    /// The generation that the broker has acknowledged; 0 = none yet.
+    pub published: u32,
+    /// Taken over for dispatch by this gateway.
+    pub handed_off: bool,
+    /// Attempts begun since the delivery was made.
+    pub attempts: u32,
+    /// Failures in a row that were the document's (not the receiver's).
+    pub document_failures: u32,
+    /// Not tried before this time.
+    pub due: Timestamp,
+    /// The last attempt failed in a way that is ours to fix: never given up by time.
+    pub ours_to_fix: bool,
+    /// The order in which this store took its deliveries in; set by the store.
+    pub order: u64,
+}
+
+/// One line of a delivery's history; at most 512 bytes when written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// When.
+    pub at: Timestamp,
+    /// The state after it.
+    pub state: State,
+    /// A word for what happened: `accepted`, `published`, `handed_off`, `attempt_failed`, `settled`, `parked` ...
+    pub event: String,
+    /// How often it had been tried then.
+    pub attempt: u32,
+    /// Failure code or receiver's answer, escaped and cut.
+    pub note: String,
+}
+
+/// What the sender gets, and can show later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The gateway's id of the document.
+    pub document_id: DocumentId,
+    /// When the document was on disk.
+    pub accepted_at: Timestamp,
+    /// `From/OrganId`.
+    pub from: OrganId,
+    /// The sender's own `DocumentId`, escaped for display; empty when the packet has none.
+    pub sender_document_id: String,
+    /// Packet kind, as in the document id.
+    pub kind: String,
+    /// SHA-256 of the bytes received.
+    pub sha256: PacketDigest,
+    /// Their number.
+    pub bytes: u64,
+    /// Which system brought it.
+    pub origin: SystemId,
+    /// Signature verdict: `absent`, `valid`, `unusable`, `invalid`.
+    pub signature: String,
+    /// Subject of the signer's certificate when valid.
+    pub signer: Option<String>,
+    /// What was noticed and did not hinder: stable codes.
+    pub findings: Vec<String>,
+    /// `local`, or `broker` when the broker had it before the receipt.
+    pub durability: String,
+    /// One line a receiver.
+    pub deliveries: Vec<ReceiptLine>,
+}
+
+/// One receiver in a receipt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiptLine {
+    /// The delivery.
+    pub delivery_id: DeliveryId,
+    /// The receiver as the packet names it.
+    pub receiver: OrganId,
+    /// State at the time of the receipt.
+    pub state: State,
+    /// That state for a clerk.
+    pub state_vi: String,
+}
+
+/// What stands in `admissions/<document id>`: enough to build the store anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admission {
+    /// The receipt that was promised.
+    pub receipt: Receipt,
+    /// Its deliveries, as they were at admission.
+    pub deliveries: Vec<Delivery>,
+    /// Keys under which a repeat is recognised (B3).
+    pub keys: RecognitionKeys,
+    /// The sender's `Idempotency-Key`, if there was one.
+    pub idempotency: Option<IdempotencyKey>,
+    /// What a status packet of ours about this document must say.
+    pub subject: StatusSubject,
+}
+
+/// What is needed to answer for a document: the fields of `ResponseFor`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusSubject {
+    /// The sender's `DocumentId`.
+    pub document_id: String,
+    /// `CodeNumber/CodeNotation`.
+    pub code: String,
+    /// `PromulgationDate` as written.
+    pub promulgation_date: String,
+}
+
+/// B3.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecognitionKeys {
+    /// Hash of (From, DocumentId); `None` without a DocumentId.
+    pub name: Option<[u8; 16]>,
+    /// Packet kind, as in the document id.
+    pub kind: String,
+    /// The semantic digest of a document packet of type 0.
+    pub semantic: Option<PacketDigest>,
+    /// Hash of (From, ResponseFor/OrganId, DocumentId, StatusCode, Timestamp) of a status packet.
+    pub status: Option<[u8; 16]>,
+}
+
+/// An `Idempotency-Key`, scoped to its system.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct IdempotencyKey {
+    /// Whose key.
+    pub system: SystemId,
+    /// The header's value, 1-128 visible ASCII characters.
+    pub key: String,
+}
+
+/// A document that the store knows under the same (From, DocumentId).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownDocument {
+    /// Its id.
+    pub id: DocumentId,
+    /// Its keys.
+    pub keys: RecognitionKeys,
+    /// Its packet.
+    pub digest: PacketDigest,
+}
+
+/// A transition, as it goes to `EVENTS`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Unique for life: `<delivery id>:<count>`, counted per delivery; Nats-Msg-Id of the event.
+    pub id: String,
+    /// The document.
+    pub document: DocumentId,
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The receiver.
+    pub receiver: OrganId,
+    /// What happened.
+    pub entry: HistoryEntry,
+}

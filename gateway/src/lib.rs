@@ -1,0 +1,1 @@
+//! The document interconnection gateway: wiring, HTTP and command line.

@@ -1,0 +1,2 @@
+//! The `lienthong` program.
+fn main() {}

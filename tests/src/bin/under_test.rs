@@ -1,0 +1,2 @@
+//! The gateway with crash points, for the acceptance tests.
+fn main() {}

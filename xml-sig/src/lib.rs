@@ -1,0 +1,1 @@
+//! XML Signature for one strict profile: reader, canonicalisation, verify, sign.
