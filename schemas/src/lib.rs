@@ -1,4 +1,7 @@
 //! What the documents say: edXML packets, ids, and the table of rejections.
 
+pub mod edxml;
 pub mod ids;
 pub mod organ;
+pub mod rejections;
+pub mod safe_text;
