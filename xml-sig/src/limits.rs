@@ -1,0 +1,38 @@
+//! What a document may cost. Every number that bounds memory or work is here.
+
+/// Limits of one reading. Going past one is [`crate::XmlFault::Limit`] with the field's name, or, for the limits of the
+/// Signature element, [`crate::Invalid::Limit`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open elements, the root included.
+    pub depth: usize,
+    /// Attributes of one element, namespace declarations included.
+    pub attributes: usize,
+    /// Namespace declarations in scope at once, given ones included.
+    pub namespaces: usize,
+    /// Bytes of one tag, comment or processing instruction; also of all names and namespace URIs in scope together.
+    pub markup_bytes: usize,
+    /// Bytes of the document.
+    pub total_bytes: u64,
+    /// Bytes of the Signature element; also of the canonical SignedInfo.
+    pub signature_bytes: usize,
+    /// Reference elements in a SignedInfo.
+    pub references: usize,
+    /// Transform elements in a Reference.
+    pub transforms: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            depth: 128,
+            attributes: 256,
+            namespaces: 64,
+            markup_bytes: 1 << 20,
+            total_bytes: u64::MAX,
+            signature_bytes: 256 << 10,
+            references: 8,
+            transforms: 3,
+        }
+    }
+}
