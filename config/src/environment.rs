@@ -1,0 +1,87 @@
+//! The environment, read in this one place: secrets that should not stand in a file, and where the broker program is.
+//! Tests fill an [`Environment`] of their own instead of changing the process.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+/// What every variable of ours begins with.
+const PREFIX: &str = "LIENTHONG_";
+
+/// The password of the broker.
+pub const BROKER_PASSWORD: &str = "LIENTHONG_BROKER_PASSWORD";
+
+/// The token of the broker.
+pub const BROKER_TOKEN: &str = "LIENTHONG_BROKER_TOKEN";
+
+/// The broker program, where the settings do not name one.
+pub const NATS_SERVER: &str = "LIENTHONG_NATS_SERVER";
+
+/// Variables that begin with `LIENTHONG_`.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<OsString, OsString>);
+
+impl Environment {
+    /// The environment of this process, as it is now.
+    pub fn of_process() -> Self {
+        let ours = |name: &OsStr| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
+        Self(std::env::vars_os().filter(|(name, _)| ours(name)).collect())
+    }
+
+    /// No variables.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// The same with one more variable.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.0.insert(name.into(), value.into());
+        self
+    }
+
+    /// A variable's value; an empty one counts as not set.
+    pub fn value(&self, name: &str) -> Option<&OsStr> {
+        self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// The variable that holds the secret of a system: `LIENTHONG_SYSTEM_<ID>_SECRET`, the id in upper case with `_` for
+    /// `-`. An id has no `_`, so no two systems share a variable.
+    pub fn system_secret(id: &str) -> String {
+        format!("{PREFIX}SYSTEM_{}_SECRET", id.to_ascii_uppercase().replace('-', "_"))
+    }
+
+    /// Names of the variables of the form [`Environment::system_secret`].
+    pub(crate) fn system_secrets(&self) -> impl Iterator<Item = &str> {
+        let names = self.0.keys().filter_map(|name| name.to_str());
+        names.filter(|name| name.starts_with("LIENTHONG_SYSTEM_") && name.ends_with("_SECRET"))
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    /// Names only: values are secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_not_printed() {
+        let environment = Environment::empty().with(BROKER_PASSWORD, "hunter2");
+        assert_eq!(environment.value(BROKER_PASSWORD), Some(OsStr::new("hunter2")));
+        assert_eq!(format!("{environment:?}"), "{\"LIENTHONG_BROKER_PASSWORD\"}");
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_not_set() {
+        assert_eq!(Environment::empty().with(BROKER_TOKEN, "").value(BROKER_TOKEN), None);
+    }
+
+    #[test]
+    fn only_our_variables_are_kept() {
+        assert!(Environment::of_process().value("PATH").is_none());
+    }
+}
