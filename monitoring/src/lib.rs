@@ -1,1 +1,11 @@
-//! Every metric once, and the set-up of logs.
+//! Every metric once, with its help text ([`Metrics`]), and the set-up of logs ([`logs`]).
+//! Labels are `&'static str`: they come from enums and tables, never from what somebody sent.
+
+mod family;
+pub mod logs;
+mod metrics;
+mod step;
+
+pub use family::{Counter, CounterBy, CounterByTwo, Gauge, GaugeBy, Seconds, SecondsBy, Timer};
+pub use metrics::{METRIC_PREFIX, Metrics};
+pub use step::Step;
