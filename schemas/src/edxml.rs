@@ -1,22 +1,39 @@
 //! edXML packets (QCVN 102:2016/BTTTT, amended 2022): what they say, read with the one strict reader of `xml-sig`.
-//! Begin with [`reader`] (bytes to [`Envelope`]) and [`verified`] (what may be acted on).
+//! Begin with [`EnvelopeReader`] (XML events to [`Envelope`]).
 
-pub mod content;
-pub mod date;
-pub mod envelope;
-pub mod finding;
-pub mod kind;
-pub mod limits;
+mod assemble;
+mod assemble_parts;
+mod attachment;
+mod builder;
+mod content;
+mod correlation;
+mod date;
+mod envelope;
+mod fields;
+mod finding;
+mod kind;
+mod limits;
+mod read;
+mod reader;
+mod secrecy;
+mod status;
+mod write;
 
+pub use builder::DocumentBuilder;
 pub use content::{
     Attachment, Business, Content, Party, ReceiverChange, Reference, Replaced, ResponseFor, Signer, Staff,
     Status, TraceHeader,
 };
-pub use date::DateText;
+pub use correlation::{CORRELATIONS_MAX, correlations};
+pub use date::{DateText, VIETNAM, timestamp_text};
 pub use envelope::Envelope;
 pub use finding::{Finding, Note};
 pub use kind::{BusinessType, PacketKind, StatusCode};
 pub use limits::EdxmlLimits;
+pub use read::{HEADER_PATH, PacketFault, REPAIR_NAMESPACES, read_envelope, rejection_of};
+pub use reader::{EnvelopeReader, ReadMode};
+pub use secrecy::check_carried;
+pub use status::{StatusPacket, StatusSender, StatusSubject};
 
 /// The namespace of every edXML element.
 pub const NAMESPACE: &str = "http://www.mic.gov.vn/TBT/QCVN_102_2016";

@@ -95,6 +95,8 @@ impl Content {
 pub struct Party {
     /// `OrganId`, canonical spelling.
     pub organ_id: OrganId,
+    /// `OrganId` as written.
+    pub organ_text: String,
     /// `OrganName`.
     pub organ_name: String,
     /// `OrganizationInCharge`, cơ quan chủ quản: a name in all samples.

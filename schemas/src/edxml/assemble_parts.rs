@@ -1,0 +1,180 @@
+//! The parts of a packet beside its message header: trace and business data, manifest, attachments.
+
+use std::collections::HashSet;
+
+use super::assemble::invalid;
+use super::attachment::kinds;
+use super::content::{
+    Attachment, Business, Content, ReceiverChange, Reference, Replaced, Staff, TraceHeader,
+};
+use super::date::DateText;
+use super::finding::Finding;
+use super::kind::BusinessType;
+use super::reader::Node;
+use crate::ids::PacketDigest;
+use crate::organ::OrganId;
+use crate::rejections::{Rejection, RejectionCode};
+
+const BUSSINESS: &str = "edXMLHeader/TraceHeaderList/Bussiness";
+
+/// `TraceHeaderList/TraceHeader`, less the empty ones.
+pub(super) fn trace(header: &Node) -> Vec<TraceHeader> {
+    let Some(list) = header.child("TraceHeaderList") else { return Vec::new() };
+    let hop = |node: &Node| TraceHeader {
+        organ_text: node.text(&["OrganId"]).to_owned(),
+        timestamp: DateText::read(node.text(&["Timestamp"])),
+    };
+    list.all("TraceHeader").map(hop).collect()
+}
+
+/// `Bussiness`: absent, empty or without anything to do means a new document. One that names a document, a reason or
+/// changes but not its type is refused: a revocation could be taken for a new document.
+pub(super) fn business(header: &Node) -> Result<Option<Business>, Rejection> {
+    let Some(list) = header.child("TraceHeaderList") else { return Ok(None) };
+    let Some(node) = list.all("Bussiness").next() else { return Ok(None) };
+    let field = format!("{BUSSINESS}/BussinessDocType");
+    let written = node.text(&["BussinessDocType"]);
+    let idle = ["Paper", "StaffInfo"];
+    let kind = match written {
+        "" if node.only_has(&idle) => BusinessType::New,
+        "" => return Err(Rejection::new(RejectionCode::FieldMissing).at(field)),
+        _ => BusinessType::parse(written).ok_or_else(|| invalid(field, written))?,
+    };
+    let document_id = node.text(&["DocumentId"]);
+    let infos: Vec<&Node> = node.all("BussinessDocumentInfo").collect();
+    let says = |name: &str| infos.iter().any(|info| info.text(&[name]) == "1");
+    let paper = [node.text(&["Paper"]), list.text(&["Paper"])].contains(&"1");
+    Ok(Some(Business {
+        document_id: (!document_id.is_empty()).then(|| document_id.to_owned()),
+        kind,
+        reason: node.text(&["BussinessDocReason"]).to_owned(),
+        paper,
+        document_changed: says("DocumentInfo"),
+        receivers_changed: says("DocumentReceiver"),
+        receiver_changes: infos.iter().flat_map(|info| receiver_changes(info)).collect(),
+        replaced: replaced(node),
+        staff: node.all("StaffInfo").map(staff).collect(),
+    }))
+}
+
+fn receiver_changes(info: &Node) -> Vec<ReceiverChange> {
+    let Some(list) = info.child("ReceiverList") else { return Vec::new() };
+    let change = |node: &Node| ReceiverChange {
+        organ_id: OrganId::parse(node.text(&["OrganId"])).ok(),
+        organ_text: node.text(&["OrganId"]).to_owned(),
+        receiver_type: node.text(&["ReceiverType"]).to_owned(),
+    };
+    list.all("Receiver").map(change).collect()
+}
+
+/// The documents replaced, each once: producers write the same one twice.
+fn replaced(business: &Node) -> Vec<Replaced> {
+    let mut seen = HashSet::new();
+    let mut replaced = Vec::new();
+    for info in business.all("ReplacementInfoList").flat_map(|list| list.all("ReplacementInfo")) {
+        let organs = info.child("OrganIdList");
+        let organ_ids: Vec<String> =
+            organs.map_or(Vec::new(), |list| list.all("OrganId").map(|n| n.text(&[]).to_owned()).collect());
+        let document_id = info.text(&["DocumentId"]).to_owned();
+        if seen.insert((document_id.clone(), organ_ids.clone())) {
+            replaced.push(Replaced { document_id, organ_ids });
+        }
+    }
+    replaced
+}
+
+/// `StaffInfo`.
+pub(super) fn staff(node: &Node) -> Staff {
+    let take = |name: &str| node.text(&[name]).to_owned();
+    Staff {
+        department: take("Department"),
+        name: take("Staff"),
+        email: take("Email"),
+        mobile: take("Mobile"),
+    }
+}
+
+/// `edXMLManifest/Reference`.
+pub(super) fn manifest(envelope: &Node) -> Vec<Reference> {
+    let body = envelope.child("edXMLBody").and_then(|body| body.child("edXMLManifest"));
+    let reference = |node: &Node| Reference {
+        content_id: bare_content_id(node.text(&["ContentId"])),
+        content_type: node.text(&["ContentType"]).to_owned(),
+        name: node.text(&["AttachmentName"]).to_owned(),
+        description: node.text(&["Description"]).to_owned(),
+    };
+    body.map_or(Vec::new(), |manifest| manifest.all("Reference").map(reference).collect())
+}
+
+/// A `ContentId` without `cid:`, which stands there never, once, or once more each time the packet was rebuilt.
+fn bare_content_id(text: &str) -> String {
+    let mut text = text.trim();
+    while let Some(rest) = text.strip_prefix("cid:") {
+        text = rest.trim_start();
+    }
+    text.to_owned()
+}
+
+/// `AttachmentEncoded/Attachment`, with what is odd about each.
+pub(super) fn attachments(root: &Node, content: &mut Content) {
+    let Some(list) = root.child("AttachmentEncoded") else { return };
+    for node in list.all("Attachment") {
+        let field = format!("AttachmentEncoded/{}", node.step().unwrap_or_default());
+        let decoded = node.decoded("ContentTransferEncoded");
+        let head = decoded.map_or(&[][..], |d| &d.head);
+        let attachment = Attachment {
+            name: node.text(&["AttachmentName"]).to_owned(),
+            content_id: bare_content_id(node.text(&["ContentId"])),
+            content_type: node.text(&["ContentType"]).to_owned(),
+            description: node.text(&["Description"]).to_owned(),
+            encoded: decoded.map_or(0, |d| d.encoded),
+            decoded: decoded.map_or(0, |d| d.decoded),
+            sha256: decoded.map_or_else(|| PacketDigest::of(b""), |d| d.sha256),
+            looks_zip: kinds::looks_zip(head),
+            placeholder: decoded.is_some_and(|d| d.placeholder),
+        };
+        if attachment.placeholder {
+            content.note(Finding::PlaceholderAttachment, &field);
+        } else if attachment.decoded == 0 {
+            content.note(Finding::AttachmentEmpty, &field);
+        } else {
+            if kinds::contradicts(&attachment.content_type, &attachment.name, head) {
+                content.note(Finding::ContentTypeMismatch, format!("{field}/ContentType"));
+            }
+            if kinds::is_mangled(head) {
+                content.note(Finding::AttachmentMangled, format!("{field}/ContentTransferEncoded"));
+            }
+        }
+        content.attachments.push(attachment);
+    }
+}
+
+/// Matches manifest and attachments by `ContentId`, and what is left by position. An attachment without a name takes
+/// the one of its reference.
+pub(super) fn references_match(content: &mut Content) {
+    let referenced: HashSet<&str> = content.manifest.iter().map(|r| r.content_id.as_str()).collect();
+    let attached: HashSet<&str> = content.attachments.iter().map(|a| a.content_id.as_str()).collect();
+    let by_id = |id: &str| !id.is_empty() && referenced.contains(id) && attached.contains(id);
+    let free_reference: Vec<bool> = content.manifest.iter().map(|r| !by_id(&r.content_id)).collect();
+    let free_attachment: Vec<bool> = content.attachments.iter().map(|a| !by_id(&a.content_id)).collect();
+    let free = |list: &[bool], n: usize| list.get(n).copied().unwrap_or(false);
+    for (n, unmatched) in free_attachment.iter().enumerate() {
+        if *unmatched && !free(&free_reference, n) {
+            content.note(Finding::AttachmentUnreferenced, format!("AttachmentEncoded/Attachment[{}]", n + 1));
+        }
+    }
+    for (n, unmatched) in free_reference.iter().enumerate() {
+        if *unmatched && !free(&free_attachment, n) {
+            let field = format!("edXMLBody/edXMLManifest/Reference[{}]", n + 1);
+            content.note(Finding::ReferenceUnresolved, field);
+        }
+    }
+    for n in 0..content.attachments.len() {
+        if content.attachments[n].name.is_empty() {
+            let id = &content.attachments[n].content_id;
+            let same = |r: &&Reference| !id.is_empty() && r.content_id == *id;
+            let reference = content.manifest.iter().find(same).or_else(|| content.manifest.get(n));
+            content.attachments[n].name = reference.map_or(String::new(), |r| r.name.clone());
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! From the events of the strict XML reader to an [`Envelope`]: the elements of `fields` at their true paths, by
+//! namespace-aware name. Order and prefixes do not matter, unknown elements are passed over, attachments are hashed.
+
+use xml_sig::{Name, Observer, StartTag, Stop};
+
+use super::NAMESPACE;
+use super::assemble::assemble;
+use super::attachment::{Base64Stream, Decoded};
+use super::envelope::Envelope;
+use super::fields::{Element, Holds, Occurs, ROOT};
+use super::limits::EdxmlLimits;
+use crate::rejections::{Rejection, RejectionCode};
+
+/// How much of a packet is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadMode {
+    /// The header and the manifest: for logs, rejections and for finding the sender's keys. Attachments are passed over.
+    Claims,
+    /// All of it: attachments are decoded and hashed.
+    Full,
+}
+
+/// One reading of one packet. It stops the reading ([`Stop`]) with a [`Rejection`] as soon as something cannot be right.
+pub struct EnvelopeReader {
+    mode: ReadMode,
+    limits: EdxmlLimits,
+    open: Vec<Node>,
+    base64: Option<Base64Stream>,
+    /// Open elements inside one that is passed over, that one included.
+    passed_over: usize,
+    root: Option<Node>,
+    text_bytes: usize,
+    receivers: usize,
+    attachments: usize,
+    entries: usize,
+}
+
+impl EnvelopeReader {
+    /// A reader for one packet.
+    pub fn new(mode: ReadMode, limits: &EdxmlLimits) -> Self {
+        Self {
+            mode,
+            limits: limits.clone(),
+            open: Vec::new(),
+            base64: None,
+            passed_over: 0,
+            root: None,
+            text_bytes: 0,
+            receivers: 0,
+            attachments: 0,
+            entries: 0,
+        }
+    }
+
+    /// What the packet says, after the XML reader has returned without a fault.
+    ///
+    /// Refuses a packet that lacks a mandatory field, or whose fields cannot be read for what they must be. A reader
+    /// that did not see the end of the root gives `XML_MALFORMED`.
+    pub fn finish(self) -> Result<Envelope, Rejection> {
+        let Some(root) = self.root else {
+            return Err(
+                Rejection::new(RejectionCode::XmlMalformed).because("the packet was not read to its end")
+            );
+        };
+        assemble(&root, self.mode)
+    }
+
+    fn begin_root(&mut self, tag: &StartTag<'_>) -> Result<(), Rejection> {
+        if !tag.name.is(NAMESPACE, ROOT.name) {
+            let found = format!("{{{}}}{}", tag.name.namespace, tag.name.local);
+            return Err(Rejection::new(RejectionCode::PacketNotEdxml).because(found));
+        }
+        self.open.push(Node::new(&ROOT, 1));
+        Ok(())
+    }
+
+    fn begin_child(&mut self, tag: &StartTag<'_>) -> Result<(), Rejection> {
+        let Some(parent) = self.open.last_mut() else { return self.begin_root(tag) };
+        let Holds::Elements(children) = parent.element.holds else {
+            let code = match parent.element.holds {
+                Holds::Base64 => RejectionCode::AttachmentInvalid,
+                _ => RejectionCode::FieldInvalid,
+            };
+            return Err(Rejection::new(code).at(self.path()).because(format!("<{}> inside", tag.name.local)));
+        };
+        let named = |e: &Element| e.name == tag.name.local || e.alias == Some(tag.name.local);
+        let found = children.iter().position(named).filter(|_| tag.name.namespace == NAMESPACE);
+        let Some(index) = found else {
+            self.passed_over = 1;
+            return Ok(());
+        };
+        let element = &children[index];
+        if self.mode == ReadMode::Claims && element.name == "AttachmentEncoded" {
+            self.passed_over = 1;
+            return Ok(());
+        }
+        let position = if element.occurs == Occurs::Once {
+            let seen = 1 << index;
+            if parent.seen & seen != 0 {
+                let path = format!("{}/{}", self.path(), element.name);
+                return Err(Rejection::new(RejectionCode::FieldRepeated).at(path.trim_start_matches('/')));
+            }
+            parent.seen |= seen;
+            1
+        } else {
+            // Looked for from the end: its like is next to it, or was passed over once for each other name.
+            let before = parent.children.iter().rev().find(|c| std::ptr::eq(c.element, element));
+            before.map_or(1, |node| node.position + 1)
+        };
+        self.count(element)?;
+        self.open.push(Node::new(element, position));
+        self.base64 = matches!(element.holds, Holds::Base64).then(Base64Stream::new);
+        Ok(())
+    }
+
+    fn count(&mut self, element: &Element) -> Result<(), Rejection> {
+        let (count, limit, code) = match element.occurs {
+            Occurs::Once => return Ok(()),
+            Occurs::Receivers => {
+                (&mut self.receivers, self.limits.receivers, RejectionCode::ReceiversTooMany)
+            }
+            Occurs::Attachments => (&mut self.attachments, self.limits.attachments, RejectionCode::XmlLimit),
+            Occurs::Entries => (&mut self.entries, self.limits.entries, RejectionCode::XmlLimit),
+        };
+        *count += 1;
+        if *count > limit {
+            let path = format!("{}/{}", self.path(), element.name);
+            return Err(Rejection::new(code).at(path).because(format!("more than {limit}")));
+        }
+        Ok(())
+    }
+
+    fn take_text(&mut self, chunk: &str) -> Result<(), Rejection> {
+        let Some(node) = self.open.last_mut() else { return Ok(()) };
+        match node.element.holds {
+            Holds::Elements(_) => Ok(()),
+            Holds::Base64 => match self.base64.as_mut().map_or(Ok(()), |stream| stream.push(chunk)) {
+                Ok(()) => Ok(()),
+                Err(fault) => Err(self.attachment_invalid(fault)),
+            },
+            Holds::Text(_) => {
+                node.text.push_str(chunk);
+                self.text_bytes += chunk.len();
+                let (field, all) = (self.limits.field_bytes, self.limits.text_bytes);
+                let over = if node.text.len() > field {
+                    format!("more than {field} bytes")
+                } else if self.text_bytes > all {
+                    format!("more than {all} bytes in all fields together")
+                } else {
+                    return Ok(());
+                };
+                Err(Rejection::new(RejectionCode::XmlLimit).at(self.path()).because(over))
+            }
+        }
+    }
+
+    fn end_element(&mut self) -> Result<(), Rejection> {
+        if let Some(stream) = self.base64.take() {
+            let decoded = stream.finish().map_err(|fault| self.attachment_invalid(fault))?;
+            if let Some(node) = self.open.last_mut() {
+                node.decoded = Some(decoded);
+            }
+        }
+        let Some(mut node) = self.open.pop() else { return Ok(()) };
+        let trimmed = node.text.trim();
+        if trimmed.len() < node.text.len() {
+            node.text = trimmed.to_owned();
+        }
+        match self.open.last_mut() {
+            Some(parent) => parent.children.push(node),
+            None => self.root = Some(node),
+        }
+        Ok(())
+    }
+
+    fn attachment_invalid(&self, fault: super::attachment::Base64Fault) -> Rejection {
+        Rejection::new(RejectionCode::AttachmentInvalid).at(self.path()).because(fault.to_string())
+    }
+
+    fn path(&self) -> String {
+        let steps: Vec<String> = self.open.iter().filter_map(Node::step).collect();
+        steps.join("/")
+    }
+}
+
+impl Observer for EnvelopeReader {
+    fn start(&mut self, tag: &StartTag<'_>) -> Result<(), Stop> {
+        if self.passed_over > 0 {
+            self.passed_over += 1;
+            return Ok(());
+        }
+        self.begin_child(tag).map_err(stop)
+    }
+
+    fn text(&mut self, chunk: &str) -> Result<(), Stop> {
+        if self.passed_over > 0 { Ok(()) } else { self.take_text(chunk).map_err(stop) }
+    }
+
+    fn end(&mut self, _: &Name<'_>) -> Result<(), Stop> {
+        if self.passed_over > 0 {
+            self.passed_over -= 1;
+            return Ok(());
+        }
+        self.end_element().map_err(stop)
+    }
+}
+
+fn stop(rejection: Rejection) -> Stop {
+    Stop(Box::new(rejection))
+}
+
+/// An element that was read, with what was read in it.
+#[derive(Debug)]
+pub(super) struct Node {
+    element: &'static Element,
+    /// Trimmed, once the element has ended.
+    text: String,
+    children: Vec<Node>,
+    decoded: Option<Decoded>,
+    /// Its number among its like in the parent.
+    position: usize,
+    /// One bit a child element that may stand only once.
+    seen: u64,
+}
+
+impl Node {
+    fn new(element: &'static Element, position: usize) -> Self {
+        Self { element, text: String::new(), children: Vec::new(), decoded: None, position, seen: 0 }
+    }
+
+    /// The child of this name.
+    pub(super) fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|c| c.element.name == name)
+    }
+
+    /// All children of this name, less those that hold nothing: many producers write empty elements for absent ones.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
+        self.children.iter().filter(move |c| c.element.name == name && !c.is_blank())
+    }
+
+    /// The text at a path below; empty when there is none.
+    pub(super) fn text(&self, path: &[&str]) -> &str {
+        let end = path.iter().try_fold(self, |node, name| node.child(name));
+        end.map_or("", |node| node.text.as_str())
+    }
+
+    /// What was decoded in this child.
+    pub(super) fn decoded(&self, name: &str) -> Option<&Decoded> {
+        self.child(name)?.decoded.as_ref()
+    }
+
+    /// No text and no data in it or below.
+    pub(super) fn is_blank(&self) -> bool {
+        let data = self.decoded.as_ref().is_some_and(|d| d.decoded > 0 || d.placeholder);
+        self.text.is_empty() && !data && self.children.iter().all(Self::is_blank)
+    }
+
+    /// Whatever is not blank in it has one of these names.
+    pub(super) fn only_has(&self, names: &[&str]) -> bool {
+        self.children.iter().all(|c| c.is_blank() || names.contains(&c.element.name))
+    }
+
+    /// This step of a path: the name, and for what may repeat its number. Root and envelope are left out of paths.
+    pub(super) fn step(&self) -> Option<String> {
+        match (self.element.name, self.element.occurs) {
+            ("edXML" | "edXMLEnvelope", _) => None,
+            (name, Occurs::Once) => Some(name.to_owned()),
+            (name, _) => Some(format!("{name}[{}]", self.position)),
+        }
+    }
+
+    /// Calls `see` with the path of every field that is longer than advised.
+    pub(super) fn long_fields(&self, path: &mut Vec<String>, see: &mut dyn FnMut(String)) {
+        let step = self.step();
+        path.extend(step.clone());
+        if let Holds::Text(characters) = self.element.holds
+            && self.text.len() > characters
+            && self.text.chars().count() > characters
+        {
+            see(path.join("/"));
+        }
+        for child in &self.children {
+            child.long_fields(path, see);
+        }
+        if step.is_some() {
+            path.pop();
+        }
+    }
+}
