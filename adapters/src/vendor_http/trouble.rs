@@ -1,0 +1,69 @@
+//! What it means when an attempt ends without an answer: the errors of the HTTP client, sorted into design.md B6.
+
+use std::error::Error;
+use std::io;
+
+use lienthong_pipeline::ports::{DeliveryFailure, FailureClass};
+use rustls::CertificateError;
+
+use crate::failure::failed;
+
+/// The failure that an error of the client stands for. The URL is left out of the note: its query may be confidential.
+pub(super) fn sort(error: reqwest::Error) -> DeliveryFailure {
+    let error = error.without_url();
+    let (class, code) = classify(&error);
+    failed(class, code, &innermost(&error))
+}
+
+fn classify(error: &reqwest::Error) -> (FailureClass, &'static str) {
+    if let Some(tls) = all::<rustls::Error>(error).next() {
+        return classify_tls(tls);
+    }
+    if error.is_dns() {
+        return (FailureClass::Receiver, "dns");
+    }
+    if error.is_connect() {
+        let cut = all::<io::Error>(error).any(|e| e.kind() == io::ErrorKind::UnexpectedEof);
+        return (FailureClass::Receiver, if cut { "tls" } else { "connect" });
+    }
+    if error.is_timeout() {
+        return (FailureClass::Receiver, "timeout");
+    }
+    if all::<hyper::Error>(error).any(hyper::Error::is_parse) {
+        return (FailureClass::Receiver, "bad_answer");
+    }
+    // Connected, and then no answer: reset, closed, or the write failed.
+    (FailureClass::Document, "cut_body")
+}
+
+/// A certificate that does not fit is a matter of names and trust settings, not of waiting (B6: "TLS name errors").
+fn classify_tls(error: &rustls::Error) -> (FailureClass, &'static str) {
+    use CertificateError::{NotValidForName, NotValidForNameContext};
+    match error {
+        rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
+            (FailureClass::OursToFix, "tls_name")
+        }
+        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => {
+            (FailureClass::OursToFix, "tls_certificate")
+        }
+        _ => (FailureClass::Receiver, "tls"),
+    }
+}
+
+/// The errors of this type in the chain, outermost first.
+fn all<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e T> {
+    std::iter::successors(Some(error), |error| beneath(*error)).filter_map(|error| error.downcast_ref())
+}
+
+/// `io::Error::source` passes over the error that it wraps, so that one is looked at by itself.
+fn beneath<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
+}
+
+/// The text of the last error in the chain: what happened, without the layers that passed it on.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| beneath(*error)).last().unwrap_or(error).to_string()
+}
