@@ -1,1 +1,33 @@
-//! JetStream: streams, publishing, consuming, and the supervised nats-server.
+//! JetStream: streams, publishing, consuming, and the supervised `nats-server`.
+//! [`NatsBroker`] is the broker port over a server, [`ManagedServer`] a server of the gateway's own.
+
+mod blobs;
+mod connect;
+pub mod contract;
+mod guard;
+mod identity;
+mod jetstream;
+mod managed;
+mod memory;
+mod message;
+mod probe;
+mod pull;
+mod streams;
+mod supervisor;
+mod version;
+
+pub use connect::{Auth, ServerAddress};
+pub use guard::guard_main;
+pub use jetstream::{BrokerOptions, NatsBroker, PUBLISH_WAIT};
+pub use managed::{GuardProgram, ManagedFault, ManagedOptions, ManagedServer, Phase, Status};
+pub use memory::MemoryBroker;
+pub use message::decode_event;
+pub use version::{OLDEST_SERVER, VersionFault};
+
+/// Largest packet that rides along in its message, in bytes; a larger one goes to the Object Store (design.md A fact 6).
+pub const INLINE_BYTES_MAX: usize = 256 * 1024;
+/// Largest blob that is fetched unless the settings say less, in bytes.
+pub const BLOB_BYTES_MAX: u64 = 1 << 30;
+
+/// Where this crate's faults come from.
+const PLACE: &str = "broker";

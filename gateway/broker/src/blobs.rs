@@ -1,0 +1,163 @@
+//! Packets in the Object Store, named by their digest. Streamed both ways in constant memory.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use async_nats::jetstream::object_store::{InfoErrorKind, Object, ObjectMetadata, ObjectStore};
+use bytes::BytesMut;
+use lienthong_pipeline::ports::{Fault, Incoming, IncomingWriter};
+use lienthong_schemas::ids::PacketDigest;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncReadExt, BufReader, ReadBuf};
+
+use crate::PLACE;
+
+/// Bytes read, and stored as one message, at a time.
+pub(crate) const CHUNK_BYTES: usize = 128 * 1024;
+/// Longest pause between two chunks while fetching. A blob whose chunks are lost would be waited for without end.
+const CHUNK_WAIT: Duration = Duration::from_secs(15);
+/// Longest time for a put: this, and a second for every MiB.
+const PUT_WAIT: Duration = Duration::from_secs(30);
+
+fn fault(cause: impl std::fmt::Display) -> Fault {
+    Fault::new(PLACE, cause)
+}
+
+/// Puts a file under its digest, unless it is there already with this length.
+///
+/// The name is given only after the last byte, so a broken put leaves no blob; its chunks stay behind unnamed until
+/// the bucket's `max_age` removes them.
+pub(crate) async fn put(
+    bucket: &ObjectStore,
+    digest: PacketDigest,
+    bytes: u64,
+    file: &Path,
+) -> Result<(), Fault> {
+    let name = digest.to_string();
+    match bucket.info(&name).await {
+        Ok(info) if !info.deleted && info.size as u64 == bytes => return Ok(()),
+        Ok(info) => {
+            tracing::warn!(blob = name, size = info.size, bytes, "a blob of another length is replaced")
+        }
+        Err(error) if error.kind() == InfoErrorKind::NotFound => {}
+        Err(error) => return Err(fault(error)),
+    }
+    let file = tokio::fs::File::open(file).await.map_err(fault)?;
+    let mut checked = BufReader::with_capacity(CHUNK_BYTES, Checked::new(file, digest, bytes));
+    let metadata = ObjectMetadata { name, chunk_size: Some(CHUNK_BYTES), ..ObjectMetadata::default() };
+    let limit = PUT_WAIT + Duration::from_secs(bytes >> 20);
+    let put = tokio::time::timeout(limit, bucket.put(metadata, &mut checked)).await;
+    put.map_err(|_| fault("putting a blob took too long"))?.map_err(fault)?;
+    Ok(())
+}
+
+/// Writes a blob into `sink`, and returns it when length and digest are right.
+pub(crate) async fn fetch(
+    bucket: &ObjectStore,
+    digest: PacketDigest,
+    bytes_max: u64,
+    sink: Box<dyn IncomingWriter>,
+) -> Result<Box<dyn Incoming>, Fault> {
+    let object: Object =
+        bucket.get(digest.to_string()).await.map_err(|error| fault(format!("{digest}: {error}")))?;
+    let bytes = object.info().size as u64;
+    if bytes > bytes_max {
+        return Err(fault(format!("{digest}: {bytes} bytes, the limit is {bytes_max}")));
+    }
+    pour(Checked::new(object, digest, bytes), sink).await
+}
+
+/// Writes all of a reader into `sink`.
+pub(crate) async fn pour(
+    mut from: Checked<impl AsyncRead + Unpin>,
+    mut sink: Box<dyn IncomingWriter>,
+) -> Result<Box<dyn Incoming>, Fault> {
+    let mut buffer = BytesMut::new();
+    loop {
+        buffer.reserve(CHUNK_BYTES);
+        let read = tokio::time::timeout(CHUNK_WAIT, from.read_buf(&mut buffer)).await;
+        let count = read.map_err(|_| fault("a blob does not go on"))?.map_err(fault)?;
+        if count == 0 {
+            break;
+        }
+        sink.write(buffer.split().freeze()).await?;
+    }
+    let packet = sink.finish().await?;
+    if packet.digest() != from.digest {
+        return Err(fault("a blob was written with another digest"));
+    }
+    Ok(packet)
+}
+
+/// A reader that ends with an error when what it read is not what was announced, so that the wrong bytes are never
+/// taken for the whole.
+pub(crate) struct Checked<R> {
+    inner: R,
+    hash: Sha256,
+    digest: PacketDigest,
+    left: u64,
+}
+
+impl<R> Checked<R> {
+    pub(crate) fn new(inner: R, digest: PacketDigest, bytes: u64) -> Self {
+        Self { inner, hash: Sha256::new(), digest, left: bytes }
+    }
+
+    fn take_in(&mut self, read: &[u8]) -> std::io::Result<()> {
+        let wrong = |what| Err(std::io::Error::new(std::io::ErrorKind::InvalidData, what));
+        if read.is_empty() {
+            let digest = PacketDigest::from_bytes(self.hash.clone().finalize().into());
+            return match (self.left, digest == self.digest) {
+                (0, true) => Ok(()),
+                (0, false) => wrong("the bytes have another digest"),
+                _ => wrong("the bytes end too early"),
+            };
+        }
+        self.left = match self.left.checked_sub(read.len() as u64) {
+            Some(left) => left,
+            None => return wrong("there are more bytes than announced"),
+        };
+        self.hash.update(read);
+        Ok(())
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Checked<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        let taken = self.take_in(&buffer.filled()[before..]);
+        if taken.is_err() {
+            // A reader that fails has read nothing.
+            buffer.set_filled(before);
+        }
+        Poll::Ready(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(bytes: &[u8], announced: &[u8]) -> std::io::Result<Vec<u8>> {
+        let mut checked = Checked::new(bytes, PacketDigest::of(announced), announced.len() as u64);
+        let mut all = Vec::new();
+        checked.read_to_end(&mut all).await?;
+        Ok(all)
+    }
+
+    #[tokio::test]
+    async fn only_the_announced_bytes_are_read_to_the_end() {
+        assert_eq!(read(b"packet", b"packet").await.ok().as_deref(), Some(&b"packet"[..]));
+        assert!(read(b"packes", b"packet").await.is_err());
+        assert!(read(b"packe", b"packet").await.is_err());
+        assert!(read(b"packets", b"packet").await.is_err());
+        assert!(read(b"", b"").await.is_ok());
+    }
+}

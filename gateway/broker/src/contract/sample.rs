@@ -1,0 +1,68 @@
+//! Deliveries and events to send about, the same ones for the same numbers.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use lienthong_pipeline::ports::DeliveryMessage;
+use lienthong_pipeline::record::{AdapterKind, Delivery, Event, HistoryEntry, Lane, Route, State, SystemId};
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, Operation, PacketDigest};
+use lienthong_schemas::organ::OrganId;
+
+fn organ(code: &str) -> OrganId {
+    OrganId::parse(code).expect("a code")
+}
+
+fn accepted_at() -> Timestamp {
+    "2026-03-02T01:02:03.456Z".parse().expect("a time")
+}
+
+/// The `number`th delivery, with its packet inline.
+pub fn inline(number: u32, lane: Lane, packet: &[u8]) -> DeliveryMessage {
+    let (sender, receiver) = (organ("000.00.15.H55"), organ("000.00.01.H55"));
+    let digest = PacketDigest::of(packet);
+    let document = DocumentId::derive(&sender, &number.to_string(), "0", &digest);
+    let delivery = Delivery {
+        id: DeliveryId::derive(&document, &receiver, Operation::Deliver),
+        document,
+        sender,
+        route: Route {
+            receiver,
+            system: SystemId::parse("so-noi-vu").expect("an id"),
+            adapter: AdapterKind::VendorHttp,
+        },
+        lane,
+        kind: "0".to_owned(),
+        digest,
+        bytes: packet.len() as u64,
+        accepted_at: accepted_at(),
+        correlations: vec![CorrelationKey::of("one"), CorrelationKey::of("two")],
+        reportable: true,
+        state: State::Queued,
+        generation: 1,
+        published: 0,
+        handed_off: false,
+        attempts: 0,
+        document_failures: 0,
+        due: accepted_at(),
+        ours_to_fix: false,
+        order: 0,
+    };
+    DeliveryMessage { delivery, inline: Some(Bytes::copy_from_slice(packet)) }
+}
+
+/// The `count`th event of the `number`th document's delivery.
+pub fn event(number: u32, count: u32) -> Event {
+    let delivery = inline(number, Lane::Normal, b"packet").delivery;
+    Event {
+        id: format!("{}:{count}", delivery.id),
+        document: delivery.document,
+        delivery: delivery.id,
+        receiver: delivery.route.receiver,
+        entry: HistoryEntry {
+            at: accepted_at(),
+            state: State::Queued,
+            event: "accepted".to_owned(),
+            attempt: 0,
+            note: "văn bản đã nhận".to_owned(),
+        },
+    }
+}

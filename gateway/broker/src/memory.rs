@@ -1,0 +1,266 @@
+//! [`MemoryBroker`]: the broker port without a server, for tests of what stands on it. It speaks the same message
+//! format, and passes the same contract.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use lienthong_pipeline::ports::{Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Taken};
+use lienthong_pipeline::record::{AdapterKind, Event, Lane};
+use lienthong_schemas::ids::PacketDigest;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::blobs::{self, Checked};
+use crate::message::{self, Outgoing};
+use crate::streams::ACK_WAIT;
+use crate::{BLOB_BYTES_MAX, PLACE};
+
+/// A broker in memory, its blobs in a folder. It can be stopped and started like a server.
+#[derive(Clone)]
+pub struct MemoryBroker(Arc<Shared>);
+
+struct Shared {
+    folder: PathBuf,
+    board: Mutex<Board>,
+    changed: Notify,
+}
+
+struct Board {
+    running: bool,
+    closed: bool,
+    /// Nats-Msg-Ids and event ids seen.
+    seen: HashSet<String>,
+    waiting: Vec<Entry>,
+    events: Vec<Event>,
+    count: u64,
+}
+
+struct Entry {
+    number: u64,
+    prefix: String,
+    outgoing: Outgoing,
+    visible: Instant,
+}
+
+fn fault(cause: impl std::fmt::Display) -> Fault {
+    Fault::new(PLACE, cause)
+}
+
+fn prefix(adapter: AdapterKind, lane: Lane) -> String {
+    format!("lt.dlv.{}.{}.", adapter.as_str(), lane.token())
+}
+
+impl MemoryBroker {
+    /// A running broker without messages. `folder` must exist, and be this broker's alone.
+    pub fn new(folder: PathBuf) -> Self {
+        let board = Board {
+            running: true,
+            closed: false,
+            seen: HashSet::new(),
+            waiting: Vec::new(),
+            events: Vec::new(),
+            count: 0,
+        };
+        Self(Arc::new(Shared { folder, board: Mutex::new(board), changed: Notify::new() }))
+    }
+
+    /// An outage begins: calls fail, streams of messages wait.
+    pub fn stop(&self) {
+        self.0.board().running = false;
+    }
+
+    /// The outage ends; nothing was lost.
+    pub fn start(&self) {
+        self.0.board().running = true;
+        self.0.changed.notify_waiters();
+    }
+
+    /// Ends all streams of messages.
+    pub fn close(&self) {
+        self.0.board().closed = true;
+        self.0.changed.notify_waiters();
+    }
+
+    /// All events, in the order in which they came.
+    pub fn events(&self) -> Vec<Event> {
+        self.0.board().events.clone()
+    }
+
+    /// Messages that are not acknowledged.
+    pub fn waiting(&self) -> usize {
+        self.0.board().waiting.len()
+    }
+}
+
+impl Shared {
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn running(&self) -> Result<MutexGuard<'_, Board>, Fault> {
+        let board = self.board();
+        if board.running && !board.closed { Ok(board) } else { Err(fault("not connected")) }
+    }
+
+    fn blob(&self, digest: PacketDigest) -> PathBuf {
+        self.folder.join(digest.to_string())
+    }
+
+    /// The next message of a lane, `None` when closed.
+    async fn next(self: &Arc<Self>, prefix: &str) -> Option<Box<dyn Taken>> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            let due = match self.take(prefix) {
+                Take::Closed => return None,
+                Take::Message(taken) => return Some(Box::new(taken)),
+                Take::NotBefore(due) => due,
+            };
+            match due {
+                Some(due) => tokio::select! {
+                    () = changed => {}
+                    () = tokio::time::sleep_until(due) => {}
+                },
+                None => changed.await,
+            }
+        }
+    }
+
+    fn take(self: &Arc<Self>, prefix: &str) -> Take {
+        let mut board = self.board();
+        if board.closed {
+            return Take::Closed;
+        }
+        if !board.running {
+            return Take::NotBefore(None);
+        }
+        let now = Instant::now();
+        let mut lane = board.waiting.iter_mut().filter(|entry| entry.prefix == prefix);
+        if let Some(entry) = lane.find(|entry| entry.visible <= now) {
+            entry.visible = now + ACK_WAIT;
+            let (number, outgoing) = (entry.number, entry.outgoing.clone());
+            return Take::Message(MemoryTaken { shared: self.clone(), number, outgoing });
+        }
+        let lane = board.waiting.iter().filter(|entry| entry.prefix == prefix);
+        Take::NotBefore(lane.map(|entry| entry.visible).min())
+    }
+}
+
+enum Take {
+    Closed,
+    Message(MemoryTaken),
+    NotBefore(Option<Instant>),
+}
+
+struct MemoryTaken {
+    shared: Arc<Shared>,
+    number: u64,
+    outgoing: Outgoing,
+}
+
+#[async_trait]
+impl Taken for MemoryTaken {
+    fn message(&self) -> Result<DeliveryMessage, Fault> {
+        message::decode(&self.outgoing.subject, &self.outgoing.headers, &self.outgoing.body)
+    }
+
+    async fn ack(self: Box<Self>) -> Result<(), Fault> {
+        self.shared.running()?.waiting.retain(|entry| entry.number != self.number);
+        Ok(())
+    }
+
+    async fn again(self: Box<Self>, delay: Duration) -> Result<(), Fault> {
+        let mut board = self.shared.running()?;
+        for entry in board.waiting.iter_mut().filter(|entry| entry.number == self.number) {
+            entry.visible = Instant::now() + delay;
+        }
+        drop(board);
+        self.shared.changed.notify_waiters();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Broker for MemoryBroker {
+    async fn ready(&self) -> Result<(), Fault> {
+        self.0.running().map(|_| ())
+    }
+
+    async fn publish(&self, message: &DeliveryMessage) -> Result<(), Fault> {
+        let outgoing = message::encode(message)?;
+        let mut board = self.0.running()?;
+        if board.seen.insert(message::message_id(&message.delivery)) {
+            board.count += 1;
+            let (number, visible) = (board.count, Instant::now());
+            let prefix = prefix(message.delivery.route.adapter, message.delivery.lane);
+            board.waiting.push(Entry { number, prefix, outgoing, visible });
+        }
+        drop(board);
+        self.0.changed.notify_waiters();
+        Ok(())
+    }
+
+    async fn put_blob(&self, digest: PacketDigest, bytes: u64, file: PathBuf) -> Result<(), Fault> {
+        drop(self.0.running()?);
+        let blob = self.0.blob(digest);
+        if tokio::fs::metadata(&blob).await.is_ok_and(|there| there.len() == bytes) {
+            return Ok(());
+        }
+        let number = {
+            let mut board = self.0.board();
+            board.count += 1;
+            board.count
+        };
+        let half = blob.with_extension(format!("part{number}"));
+        let mut from = Checked::new(tokio::fs::File::open(file).await.map_err(fault)?, digest, bytes);
+        let mut to = tokio::fs::File::create(&half).await.map_err(fault)?;
+        tokio::io::copy(&mut from, &mut to).await.map_err(fault)?;
+        to.flush().await.map_err(fault)?;
+        tokio::fs::rename(half, blob).await.map_err(fault)
+    }
+
+    async fn fetch_blob(
+        &self,
+        digest: PacketDigest,
+        sink: Box<dyn IncomingWriter>,
+    ) -> Result<Box<dyn Incoming>, Fault> {
+        drop(self.0.running()?);
+        let not_there = |error| fault(format!("{digest}: {error}"));
+        let file = tokio::fs::File::open(self.0.blob(digest)).await.map_err(not_there)?;
+        let bytes = file.metadata().await.map_err(fault)?.len();
+        if bytes > BLOB_BYTES_MAX {
+            return Err(fault(format!("{digest}: {bytes} bytes, the limit is {BLOB_BYTES_MAX}")));
+        }
+        blobs::pour(Checked::new(file, digest, bytes), sink).await
+    }
+
+    async fn publish_event(&self, event: &Event) -> Result<(), Fault> {
+        message::encode_event(event)?;
+        let mut board = self.0.running()?;
+        if board.seen.insert(event.id.clone()) {
+            board.events.push(event.clone());
+        }
+        Ok(())
+    }
+
+    async fn deliveries(
+        &self,
+        adapter: AdapterKind,
+        lane: Lane,
+    ) -> Result<BoxStream<'static, Box<dyn Taken>>, Fault> {
+        let of = (self.0.clone(), prefix(adapter, lane));
+        Ok(stream::unfold(of, |(shared, prefix)| async move {
+            let taken = shared.next(&prefix).await?;
+            Some((taken, (shared, prefix)))
+        })
+        .boxed())
+    }
+}
