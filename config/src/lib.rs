@@ -80,3 +80,6 @@ impl Settings {
         Reading::new(file, &text, environment).run(|root| sections::read(file, root))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,35 +30,45 @@ pub(crate) fn read_limited(file: &Path, bytes_max: u64) -> io::Result<String> {
 pub(crate) struct Reading<'t> {
     folder: PathBuf,
     text: &'t str,
+    /// Where each line but the first begins.
+    line_starts: Vec<usize>,
     environment: &'t Environment,
     faults: Vec<SettingsFault>,
+    /// Every key that was asked for, so that a test can look for it in the example.
+    #[cfg(test)]
+    pub(crate) asked: Vec<String>,
 }
 
 impl<'t> Reading<'t> {
     pub(crate) fn new(file: &Path, text: &'t str, environment: &'t Environment) -> Self {
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-        Self { folder, text, environment, faults: Vec::new() }
+        let line_starts = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        Self {
+            folder,
+            text,
+            line_starts,
+            environment,
+            faults: Vec::new(),
+            #[cfg(test)]
+            asked: Vec::new(),
+        }
     }
 
     /// Runs `read` over the whole file. `None` from it stands for a fault that was noted.
     pub(crate) fn run<T>(
-        mut self,
+        &mut self,
         read: impl FnOnce(&mut Section<'_, 't>) -> Option<T>,
     ) -> Result<T, Vec<SettingsFault>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         if !errors.is_empty() {
             return Err(errors.iter().map(|error| self.syntax(error)).collect());
         }
-        let mut root = Section::new(&mut self, String::new(), None, table.into_inner());
+        let mut root = Section::new(self, String::new(), None, table.into_inner());
         let value = read(&mut root);
         root.finish();
-        match value {
-            Some(value) if self.faults.is_empty() => Ok(value),
-            _ => {
-                self.faults.sort_by_key(|fault| fault.line.unwrap_or(usize::MAX));
-                Err(self.faults)
-            }
-        }
+        let mut faults = std::mem::take(&mut self.faults);
+        faults.sort_by_key(|fault| fault.line.unwrap_or(usize::MAX));
+        value.filter(|_| faults.is_empty()).ok_or(faults)
     }
 
     fn syntax(&self, error: &toml::de::Error) -> SettingsFault {
@@ -72,7 +82,7 @@ impl<'t> Reading<'t> {
     }
 
     fn line(&self, at: usize) -> usize {
-        self.text.bytes().take(at).filter(|b| *b == b'\n').count() + 1
+        self.line_starts.partition_point(|start| *start <= at) + 1
     }
 }
 
@@ -322,6 +332,8 @@ impl<'r, 't> Section<'r, 't> {
 
     fn take(&mut self, key: &str) -> Option<DeValue<'t>> {
         self.known.push(key.to_owned());
+        #[cfg(test)]
+        self.reading.asked.push(self.path_of(key));
         self.entries.remove(key).map(toml::Spanned::into_inner)
     }
 

@@ -79,6 +79,11 @@ impl BrokerSettings {
                         section.contradiction(key, "chỉ dùng khi khai url", "only together with url");
                     }
                 }
+                for variable in [environment::BROKER_PASSWORD, environment::BROKER_TOKEN] {
+                    if section.environment().value(variable).is_some() {
+                        section.contradiction(variable, "chỉ dùng khi khai url", "only together with url");
+                    }
+                }
                 BrokerServer::Managed { nats_server }
             }
             Some(url) => {

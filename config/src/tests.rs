@@ -1,0 +1,457 @@
+//! Whole settings files, good and bad, through the one door [`Settings::load`].
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::environment::{self, Environment};
+use crate::reading::Reading;
+use crate::*;
+
+const GATEWAY: &str = "[gateway]\ndata_dir = \"data\"\norgan_id = \"H55\"\nname = \"Trục\"\n";
+const DIRECTORY: &str = "[directory]\nfile = \"directory.toml\"\n";
+const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+/// A folder with the files that the texts below name.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["directory.toml", "cert.pem", "key.pem", "ca.pem", "crl.pem", "login.creds", "program"] {
+        std::fs::write(folder.path().join(name), "x").expect("written");
+    }
+    std::fs::write(folder.path().join("secret"), "0123456789abcdef\r\n").expect("written");
+    folder
+}
+
+fn load_in(folder: &Path, text: &str, environment: &Environment) -> Result<Settings, Vec<SettingsFault>> {
+    let file = folder.join("lienthong.toml");
+    std::fs::write(&file, text).expect("written");
+    Settings::load(&file, environment)
+}
+
+/// Loads what is needed and these lines besides.
+fn load(more: &str) -> Result<Settings, Vec<SettingsFault>> {
+    load_in(folder().path(), &format!("{GATEWAY}{DIRECTORY}{more}"), &Environment::empty())
+}
+
+/// Key and code of every fault.
+fn faults(more: &str) -> Vec<(String, FaultCode)> {
+    let faults = load(more).err().unwrap_or_default();
+    faults.into_iter().map(|fault| (fault.key, fault.code)).collect()
+}
+
+fn vendor(lines: &str) -> String {
+    format!("[systems.a]\nname = \"A\"\n[systems.a.vendor_http]\n{lines}\n")
+}
+
+#[test]
+fn what_is_not_set_has_its_default() {
+    let settings = load("").expect("loads");
+    assert_eq!(settings.gateway.profile, Profile::Production);
+    assert_eq!(settings.listen.address.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.listen.security, ListenSecurity::Loopback);
+    assert_eq!(settings.listen.body_max, ByteSize::new(200_000_000));
+    assert_eq!(settings.listen.slowest_rate_bytes, 16_384);
+    assert_eq!(settings.admin_listen.address.to_string(), "127.0.0.1:9090");
+    assert!(matches!(settings.broker.server, BrokerServer::Managed { nats_server: None }));
+    assert_eq!(settings.receipt.after, ReceiptAfter::Outbox);
+    assert_eq!(settings.delivery.retry_first, Duration::from_secs(5));
+    assert_eq!(settings.delivery.retry_max, Duration::from_secs(15 * 60));
+    assert_eq!(settings.delivery.give_up_after, Duration::from_secs(7 * 86_400));
+    assert_eq!(settings.delivery.concurrent, 32);
+    assert_eq!(settings.notify.given_up, GivenUpNotice::Status02);
+    assert_eq!(settings.retention.idempotency, Duration::from_secs(30 * 86_400));
+    assert!(settings.systems.is_empty());
+}
+
+#[test]
+fn paths_are_relative_to_the_file() {
+    let folder = folder();
+    let text = format!("{GATEWAY}{DIRECTORY}[trust]\nca = [\"ca.pem\"]\n");
+    let settings = load_in(folder.path(), &text, &Environment::empty()).expect("loads");
+    assert_eq!(settings.gateway.data_dir, folder.path().join("data"));
+    assert_eq!(settings.directory.file, folder.path().join("directory.toml"));
+    assert_eq!(settings.trust.ca, [folder.path().join("ca.pem")]);
+}
+
+#[test]
+fn everything_wrong_is_listed_at_once_in_the_order_of_the_file() {
+    let text = "[gateway]\ndata_dir = 7\norgan_id = \"\"\n\n[listen]\nadress = \"127.0.0.1:1\"\nbody_max = \"lots\"\n\
+                connections_max = 0\n[lisen]\n[broker]\nca = \"nowhere.pem\"\n[delivery]\njitter = 1.5\n";
+    let faults = load_in(folder().path(), text, &Environment::empty()).expect_err("faults");
+    let found: Vec<(Option<usize>, &str, FaultCode)> =
+        faults.iter().map(|fault| (fault.line, fault.key.as_str(), fault.code)).collect();
+    let expected = [
+        (Some(1), "gateway.name", FaultCode::Missing),
+        (Some(2), "gateway.data_dir", FaultCode::WrongType),
+        (Some(3), "gateway.organ_id", FaultCode::OutOfRange),
+        (Some(6), "listen.adress", FaultCode::UnknownKey),
+        (Some(7), "listen.body_max", FaultCode::WrongType),
+        (Some(8), "listen.connections_max", FaultCode::OutOfRange),
+        (Some(9), "lisen", FaultCode::UnknownKey),
+        (Some(11), "broker.ca", FaultCode::FileMissing),
+        (Some(11), "broker.ca", FaultCode::Contradiction),
+        (Some(13), "delivery.jitter", FaultCode::OutOfRange),
+        (None, "directory.file", FaultCode::Missing),
+    ];
+    assert_eq!(found, expected);
+    let shown = |key: &str| faults.iter().find(|fault| fault.key == key).map(ToString::to_string);
+    assert_eq!(
+        shown("listen.adress").as_deref(),
+        Some(
+            "dòng (line) 6: listen.adress: không có khóa này; có phải là \"address\"? \
+             (unknown key; did you mean \"address\"?) [unknown-key]"
+        )
+    );
+    assert!(shown("lisen").is_some_and(|text| text.contains("\"listen\"")));
+}
+
+#[test]
+fn every_syntax_fault_is_listed_with_its_line() {
+    let text = "[gateway]\nname = = 1\norgan_id = \"H55\n";
+    let faults = load_in(folder().path(), text, &Environment::empty()).expect_err("faults");
+    let lines: BTreeSet<Option<usize>> = faults.iter().map(|fault| fault.line).collect();
+    assert_eq!(lines, [Some(2), Some(3)].into(), "{faults:?}");
+    assert!(faults.iter().all(|fault| fault.code == FaultCode::Syntax));
+}
+
+#[test]
+fn a_door_beyond_this_machine_needs_tls_or_named_networks() {
+    let contradiction = |key: &str| vec![(format!("listen.{key}"), FaultCode::Contradiction)];
+    let out = "[listen]\naddress = \"0.0.0.0:8443\"\n";
+    assert_eq!(faults(out), contradiction("address"));
+    assert_eq!(faults("[listen]\naddress = \"[::]:8443\"\n"), contradiction("address"));
+    assert_eq!(faults(&format!("{out}insecure_http = true")), contradiction("insecure_http"));
+    assert_eq!(
+        faults(&format!("{out}insecure_http = true\ninsecure_networks = [\"::/0\"]")),
+        contradiction("insecure_networks")
+    );
+    assert_eq!(faults(&format!("{out}tls_cert = \"cert.pem\"")), contradiction("tls_cert"));
+    assert_eq!(faults(&format!("{out}tls_key = \"key.pem\"")), contradiction("tls_key"));
+    let tls = format!("{out}tls_cert = \"cert.pem\"\ntls_key = \"key.pem\"\n");
+    let networks = "insecure_http = true\ninsecure_networks = [\"10.0.0.0/8\"]";
+    assert_eq!(faults(&format!("{tls}{networks}")), contradiction("insecure_http"));
+    assert_eq!(faults("[listen]\ninsecure_networks = [\"10.0.0.0/8\"]"), contradiction("insecure_networks"));
+    let security = |text: &str| load(text).expect("loads").listen.security;
+    assert!(matches!(security(&tls), ListenSecurity::Tls { .. }));
+    assert!(matches!(security("[listen]\naddress = \"[::1]:0\""), ListenSecurity::Loopback));
+    assert!(matches!(
+        security(&format!("{out}{networks}")),
+        ListenSecurity::InsecureHttp { networks } if networks.len() == 1
+    ));
+}
+
+#[test]
+fn the_two_doors_are_apart() {
+    assert_eq!(
+        faults("[admin_listen]\naddress = \"127.0.0.1:8080\""),
+        [("admin_listen".to_owned(), FaultCode::Contradiction)]
+    );
+    assert_eq!(faults("[listen]\naddress = \"127.0.0.1:0\"\n[admin_listen]\naddress = \"127.0.0.1:0\""), []);
+}
+
+#[test]
+fn limits_hold_at_both_ends() {
+    for (section, key, inside, outside) in [
+        ("listen", "header_timeout", ["\"1s\"", "\"5m\""], ["\"999ms\"", "\"301s\""]),
+        ("listen", "slowest_rate_bytes", ["1", "1073741824"], ["0", "1073741825"]),
+        ("listen", "slowest_rate_window", ["\"1s\"", "\"10m\""], ["\"0s\"", "\"601s\""]),
+        ("listen", "body_max", ["\"1kB\"", "\"4GB\""], ["999", "\"4001MB\""]),
+        ("listen", "uploads_per_system", ["1", "1024"], ["0", "1025"]),
+        ("listen", "connections_max", ["1", "65535"], ["0", "65536"]),
+        ("broker", "max_store", ["\"64MB\"", "\"100TB\""], ["\"63MB\"", "\"101TB\""]),
+        ("delivery", "retry_first", ["\"10ms\"", "\"15m\""], ["\"9ms\"", "\"16m\""]),
+        ("delivery", "retry_max", ["\"5s\"", "\"1d\""], ["\"4s\"", "\"25h\""]),
+        ("delivery", "attempt_timeout", ["\"1s\"", "\"1h\""], ["\"999ms\"", "\"61m\""]),
+        ("delivery", "give_up_after", ["\"1s\"", "\"30d\""], ["\"999ms\"", "\"31d\""]),
+        ("delivery", "concurrent", ["1", "1024"], ["0", "1025"]),
+        ("delivery", "jitter", ["0", "1.0"], ["-0.1", "1.1"]),
+        ("retention", "idempotency", ["\"7d\"", "\"3650d\""], ["\"6d\"", "\"3651d\""]),
+    ] {
+        for value in inside {
+            assert_eq!(faults(&format!("[{section}]\n{key} = {value}\n")), [], "{key} = {value}");
+        }
+        for value in outside {
+            assert_eq!(faults(&format!("[{section}]\n{key} = {value}\n")).len(), 1, "{key} = {value}");
+        }
+    }
+    let name = |bytes: usize| GATEWAY.replace("Trục", &"a".repeat(bytes));
+    let loads = |text: &str| load_in(folder().path(), &format!("{text}{DIRECTORY}"), &Environment::empty());
+    assert!(loads(&name(256)).is_ok());
+    assert!(loads(&name(257)).is_err());
+    assert!(loads(&GATEWAY.replace("Trục", "a\\u001b[2J")).is_err());
+}
+
+#[test]
+fn a_settings_file_has_a_longest_length() {
+    let padding = SETTINGS_BYTES_MAX as usize - GATEWAY.len() - DIRECTORY.len();
+    assert!(load(&"#".repeat(padding)).is_ok());
+    let found = load(&"#".repeat(padding + 1)).expect_err("too long");
+    assert_eq!(found[0].code, FaultCode::Unreadable);
+    let absent = Settings::load(Path::new("/nowhere/lienthong.toml"), &Environment::empty());
+    assert_eq!(absent.expect_err("absent")[0].code, FaultCode::Unreadable);
+}
+
+#[test]
+fn choices_of_later_versions_are_refused_plainly() {
+    let text = "[receipt]\nafter = \"outbox+broker\"\n[notify]\ngiven_up = \"mail\"\n";
+    let found = load(text).expect_err("faults");
+    assert_eq!(found.len(), 2);
+    for fault in &found {
+        assert_eq!(fault.code, FaultCode::Unavailable, "{fault}");
+        assert!(fault.vietnamese.contains("chưa có") && fault.english.contains("not available"), "{fault}");
+    }
+    let unknown = faults("[notify]\ngiven_up = \"pigeon\"\n");
+    assert_eq!(unknown, [("notify.given_up".to_owned(), FaultCode::WrongType)]);
+}
+
+#[test]
+fn a_broker_is_ours_or_somebody_elses() {
+    let broker = |lines: &str| load(&format!("[broker]\n{lines}\n")).map(|settings| settings.broker.server);
+    let url = "url = \"tls://a:4222,tls://b:4222\"\n";
+    assert!(matches!(
+        broker("nats_server = \"program\""),
+        Ok(BrokerServer::Managed { nats_server: Some(_) })
+    ));
+    let login = |lines: &str| match broker(&format!("{url}{lines}")).expect("loads") {
+        BrokerServer::External { login, .. } => login,
+        BrokerServer::Managed { .. } => panic!("it has a url"),
+    };
+    assert!(matches!(login(""), BrokerLogin::None));
+    assert!(
+        matches!(login("user = \"u\"\npassword = \"p\""), BrokerLogin::Password { password, .. } if password.expose() == "p")
+    );
+    assert!(
+        matches!(login("token_file = \"secret\""), BrokerLogin::Token(token) if token.expose() == "0123456789abcdef")
+    );
+    assert!(matches!(login("credentials = \"login.creds\""), BrokerLogin::Credentials(_)));
+    for wrong in [
+        "nats_server = \"nowhere\"",
+        "user = \"u\"\npassword = \"p\"",
+        "ca = \"ca.pem\"",
+        "replicas = 3",
+        &format!("{url}replicas = 2"),
+        &format!("{url}replicas = 7"),
+        &format!("{url}nats_server = \"program\""),
+        &format!("{url}user = \"u\""),
+        &format!("{url}password = \"p\""),
+        &format!("{url}token = \"t\"\ncredentials = \"login.creds\""),
+        &format!("{url}token = \"t\"\ntoken_file = \"secret\""),
+        "url = \"tls://u:p@a:4222\"",
+        "url = \"a:4222\"",
+        "url = \"\"",
+    ] {
+        assert!(broker(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn secrets_come_from_the_environment_first() {
+    let text = format!(
+        "{GATEWAY}{DIRECTORY}[broker]\nurl = \"tls://a\"\nuser = \"u\"\npassword = \"in the file\"\n"
+    ) + &vendor("url = \"https://a.example.vn\"\nsecret_file = \"secret\"");
+    let environment = Environment::empty()
+        .with(environment::BROKER_PASSWORD, "from outside")
+        .with("LIENTHONG_SYSTEM_A_SECRET", "sixteen bytes or more");
+    let settings = load_in(folder().path(), &text, &environment).expect("loads");
+    let BrokerServer::External { login: BrokerLogin::Password { password, .. }, .. } =
+        &settings.broker.server
+    else {
+        panic!("it has a url and a password");
+    };
+    assert_eq!(password.expose(), "from outside");
+    let secret = settings.systems["a"].vendor_http.as_ref().map(|vendor| vendor.secret.expose());
+    assert_eq!(secret, Some("sixteen bytes or more"));
+    let shown = format!("{settings:?}");
+    assert!(!shown.contains("from outside") && !shown.contains("sixteen"), "{shown}");
+
+    let managed = format!("{GATEWAY}{DIRECTORY}");
+    for (variable, value) in
+        [(environment::BROKER_TOKEN, "t"), ("LIENTHONG_SYSTEM_B_SECRET", "0123456789abcdef")]
+    {
+        let found = load_in(folder().path(), &managed, &Environment::empty().with(variable, value));
+        assert!(
+            found.is_err_and(|faults| faults[0].key.ends_with(variable)),
+            "{variable} belongs to nothing"
+        );
+    }
+    let program = Environment::empty().with(environment::NATS_SERVER, "/opt/program");
+    let settings = load_in(folder().path(), &managed, &program).expect("loads");
+    assert!(
+        matches!(settings.broker.server, BrokerServer::Managed { nats_server: Some(path) } if path == Path::new("/opt/program"))
+    );
+}
+
+#[test]
+fn a_fault_does_not_repeat_a_secret() {
+    let text = vendor("url = \"https://u:hunter2@a.example.vn\"\nsecret = \"hunter2\"")
+        + "[broker]\nurl = \"tls://u:hunter2@a\"\ntoken = 1\n";
+    let found = load(&text).expect_err("faults");
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+    let found = load("[broker]\npassword = \"hunter2\" hunter2\n").expect_err("syntax");
+    assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+}
+
+#[test]
+fn a_vendor_needs_a_secret_and_encryption() {
+    let secret = "secret = \"0123456789abcdef\"\n";
+    let settings = load(&vendor(&format!("url = \"http://127.0.0.1:1/in\"\n{secret}"))).expect("loads");
+    let vendor_http = settings.systems["a"].vendor_http.as_ref().expect("is set");
+    assert_eq!(vendor_http.url.as_str(), "http://127.0.0.1:1/in");
+    assert_eq!(
+        (vendor_http.connect_timeout, vendor_http.timeout),
+        (Duration::from_secs(10), Duration::from_secs(120))
+    );
+    assert!(load(&vendor(&format!("url = \"http://a.vn\"\ninsecure_http = true\n{secret}"))).is_ok());
+    let key = |key: &str| format!("systems.a.vendor_http.{key}");
+    for (lines, fault) in [
+        (format!("url = \"http://a.vn\"\n{secret}"), (key("url"), FaultCode::Contradiction)),
+        (secret.to_owned(), (key("url"), FaultCode::Missing)),
+        ("url = \"https://a.vn\"".to_owned(), (key("secret"), FaultCode::Missing)),
+        (
+            "url = \"https://a.vn\"\nsecret = \"0123456789abcde\"".to_owned(),
+            (key("secret"), FaultCode::OutOfRange),
+        ),
+        (
+            "url = \"https://a.vn\"\nsecret_file = \"nowhere\"".to_owned(),
+            (key("secret_file"), FaultCode::FileMissing),
+        ),
+        (
+            format!("url = \"https://a.vn\"\nconnect_timeout = \"9s\"\ntimeout = \"8s\"\n{secret}"),
+            (key("connect_timeout"), FaultCode::Contradiction),
+        ),
+        (
+            format!("url = \"https://a.vn\"\ntimeout = \"11m\"\n{secret}"),
+            ("systems".to_owned(), FaultCode::Contradiction),
+        ),
+    ] {
+        assert_eq!(faults(&vendor(&lines)), [fault], "{lines}");
+    }
+    let longest =
+        |bytes: usize| vendor(&format!("url = \"https://a.vn\"\nsecret = \"{}\"", "s".repeat(bytes)));
+    assert!(load(&longest(SECRET_BYTES_MAX)).is_ok());
+    assert!(load(&longest(SECRET_BYTES_MAX + 1)).is_err());
+}
+
+#[test]
+fn a_token_belongs_to_one_system() {
+    let system =
+        |id: &str, tokens: &str| format!("[systems.{id}]\nname = \"n\"\ntoken_sha256 = [{tokens}]\n");
+    let other = HASH.replace('9', "8");
+    let settings = load(&system("a", &format!("\"{HASH}\", \"{other}\""))).expect("loads");
+    assert_eq!(settings.systems["a"].token_sha256.len(), 2);
+    assert_eq!(hex::encode(settings.systems["a"].token_sha256[0]), HASH);
+    let twice = system("a", &format!("\"{HASH}\"")) + &system("b", &format!("\"{}\"", HASH.to_uppercase()));
+    assert_eq!(faults(&twice), [("systems.b.token_sha256".to_owned(), FaultCode::Duplicate)]);
+    let wrong = [("systems.a.token_sha256".to_owned(), FaultCode::WrongType)];
+    assert_eq!(faults(&system("a", "\"abc\"")), wrong);
+    assert_eq!(faults(&system("a", &format!("\"{HASH}0\""))), wrong);
+    let many = |n: usize| (0..n).map(|i| format!("\"{i:064x}\"")).collect::<Vec<_>>().join(",");
+    assert_eq!(faults(&system("a", &many(TOKENS_PER_SYSTEM_MAX))), []);
+    assert_eq!(
+        faults(&system("a", &many(TOKENS_PER_SYSTEM_MAX + 1))),
+        [("systems.a.token_sha256".to_owned(), FaultCode::OutOfRange)]
+    );
+}
+
+#[test]
+fn the_id_of_a_system_is_plain() {
+    for (id, fits) in [
+        ("a".to_owned(), true),
+        ("qlvb-so-noi-vu-2".to_owned(), true),
+        ("a".repeat(SYSTEM_ID_BYTES_MAX), true),
+        ("a".repeat(SYSTEM_ID_BYTES_MAX + 1), false),
+        ("A".to_owned(), false),
+        ("a_b".to_owned(), false),
+        ("\"a.b\"".to_owned(), false),
+        ("\"\"".to_owned(), false),
+        ("\"a\\nb\"".to_owned(), false),
+    ] {
+        assert_eq!(load(&format!("[systems.{id}]\nname = \"n\"\n")).is_ok(), fits, "{id}");
+    }
+    assert_eq!(faults("[systems]\na = 1\n")[0], ("systems.a".to_owned(), FaultCode::WrongType));
+}
+
+/// The example, every commented key taken in.
+fn whole_example() -> (String, String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/lienthong.toml");
+    let text = std::fs::read_to_string(path).expect("the example");
+    let setting = |line: &str| {
+        line.starts_with('#') && line[1..].starts_with(|c: char| c == '[' || c.is_ascii_lowercase())
+    };
+    let whole = text.lines().map(|line| if setting(line) { &line[1..] } else { line });
+    (text.clone(), whole.collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn the_example_loads_as_it_is() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/lienthong.toml");
+    let settings =
+        Settings::load(&file, &Environment::empty()).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    assert_eq!(settings.systems.len(), 2);
+}
+
+#[test]
+fn the_example_has_every_key_and_no_other() {
+    let (_, whole) = whole_example();
+    let (file, environment) = (Path::new("x/lienthong.toml"), Environment::empty());
+    let mut reading = Reading::new(file, &whole, &environment);
+    let found = reading.run(|root| sections::read(file, root)).err().unwrap_or_default();
+    let strangers: Vec<_> =
+        found.iter().filter(|f| matches!(f.code, FaultCode::UnknownKey | FaultCode::Syntax)).collect();
+    assert!(strangers.is_empty(), "{strangers:#?}");
+    let table: toml::Table = whole.parse().expect("TOML");
+    for key in &reading.asked {
+        let mut at = Some(&table);
+        let parts: Vec<&str> = key.split('.').collect();
+        let (last, folders) = parts.split_last().expect("a key");
+        for part in folders {
+            at = at.and_then(|table| table.get(*part)).and_then(|value| value.as_table());
+        }
+        // The second system shows that the way out may be left away.
+        let optional = key.starts_with("systems.qlvb-so-y-te.");
+        assert!(optional || at.is_some_and(|table| table.contains_key(*last)), "{key} is not in the example");
+    }
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    // Keys without a default: the example shows a possible value.
+    const POSSIBLE: [&str; 15] = [
+        "support_hotline",
+        "tls_cert",
+        "tls_key",
+        "insecure_networks",
+        "nats_server",
+        "url",
+        "user",
+        "password",
+        "password_file",
+        "token",
+        "token_file",
+        "credentials",
+        "ca",
+        "crl",
+        "token_sha256",
+    ];
+    let (text, _) = whole_example();
+    let folder = folder();
+    let loaded = |text: &str| load_in(folder.path(), text, &Environment::empty());
+    let defaults = format!("{:?}", loaded(&text).expect("loads"));
+    let mut shown = 0;
+    let mut in_commented_table = false;
+    for line in text.lines() {
+        in_commented_table = line.starts_with("#[") || (in_commented_table && !line.starts_with('['));
+        let setting = line.strip_prefix('#').and_then(|line| Some((line.split_once(" = ")?.0, line)));
+        let Some((key, setting)) = setting.filter(|(key, _)| !key.contains(' ') && !POSSIBLE.contains(key))
+        else {
+            continue;
+        };
+        if !in_commented_table {
+            let explicit = text.replacen(&format!("\n{line}\n"), &format!("\n{setting}\n"), 1);
+            assert_eq!(format!("{:?}", loaded(&explicit).expect(key)), defaults, "{setting}");
+            shown += 1;
+        }
+    }
+    assert_eq!(shown, 23);
+}
