@@ -35,7 +35,7 @@ pub struct GuardProgram {
 pub struct ManagedOptions {
     /// The gateway's data folder; the server lives in `nats/` below it.
     pub data_dir: PathBuf,
-    /// The `nats-server` program, 2.12 or newer.
+    /// The path of the `nats-server` program, 2.12 or newer. A path and not a bare name: PATH is not asked.
     pub binary: PathBuf,
     /// What stands between the gateway and the server.
     pub guard: GuardProgram,
