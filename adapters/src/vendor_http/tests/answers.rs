@@ -9,7 +9,7 @@ use lienthong_pipeline::ports::{Adapter, FailureClass, Handover};
 use lienthong_pipeline::record::State;
 
 use super::peer::{Conduct, Peer};
-use super::{adapter, answer, at, attempt, attempt_at};
+use super::{PATIENCE, adapter, answer, at, attempt, attempt_at};
 use crate::parcel::Parcel;
 use crate::vendor_http::VendorHttpEndpoint;
 use crate::vendor_http::wire::{RETRY_AFTER_MAX, retry_after};
@@ -132,7 +132,8 @@ async fn a_hostile_answer_is_cut_and_escaped() {
 #[tokio::test]
 async fn an_answer_without_end_is_not_read_to_its_end() {
     let head = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
-    let handover = attempt_at(Conduct::Flood(head)).await.expect("the status is what counts");
+    let attempt = tokio::time::timeout(PATIENCE / 2, attempt_at(Conduct::Flood(head)));
+    let handover = attempt.await.expect("long before its own timeout").expect("the status is what counts");
     assert_eq!(handover.note, "HTTP 200");
 }
 
