@@ -15,7 +15,9 @@ pub(crate) const fn is_char(c: char) -> bool {
 pub(crate) fn all_chars(text: &str) -> bool {
     let bytes = text.as_bytes();
     let control = bytes.iter().fold(false, |bad, &b| bad | ((b < 0x20) & !is_space(b)));
-    !control && !memchr::memchr_iter(0xEF, bytes).any(|i| matches!(bytes.get(i + 1..i + 3), Some([0xBF, 0xBE | 0xBF])))
+    !control
+        && !memchr::memchr_iter(0xEF, bytes)
+            .any(|i| matches!(bytes.get(i + 1..i + 3), Some([0xBF, 0xBE | 0xBF])))
 }
 
 /// Whether `bytes` are ASCII text that means itself: no control character but TAB and LF, no `>`. (`<` and `&` never

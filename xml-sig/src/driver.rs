@@ -3,6 +3,7 @@
 
 use std::io::BufRead;
 
+use crate::c14n::recycle;
 use crate::chars::{all_chars, is_ncname, is_space};
 use crate::error::{ReadError, XmlError, XmlFault};
 use crate::limits::Limits;
@@ -77,6 +78,8 @@ pub(crate) trait Sink {
 pub(crate) struct Outcome {
     /// A given namespace binding was needed.
     pub(crate) repaired: bool,
+    /// Bytes read.
+    pub(crate) bytes: u64,
 }
 
 /// One reading of one document.
@@ -130,7 +133,7 @@ impl<'i> Drive<'i> {
         match self.place {
             Place::Before => Err(self.source.fault(XmlFault::NotOneDocument)),
             Place::Inside => Err(self.source.fault(XmlFault::Truncated)),
-            Place::After => Ok(Outcome { repaired: self.scope.given_used() }),
+            Place::After => Ok(Outcome { repaired: self.scope.given_used(), bytes: self.source.offset() }),
         }
     }
 
@@ -398,12 +401,6 @@ fn has_duplicates(attributes: &[Attribute<'_>]) -> bool {
     let mut names: Vec<_> = attributes.iter().map(|a| (a.name.local, a.name.namespace)).collect();
     names.sort_unstable();
     names.windows(2).any(|pair| pair[0] == pair[1])
-}
-
-/// An emptied vector with the allocation of the old one, for another lifetime.
-fn recycle<'b>(mut old: Vec<Attribute<'_>>) -> Vec<Attribute<'b>> {
-    old.clear();
-    old.into_iter().map(|_| Attribute { name: Name { prefix: "", local: "", namespace: "" }, value: "" }).collect()
 }
 
 fn utf8(bytes: &[u8], offset: u64) -> Result<&str, ReadError> {

@@ -2,16 +2,33 @@
 //! `read` is the only XML reader of the program; `locate` and `Located::verify` judge a signature while they read;
 //! `sign` writes one. What the profile is, and what it refuses: README.md.
 
+mod algorithms;
+mod c14n;
+mod capture;
+mod certificate;
 mod chars;
+mod der;
 mod driver;
 mod error;
 mod limits;
+mod locate;
+mod octets;
 mod reader;
 mod scope;
+mod sign;
+mod signed_info;
 mod source;
 mod tag;
 mod text;
+mod trust;
+mod verdict;
+mod verify;
 
+pub use certificate::{Certificate, Crl, KeyError};
 pub use error::{ReadError, Stop, XmlError, XmlFault};
 pub use limits::Limits;
+pub use locate::{Located, Places, locate};
 pub use reader::{Attribute, Name, Observer, ReadOptions, StartTag, read};
+pub use sign::{SignError, SigningKey, sign};
+pub use trust::Trust;
+pub use verdict::{Coverage, Invalid, Unusable, Valid, Verdict, Warning};

@@ -64,7 +64,8 @@ impl Split {
 
     fn attribute(&mut self, inside: &str, from: usize) -> Result<usize, XmlFault> {
         let bytes = inside.as_bytes();
-        let name_len = bytes[from..].iter().position(|&b| b == b'=' || is_space(b)).ok_or(XmlFault::Attribute)?;
+        let name_len =
+            bytes[from..].iter().position(|&b| b == b'=' || is_space(b)).ok_or(XmlFault::Attribute)?;
         let name = from..from + name_len;
         let equals = skip_space(bytes, name.end);
         if bytes.get(equals) != Some(&b'=') {
@@ -110,7 +111,7 @@ impl Split {
                 rest = &rest[end + 1..];
             } else {
                 self.normalised.push(' ');
-                rest = if rest.starts_with("\r\n") { &rest[2..] } else { &rest[1..] };
+                rest = rest.strip_prefix("\r\n").unwrap_or(&rest[1..]);
             }
         }
         self.normalised.push_str(rest);
@@ -166,7 +167,8 @@ mod tests {
 
     #[test]
     fn malformed_attributes_are_refused() {
-        for inside in ["e a", "e a=b", "e a='1'b='2'", "e a='<'", "e a='1", "e ='1'", "e a==''", "e a='1' /"] {
+        for inside in ["e a", "e a=b", "e a='1'b='2'", "e a='<'", "e a='1", "e ='1'", "e a==''", "e a='1' /"]
+        {
             let refused = split(inside).err().or_else(|| {
                 let names = split(inside).unwrap();
                 names.iter().any(|(n, _)| !crate::chars::is_ncname(n)).then_some(XmlFault::Name)

@@ -1,0 +1,247 @@
+//! Canonical XML 1.0 and Exclusive XML Canonicalization 1.0, both without comments, written while the document is
+//! read. The node-set is the document, or one element with all below it (an apex), less what the caller leaves out.
+
+use crate::driver::{End, Open, Place, TextForm};
+use crate::reader::{Attribute, Name};
+use crate::scope::{Origin, XML_NAMESPACE};
+
+/// Which canonicalisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// Canonical XML 1.0 (W3C, 15 March 2001).
+    Inclusive,
+    /// Exclusive XML Canonicalization 1.0 (W3C, 18 July 2002), empty PrefixList.
+    Exclusive,
+}
+
+/// Takes canonical octets.
+pub(crate) trait Octets {
+    fn put(&mut self, octets: &[u8]);
+}
+
+/// An `xml:` attribute of an ancestor; inclusive canonicalisation gives it to the apex (section 2.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Inherited {
+    pub(crate) local: String,
+    pub(crate) value: String,
+}
+
+/// A canonicaliser that hangs on the events of one reading.
+pub(crate) struct Canonical<O> {
+    method: Method,
+    octets: O,
+    at_apex: bool,
+    rendered: Vec<Rendered>,
+    levels: Vec<usize>,
+    scratch: Vec<Attribute<'static>>,
+    bindings: Vec<(&'static str, &'static str)>,
+}
+
+/// A binding that an open output element carries (exclusive only).
+struct Rendered {
+    prefix: String,
+    uri: String,
+}
+
+impl<O: Octets> Canonical<O> {
+    pub(crate) fn new(method: Method, octets: O) -> Self {
+        Self {
+            method,
+            octets,
+            at_apex: true,
+            rendered: Vec::new(),
+            levels: Vec::new(),
+            scratch: Vec::new(),
+            bindings: Vec::new(),
+        }
+    }
+
+    pub(crate) fn method(&self) -> Method {
+        self.method
+    }
+
+    /// What took the octets.
+    pub(crate) fn into_octets(self) -> O {
+        self.octets
+    }
+
+    /// An element of the node-set begins. `inherited` counts at the apex only, nearest ancestor first.
+    pub(crate) fn start(&mut self, open: &Open<'_>, inherited: &[Inherited]) {
+        let mut bindings = recycle(std::mem::take(&mut self.bindings));
+        match self.method {
+            Method::Inclusive => inclusive(open, self.at_apex, &mut bindings),
+            Method::Exclusive => self.exclusive(open, &mut bindings),
+        }
+        bindings.sort_unstable();
+        let mut attributes = recycle(std::mem::take(&mut self.scratch));
+        attributes.extend_from_slice(open.tag.attributes);
+        if self.at_apex && self.method == Method::Inclusive {
+            inherit(inherited, &mut attributes);
+        }
+        if attributes.len() > 1 {
+            attributes.sort_unstable_by_key(|a: &Attribute<'_>| (a.name.namespace, a.name.local));
+        }
+
+        self.octets.put(b"<");
+        self.qname(&open.tag.name);
+        for (prefix, uri) in &bindings {
+            self.octets.put(if prefix.is_empty() { b" xmlns" } else { b" xmlns:" });
+            self.octets.put(prefix.as_bytes());
+            self.octets.put(b"=\"");
+            self.value(uri);
+            self.octets.put(b"\"");
+        }
+        for attribute in &attributes {
+            self.octets.put(b" ");
+            self.qname(&attribute.name);
+            self.octets.put(b"=\"");
+            self.value(attribute.value);
+            self.octets.put(b"\"");
+        }
+        self.octets.put(b">");
+        self.at_apex = false;
+        self.bindings = recycle(bindings);
+        self.scratch = recycle(attributes);
+    }
+
+    /// Text of the node-set.
+    pub(crate) fn text(&mut self, text: &str, form: TextForm) {
+        if form == TextForm::Plain {
+            return self.octets.put(text.as_bytes());
+        }
+        let escape = |b: u8| -> Option<&'static [u8]> {
+            match b {
+                b'&' => Some(b"&amp;"),
+                b'<' => Some(b"&lt;"),
+                b'>' => Some(b"&gt;"),
+                b'\r' => Some(b"&#xD;"),
+                _ => None,
+            }
+        };
+        self.escaped(text, escape);
+    }
+
+    /// An element of the node-set ends.
+    pub(crate) fn end(&mut self, end: &End<'_>) {
+        self.octets.put(b"</");
+        self.qname(&end.name);
+        self.octets.put(b">");
+        if let Some(count) = self.levels.pop() {
+            self.rendered.truncate(count);
+        }
+    }
+
+    /// A processing instruction of the node-set; outside the document element it is on a line of its own.
+    pub(crate) fn instruction(&mut self, target: &str, data: &str, place: Place) {
+        if place == Place::After {
+            self.octets.put(b"\n");
+        }
+        self.octets.put(b"<?");
+        self.octets.put(target.as_bytes());
+        if !data.is_empty() {
+            self.octets.put(b" ");
+            self.octets.put(data.as_bytes());
+        }
+        self.octets.put(b"?>");
+        if place == Place::Before {
+            self.octets.put(b"\n");
+        }
+    }
+
+    /// Exclusive: a binding is rendered where it is visibly used, unless the nearest output ancestor that rendered the
+    /// prefix rendered the same one.
+    fn exclusive<'b>(&mut self, open: &'b Open<'_>, bindings: &mut Vec<(&'b str, &'b str)>) {
+        self.levels.push(self.rendered.len());
+        let attributes = open.tag.attributes.iter().map(|a| a.name).filter(|name| !name.prefix.is_empty());
+        for name in std::iter::once(open.tag.name).chain(attributes) {
+            if name.prefix == "xml" {
+                continue;
+            }
+            let rendered = self.rendered.iter().rev().find(|r| r.prefix == name.prefix);
+            if rendered.map_or("", |r| r.uri.as_str()) != name.namespace {
+                bindings.push((name.prefix, name.namespace));
+                self.rendered
+                    .push(Rendered { prefix: name.prefix.to_owned(), uri: name.namespace.to_owned() });
+            }
+        }
+    }
+
+    fn qname(&mut self, name: &Name<'_>) {
+        if !name.prefix.is_empty() {
+            self.octets.put(name.prefix.as_bytes());
+            self.octets.put(b":");
+        }
+        self.octets.put(name.local.as_bytes());
+    }
+
+    fn value(&mut self, value: &str) {
+        let escape = |b: u8| -> Option<&'static [u8]> {
+            match b {
+                b'&' => Some(b"&amp;"),
+                b'<' => Some(b"&lt;"),
+                b'"' => Some(b"&quot;"),
+                b'\t' => Some(b"&#x9;"),
+                b'\n' => Some(b"&#xA;"),
+                b'\r' => Some(b"&#xD;"),
+                _ => None,
+            }
+        };
+        self.escaped(value, escape);
+    }
+
+    fn escaped(&mut self, text: &str, escape: impl Fn(u8) -> Option<&'static [u8]>) {
+        let bytes = text.as_bytes();
+        let mut from = 0;
+        for (at, &byte) in bytes.iter().enumerate() {
+            if let Some(escaped) = escape(byte) {
+                self.octets.put(&bytes[from..at]);
+                self.octets.put(escaped);
+                from = at + 1;
+            }
+        }
+        self.octets.put(&bytes[from..]);
+    }
+}
+
+/// Inclusive: at the apex every binding in force, below it every one that changes something. Given bindings are no part
+/// of the document.
+fn inclusive<'b>(open: &'b Open<'_>, at_apex: bool, bindings: &mut Vec<(&'b str, &'b str)>) {
+    if at_apex {
+        let in_force = open.scope.in_force().into_iter();
+        let own = in_force.filter(|b| b.origin == Origin::Declared && b.prefix != "xml" && !b.uri.is_empty());
+        bindings.extend(own.map(|b| (b.prefix, b.uri)));
+        return;
+    }
+    for binding in open.scope.declared().filter(|b| b.prefix != "xml") {
+        let outer = open.scope.outer(binding.prefix).filter(|b| b.origin == Origin::Declared);
+        if outer.map_or("", |b| b.uri) != binding.uri {
+            bindings.push((binding.prefix, binding.uri));
+        }
+    }
+}
+
+fn inherit<'a>(inherited: &'a [Inherited], attributes: &mut Vec<Attribute<'a>>) {
+    for one in inherited {
+        if !attributes.iter().any(|a| a.name.is(XML_NAMESPACE, &one.local)) {
+            let name = Name { prefix: "xml", local: &one.local, namespace: XML_NAMESPACE };
+            attributes.push(Attribute { name, value: &one.value });
+        }
+    }
+}
+
+/// An emptied vector with the allocation of the old one, for another lifetime.
+pub(crate) fn recycle<A, B>(mut old: Vec<A>) -> Vec<B> {
+    old.clear();
+    old.into_iter().map(|_| unreachable!("the vector was cleared")).collect()
+}
+
+/// Whether a namespace URI is relative: Canonical XML must fail on it (section 1.3).
+pub(crate) fn is_relative(uri: &str) -> bool {
+    let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
+    let rest = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    let absolute = scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(rest);
+    !uri.is_empty() && !absolute
+}
+
+#[cfg(test)]
+mod tests;

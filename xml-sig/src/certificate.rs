@@ -1,0 +1,234 @@
+//! Certificates and revocation lists, as the settings or a KeyInfo give them.
+
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use openssl::asn1::{Asn1Time, Asn1TimeRef};
+use openssl::hash::MessageDigest;
+use openssl::x509::{CrlStatus, X509, X509Crl, X509NameRef, X509Ref};
+
+/// A key, certificate or list that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// There is no PEM block of this kind.
+    #[error("no PEM block with a {0} in it")]
+    Missing(&'static str),
+    /// It cannot be read.
+    #[error("this {0} cannot be read")]
+    Unreadable(&'static str),
+    /// Neither RSA nor ECDSA on P-256.
+    #[error("the key is neither RSA nor P-256")]
+    Kind,
+    /// RSA of less than 2048 or more than 8192 bits.
+    #[error("an RSA key must have 2048 to 8192 bits, this one has {0}")]
+    Size(u32),
+    /// Private key and certificate do not belong together.
+    #[error("the private key does not belong to the certificate")]
+    Mismatch,
+}
+
+/// An X.509 certificate.
+#[derive(Clone)]
+pub struct Certificate {
+    x509: X509,
+    der: Vec<u8>,
+    sha256: [u8; 32],
+    not_before: Timestamp,
+    not_after: Timestamp,
+}
+
+impl Certificate {
+    /// All certificates of a PEM text; at least one.
+    pub fn from_pem(pem: &[u8]) -> Result<Vec<Self>, KeyError> {
+        let all = X509::stack_from_pem(pem).map_err(|_| KeyError::Unreadable("certificate"))?;
+        if all.is_empty() {
+            return Err(KeyError::Missing("certificate"));
+        }
+        all.into_iter().map(Self::from_x509).collect()
+    }
+
+    /// One certificate in DER, and nothing behind it.
+    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+        let x509 = X509::from_der(der).map_err(|_| KeyError::Unreadable("certificate"))?;
+        let certificate = Self::from_x509(x509)?;
+        if certificate.der != der { Err(KeyError::Unreadable("certificate")) } else { Ok(certificate) }
+    }
+
+    /// The subject as RFC 4514 writes names, most specific part first; control characters are escaped.
+    pub fn subject(&self) -> String {
+        name_text(self.x509.subject_name())
+    }
+
+    /// The issuer, written like [`Certificate::subject`].
+    pub fn issuer(&self) -> String {
+        name_text(self.x509.issuer_name())
+    }
+
+    /// The serial number in upper-case hex.
+    pub fn serial(&self) -> String {
+        let number =
+            self.x509.serial_number().to_bn().and_then(|bn| bn.to_hex_str().map(|hex| hex.to_string()));
+        number.unwrap_or_default()
+    }
+
+    /// SHA-256 over the DER form.
+    pub fn sha256(&self) -> [u8; 32] {
+        self.sha256
+    }
+
+    /// Valid from this time on.
+    pub fn not_before(&self) -> Timestamp {
+        self.not_before
+    }
+
+    /// Valid up to this time.
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+
+    /// The DER form.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    pub(crate) fn x509(&self) -> &X509Ref {
+        &self.x509
+    }
+
+    pub(crate) fn from_x509(x509: X509) -> Result<Self, KeyError> {
+        let unreadable = |_| KeyError::Unreadable("certificate");
+        let der = x509.to_der().map_err(unreadable)?;
+        let digest = x509.digest(MessageDigest::sha256()).map_err(unreadable)?;
+        let sha256 = <[u8; 32]>::try_from(&*digest).map_err(|_| KeyError::Unreadable("certificate"))?;
+        let time = |t: &Asn1TimeRef| timestamp(t).ok_or(KeyError::Unreadable("certificate"));
+        let (not_before, not_after) = (time(x509.not_before())?, time(x509.not_after())?);
+        Ok(Self { x509, der, sha256, not_before, not_after })
+    }
+}
+
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Certificate {}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({})", self.subject())
+    }
+}
+
+/// A certificate revocation list from the settings. It must be a complete one: delta lists and lists that are
+/// partitioned by an IssuingDistributionPoint are not told apart.
+#[derive(Clone)]
+pub struct Crl {
+    crl: Arc<X509Crl>,
+    this_update: Timestamp,
+    next_update: Option<Timestamp>,
+}
+
+impl Crl {
+    /// All lists of a PEM text; at least one.
+    pub fn from_pem(pem: &[u8]) -> Result<Vec<Self>, KeyError> {
+        const END: &str = "-----END X509 CRL-----";
+        let text = std::str::from_utf8(pem).map_err(|_| KeyError::Unreadable("CRL"))?;
+        let mut all = Vec::new();
+        for block in text.split_inclusive(END).filter(|block| block.ends_with(END)) {
+            let crl = X509Crl::from_pem(block.as_bytes()).map_err(|_| KeyError::Unreadable("CRL"))?;
+            all.push(Self::from_x509(crl)?);
+        }
+        if all.is_empty() { Err(KeyError::Missing("CRL")) } else { Ok(all) }
+    }
+
+    /// One list in DER.
+    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+        Self::from_x509(X509Crl::from_der(der).map_err(|_| KeyError::Unreadable("CRL"))?)
+    }
+
+    /// A newer list is promised by this time; `None` when the list does not say.
+    pub fn next_update(&self) -> Option<Timestamp> {
+        self.next_update
+    }
+
+    pub(crate) fn is_of(&self, issuer: &X509NameRef) -> bool {
+        self.crl.issuer_name().try_cmp(issuer).is_ok_and(std::cmp::Ordering::is_eq)
+    }
+
+    pub(crate) fn is_current(&self, at: Timestamp) -> bool {
+        self.this_update <= at && self.next_update.is_none_or(|next| at <= next)
+    }
+
+    pub(crate) fn is_signed_by(&self, issuer: &X509Ref) -> bool {
+        let may_sign =
+            issuer.key_usage().is_none_or(|usage| usage.contains(openssl::x509::X509KeyUsage::CRL_SIGN));
+        may_sign && issuer.public_key().and_then(|key| self.crl.verify(&key)).unwrap_or(false)
+    }
+
+    pub(crate) fn revokes(&self, certificate: &X509Ref) -> bool {
+        matches!(self.crl.get_by_serial(certificate.serial_number()), CrlStatus::Revoked(_))
+    }
+
+    fn from_x509(crl: X509Crl) -> Result<Self, KeyError> {
+        let this_update = timestamp(crl.last_update()).ok_or(KeyError::Unreadable("CRL"))?;
+        let next_update = match crl.next_update() {
+            Some(time) => Some(timestamp(time).ok_or(KeyError::Unreadable("CRL"))?),
+            None => None,
+        };
+        Ok(Self { crl: Arc::new(crl), this_update, next_update })
+    }
+}
+
+impl fmt::Debug for Crl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Crl({})", name_text(self.crl.issuer_name()))
+    }
+}
+
+fn timestamp(time: &Asn1TimeRef) -> Option<Timestamp> {
+    let since = Asn1Time::from_unix(0).ok()?.diff(time).ok()?;
+    Timestamp::from_second(i64::from(since.days) * 86_400 + i64::from(since.secs)).ok()
+}
+
+fn name_text(name: &X509NameRef) -> String {
+    let mut text = String::new();
+    let entries: Vec<_> = name.entries().collect();
+    for entry in entries.into_iter().rev() {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        let object = entry.object();
+        match object.nid().short_name() {
+            Ok(short) if short != "UNDEF" => text.push_str(short),
+            _ => text.push_str(&object.to_string()),
+        }
+        text.push('=');
+        match entry.data().to_string() {
+            Ok(value) => escape_into(&value, &mut text),
+            Err(_) => text.push('?'),
+        }
+    }
+    text
+}
+
+/// RFC 4514 section 2.4, and `\XX` for control characters.
+fn escape_into(value: &str, text: &mut String) {
+    let last = value.chars().count().saturating_sub(1);
+    for (at, c) in value.chars().enumerate() {
+        let edge = (at == 0 && (c == ' ' || c == '#')) || (at == last && c == ' ');
+        if edge || matches!(c, '"' | '+' | ',' | ';' | '<' | '>' | '\\') {
+            text.push('\\');
+            text.push(c);
+        } else if c.is_control() {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                // Writing to a String does not fail.
+                write!(text, "\\{byte:02X}").unwrap_or_default();
+            }
+        } else {
+            text.push(c);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The little DER (X.690) that OpenSSL's binding does not show: the purposes in a certificate's ExtendedKeyUsage.
+
+const SEQUENCE: u8 = 0x30;
+const OID: u8 = 0x06;
+const OCTETS: u8 = 0x04;
+const EXTENSIONS: u8 = 0xA3;
+/// 2.5.29.37 (RFC 5280 section 4.2.1.12).
+const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1D, 0x25];
+
+/// What a certificate's ExtendedKeyUsage says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Purposes<'d> {
+    /// There is no such extension.
+    Absent,
+    /// The purposes' OIDs, in their DER content octets.
+    Listed(Vec<&'d [u8]>),
+    /// The certificate or the extension cannot be read.
+    Unreadable,
+}
+
+/// The purposes of a certificate.
+pub(crate) fn purposes(certificate: &[u8]) -> Purposes<'_> {
+    find(certificate).unwrap_or(Purposes::Unreadable)
+}
+
+fn find(certificate: &[u8]) -> Option<Purposes<'_>> {
+    let (_, outer, _) = element(certificate)?;
+    let (_, mut tbs, _) = element(outer)?;
+    while !tbs.is_empty() {
+        let (tag, content, rest) = element(tbs)?;
+        if tag == EXTENSIONS {
+            let (_, list, _) = element(content)?;
+            return in_extensions(list);
+        }
+        tbs = rest;
+    }
+    Some(Purposes::Absent)
+}
+
+fn in_extensions(mut list: &[u8]) -> Option<Purposes<'_>> {
+    while !list.is_empty() {
+        let (tag, extension, rest) = element(list)?;
+        let (id_tag, id, mut fields) = element(extension)?;
+        if tag != SEQUENCE || id_tag != OID {
+            return None;
+        }
+        if id == EXTENDED_KEY_USAGE {
+            loop {
+                let (tag, content, rest) = element(fields)?;
+                if tag == OCTETS {
+                    return listed(content);
+                }
+                fields = rest;
+            }
+        }
+        list = rest;
+    }
+    Some(Purposes::Absent)
+}
+
+fn listed(value: &[u8]) -> Option<Purposes<'_>> {
+    let (tag, mut list, rest) = element(value)?;
+    if tag != SEQUENCE || !rest.is_empty() {
+        return None;
+    }
+    let mut purposes = Vec::new();
+    while !list.is_empty() {
+        let (tag, id, rest) = element(list)?;
+        if tag != OID {
+            return None;
+        }
+        purposes.push(id);
+        list = rest;
+    }
+    Some(Purposes::Listed(purposes))
+}
+
+/// Tag, content and what follows, of one element with a one-byte tag and a definite length.
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&tag, rest) = der.split_first()?;
+    let (&first, rest) = rest.split_first()?;
+    let (len, rest) = match first {
+        0..=0x7F => (usize::from(first), rest),
+        0x81..=0x84 => {
+            let (bytes, rest) = rest.split_at_checked(usize::from(first - 0x80))?;
+            (bytes.iter().fold(0, |len, &b| (len << 8) | usize::from(b)), rest)
+        }
+        _ => return None,
+    };
+    let (content, rest) = rest.split_at_checked(len)?;
+    Some((tag, content, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cut_or_overlong_elements_are_not_read() {
+        assert_eq!(element(&[]), None);
+        assert_eq!(element(&[0x30]), None);
+        assert_eq!(element(&[0x30, 2, 1]), None);
+        assert_eq!(element(&[0x30, 0x80, 0, 0]), None);
+        assert_eq!(element(&[0x30, 0x84, 0xFF, 0xFF, 0xFF, 0xFF]), None);
+        assert_eq!(element(&[0x30, 0x81, 1, 7, 9]), Some((0x30, &[7][..], &[9][..])));
+        assert_eq!(purposes(b"\x30\x03\x30\x01\x30"), Purposes::Unreadable);
+    }
+}

@@ -1,0 +1,254 @@
+//! What a verification says, as values: there is no bool, and a `Valid` comes from `verify` only.
+
+use std::fmt;
+
+use crate::certificate::Certificate;
+
+/// The verdict on a document's signature (design.md B4).
+#[derive(Clone, Debug)]
+#[must_use]
+pub enum Verdict {
+    /// There is no Signature.
+    Absent,
+    /// The signature is good, its signer is trusted, and it covers what [`Valid::covers`] says.
+    Valid(Valid),
+    /// The signature cannot be judged within the profile; the document counts as unsigned.
+    Unusable {
+        /// The class of the reason.
+        why: Unusable,
+        /// What exactly, for a person. May quote the document: escape it before printing.
+        detail: String,
+    },
+    /// The signature is wrong, forged, or not one that is trusted.
+    Invalid {
+        /// The class of the reason.
+        why: Invalid,
+        /// What exactly, for a person. May quote the document: escape it before printing.
+        detail: String,
+    },
+}
+
+impl Verdict {
+    /// `absent`, `valid`, `unusable` or `invalid`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Valid(_) => "valid",
+            Self::Unusable { .. } => "unusable",
+            Self::Invalid { .. } => "invalid",
+        }
+    }
+}
+
+/// The proof that a document was verified. Only [`crate::Located::verify`] makes one.
+#[derive(Clone, Debug)]
+pub struct Valid {
+    pub(crate) signer: Certificate,
+    pub(crate) covers: Coverage,
+    pub(crate) signature_algorithm: &'static str,
+    pub(crate) digest_algorithm: &'static str,
+    pub(crate) canonicalisation: &'static str,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Valid {
+    /// The certificate whose key made the signature.
+    pub fn signer(&self) -> &Certificate {
+        &self.signer
+    }
+
+    /// What was signed.
+    pub fn covers(&self) -> &Coverage {
+        &self.covers
+    }
+
+    /// The SignatureMethod's URI.
+    pub fn signature_algorithm(&self) -> &'static str {
+        self.signature_algorithm
+    }
+
+    /// The DigestMethod's URI; the weakest one when there are several References.
+    pub fn digest_algorithm(&self) -> &'static str {
+        self.digest_algorithm
+    }
+
+    /// The CanonicalizationMethod's URI.
+    pub fn canonicalisation(&self) -> &'static str {
+        self.canonicalisation
+    }
+
+    /// What the caller should know although the signature is good.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+}
+
+/// What a good signature covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Coverage {
+    /// All of the document except the Signature itself and comments.
+    WholeDocument,
+}
+
+/// A remark on a good signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Warning {
+    /// SHA-1 was used, which [`crate::Trust::legacy_sha1`] allows.
+    Sha1,
+    /// The chain was checked without any CRL.
+    RevocationNotChecked,
+}
+
+impl Warning {
+    /// A stable word for it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Sha1 => "sha1",
+            Self::RevocationNotChecked => "revocation-not-checked",
+        }
+    }
+}
+
+/// Why a signature cannot be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unusable {
+    /// An element Signature where one is allowed, in another namespace than XML Signature's.
+    WrongNamespace,
+    /// KeyInfo has no readable X509Certificate and none is pinned.
+    NoCertificate,
+    /// [`crate::Trust`] names neither a certificate nor an authority.
+    NoTrust,
+    /// An algorithm outside the profile.
+    Algorithm,
+    /// SHA-1, and [`crate::Trust::legacy_sha1`] is off.
+    Sha1,
+    /// A Reference of a form outside the profile, such as `#Id`.
+    Reference,
+    /// A ds:Object in the Signature, which is outside the profile.
+    Object,
+    /// The document was read with given namespace bindings and needed them: its canonical form is not what was signed.
+    Namespaces,
+    /// Revocation cannot be judged: CRLs are given, but none that is current from each issuer in the chain.
+    Revocation,
+}
+
+impl Unusable {
+    /// A stable word for it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::WrongNamespace => "wrong-namespace",
+            Self::NoCertificate => "no-certificate",
+            Self::NoTrust => "no-trust",
+            Self::Algorithm => "algorithm",
+            Self::Sha1 => "sha1",
+            Self::Reference => "reference",
+            Self::Object => "object",
+            Self::Namespaces => "namespaces",
+            Self::Revocation => "revocation-unknown",
+        }
+    }
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// Why a signature is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Invalid {
+    /// The content is not what was signed.
+    Digest,
+    /// The SignatureValue does not fit SignedInfo and key.
+    SignatureValue,
+    /// The Signature stands where none is allowed.
+    Position,
+    /// More than one Signature.
+    Duplicate,
+    /// The Signature element is not built as XML Signature section 4 says, or hides something in a value.
+    Structure,
+    /// A construct that no profile of ours will ever allow: XPath, XSLT, external references, HMAC, MD5.
+    Forbidden,
+    /// A relative namespace URI: such a document has no canonical form.
+    RelativeNamespace,
+    /// One of the limits on Signature, References or Transforms.
+    Limit,
+    /// The certificate is not a pinned one.
+    ForeignSigner,
+    /// No chain to a given authority.
+    Untrusted,
+    /// The certificate, or one in its chain, has expired.
+    Expired,
+    /// The certificate, or one in its chain, is not yet valid.
+    NotYetValid,
+    /// The certificate, or one in its chain, is on a CRL.
+    Revoked,
+    /// The certificate is not for signing documents.
+    KeyUsage,
+    /// An RSA key of less than 2048 bits (or more than 8192).
+    WeakKey,
+    /// The key is of another type than the SignatureMethod.
+    KeyMismatch,
+}
+
+impl Invalid {
+    /// A stable word for it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Digest => "digest",
+            Self::SignatureValue => "signature-value",
+            Self::Position => "position",
+            Self::Duplicate => "duplicate",
+            Self::Structure => "structure",
+            Self::Forbidden => "forbidden",
+            Self::RelativeNamespace => "relative-namespace",
+            Self::Limit => "limit",
+            Self::ForeignSigner => "foreign-signer",
+            Self::Untrusted => "untrusted",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not-yet-valid",
+            Self::Revoked => "revoked",
+            Self::KeyUsage => "key-usage",
+            Self::WeakKey => "weak-key",
+            Self::KeyMismatch => "key-mismatch",
+        }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// A reason against a signature, on its way to becoming a verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Objection {
+    Unusable(Unusable, String),
+    Invalid(Invalid, String),
+}
+
+impl Objection {
+    pub(crate) fn structure(detail: impl Into<String>) -> Self {
+        Self::Invalid(Invalid::Structure, detail.into())
+    }
+
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::Invalid(Invalid::Forbidden, detail.into())
+    }
+
+    pub(crate) fn algorithm(detail: impl Into<String>) -> Self {
+        Self::Unusable(Unusable::Algorithm, detail.into())
+    }
+}
+
+impl From<Objection> for Verdict {
+    fn from(objection: Objection) -> Self {
+        match objection {
+            Objection::Unusable(why, detail) => Self::Unusable { why, detail },
+            Objection::Invalid(why, detail) => Self::Invalid { why, detail },
+        }
+    }
+}
