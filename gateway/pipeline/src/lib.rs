@@ -1,5 +1,23 @@
-//! The way of a document: decisions without sockets, files or a clock of its own.
+//! The way of a document: decisions without sockets or a clock of its own. Read `intake` (in), `relay` (to the broker),
+//! `takeover` and `dispatch` (out), `report` (back to the sender), in this order.
 
+mod compose;
+
+pub mod clock;
 pub mod crash;
+pub mod directory;
+pub mod dispatch;
+pub mod examine;
+pub mod intake;
 pub mod ports;
+pub mod queue;
+pub mod recognise;
 pub mod record;
+pub mod relay;
+pub mod report;
+pub mod route;
+pub mod takeover;
+pub mod tasks;
+pub mod turns;
+pub mod view;
+pub mod wakes;

@@ -1,0 +1,95 @@
+//! Joins what the steps decided into the admission: receipt, deliveries, keys. Decides nothing itself.
+
+use jiff::Timestamp;
+use lienthong_schemas::edxml::correlations;
+use lienthong_schemas::edxml::{Content, PacketKind};
+use lienthong_schemas::ids::{DocumentId, PacketDigest};
+use lienthong_schemas::edxml::VerifiedEnvelope;
+
+use crate::intake::shown;
+use crate::recognise::delivery_id;
+use crate::record::{
+    Admission, Delivery, IdempotencyKey, Lane, Receipt, ReceiptLine, RecognitionKeys, StatusSubject, SystemId,
+};
+use crate::route::Routed;
+
+/// What is known of a document besides its content.
+pub(crate) struct Document {
+    pub(crate) id: DocumentId,
+    pub(crate) digest: PacketDigest,
+    pub(crate) bytes: u64,
+    pub(crate) accepted_at: Timestamp,
+    pub(crate) origin: SystemId,
+}
+
+pub(crate) fn admission(
+    document: &Document,
+    envelope: &VerifiedEnvelope,
+    routed: &[Routed],
+    findings: Vec<String>,
+    keys: RecognitionKeys,
+    idempotency: Option<IdempotencyKey>,
+) -> Admission {
+    let content = envelope.content();
+    let receipt = Receipt {
+        document_id: document.id,
+        accepted_at: document.accepted_at,
+        from: content.from.organ_id.clone(),
+        sender_document_id: shown(content.document_id.as_deref().unwrap_or_default()),
+        kind: content.kind.id_text().to_owned(),
+        sha256: document.digest,
+        bytes: document.bytes,
+        origin: document.origin.clone(),
+        signature: envelope.verdict_name().to_owned(),
+        signer: envelope.signer().map(|signer| shown(&signer)),
+        findings,
+        durability: "local".to_owned(),
+        deliveries: routed.iter().map(|routed| line(document.id, routed)).collect(),
+    };
+    let deliveries = routed.iter().map(|routed| delivery(document, content, routed)).collect();
+    Admission { receipt, deliveries, keys, idempotency, subject: subject(content) }
+}
+
+fn line(document: DocumentId, routed: &Routed) -> ReceiptLine {
+    ReceiptLine {
+        delivery_id: delivery_id(document, &routed.route.receiver),
+        receiver: routed.named.clone(),
+        state: routed.state,
+        state_vi: routed.state.wording().0.to_owned(),
+    }
+}
+
+fn delivery(document: &Document, content: &Content, routed: &Routed) -> Delivery {
+    let urgent = matches!(content.kind, PacketKind::Document(_)) && content.priority >= 1;
+    Delivery {
+        id: delivery_id(document.id, &routed.route.receiver),
+        document: document.id,
+        sender: content.from.organ_id.clone(),
+        route: routed.route.clone(),
+        lane: if urgent { Lane::Urgent } else { Lane::Normal },
+        kind: content.kind.id_text().to_owned(),
+        digest: document.digest,
+        bytes: document.bytes,
+        accepted_at: document.accepted_at,
+        correlations: correlations(content),
+        reportable: content.kind != PacketKind::Status,
+        state: routed.state,
+        generation: 1,
+        published: 0,
+        handed_off: false,
+        attempts: 0,
+        document_failures: 0,
+        due: document.accepted_at,
+        ours_to_fix: false,
+        order: 0,
+    }
+}
+
+/// What a status packet of ours would say of this document (spec edxml section 6).
+fn subject(content: &Content) -> StatusSubject {
+    StatusSubject {
+        document_id: content.document_id.clone().unwrap_or_default(),
+        code: format!("{}/{}", content.code_number, content.code_notation),
+        promulgation_date: content.promulgation_date.text.clone(),
+    }
+}

@@ -1,0 +1,132 @@
+//! Steps parse and verify: two reads of one packet. The first finds the Signature and who claims to be the sender; the
+//! second digests, and what business code reads comes from those digested events.
+
+use std::io::BufRead;
+
+use lienthong_schemas::edxml::{
+    EdxmlLimits, Envelope, EnvelopeReader, PLACES, REPAIR_NAMESPACES, ReadMode, SignaturePolicy, VerifiedEnvelope, vouch,
+};
+use lienthong_schemas::rejections::{Rejection, RejectionCode};
+
+use xml_sig::{Limits, Located, Observer, ReadError, ReadOptions, Trust, Verdict, XmlFault};
+
+use crate::ports::{Fault, Incoming};
+
+/// A packet was not taken: either its sender must change something, or it is our trouble.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Final; told to the sender.
+    #[error("{0}")]
+    Rejected(Box<Rejection>),
+    /// Ours; the sender hears "try again later".
+    #[error("{0}")]
+    Fault(#[from] Fault),
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(Box::new(rejection))
+    }
+}
+
+/// Sizes that a packet may have.
+#[derive(Clone, Debug, Default)]
+pub struct PacketLimits {
+    /// Of the XML.
+    pub xml: Limits,
+    /// Of the edXML in it.
+    pub edxml: EdxmlLimits,
+}
+
+/// What is known of a claimed sender: what its signature is checked against, and what is asked of it.
+pub struct SenderTrust {
+    /// Keys, anchors, time.
+    pub trust: Trust,
+    /// Required, or checked if present, or recorded.
+    pub policy: SignaturePolicy,
+}
+
+/// Reads and verifies a packet; blocking and CPU-heavy, memory constant in the packet's size.
+///
+/// `trust_of` is asked once, after the first read, with what the packet claims.
+///
+/// # Errors
+/// The first rule that the packet breaks, or a [`Fault`] when our file cannot be read.
+pub fn examine(
+    packet: &dyn Incoming,
+    limits: &PacketLimits,
+    trust_of: &dyn Fn(&Envelope) -> Result<SenderTrust, Rejection>,
+) -> Result<VerifiedEnvelope, Refused> {
+    match attempt(packet, limits, &[], trust_of) {
+        Err(Attempt::UnboundPrefix) => {
+            // Packets with prefixes that nobody declared are in use (spec edxml section 2): the reader is given the
+            // bindings, the bytes stay as they are, and such a packet can never count as signed.
+            attempt(packet, limits, REPAIR_NAMESPACES, trust_of).map_err(|attempt| match attempt {
+                Attempt::Refused(refused) => refused,
+                Attempt::UnboundPrefix => Rejection::new(RejectionCode::XmlMalformed).because("unbound prefix").into(),
+            })
+        }
+        Err(Attempt::Refused(refused)) => Err(refused),
+        Ok(verified) => Ok(verified),
+    }
+}
+
+enum Attempt {
+    UnboundPrefix,
+    Refused(Refused),
+}
+
+impl<E: Into<Refused>> From<E> for Attempt {
+    fn from(cause: E) -> Self {
+        Self::Refused(cause.into())
+    }
+}
+
+fn attempt(
+    packet: &dyn Incoming,
+    limits: &PacketLimits,
+    namespaces: &[(&str, &str)],
+    trust_of: &dyn Fn(&Envelope) -> Result<SenderTrust, Rejection>,
+) -> Result<VerifiedEnvelope, Attempt> {
+    let options = ReadOptions { limits: &limits.xml, initial_namespaces: namespaces };
+    let mut claims = EnvelopeReader::new(ReadMode::Claims, &limits.edxml);
+    let located = xml_sig::locate(&mut *packet.open()?, &options, &PLACES, &mut claims).map_err(told)?;
+    let claims = claims.finish()?;
+    let sender = trust_of(&claims)?;
+
+    let mut reader = EnvelopeReader::new(ReadMode::Full, &limits.edxml);
+    let verdict = second_read(located, &mut *packet.open()?, &sender.trust, &mut reader)?;
+    if matches!(verdict, Verdict::Invalid { .. }) {
+        // The second read stops where a signature fails; the content is needed only where such a packet is taken.
+        if sender.policy != SignaturePolicy::RecordOnly {
+            return Err(vouch(claims, verdict, sender.policy, !namespaces.is_empty()).err().map_or_else(
+                || Fault::new("verify", "an invalid signature was vouched for").into(),
+                Attempt::from,
+            ));
+        }
+        reader = EnvelopeReader::new(ReadMode::Full, &limits.edxml);
+        xml_sig::read(&mut *packet.open()?, &options, &mut reader).map_err(told)?;
+    }
+    Ok(vouch(reader.finish()?, verdict, sender.policy, !namespaces.is_empty())?)
+}
+
+fn second_read(
+    located: Located,
+    input: &mut dyn BufRead,
+    trust: &Trust,
+    reader: &mut dyn Observer,
+) -> Result<Verdict, Attempt> {
+    located.verify(input, trust, reader).map_err(told)
+}
+
+fn told(cause: ReadError) -> Attempt {
+    match cause {
+        ReadError::Xml(xml) if matches!(xml.fault, XmlFault::UnboundPrefix) => Attempt::UnboundPrefix,
+        ReadError::Xml(xml) => lienthong_schemas::edxml::rejection_of(&xml).into(),
+        ReadError::Io(cause) => Fault::new("incoming", cause).into(),
+        ReadError::Stopped(stop) => match stop.0.downcast::<Rejection>() {
+            Ok(rejection) => (*rejection).into(),
+            Err(other) => Fault::new("reader", other).into(),
+        },
+    }
+}

@@ -1,0 +1,337 @@
+//! The way in, top to bottom: one packet from `incoming/` to a receipt (ARCHITECTURE.md, steps 2 to 8).
+//! Receiving the bytes and knowing who is connected is the door's business (gateway/src/http); nothing here is
+//! undone: a packet that is refused simply never leaves `incoming/`.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use lienthong_monitoring::{Metrics, Step};
+use lienthong_schemas::edxml::{Content, Envelope, PacketKind, VIETNAM};
+use lienthong_schemas::ids::{DocumentId, PacketDigest};
+use lienthong_schemas::organ::OrganId;
+use lienthong_schemas::rejections::{Rejection, RejectionCode};
+use lienthong_schemas::safe_text::SafeText;
+use lienthong_schemas::edxml::{SignaturePolicy, VerifiedEnvelope, check_carried};
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+use xml_sig::{Certificate, Crl, Trust};
+
+use crate::directory::{Directory, Home};
+use crate::examine::{PacketLimits, Refused, SenderTrust, examine};
+use crate::ports::{Admitted, Fault, Incoming, Ports};
+use crate::recognise::{Recognised, keys, recognise};
+use crate::record::{Admission, IdempotencyKey, Receipt, RecognitionKeys, SystemId};
+use crate::route::{Routed, route};
+use crate::turns::{Turn, Turns};
+use crate::wakes::Wakes;
+
+/// What the intake may do; from the settings.
+#[derive(Clone, Debug)]
+pub struct IntakePolicy {
+    /// Our own organisation code.
+    pub own: OrganId,
+    /// Packet sizes.
+    pub limits: PacketLimits,
+    /// How many packets are read and verified at once.
+    pub examinations: usize,
+    /// How long an `Idempotency-Key` is remembered.
+    pub idempotency: std::time::Duration,
+}
+
+/// CA certificates and revocation lists that hold for every sender.
+#[derive(Clone, Default)]
+pub struct Anchors {
+    /// A signer's certificate must chain to one of these, when there is any.
+    pub anchors: Vec<Certificate>,
+    /// Revocation lists.
+    pub crls: Vec<Crl>,
+}
+
+/// Who brought a packet: never read from the packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A connected system, authenticated on its connection.
+    System(SystemId),
+    /// The gateway itself (status packets of design.md B6).
+    Gateway,
+}
+
+impl Origin {
+    fn system(&self) -> SystemId {
+        match self {
+            Self::System(system) => system.clone(),
+            Self::Gateway => SystemId::gateway(),
+        }
+    }
+}
+
+/// A packet was taken.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// What the sender gets.
+    pub receipt: Receipt,
+    /// It had been taken before; nothing new was begun.
+    pub replayed: bool,
+}
+
+/// The one way in.
+pub struct Intake {
+    ports: Ports,
+    policy: IntakePolicy,
+    directory: Arc<ArcSwap<Directory>>,
+    anchors: Arc<ArcSwap<Anchors>>,
+    metrics: Arc<Metrics>,
+    examinations: Semaphore,
+    turns: Turns<[u8; 16]>,
+    idempotency_turns: Turns<IdempotencyKey>,
+    wakes: Wakes,
+}
+
+impl Intake {
+    /// The intake of one gateway.
+    pub fn new(
+        ports: Ports,
+        policy: IntakePolicy,
+        directory: Arc<ArcSwap<Directory>>,
+        anchors: Arc<ArcSwap<Anchors>>,
+        metrics: Arc<Metrics>,
+        wakes: Wakes,
+    ) -> Self {
+        let examinations = Semaphore::new(policy.examinations);
+        let (turns, idempotency_turns) = (Turns::default(), Turns::default());
+        Self { ports, policy, directory, anchors, metrics, examinations, turns, idempotency_turns, wakes }
+    }
+
+    /// Takes an `Idempotency-Key` for one request.
+    ///
+    /// # Errors
+    /// [`RejectionCode::IdempotencyKeyInvalid`], or [`RejectionCode::IdempotencyKeyInFlight`] while another request of
+    /// the same system has it.
+    pub fn begin(&self, system: &SystemId, key: &str) -> Result<Turn<IdempotencyKey>, Rejection> {
+        let header = |code| Rejection::new(code).at("Idempotency-Key");
+        if key.is_empty() || key.len() > 128 || !key.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(header(RejectionCode::IdempotencyKeyInvalid));
+        }
+        let key = IdempotencyKey { system: system.clone(), key: key.to_owned() };
+        self.idempotency_turns.try_take(key).ok_or_else(|| header(RejectionCode::IdempotencyKeyInFlight))
+    }
+
+    /// Takes a packet: verified, recognised, routed and on disk when this returns `Ok`.
+    ///
+    /// Must not be cancelled half way by a client that goes away: the caller runs it to its end
+    /// ([`crate::tasks::Tasks::complete`]).
+    pub async fn admit(
+        &self,
+        packet: Box<dyn Incoming>,
+        origin: &Origin,
+        idempotency: Option<IdempotencyKey>,
+    ) -> Result<Accepted, Refused> {
+        if let Some(key) = &idempotency
+            && let Some(accepted) = self.replay_by_key(key, packet.digest()).await?
+        {
+            return Ok(accepted);
+        }
+        let directory = self.directory.load_full();
+        let digest = packet.digest();
+        let (packet, envelope) = self.parse_and_verify(packet, origin, directory.clone()).await?;
+        let content = envelope.content();
+        let sender = self.attribute(&directory, content, origin)?;
+        self.conform(content, origin)?;
+
+        let document_id = content.document_id.as_deref().unwrap_or_default();
+        let id = DocumentId::derive(&sender, document_id, content.kind.id_text(), &digest);
+        let span = tracing::info_span!("document", document_id = %id, sender = %sender);
+        let work = self.take_in(packet, envelope, origin, idempotency, directory, id);
+        work.instrument(span).await
+    }
+
+    async fn take_in(
+        &self,
+        packet: Box<dyn Incoming>,
+        envelope: VerifiedEnvelope,
+        origin: &Origin,
+        idempotency: Option<IdempotencyKey>,
+        directory: Arc<Directory>,
+        id: DocumentId,
+    ) -> Result<Accepted, Refused> {
+        let keys = keys(&envelope);
+        let _turn = self.turns.take(turn_of(&keys, id)).await;
+
+        let timer = self.metrics.timer(Step::Recognise);
+        let recognised =
+            recognise(&*self.ports.store, &directory, &envelope, &keys, id, packet.digest()).await?;
+        drop(timer);
+        let (served, reused) = match recognised {
+            Recognised::Repeat(known) => return self.replay(known).await,
+            Recognised::New { served, reused } => (served, reused),
+        };
+
+        let timer = self.metrics.timer(Step::Route);
+        let today = self.ports.clock.now().to_zoned(VIETNAM.to_time_zone()).date();
+        let routed = route(&directory, &envelope, packet.bytes(), today, &served)?;
+        drop(timer);
+
+        let admission = self.compose(&*packet, &envelope, origin, idempotency, keys, id, &routed, reused);
+        self.commit(packet, admission).await
+    }
+
+    async fn parse_and_verify(
+        &self,
+        packet: Box<dyn Incoming>,
+        origin: &Origin,
+        directory: Arc<Directory>,
+    ) -> Result<(Box<dyn Incoming>, VerifiedEnvelope), Refused> {
+        let fault = |cause: &dyn std::fmt::Display| Fault::new("examination", cause);
+        let _room = self.examinations.acquire().await.map_err(|closed| fault(&closed))?;
+        let timer = self.metrics.timer(Step::Verify);
+        let limits = self.policy.limits.clone();
+        let anchors = self.anchors.load_full();
+        let (now, origin) = (self.ports.clock.now(), origin.clone());
+        let work = move || {
+            let trust_of = |claims: &Envelope| trust_of(claims, &origin, &directory, &anchors, now);
+            let envelope = examine(&*packet, &limits, &trust_of)?;
+            Ok::<_, Refused>((packet, envelope))
+        };
+        let examined = tokio::task::spawn_blocking(work).await.map_err(|panic| fault(&panic))?;
+        drop(timer);
+        examined
+    }
+
+    /// Step attribute: this connection, and the signer the directory names for it, may speak for `From/OrganId`.
+    fn attribute(&self, directory: &Directory, content: &Content, origin: &Origin) -> Result<OrganId, Rejection> {
+        let field = "edXMLHeader/MessageHeader/From/OrganId";
+        let claimed = &content.from.organ_id;
+        let refuse = |code| Rejection::new(code).at(field).because(claimed.as_str());
+        let system = match origin {
+            Origin::Gateway => return Ok(claimed.clone()),
+            Origin::System(system) => system,
+        };
+        let sender = directory.find(claimed).ok_or_else(|| refuse(RejectionCode::SenderUnknown))?;
+        if sender.home != Some(Home::System(system.clone())) {
+            return Err(refuse(RejectionCode::SenderNotYours));
+        }
+        let today = self.ports.clock.now().to_zoned(VIETNAM.to_time_zone()).date();
+        if !sender.is_open(today) {
+            let mut rejection = refuse(RejectionCode::SenderClosed);
+            rejection.successors = sender.successors.clone();
+            return Err(rejection);
+        }
+        Ok(sender.id.clone())
+    }
+
+    /// Step conform: what may not be carried, and what has already passed here.
+    fn conform(&self, content: &Content, origin: &Origin) -> Result<(), Rejection> {
+        check_carried(content)?;
+        let ours = |hop: &str| OrganId::parse(hop).is_ok_and(|hop| hop == self.policy.own);
+        if *origin != Origin::Gateway && content.trace.iter().any(|hop| ours(&hop.organ_text)) {
+            let field = "edXMLHeader/TraceHeaderList/TraceHeader/OrganId";
+            return Err(Rejection::new(RejectionCode::Loop).at(field).because(self.policy.own.as_str()));
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "every part of a receipt is decided elsewhere and only joined here")]
+    fn compose(
+        &self,
+        packet: &dyn Incoming,
+        envelope: &VerifiedEnvelope,
+        origin: &Origin,
+        idempotency: Option<IdempotencyKey>,
+        keys: RecognitionKeys,
+        id: DocumentId,
+        routed: &[Routed],
+        reused: bool,
+    ) -> Admission {
+        let mut findings: Vec<String> = envelope.findings().iter().map(|f| f.code().to_owned()).collect();
+        if reused {
+            findings.push("DOCID_REUSED".to_owned());
+        }
+        let document = crate::compose::Document {
+            id,
+            digest: packet.digest(),
+            bytes: packet.bytes(),
+            accepted_at: self.ports.clock.now(),
+            origin: origin.system(),
+        };
+        crate::compose::admission(&document, envelope, routed, findings, keys, idempotency)
+    }
+
+    /// Step commit (design.md B2): blob and admission on disk, then one batch of the store, then the receipt.
+    async fn commit(&self, packet: Box<dyn Incoming>, admission: Admission) -> Result<Accepted, Refused> {
+        let timer = self.metrics.timer(Step::Commit);
+        let id = admission.receipt.document_id;
+        self.ports.spool.admit(packet, &admission).await?;
+        // An admission may be left from before a crash; what is on disk is what will be shown again, so it counts.
+        let on_disk = self.ports.spool.admission(id).await?;
+        let admission = on_disk.ok_or_else(|| Fault::new("spool", "the admission is not there"))?;
+        let admitted = self.ports.store.admit(&admission).await?;
+        drop(timer);
+        self.wakes.relay.notify_one();
+        let receipt = admission.receipt;
+        let replayed = admitted == Admitted::Existing;
+        if !replayed {
+            self.metrics.accepted.inc();
+            let receivers = receipt.deliveries.len();
+            tracing::info!(bytes = receipt.bytes, receivers, signature = receipt.signature, "accepted");
+        }
+        Ok(Accepted { receipt, replayed })
+    }
+
+    async fn replay_by_key(
+        &self,
+        key: &IdempotencyKey,
+        digest: PacketDigest,
+    ) -> Result<Option<Accepted>, Refused> {
+        let now = self.ports.clock.now();
+        let not_before = now.saturating_sub(self.policy.idempotency).unwrap_or(jiff::Timestamp::MIN);
+        match self.ports.store.idempotent(key, not_before).await? {
+            None => Ok(None),
+            Some((id, same)) if same == digest => self.replay(id).await.map(Some),
+            Some(_) => Err(Rejection::new(RejectionCode::IdempotencyKeyReused).at("Idempotency-Key").into()),
+        }
+    }
+
+    async fn replay(&self, id: DocumentId) -> Result<Accepted, Refused> {
+        let admission = self.ports.spool.admission(id).await?;
+        let admission = admission.ok_or_else(|| Fault::new("spool", format!("no admission of {id}")))?;
+        tracing::info!(document_id = %id, "repeated");
+        Ok(Accepted { receipt: admission.receipt, replayed: true })
+    }
+}
+
+/// What a claimed sender's signature is checked against. A sender that this connection may not speak for is refused
+/// later, by attribute; here it only has nothing to be trusted by.
+fn trust_of(
+    claims: &Envelope,
+    origin: &Origin,
+    directory: &Directory,
+    anchors: &Anchors,
+    now: jiff::Timestamp,
+) -> Result<SenderTrust, Rejection> {
+    let sender = directory.find(claims.claimed_sender());
+    let pinned = sender.map(|s| s.certificates.clone()).unwrap_or_default();
+    // Without a certificate bound to this sender, a chain would let any holder of a certificate sign for it.
+    let (anchors, crls) = if pinned.is_empty() {
+        (Vec::new(), Vec::new())
+    } else {
+        (anchors.anchors.clone(), anchors.crls.clone())
+    };
+    let policy = match (origin, claims.claimed_kind()) {
+        (Origin::Gateway, _) => SignaturePolicy::VerifyIfPresent,
+        // No status packet in use is signed (spec edxml section 1); the connection speaks for it.
+        (Origin::System(_), PacketKind::Status) => SignaturePolicy::VerifyIfPresent,
+        (Origin::System(_), PacketKind::Document(_)) => sender.map(|s| s.signature).unwrap_or_default(),
+    };
+    let legacy_sha1 = sender.is_some_and(|s| s.legacy_sha1);
+    Ok(SenderTrust { trust: Trust { pinned, anchors, crls, at: now, legacy_sha1 }, policy })
+}
+
+/// Packets that could be the same document take turns under one key.
+fn turn_of(keys: &RecognitionKeys, id: DocumentId) -> [u8; 16] {
+    keys.name.or(keys.status).unwrap_or(*id.as_bytes())
+}
+
+/// A sender's text for records and receipts.
+pub(crate) fn shown(text: &str) -> String {
+    SafeText::new(text).cut(200).into_string()
+}

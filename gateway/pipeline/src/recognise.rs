@@ -1,0 +1,120 @@
+//! Step recognise (design.md B3): is this a repeat, the same document for further receivers, or another document under
+//! a number that is taken.
+
+use std::collections::BTreeSet;
+
+use lienthong_schemas::edxml::{BusinessType, Content, PacketKind};
+use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest, digest16};
+use lienthong_schemas::organ::OrganId;
+use lienthong_schemas::rejections::{Rejection, RejectionCode};
+use lienthong_schemas::edxml::semantic_digest;
+use lienthong_schemas::edxml::VerifiedEnvelope;
+
+use crate::directory::Directory;
+use crate::examine::Refused;
+use crate::ports::OutboxStore;
+use crate::record::RecognitionKeys;
+
+/// What an admitted packet turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Recognised {
+    /// The receipt of this document is given again.
+    Repeat(DocumentId),
+    /// A document, new for every receiver but those already served by an equal one.
+    New {
+        /// Receivers that have it already.
+        served: BTreeSet<OrganId>,
+        /// Its DocumentId was used for another document, for other receivers (`DOCID_REUSED`).
+        reused: bool,
+    },
+}
+
+/// The keys of a packet.
+pub fn keys(envelope: &VerifiedEnvelope) -> RecognitionKeys {
+    let content = envelope.content();
+    let from = content.from.organ_id.as_str().as_bytes();
+    let name = content.document_id.as_ref().map(|id| digest16(&[b"name", from, id.as_bytes()]));
+    RecognitionKeys {
+        name: if content.kind == PacketKind::Status { None } else { name },
+        kind: content.kind.id_text().to_owned(),
+        semantic: semantic_digest(envelope),
+        status: status_key(content),
+    }
+}
+
+fn status_key(content: &Content) -> Option<[u8; 16]> {
+    let status = content.status.as_ref()?;
+    let subject = content.response_for.first()?;
+    let code = status.code.digits();
+    Some(digest16(&[
+        b"status",
+        content.from.organ_id.as_str().as_bytes(),
+        subject.organ_text.to_uppercase().as_bytes(),
+        subject.document_id.as_bytes(),
+        code.as_bytes(),
+        status.timestamp.text.as_bytes(),
+    ]))
+}
+
+/// Compares a packet with what the store knows. The caller holds the turn of this (From, DocumentId).
+///
+/// # Errors
+/// [`RejectionCode::DocumentConflict`]: another document under this DocumentId went to a receiver of this one.
+pub async fn recognise(
+    store: &dyn OutboxStore,
+    directory: &Directory,
+    envelope: &VerifiedEnvelope,
+    keys: &RecognitionKeys,
+    id: DocumentId,
+    digest: PacketDigest,
+) -> Result<Recognised, Refused> {
+    if !store.deliveries_of(id).await?.is_empty() {
+        return Ok(Recognised::Repeat(id));
+    }
+    if let Some(status) = keys.status {
+        let seen = store.status_seen(status).await?;
+        return Ok(seen.map_or_else(fresh, Recognised::Repeat));
+    }
+    let content = envelope.content();
+    let (Some(name), PacketKind::Document(BusinessType::New)) = (keys.name, content.kind) else {
+        return Ok(fresh());
+    };
+    let mut served = BTreeSet::new();
+    let mut equal = None;
+    let mut others = BTreeSet::new();
+    for known in store.known(name).await? {
+        if known.keys.kind != keys.kind || known.digest == digest {
+            continue;
+        }
+        let receivers = store.deliveries_of(known.id).await?.into_iter().map(|d| d.route.receiver);
+        if known.keys.semantic == keys.semantic {
+            equal = Some(known.id);
+            served.extend(receivers);
+        } else {
+            others.extend(receivers);
+        }
+    }
+    let wanted: Vec<OrganId> = content.to.iter().map(|to| resolved(directory, &to.organ_id)).collect();
+    if let Some(equal) = equal {
+        let nobody_new = wanted.iter().all(|receiver| served.contains(receiver));
+        return Ok(if nobody_new { Recognised::Repeat(equal) } else { Recognised::New { served, reused: false } });
+    }
+    if let Some(at) = wanted.iter().position(|receiver| others.contains(receiver)) {
+        let field = format!("edXMLHeader/MessageHeader/To[{}]/OrganId", at + 1);
+        return Err(Rejection::new(RejectionCode::DocumentConflict).at(field).because(wanted[at].as_str()).into());
+    }
+    Ok(Recognised::New { served, reused: !others.is_empty() })
+}
+
+fn fresh() -> Recognised {
+    Recognised::New { served: BTreeSet::new(), reused: false }
+}
+
+fn resolved(directory: &Directory, code: &OrganId) -> OrganId {
+    directory.find(code).map_or_else(|| code.clone(), |organisation| organisation.id.clone())
+}
+
+/// The id of a delivery of this document to this organisation.
+pub fn delivery_id(document: DocumentId, receiver: &OrganId) -> DeliveryId {
+    DeliveryId::derive(&document, receiver, lienthong_schemas::ids::Operation::Deliver)
+}

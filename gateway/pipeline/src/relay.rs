@@ -1,0 +1,174 @@
+//! Step publish: what is committed goes to the broker, with the same ids for as long as it takes; then the events.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use lienthong_monitoring::{Metrics, Step};
+
+use crate::crash::crash_point;
+use crate::ports::{DeliveryMessage, Fault, Ports, Transition};
+use crate::record::{Delivery, State};
+use crate::tasks::Tasks;
+use crate::wakes::Wakes;
+
+/// A packet of at most this many bytes rides along in the message; a larger one goes once to the Object Store.
+pub const INLINE_BYTES_MAX: u64 = 256 * 1024;
+
+const BATCH: usize = 64;
+const RECEIVERS_AT_ONCE: usize = 8;
+const PAUSE_FIRST: Duration = Duration::from_millis(250);
+const PAUSE_MOST: Duration = Duration::from_secs(5);
+
+/// Publishes what the store says is not published.
+pub struct Relay {
+    ports: Ports,
+    metrics: Arc<Metrics>,
+    wakes: Wakes,
+}
+
+impl Relay {
+    /// The relay of one gateway.
+    pub fn new(ports: Ports, metrics: Arc<Metrics>, wakes: Wakes) -> Self {
+        Self { ports, metrics, wakes }
+    }
+
+    /// Runs until shutdown. A broker that is away is waited for; the wait never gives up.
+    pub async fn run(self, tasks: Tasks) -> Result<(), Fault> {
+        let mut pause = PAUSE_FIRST;
+        while !tasks.is_stopping() {
+            let outcome = tokio::select! {
+                outcome = self.publish_all() => outcome,
+                () = tasks.stopped() => break,
+            };
+            let wait = match outcome {
+                Ok(()) => {
+                    pause = PAUSE_FIRST;
+                    None
+                }
+                Err(fault) if fault.place == "store" => return Err(fault),
+                Err(fault) => {
+                    tracing::warn!(%fault, pause_ms = pause.as_millis() as u64, "not published yet");
+                    let due = self.ports.clock.now().saturating_add(pause).unwrap_or(jiff::Timestamp::MAX);
+                    pause = (pause * 2).min(PAUSE_MOST);
+                    Some(due)
+                }
+            };
+            match wait {
+                None => tokio::select! {
+                    () = self.wakes.relay.notified() => {}
+                    () = tasks.stopped() => break,
+                },
+                Some(due) => tokio::select! {
+                    () = self.ports.clock.sleep_until(due) => {}
+                    () = tasks.stopped() => break,
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes until nothing is left. Receivers go in parallel, one receiver's deliveries in order.
+    async fn publish_all(&self) -> Result<(), Fault> {
+        loop {
+            let waiting = self.ports.store.unpublished(BATCH).await?;
+            if waiting.is_empty() {
+                return self.send_events().await;
+            }
+            let mut chains: BTreeMap<String, Vec<Delivery>> = BTreeMap::new();
+            for delivery in waiting {
+                chains.entry(delivery.route.receiver.to_string()).or_default().push(delivery);
+            }
+            let chains = chains.into_values().map(|chain| self.publish_chain(chain));
+            let outcomes: Vec<_> =
+                futures_util::stream::iter(chains).buffer_unordered(RECEIVERS_AT_ONCE).collect().await;
+            for outcome in outcomes {
+                outcome?;
+            }
+            self.send_events().await?;
+        }
+    }
+
+    async fn publish_chain(&self, chain: Vec<Delivery>) -> Result<(), Fault> {
+        for delivery in chain {
+            self.publish_after_kin(delivery).await?;
+        }
+        Ok(())
+    }
+
+    /// An urgent packet does not overtake a packet that it refers to (design.md B6, Order).
+    async fn publish_after_kin(&self, delivery: Delivery) -> Result<(), Fault> {
+        let token = delivery.route.receiver.token();
+        for key in &delivery.correlations {
+            let first = self.ports.store.first_correlated(&token, *key).await?;
+            let Some(first) = first.filter(|f| f.order < delivery.order) else { continue };
+            if first.state == State::Queued && first.published < first.generation {
+                self.publish(first).await?;
+            }
+        }
+        self.publish(delivery).await
+    }
+
+    async fn publish(&self, delivery: Delivery) -> Result<(), Fault> {
+        let timer = self.metrics.timer(Step::Publish);
+        let Some(file) = self.ports.spool.blob(delivery.digest).await? else {
+            return self.park(&delivery).await;
+        };
+        let inline = self.body(&delivery, file).await?;
+        let (id, generation) = (delivery.id, delivery.generation);
+        self.ports.broker.publish(&DeliveryMessage { delivery, inline }).await?;
+        crash_point("after-publish");
+        let now = self.ports.clock.now();
+        self.ports.store.transition(id, now, Transition::Published { generation }).await?;
+        drop(timer);
+        Ok(())
+    }
+
+    /// The packet itself when it is small; else `None`, and the Object Store has it.
+    async fn body(&self, delivery: &Delivery, file: PathBuf) -> Result<Option<Bytes>, Fault> {
+        if delivery.bytes <= INLINE_BYTES_MAX {
+            return read_whole(file).await.map(Some);
+        }
+        self.ports.broker.put_blob(delivery.digest, delivery.bytes, file).await?;
+        Ok(None)
+    }
+
+    /// A packet whose bytes are gone from the spool cannot be sent, and must not hold up the others.
+    async fn park(&self, delivery: &Delivery) -> Result<(), Fault> {
+        tracing::error!(delivery_id = %delivery.id, digest = %delivery.digest, "the blob is gone: parked");
+        let note = "blob missing in the spool".to_owned();
+        let change = Transition::Settled { state: State::Parked, note };
+        self.ports.store.transition(delivery.id, self.ports.clock.now(), change).await?;
+        self.metrics.parked.inc();
+        Ok(())
+    }
+
+    async fn send_events(&self) -> Result<(), Fault> {
+        loop {
+            let events = self.ports.store.unsent_events(BATCH).await?;
+            if events.is_empty() {
+                return Ok(());
+            }
+            let mut sent = Vec::with_capacity(events.len());
+            let mut outcome = Ok(());
+            for (number, event) in events {
+                outcome = self.ports.broker.publish_event(&event).await;
+                if outcome.is_err() {
+                    break;
+                }
+                sent.push(number);
+            }
+            self.ports.store.events_sent(sent).await?;
+            outcome?;
+        }
+    }
+}
+
+async fn read_whole(file: PathBuf) -> Result<Bytes, Fault> {
+    let read = move || std::fs::read(file).map(Bytes::from);
+    let read = tokio::task::spawn_blocking(read).await.map_err(|panic| Fault::new("spool", panic))?;
+    read.map_err(|cause| Fault::new("spool", cause))
+}
