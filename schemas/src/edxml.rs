@@ -1,5 +1,5 @@
 //! edXML packets (QCVN 102:2016/BTTTT, amended 2022): what they say, read with the one strict reader of `xml-sig`.
-//! Begin with [`EnvelopeReader`] (XML events to [`Envelope`]).
+//! Begin with [`EnvelopeReader`] (XML events to [`Envelope`]) and [`vouch`] (what may be acted on).
 
 mod assemble;
 mod assemble_parts;
@@ -16,7 +16,9 @@ mod limits;
 mod read;
 mod reader;
 mod secrecy;
+mod semantic;
 mod status;
+mod verified;
 mod write;
 
 pub use builder::DocumentBuilder;
@@ -33,7 +35,9 @@ pub use limits::EdxmlLimits;
 pub use read::{HEADER_PATH, PacketFault, REPAIR_NAMESPACES, read_envelope, rejection_of};
 pub use reader::{EnvelopeReader, ReadMode};
 pub use secrecy::check_carried;
+pub use semantic::semantic_digest;
 pub use status::{StatusPacket, StatusSender, StatusSubject};
+pub use verified::{PLACES, SignaturePolicy, VerifiedEnvelope, vouch};
 
 /// The namespace of every edXML element.
 pub const NAMESPACE: &str = "http://www.mic.gov.vn/TBT/QCVN_102_2016";

@@ -158,7 +158,7 @@ impl EnvelopeReader {
         if let Some(stream) = self.base64.take() {
             let decoded = stream.finish().map_err(|fault| self.attachment_invalid(fault))?;
             if let Some(node) = self.open.last_mut() {
-                node.decoded = Some(decoded);
+                node.decoded = Some(Box::new(decoded));
             }
         }
         let Some(mut node) = self.open.pop() else { return Ok(()) };
@@ -216,7 +216,7 @@ pub(super) struct Node {
     /// Trimmed, once the element has ended.
     text: String,
     children: Vec<Node>,
-    decoded: Option<Decoded>,
+    decoded: Option<Box<Decoded>>,
     /// Its number among its like in the parent.
     position: usize,
     /// One bit a child element that may stand only once.
@@ -246,7 +246,7 @@ impl Node {
 
     /// What was decoded in this child.
     pub(super) fn decoded(&self, name: &str) -> Option<&Decoded> {
-        self.child(name)?.decoded.as_ref()
+        self.child(name)?.decoded.as_deref()
     }
 
     /// No text and no data in it or below.

@@ -188,6 +188,10 @@ table! {
         "Nơi nhận đã ngừng hoạt động" "Receiver closed"
         "Đơn vị nhận đã đóng mã; hãy gửi đến đơn vị kế thừa được nêu."
         "The receiving organisation is closed; send to the successors named.";
+    ReceiverUnreachable "RECEIVER_UNREACHABLE" 422 "18" "receiver_unreachable"
+        "Chưa có đường gửi đến nơi nhận" "No line to the receiver"
+        "Nơi nhận có trong danh bạ nhưng trục chưa nối đến hệ thống của nơi nhận; hãy gửi bằng cách khác và báo đơn vị vận hành."
+        "The receiver is in the directory, but the gateway has no line to its system yet; send it another way and tell the operator.";
     ReceiverLimit "RECEIVER_LIMIT" 413 "21" "receiver_limit"
         "Gói tin lớn hơn nơi nhận cho phép" "Larger than the receiver takes"
         "Nơi nhận được nêu chỉ nhận gói tin đến dung lượng ghi kèm; hãy giảm tệp đính kèm hoặc bỏ nơi nhận đó."

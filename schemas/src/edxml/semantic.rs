@@ -1,0 +1,58 @@
+//! The semantic digest of design.md B3: two submissions of one document that differ in bytes only.
+
+use sha2::{Digest, Sha256};
+
+use super::content::Content;
+use super::kind::{BusinessType, PacketKind};
+use super::verified::VerifiedEnvelope;
+use crate::ids::PacketDigest;
+
+/// SHA-256 over type, reason, From, number, notation, date, subject, due date, the documents referred to and the
+/// attachments' digests, each part preceded by its length. Receivers are left out: the same document to further
+/// receivers is the same document.
+///
+/// `None` unless the packet is a document of type 0: of other types another packet is another document.
+pub fn semantic_digest(envelope: &VerifiedEnvelope) -> Option<PacketDigest> {
+    digest_of(envelope.content())
+}
+
+pub(super) fn digest_of(content: &Content) -> Option<PacketDigest> {
+    if content.kind != PacketKind::Document(BusinessType::New) {
+        return None;
+    }
+    let mut parts = Parts(Sha256::new());
+    parts.add("edxml semantic 1");
+    parts.add(&content.document_type_name);
+    parts.add(content.business.as_ref().map_or("", |b| &b.reason));
+    parts.add(content.from.organ_id.as_str());
+    parts.add(&content.code_number);
+    parts.add(&content.code_notation);
+    parts.add(&content.promulgation_date.text);
+    parts.add(&content.subject);
+    parts.add(&content.due_date.text);
+    parts.count(content.response_for.len());
+    for reference in &content.response_for {
+        parts.add(&reference.organ_text);
+        parts.add(&reference.code);
+        parts.add(&reference.document_id);
+        parts.add(&reference.promulgation_date.text);
+    }
+    parts.count(content.attachments.len());
+    for attachment in &content.attachments {
+        parts.add(attachment.sha256.as_bytes());
+    }
+    Some(PacketDigest::from_bytes(parts.0.finalize().into()))
+}
+
+struct Parts(Sha256);
+
+impl Parts {
+    fn add(&mut self, part: impl AsRef<[u8]>) {
+        self.count(part.as_ref().len());
+        self.0.update(part);
+    }
+
+    fn count(&mut self, count: usize) {
+        self.0.update((count as u64).to_be_bytes());
+    }
+}
