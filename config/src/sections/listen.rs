@@ -37,7 +37,7 @@ pub struct ListenSettings {
     pub security: ListenSecurity,
     /// Longest wait for a complete request head.
     pub header_timeout: Duration,
-    /// A body slower than this many bytes in each [`ListenSettings::slowest_rate_window`] is cut off.
+    /// A body slower than this many bytes a second, over [`ListenSettings::slowest_rate_window`], is cut off.
     pub slowest_rate_bytes: u64,
     /// The time over which the rate is measured.
     pub slowest_rate_window: Duration,
