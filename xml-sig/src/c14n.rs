@@ -1,7 +1,7 @@
 //! Canonical XML 1.0 and Exclusive XML Canonicalization 1.0, both without comments, written while the document is
 //! read. The node-set is the document, or one element with all below it (an apex), less what the caller leaves out.
 
-use crate::driver::{End, Open, Place, TextForm};
+use crate::events::{End, Open, Place, TextForm};
 use crate::reader::{Attribute, Name};
 use crate::scope::{Origin, XML_NAMESPACE};
 

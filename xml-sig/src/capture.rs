@@ -3,8 +3,8 @@
 
 use crate::algorithms::DS;
 use crate::c14n::{Canonical, Inherited, Method};
-use crate::driver::{End, Open, Place, TextForm};
 use crate::error::ReadError;
+use crate::events::{End, Open, Place, TextForm};
 use crate::limits::Limits;
 use crate::octets::Bounded;
 use crate::verdict::{Invalid, Objection, Unusable};

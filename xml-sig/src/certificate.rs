@@ -6,7 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::hash::MessageDigest;
-use openssl::x509::{CrlStatus, X509, X509Crl, X509NameRef, X509Ref};
+use openssl::x509::{CrlStatus, X509, X509Crl, X509KeyUsage, X509NameRef, X509Ref};
+
+use crate::der::has_critical_extension;
 
 /// A key, certificate or list that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +26,9 @@ pub enum KeyError {
     /// RSA of less than 2048 or more than 8192 bits.
     #[error("an RSA key must have 2048 to 8192 bits, this one has {0}")]
     Size(u32),
+    /// A delta list, or one that covers a part of the certificates only (it has a critical extension).
+    #[error("the CRL does not cover all certificates of its issuer")]
+    PartialList,
     /// Private key and certificate do not belong together.
     #[error("the private key does not belong to the certificate")]
     Mismatch,
@@ -122,8 +127,7 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// A certificate revocation list from the settings. It must be a complete one: delta lists and lists that are
-/// partitioned by an IssuingDistributionPoint are not told apart.
+/// A certificate revocation list from the settings; a complete one (RFC 5280 section 5).
 #[derive(Clone)]
 pub struct Crl {
     crl: Arc<X509Crl>,
@@ -163,8 +167,7 @@ impl Crl {
     }
 
     pub(crate) fn is_signed_by(&self, issuer: &X509Ref) -> bool {
-        let may_sign =
-            issuer.key_usage().is_none_or(|usage| usage.contains(openssl::x509::X509KeyUsage::CRL_SIGN));
+        let may_sign = issuer.key_usage().is_none_or(|usage| usage.contains(X509KeyUsage::CRL_SIGN));
         may_sign && issuer.public_key().and_then(|key| self.crl.verify(&key)).unwrap_or(false)
     }
 
@@ -173,6 +176,10 @@ impl Crl {
     }
 
     fn from_x509(crl: X509Crl) -> Result<Self, KeyError> {
+        let der = crl.to_der().map_err(|_| KeyError::Unreadable("CRL"))?;
+        if has_critical_extension(&der) {
+            return Err(KeyError::PartialList);
+        }
         let this_update = timestamp(crl.last_update()).ok_or(KeyError::Unreadable("CRL"))?;
         let next_update = match crl.next_update() {
             Some(time) => Some(timestamp(time).ok_or(KeyError::Unreadable("CRL"))?),

@@ -1,9 +1,12 @@
-//! The little DER (X.690) that OpenSSL's binding does not show: the purposes in a certificate's ExtendedKeyUsage.
+//! The little DER (X.690) that OpenSSL's binding does not show: the purposes in a certificate's ExtendedKeyUsage, and
+//! whether a CRL has critical extensions.
 
 const SEQUENCE: u8 = 0x30;
+const BOOLEAN: u8 = 0x01;
 const OID: u8 = 0x06;
 const OCTETS: u8 = 0x04;
 const EXTENSIONS: u8 = 0xA3;
+const CRL_EXTENSIONS: u8 = 0xA0;
 /// 2.5.29.37 (RFC 5280 section 4.2.1.12).
 const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1D, 0x25];
 
@@ -21,6 +24,34 @@ pub(crate) enum Purposes<'d> {
 /// The purposes of a certificate.
 pub(crate) fn purposes(certificate: &[u8]) -> Purposes<'_> {
     find(certificate).unwrap_or(Purposes::Unreadable)
+}
+
+/// Whether a CRL has a critical extension (RFC 5280 section 5.2): it is a delta list, or covers a part only. A list that
+/// cannot be read is taken for one.
+pub(crate) fn has_critical_extension(crl: &[u8]) -> bool {
+    any_critical(crl).unwrap_or(true)
+}
+
+fn any_critical(crl: &[u8]) -> Option<bool> {
+    let (_, outer, _) = element(crl)?;
+    let (_, mut tbs, _) = element(outer)?;
+    while !tbs.is_empty() {
+        let (tag, content, rest) = element(tbs)?;
+        if tag == CRL_EXTENSIONS {
+            let (_, mut list, _) = element(content)?;
+            while !list.is_empty() {
+                let (_, extension, rest) = element(list)?;
+                let (_, _, fields) = element(extension)?;
+                let (tag, critical, _) = element(fields)?;
+                if tag == BOOLEAN && critical != [0] {
+                    return Some(true);
+                }
+                list = rest;
+            }
+        }
+        tbs = rest;
+    }
+    Some(false)
 }
 
 fn find(certificate: &[u8]) -> Option<Purposes<'_>> {
@@ -103,6 +134,7 @@ mod tests {
         assert_eq!(element(&[0x30, 0x80, 0, 0]), None);
         assert_eq!(element(&[0x30, 0x84, 0xFF, 0xFF, 0xFF, 0xFF]), None);
         assert_eq!(element(&[0x30, 0x81, 1, 7, 9]), Some((0x30, &[7][..], &[9][..])));
+        assert!(has_critical_extension(b"\x30\x03\x30\x01\x30"));
         assert_eq!(purposes(b"\x30\x03\x30\x01\x30"), Purposes::Unreadable);
     }
 }

@@ -1,11 +1,12 @@
-//! The strict driver: turns bytes into events, one pass, and checks everything that quick-xml is lenient about. Its
-//! events are richer than an [`crate::Observer`] sees: the canonicaliser hangs on the same stream.
+//! The strict driver: turns bytes into events, one pass, and checks everything that quick-xml is lenient about. The
+//! events are those of `events`, which are richer than what an [`crate::Observer`] sees.
 
 use std::io::BufRead;
 
 use crate::c14n::recycle;
 use crate::chars::{all_chars, is_ncname, is_space};
 use crate::error::{ReadError, XmlError, XmlFault};
+use crate::events::{End, Open, Place, Sink, TextForm};
 use crate::limits::Limits;
 use crate::reader::{Attribute, Name, ReadOptions, StartTag};
 use crate::scope::{Origin, Scope, split};
@@ -13,65 +14,10 @@ use crate::source::{Markup, Source};
 use crate::tag::{self, Split};
 use crate::text::{Refusal, TextState, Within, normalise_line_ends};
 
-pub(crate) use crate::text::TextForm;
-
 const CDATA_OPEN: &[u8] = b"<![CDATA[";
 const CDATA_CLOSE: &[u8] = b"]]>";
 /// `&#x10FFFF;` has 10 bytes; leading zeros are legal, but not without end.
 const REFERENCE_BYTES: usize = 32;
-
-/// Where an event stands relative to the root element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Before the root.
-    Before,
-    /// In the root.
-    Inside,
-    /// After the root.
-    After,
-}
-
-/// A start tag with all that the canonicaliser needs.
-pub(crate) struct Open<'a> {
-    /// What an observer sees.
-    pub(crate) tag: StartTag<'a>,
-    /// Bindings, those of this tag included.
-    pub(crate) scope: &'a Scope,
-    /// The tag's `<tag/>` form.
-    pub(crate) empty: bool,
-    /// One past the tag's `>`.
-    pub(crate) offset_end: u64,
-}
-
-/// The end of an element.
-pub(crate) struct End<'a> {
-    /// Its name.
-    pub(crate) name: Name<'a>,
-    /// Its depth; the root has 1.
-    pub(crate) depth: usize,
-    /// Of the end tag's `<`; of an empty-element tag: of its `<`.
-    pub(crate) offset: u64,
-    /// One past its `>`.
-    pub(crate) offset_end: u64,
-}
-
-/// What consumes a document's events.
-pub(crate) trait Sink {
-    /// An element begins.
-    fn start(&mut self, open: &Open<'_>) -> Result<(), ReadError>;
-    /// Text inside the root.
-    fn text(&mut self, chunk: &str, form: TextForm) -> Result<(), ReadError>;
-    /// An element ends.
-    fn end(&mut self, end: &End<'_>) -> Result<(), ReadError>;
-    /// A comment.
-    fn comment(&mut self) -> Result<(), ReadError> {
-        Ok(())
-    }
-    /// A processing instruction; `data` has its line ends normalised.
-    fn instruction(&mut self, _target: &str, _data: &str, _place: Place) -> Result<(), ReadError> {
-        Ok(())
-    }
-}
 
 /// How a document was read.
 #[derive(Clone, Copy, Debug)]

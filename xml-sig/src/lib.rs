@@ -10,6 +10,7 @@ mod chars;
 mod der;
 mod driver;
 mod error;
+mod events;
 mod limits;
 mod locate;
 mod octets;
@@ -32,3 +33,8 @@ pub use reader::{Attribute, Name, Observer, ReadOptions, StartTag, read};
 pub use sign::{SignError, SigningKey, sign};
 pub use trust::Trust;
 pub use verdict::{Coverage, Invalid, Unusable, Valid, Verdict, Warning};
+
+/// The examples of the README are compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,8 +3,9 @@
 
 use std::io::BufRead;
 
-use crate::driver::{Drive, End, Open, Sink, TextForm};
+use crate::driver::Drive;
 use crate::error::{ReadError, Stop};
+use crate::events::{End, Open, Sink, TextForm};
 use crate::limits::Limits;
 
 /// An expanded name.

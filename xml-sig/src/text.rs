@@ -60,8 +60,10 @@ impl TextState {
             return Ok(());
         }
         let whole = std::str::from_utf8(bytes);
-        if let (Ok(text), false, Within::Text) = (&whole, self.after_cr, within)
-            && is_plain(bytes)
+        let plain =
+            || is_plain(bytes) && (within == Within::Text || memchr::memchr2(b'<', b'&', bytes).is_none());
+        if let (Ok(text), false) = (&whole, self.after_cr)
+            && plain()
         {
             self.brackets = trailing_brackets(bytes, self.brackets);
             return emit(text, TextForm::Plain).map_err(Refusal::Sink);

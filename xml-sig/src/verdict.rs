@@ -85,7 +85,6 @@ impl Valid {
 
 /// What a good signature covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Coverage {
     /// All of the document except the Signature itself and comments.
     WholeDocument,

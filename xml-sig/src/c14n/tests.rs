@@ -4,8 +4,9 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use super::*;
-use crate::driver::{Drive, Sink};
+use crate::driver::Drive;
 use crate::error::ReadError;
+use crate::events::Sink;
 use crate::limits::Limits;
 use crate::octets::Bounded;
 use crate::reader::ReadOptions;

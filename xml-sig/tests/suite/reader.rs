@@ -261,3 +261,49 @@ fn every_limit_holds_at_its_value_and_not_one_past_it() {
         }
     }
 }
+
+/// Wants no more at the first text.
+struct Stopper;
+
+impl Observer for Stopper {
+    fn start(&mut self, _: &StartTag<'_>) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn text(&mut self, _: &str) -> Result<(), Stop> {
+        Err(Stop("enough".into()))
+    }
+
+    fn end(&mut self, _: &Name<'_>) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_observer_can_stop_the_reading_with_its_own_reason() {
+    let limits = Limits::default();
+    let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
+    for document in ["<a>x<b></a>", "<a><![CDATA[x]]><b></a>", "<a>&lt;<b></a>", "<a>đ<b></a>"] {
+        match read(&mut document.as_bytes(), &options, &mut Stopper) {
+            Err(ReadError::Stopped(stop)) => assert_eq!(stop.0.to_string(), "enough"),
+            other => panic!("{document}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_input_that_fails_is_told_from_a_document_that_is_wrong() {
+    struct Failing;
+    impl std::io::Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("gone"))
+        }
+    }
+    let limits = Limits::default();
+    let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
+    for start in ["", "<a", "<a>", "<a>te", "<a><![CDATA[x]", "<a>&l"] {
+        let mut input = BufReader::with_capacity(3, std::io::Read::chain(start.as_bytes(), Failing));
+        let ended = read(&mut input, &options, &mut Record::default());
+        assert!(matches!(ended, Err(ReadError::Io(_))), "{start}: {ended:?}");
+    }
+}

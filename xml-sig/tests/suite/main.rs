@@ -1,0 +1,18 @@
+//! The crate through its front door. One test binary, one module a subject; `support` makes keys and documents.
+
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "the helpers of tests are tests too; clippy.toml allows it in #[test] functions only"
+)]
+
+mod corpus;
+mod mutate;
+mod profile;
+mod reader;
+mod sign;
+mod support;
+mod trust;
+mod verify;
+mod xmlsec1;

@@ -1,0 +1,386 @@
+//! Keys, certificates and signed documents, made when the tests run.
+
+use std::io::{BufRead, BufReader};
+use std::sync::OnceLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use openssl::asn1::{Asn1Integer, Asn1Time};
+use openssl::bn::BigNum;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::ecdsa::EcdsaSig;
+use openssl::hash::{MessageDigest, hash};
+use openssl::nid::Nid;
+use openssl::pkey::{Id, PKey, Private};
+use openssl::rsa::Rsa;
+use openssl::sign::Signer;
+use openssl::x509::extension::{
+    AuthorityKeyIdentifier, BasicConstraints, CrlNumber, ExtendedKeyUsage, KeyUsage,
+};
+use openssl::x509::{X509, X509Builder, X509CrlBuilder, X509Extension, X509NameBuilder, X509RevokedBuilder};
+use xml_sig::{
+    Certificate, Crl, Limits, Name, Observer, Places, ReadError, ReadOptions, SigningKey, StartTag, Stop,
+    Trust, Verdict, locate,
+};
+
+pub(crate) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
+
+/// The time of the tests; all certificates are valid then unless a test says otherwise.
+pub(crate) fn at() -> Timestamp {
+    "2026-11-23T00:00:00Z".parse().unwrap()
+}
+
+/// A private key with a certificate.
+pub(crate) struct Identity {
+    pub(crate) key: PKey<Private>,
+    pub(crate) x509: X509,
+}
+
+impl Identity {
+    pub(crate) fn certificate(&self) -> Certificate {
+        Certificate::from_der(&self.x509.to_der().unwrap()).unwrap()
+    }
+
+    pub(crate) fn key_pem(&self) -> Vec<u8> {
+        self.key.private_key_to_pem_pkcs8().unwrap()
+    }
+
+    pub(crate) fn certificate_pem(&self) -> Vec<u8> {
+        self.x509.to_pem().unwrap()
+    }
+
+    pub(crate) fn signing_key(&self) -> SigningKey {
+        SigningKey::from_pem(&self.key_pem(), &self.certificate_pem()).unwrap()
+    }
+
+    pub(crate) fn key_info(&self) -> String {
+        let der = STANDARD.encode(self.x509.to_der().unwrap());
+        format!(
+            "<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{der}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>"
+        )
+    }
+}
+
+/// What a certificate is to say.
+pub(crate) struct Wanted<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) from: &'a str,
+    pub(crate) to: &'a str,
+    pub(crate) serial: u32,
+    pub(crate) authority: bool,
+    pub(crate) usage: Option<KeyUsage>,
+    pub(crate) purposes: &'a [&'a str],
+    pub(crate) digest: MessageDigest,
+}
+
+impl Default for Wanted<'_> {
+    fn default() -> Self {
+        Self {
+            name: "signer",
+            from: "20260101000000Z",
+            to: "20270101000000Z",
+            serial: 7,
+            authority: false,
+            usage: None,
+            purposes: &[],
+            digest: MessageDigest::sha256(),
+        }
+    }
+}
+
+/// A certificate for `key`, by `issuer`, or by itself.
+pub(crate) fn issue(key: &PKey<Private>, issuer: Option<&Identity>, wanted: Wanted<'_>) -> Identity {
+    let mut name = X509NameBuilder::new().unwrap();
+    name.append_entry_by_nid(Nid::COUNTRYNAME, "VN").unwrap();
+    name.append_entry_by_nid(Nid::COMMONNAME, wanted.name).unwrap();
+    let name = name.build();
+    let mut builder = X509Builder::new().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(issuer.map_or(&*name, |i| i.x509.subject_name())).unwrap();
+    let serial = Asn1Integer::from_bn(&BigNum::from_u32(wanted.serial).unwrap()).unwrap();
+    builder.set_serial_number(&serial).unwrap();
+    builder.set_not_before(&Asn1Time::from_str(wanted.from).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::from_str(wanted.to).unwrap()).unwrap();
+    builder.set_pubkey(key).unwrap();
+    if wanted.authority {
+        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+    }
+    if let Some(usage) = wanted.usage {
+        builder.append_extension(usage.build().unwrap()).unwrap();
+    }
+    if !wanted.purposes.is_empty() {
+        let mut purposes = ExtendedKeyUsage::new();
+        for purpose in wanted.purposes {
+            purposes.other(purpose);
+        }
+        builder.append_extension(purposes.build().unwrap()).unwrap();
+    }
+    builder.sign(issuer.map_or(key, |i| &i.key), wanted.digest).unwrap();
+    Identity { key: key.clone(), x509: builder.build() }
+}
+
+/// A list by `issuer` that revokes these serial numbers.
+pub(crate) fn crl(issuer: &Identity, revoked: &[u32], this_update: &str, next_update: &str) -> Crl {
+    Crl::from_pem(&crl_pem(issuer, revoked, this_update, next_update, None)).unwrap().remove(0)
+}
+
+/// The same as PEM, perhaps with one more extension.
+pub(crate) fn crl_pem(
+    issuer: &Identity,
+    revoked: &[u32],
+    this_update: &str,
+    next_update: &str,
+    extension: Option<X509Extension>,
+) -> Vec<u8> {
+    let mut builder = X509CrlBuilder::new().unwrap();
+    builder.set_issuer_name(issuer.x509.subject_name()).unwrap();
+    builder.set_last_update(&Asn1Time::from_str(this_update).unwrap()).unwrap();
+    builder.set_next_update(&Asn1Time::from_str(next_update).unwrap()).unwrap();
+    let subject = X509::builder().unwrap();
+    let context = subject.x509v3_context(Some(&issuer.x509), None);
+    let mut identifier = AuthorityKeyIdentifier::new();
+    builder.append_extension(identifier.issuer(true).build(&context).unwrap()).unwrap();
+    let number = CrlNumber::new(BigNum::from_u32(1).unwrap()).unwrap();
+    builder.append_extension(number.build().unwrap()).unwrap();
+    for serial in revoked {
+        let mut entry = X509RevokedBuilder::new().unwrap();
+        let serial = Asn1Integer::from_bn(&BigNum::from_u32(*serial).unwrap()).unwrap();
+        entry.set_serial_number(&serial).unwrap();
+        entry.set_revocation_date(&Asn1Time::from_str(this_update).unwrap()).unwrap();
+        builder.add_revoked(entry.build()).unwrap();
+    }
+    if let Some(extension) = extension {
+        builder.append_extension(extension).unwrap();
+    }
+    builder.sort().unwrap();
+    builder.sign(&issuer.key, MessageDigest::sha256()).unwrap();
+    builder.build().unwrap().to_pem().unwrap()
+}
+
+pub(crate) fn rsa_key(bits: u32) -> PKey<Private> {
+    PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap()
+}
+
+pub(crate) fn ec_key(curve: Nid) -> PKey<Private> {
+    let group = EcGroup::from_curve_name(curve).unwrap();
+    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+}
+
+/// An RSA-2048 signer with a certificate by itself.
+pub(crate) fn rsa() -> &'static Identity {
+    static RSA: OnceLock<Identity> = OnceLock::new();
+    RSA.get_or_init(|| issue(&rsa_key(2048), None, Wanted::default()))
+}
+
+/// A P-256 signer with a certificate by itself.
+pub(crate) fn ec() -> &'static Identity {
+    static EC: OnceLock<Identity> = OnceLock::new();
+    EC.get_or_init(|| issue(&ec_key(Nid::X9_62_PRIME256V1), None, Wanted { name: "ec", ..Wanted::default() }))
+}
+
+/// Trust in exactly these certificates.
+pub(crate) fn pinned(identities: &[&Identity]) -> Trust {
+    Trust {
+        pinned: identities.iter().map(|i| i.certificate()).collect(),
+        anchors: Vec::new(),
+        crls: Vec::new(),
+        at: at(),
+        legacy_sha1: false,
+    }
+}
+
+/// Writes down what it sees, less offsets and less everything in a ds:Signature.
+#[derive(Default, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Record {
+    pub(crate) events: Vec<String>,
+    text: String,
+    inside: usize,
+}
+
+impl Record {
+    fn flush(&mut self) {
+        if !self.text.is_empty() {
+            self.events.push(format!("\"{}", std::mem::take(&mut self.text)));
+        }
+    }
+}
+
+impl Observer for Record {
+    fn start(&mut self, tag: &StartTag<'_>) -> Result<(), Stop> {
+        if self.inside > 0 || tag.name.is(DS, "Signature") {
+            self.inside += 1;
+            return Ok(());
+        }
+        self.flush();
+        let mut attributes: Vec<_> = tag
+            .attributes
+            .iter()
+            .map(|a| format!(" {{{}}}{}={:?}", a.name.namespace, a.name.local, a.value))
+            .collect();
+        attributes.sort();
+        self.events.push(format!("<{{{}}}{}{}", tag.name.namespace, tag.name.local, attributes.concat()));
+        Ok(())
+    }
+
+    fn text(&mut self, chunk: &str) -> Result<(), Stop> {
+        if self.inside == 0 {
+            self.text.push_str(chunk);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, name: &Name<'_>) -> Result<(), Stop> {
+        if self.inside > 0 {
+            self.inside -= 1;
+            return Ok(());
+        }
+        self.flush();
+        self.events.push(format!(">{}", name.local));
+        Ok(())
+    }
+}
+
+/// The places of these tests' documents: the root `r` and its child `h`.
+pub(crate) const PLACES: Places<'static> = Places { parents: &[&[("", "r")], &[("", "r"), ("", "h")]] };
+
+/// Locates and verifies, with buffers of `chunk` bytes (0: all at once); also what the second pass showed.
+pub(crate) fn judge_with(
+    document: &[u8],
+    chunk: usize,
+    places: &Places<'_>,
+    options: &ReadOptions<'_>,
+    trust: &Trust,
+) -> Result<(Verdict, Record), ReadError> {
+    let open = || -> Box<dyn BufRead + '_> {
+        match chunk {
+            0 => Box::new(document),
+            size => Box::new(BufReader::with_capacity(size, document)),
+        }
+    };
+    let mut first = Record::default();
+    let located = locate(&mut *open(), options, places, &mut first)?;
+    let mut second = Record::default();
+    let verdict = located.verify(&mut *open(), trust, &mut second)?;
+    if !matches!(verdict, Verdict::Invalid { .. }) {
+        assert_eq!(first, second, "both passes show the same");
+    }
+    Ok((verdict, second))
+}
+
+/// `valid`, `absent`, or `invalid code` and `unusable code`; the same at every chunk size.
+pub(crate) fn judge(document: &str, trust: &Trust) -> String {
+    let limits = Limits::default();
+    let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
+    let mut words = Vec::new();
+    for chunk in [0, 1, 7, 64 << 10] {
+        let judged = judge_with(document.as_bytes(), chunk, &PLACES, &options, trust);
+        words.push(judged.map_or_else(|error| format!("error {error}"), |(verdict, _)| word(&verdict)));
+    }
+    assert!(words.windows(2).all(|pair| pair[0] == pair[1]), "chunk sizes disagree: {words:?}");
+    words.remove(0)
+}
+
+pub(crate) fn word(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Unusable { why, .. } => format!("unusable {}", why.code()),
+        Verdict::Invalid { why, .. } => format!("invalid {}", why.code()),
+        other => other.name().to_owned(),
+    }
+}
+
+/// A signed document made by hand, so that every part of it can be wrong. All its parts are in canonical form already.
+pub(crate) struct Draft<'a> {
+    pub(crate) identity: &'a Identity,
+    pub(crate) canonicalisation: String,
+    pub(crate) method: String,
+    /// `None`: one Reference that is right.
+    pub(crate) references: Option<String>,
+    pub(crate) signed_info_attributes: &'a str,
+    pub(crate) key_info: String,
+    /// Behind KeyInfo.
+    pub(crate) tail: &'a str,
+    pub(crate) body: &'a str,
+    pub(crate) digest: MessageDigest,
+}
+
+pub(crate) const C14N: &str = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315";
+pub(crate) const EXC: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
+pub(crate) const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
+pub(crate) const SHA256: &str = "http://www.w3.org/2001/04/xmlenc#sha256";
+pub(crate) const RSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
+pub(crate) const ECDSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256";
+
+pub(crate) fn element(local: &str, algorithm: &str) -> String {
+    format!("<ds:{local} Algorithm=\"{algorithm}\"></ds:{local}>")
+}
+
+/// A Reference with these Transform URIs and digest.
+pub(crate) fn reference(uri: &str, transforms: &[&str], digest_uri: &str, value: &[u8]) -> String {
+    let transforms: String = transforms.iter().map(|t| element("Transform", t)).collect();
+    format!(
+        "<ds:Reference{uri}><ds:Transforms>{transforms}</ds:Transforms>{}<ds:DigestValue>{}</ds:DigestValue></ds:Reference>",
+        element("DigestMethod", digest_uri),
+        STANDARD.encode(value)
+    )
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) fn new(identity: &'a Identity) -> Self {
+        let method = if identity.key.id() == Id::EC { ECDSA_SHA256 } else { RSA_SHA256 };
+        Self {
+            identity,
+            canonicalisation: element("CanonicalizationMethod", C14N),
+            method: element("SignatureMethod", method),
+            references: None,
+            signed_info_attributes: "",
+            key_info: identity.key_info(),
+            tail: "",
+            body: "<b>1000</b>",
+            digest: MessageDigest::sha256(),
+        }
+    }
+
+    /// The digest of the document without its Signature.
+    pub(crate) fn content_digest(&self) -> Vec<u8> {
+        hash(MessageDigest::sha256(), format!("<r>{}</r>", self.body).as_bytes()).unwrap().to_vec()
+    }
+
+    pub(crate) fn signature(&self) -> String {
+        let right = || reference(" URI=\"\"", &[ENVELOPED], SHA256, &self.content_digest());
+        let inside = format!(
+            "{}{}{}</ds:SignedInfo>",
+            self.canonicalisation,
+            self.method,
+            self.references.clone().unwrap_or_else(right)
+        );
+        let octets = format!("<ds:SignedInfo xmlns:ds=\"{DS}\"{}>{inside}", self.signed_info_attributes);
+        let value = self.value(octets.as_bytes());
+        format!(
+            "<ds:Signature xmlns:ds=\"{DS}\"><ds:SignedInfo{}>{inside}<ds:SignatureValue>{}</ds:SignatureValue>{}{}</ds:Signature>",
+            self.signed_info_attributes,
+            STANDARD.encode(value),
+            self.key_info,
+            self.tail
+        )
+    }
+
+    pub(crate) fn document(&self) -> String {
+        format!("<r>{}{}</r>", self.body, self.signature())
+    }
+
+    fn value(&self, octets: &[u8]) -> Vec<u8> {
+        if self.identity.key.id() != Id::EC {
+            return Signer::new(self.digest, &self.identity.key)
+                .unwrap()
+                .sign_oneshot_to_vec(octets)
+                .unwrap();
+        }
+        let key = self.identity.key.ec_key().unwrap();
+        let signature = EcdsaSig::sign(&hash(self.digest, octets).unwrap(), &key).unwrap();
+        let mut value = signature.r().to_vec_padded(32).unwrap_or_else(|_| signature.r().to_vec());
+        value.extend(signature.s().to_vec_padded(32).unwrap_or_else(|_| signature.s().to_vec()));
+        value
+    }
+}
