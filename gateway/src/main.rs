@@ -1,2 +1,5 @@
 //! The `lienthong` program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    lienthong::cli::main()
+}

@@ -19,6 +19,7 @@ mod version;
 pub use connect::{Auth, ServerAddress};
 pub use guard::guard_main;
 pub use jetstream::{BrokerOptions, NatsBroker, PUBLISH_WAIT};
+pub use managed::program_on_path;
 pub use managed::{GuardProgram, ManagedFault, ManagedOptions, ManagedServer, Phase, Status};
 pub use memory::MemoryBroker;
 pub use message::decode_event;

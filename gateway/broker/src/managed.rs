@@ -30,6 +30,14 @@ pub struct GuardProgram {
     pub first_args: Vec<String>,
 }
 
+/// The `nats-server` that the system would run by its name; just the name when there is none, so that the start says
+/// what is missing.
+pub fn program_on_path() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut programs = std::env::split_paths(&path).map(|folder| folder.join("nats-server"));
+    programs.find(|program| program.is_file()).unwrap_or_else(|| PathBuf::from("nats-server"))
+}
+
 /// How a server is supervised.
 #[derive(Clone, Debug)]
 pub struct ManagedOptions {

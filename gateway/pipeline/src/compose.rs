@@ -1,10 +1,10 @@
 //! Joins what the steps decided into the admission: receipt, deliveries, keys. Decides nothing itself.
 
 use jiff::Timestamp;
+use lienthong_schemas::edxml::VerifiedEnvelope;
 use lienthong_schemas::edxml::correlations;
 use lienthong_schemas::edxml::{Content, PacketKind};
 use lienthong_schemas::ids::{DocumentId, PacketDigest};
-use lienthong_schemas::edxml::VerifiedEnvelope;
 
 use crate::intake::shown;
 use crate::recognise::delivery_id;

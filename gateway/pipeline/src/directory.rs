@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::civil::Date;
-use lienthong_schemas::organ::OrganId;
 use lienthong_schemas::edxml::SignaturePolicy;
+use lienthong_schemas::organ::OrganId;
 use serde::Deserialize;
 use xml_sig::Certificate;
 
@@ -286,7 +286,9 @@ fn home(
         None => {}
         Some(HomeEntry { system: Some(system), axis: None }) => match SystemId::parse(&system) {
             Some(id) if systems.contains(&id) => return Some(Home::System(id)),
-            _ => fault("home.system", format!("hệ thống {system} chưa khai trong [systems] (unknown system)")),
+            _ => {
+                fault("home.system", format!("hệ thống {system} chưa khai trong [systems] (unknown system)"))
+            }
         },
         Some(HomeEntry { system: None, axis: Some(axis) }) => return Some(Home::Axis(axis)),
         Some(_) => fault("home", "chỉ một nơi: system hoặc axis (exactly one of system, axis)".to_owned()),
@@ -374,9 +376,15 @@ mod tests {
             + "[[organisation]]\norgan_id = \"H7\"\nname = \"n\"\nhoem = 1\n";
         let faults = read(&text).expect_err("faults");
         let places: Vec<&str> = faults.iter().map(|f| f.place.as_str()).collect();
-        for place in
-            ["H2.certificates", "H2.valid_to", "bad code.organ_id", "H4.home.system", "H5.home", "H6.home", "H7."]
-        {
+        for place in [
+            "H2.certificates",
+            "H2.valid_to",
+            "bad code.organ_id",
+            "H4.home.system",
+            "H5.home",
+            "H6.home",
+            "H7.",
+        ] {
             assert!(places.contains(&place), "{place} in {places:?}");
         }
         assert!(faults.iter().any(|f| f.rule.contains("H2") && f.rule.contains("twice")));

@@ -13,9 +13,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::crash::crash_point;
-use crate::ports::{
-    Adapter, Consignment, DeliveryFailure, FailureClass, Fault, Handover, Ports, Transition,
-};
+use crate::ports::{Adapter, Consignment, DeliveryFailure, FailureClass, Fault, Handover, Ports, Transition};
 use crate::queue::{Next, Queue};
 use crate::record::{Delivery, Lane, State};
 use crate::tasks::Tasks;

@@ -4,7 +4,8 @@
 use std::io::BufRead;
 
 use lienthong_schemas::edxml::{
-    EdxmlLimits, Envelope, EnvelopeReader, PLACES, REPAIR_NAMESPACES, ReadMode, SignaturePolicy, VerifiedEnvelope, vouch,
+    EdxmlLimits, Envelope, EnvelopeReader, PLACES, REPAIR_NAMESPACES, ReadMode, SignaturePolicy,
+    VerifiedEnvelope, vouch,
 };
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
 
@@ -63,7 +64,9 @@ pub fn examine(
             // bindings, the bytes stay as they are, and such a packet can never count as signed.
             attempt(packet, limits, REPAIR_NAMESPACES, trust_of).map_err(|attempt| match attempt {
                 Attempt::Refused(refused) => refused,
-                Attempt::UnboundPrefix => Rejection::new(RejectionCode::XmlMalformed).because("unbound prefix").into(),
+                Attempt::UnboundPrefix => {
+                    Rejection::new(RejectionCode::XmlMalformed).because("unbound prefix").into()
+                }
             })
         }
         Err(Attempt::Refused(refused)) => Err(refused),

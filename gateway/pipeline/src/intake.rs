@@ -7,11 +7,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use lienthong_monitoring::{Metrics, Step};
 use lienthong_schemas::edxml::{Content, Envelope, PacketKind, VIETNAM};
+use lienthong_schemas::edxml::{SignaturePolicy, VerifiedEnvelope, check_carried};
 use lienthong_schemas::ids::{DocumentId, PacketDigest};
 use lienthong_schemas::organ::OrganId;
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
 use lienthong_schemas::safe_text::SafeText;
-use lienthong_schemas::edxml::{SignaturePolicy, VerifiedEnvelope, check_carried};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 use xml_sig::{Certificate, Crl, Trust};
@@ -198,7 +198,12 @@ impl Intake {
     }
 
     /// Step attribute: this connection, and the signer the directory names for it, may speak for `From/OrganId`.
-    fn attribute(&self, directory: &Directory, content: &Content, origin: &Origin) -> Result<OrganId, Rejection> {
+    fn attribute(
+        &self,
+        directory: &Directory,
+        content: &Content,
+        origin: &Origin,
+    ) -> Result<OrganId, Rejection> {
         let field = "edXMLHeader/MessageHeader/From/OrganId";
         let claimed = &content.from.organ_id;
         let refuse = |code| Rejection::new(code).at(field).because(claimed.as_str());
@@ -222,6 +227,10 @@ impl Intake {
     /// Step conform: what may not be carried, and what has already passed here.
     fn conform(&self, content: &Content, origin: &Origin) -> Result<(), Rejection> {
         check_carried(content)?;
+        if content.attachments.iter().any(|attachment| attachment.placeholder) {
+            let field = "AttachmentEncoded/Attachment/ContentTransferEncoded";
+            return Err(Rejection::new(RejectionCode::AttachmentInvalid).at(field).because("placeholder"));
+        }
         let ours = |hop: &str| OrganId::parse(hop).is_ok_and(|hop| hop == self.policy.own);
         if *origin != Origin::Gateway && content.trace.iter().any(|hop| ours(&hop.organ_text)) {
             let field = "edXMLHeader/TraceHeaderList/TraceHeader/OrganId";
@@ -230,7 +239,10 @@ impl Intake {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "every part of a receipt is decided elsewhere and only joined here")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "every part of a receipt is decided elsewhere and only joined here"
+    )]
     fn compose(
         &self,
         packet: &dyn Incoming,

@@ -53,7 +53,12 @@ pub struct Queue<'a> {
 
 impl Queue<'_> {
     /// The next step for `receiver`. `lanes` in order of preference.
-    pub async fn next(&self, receiver: &ReceiverToken, lanes: &[Lane], now: Timestamp) -> Result<Next, Fault> {
+    pub async fn next(
+        &self,
+        receiver: &ReceiverToken,
+        lanes: &[Lane],
+        now: Timestamp,
+    ) -> Result<Next, Fault> {
         let mut wait: Option<Timestamp> = None;
         for &lane in lanes {
             match self.next_in(receiver, lane, now).await? {

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use lienthong_schemas::edxml::VerifiedEnvelope;
+use lienthong_schemas::edxml::semantic_digest;
 use lienthong_schemas::edxml::{BusinessType, Content, PacketKind};
 use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest, digest16};
 use lienthong_schemas::organ::OrganId;
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
-use lienthong_schemas::edxml::semantic_digest;
-use lienthong_schemas::edxml::VerifiedEnvelope;
 
 use crate::directory::Directory;
 use crate::examine::Refused;
@@ -97,11 +97,18 @@ pub async fn recognise(
     let wanted: Vec<OrganId> = content.to.iter().map(|to| resolved(directory, &to.organ_id)).collect();
     if let Some(equal) = equal {
         let nobody_new = wanted.iter().all(|receiver| served.contains(receiver));
-        return Ok(if nobody_new { Recognised::Repeat(equal) } else { Recognised::New { served, reused: false } });
+        return Ok(if nobody_new {
+            Recognised::Repeat(equal)
+        } else {
+            Recognised::New { served, reused: false }
+        });
     }
     if let Some(at) = wanted.iter().position(|receiver| others.contains(receiver)) {
         let field = format!("edXMLHeader/MessageHeader/To[{}]/OrganId", at + 1);
-        return Err(Rejection::new(RejectionCode::DocumentConflict).at(field).because(wanted[at].as_str()).into());
+        return Err(Rejection::new(RejectionCode::DocumentConflict)
+            .at(field)
+            .because(wanted[at].as_str())
+            .into());
     }
     Ok(Recognised::New { served, reused: !others.is_empty() })
 }

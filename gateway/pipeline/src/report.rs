@@ -115,7 +115,11 @@ impl Report {
         };
         let subject = &admission.subject;
         let packet = StatusPacket {
-            from: StatusSender { organ_id: from, organization_in_charge: String::new(), organ_name: from_name },
+            from: StatusSender {
+                organ_id: from,
+                organization_in_charge: String::new(),
+                organ_name: from_name,
+            },
             response_for: StatusSubject {
                 organ_id: delivery.sender.clone(),
                 code: subject.code.clone(),

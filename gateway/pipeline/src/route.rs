@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
+use lienthong_schemas::edxml::VerifiedEnvelope;
 use lienthong_schemas::edxml::{BusinessType, PacketKind};
 use lienthong_schemas::organ::OrganId;
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
-use lienthong_schemas::edxml::VerifiedEnvelope;
 
 use crate::directory::{Directory, Home, Organisation, Reach};
 use crate::record::{AdapterKind, Route, State, SystemId};

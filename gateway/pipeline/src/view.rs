@@ -63,13 +63,12 @@ pub async fn document(
     let mut receipt = admission.receipt;
     let sees_all = match viewer {
         Viewer::Operator => true,
-        Viewer::System(system) => {
-            receipt.origin == *system || is_home(directory, &receipt.from, system)
-        }
+        Viewer::System(system) => receipt.origin == *system || is_home(directory, &receipt.from, system),
     };
     let mut deliveries = Vec::new();
     for delivery in all {
-        let own = matches!(viewer, Viewer::System(system) if is_home(directory, &delivery.route.receiver, system));
+        let own =
+            matches!(viewer, Viewer::System(system) if is_home(directory, &delivery.route.receiver, system));
         if sees_all || own {
             deliveries.push(shown(ports, delivery).await?);
         }

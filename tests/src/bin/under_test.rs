@@ -1,2 +1,5 @@
 //! The gateway with crash points, for the acceptance tests.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    lienthong::cli::main()
+}

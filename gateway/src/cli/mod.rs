@@ -1,0 +1,145 @@
+//! The command line. Each command is a file; data goes to stdout, everything else to stderr.
+//! Exit codes everywhere: 3 = usage or I/O. `verify` uses those of design.md B4.
+
+mod config_check;
+mod documents;
+mod inspect;
+mod keygen;
+mod send;
+mod sign;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use keygen::{TRIAL_MARK, TrialIdentity, trial_pki};
+pub use sign::sign_file;
+
+/// Exit code for usage, I/O and bad key files.
+pub const EXIT_USAGE: u8 = 3;
+
+/// A command that could not do its work: said on stderr, exit code 3.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct CommandFault(pub String);
+
+impl CommandFault {
+    /// A fault while doing something with a file or address.
+    pub fn at(place: impl std::fmt::Display, cause: impl std::fmt::Display) -> Self {
+        Self(format!("{place}: {cause}"))
+    }
+}
+
+#[derive(Parser)]
+#[command(
+    name = "lienthong",
+    version,
+    about = "Trục liên thông văn bản điện tử / Document interconnection gateway"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Chạy trục / Run the gateway
+    Serve {
+        /// Tệp cấu hình TOML / Settings file
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Cấu hình / Settings
+    Config {
+        #[command(subcommand)]
+        command: config_check::ConfigCommand,
+    },
+    /// Đọc gói tin edXML / Show what a packet says
+    Inspect(inspect::Inspect),
+    /// Ký gói tin / Sign a packet
+    Sign(sign::Sign),
+    /// Kiểm tra chữ ký / Verify a packet's signature
+    Verify(verify::Verify),
+    /// Tạo khóa thử nghiệm / Make a trial PKI
+    Keygen(keygen::Keygen),
+    /// Gửi gói tin đến trục / Send a packet to a gateway
+    Send(send::Send),
+    /// Tra cứu văn bản / Look up documents
+    Documents {
+        #[command(subcommand)]
+        command: documents::DocumentsCommand,
+    },
+    /// Chạy thử toàn bộ / Run the whole job once, on real input
+    Demo(crate::demo::Demo),
+    /// The supervised broker's guard; started by `serve` only.
+    #[command(hide = true)]
+    BrokerGuard {
+        /// Expected parent, program and its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<std::ffi::OsString>,
+    },
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            return match error.print() {
+                Ok(()) => ExitCode::from(code),
+                Err(_) => ExitCode::from(EXIT_USAGE),
+            };
+        }
+    };
+    let outcome = match cli.command {
+        Command::Serve { config } => crate::serve::run(&config),
+        Command::Config { command } => config_check::run(&command),
+        Command::Inspect(command) => command.run(),
+        Command::Sign(command) => command.run(),
+        Command::Verify(command) => command.run(),
+        Command::Keygen(command) => command.run(),
+        Command::Send(command) => command.run(),
+        Command::Documents { command } => documents::run(&command),
+        Command::Demo(command) => command.run(),
+        Command::BrokerGuard { args } => {
+            // On success it has become another program and does not come back.
+            Err(CommandFault::at("broker guard", lienthong_broker::guard_main(&args)))
+        }
+    };
+    outcome.unwrap_or_else(|fault| {
+        complain(&fault.0);
+        ExitCode::from(EXIT_USAGE)
+    })
+}
+
+/// Says something on stderr.
+#[expect(clippy::print_stderr, reason = "the command line's own voice")]
+pub fn complain(text: &str) {
+    eprintln!("lienthong: {text}");
+}
+
+/// Prints a line of data. A reader that went away (`| head`) is no fault.
+pub fn print(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
+    drop(written);
+}
+
+/// A runtime for commands that talk to a gateway.
+pub fn block_on<T>(work: impl Future<Output = Result<T, CommandFault>>) -> Result<T, CommandFault> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|cause| CommandFault::at("runtime", cause))?.block_on(work)
+}
+
+/// Reads a small file (keys, tokens) of at most 1 MiB.
+pub fn read_small(path: &std::path::Path) -> Result<Vec<u8>, CommandFault> {
+    use std::io::Read;
+    let fault = |cause: std::io::Error| CommandFault::at(path.display(), cause);
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).map_err(fault)?.take(1 << 20).read_to_end(&mut bytes).map_err(fault)?;
+    Ok(bytes)
+}

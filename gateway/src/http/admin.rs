@@ -1,0 +1,72 @@
+//! The operator's listener: `/metrics`, `/healthz`, `/readyz`. Loopback unless the settings say otherwise.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use lienthong_monitoring::Metrics;
+use lienthong_pipeline::ports::Ports;
+use serde_json::json;
+
+/// What the operator's listener looks at.
+pub struct Admin {
+    /// The parts asked for their health.
+    pub ports: Ports,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Its routes.
+pub fn router(admin: Arc<Admin>) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .with_state(admin)
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    admin.measure().await;
+    let mut response = admin.metrics.render().into_response();
+    let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    response
+}
+
+/// Ready = documents can be accepted. A broker that is away does not hinder that, and is named.
+async fn ready(State(admin): State<Arc<Admin>>) -> Response {
+    let store = admin.ports.store.stats().await;
+    let spool = admin.ports.spool.receive().await.map(drop);
+    let broker = admin.ports.broker.ready().await;
+    let status = match store.is_ok() && spool.is_ok() {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let word = |outcome: Result<(), String>| outcome.err().unwrap_or_else(|| "ok".to_owned());
+    let body = json!({
+        "ready": status == StatusCode::OK,
+        "outbox": word(store.map(drop).map_err(|f| f.to_string())),
+        "spool": word(spool.map_err(|f| f.to_string())),
+        "broker": word(broker.map_err(|f| f.to_string())),
+    });
+    (status, Json(body)).into_response()
+}
+
+impl Admin {
+    async fn measure(&self) {
+        match self.ports.store.stats().await {
+            Ok(stats) => {
+                let now = self.ports.clock.now();
+                let age = stats.oldest_pending.map(|at| now.duration_since(at).unsigned_abs());
+                self.metrics.outbox_pending.set(stats.pending);
+                self.metrics.outbox_unpublished.set(stats.unpublished);
+                self.metrics.oldest_pending.set(age.unwrap_or_default());
+            }
+            Err(fault) => tracing::warn!(%fault, "outbox numbers are not to be had"),
+        }
+        self.metrics.broker_up.set(u64::from(self.ports.broker.ready().await.is_ok()));
+    }
+}

@@ -1,0 +1,119 @@
+//! A request body into `incoming/`: bounded in size and in slowness, digested on the way.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use futures_util::StreamExt;
+use lienthong_pipeline::examine::Refused;
+use lienthong_pipeline::ports::{Incoming, Spool};
+use lienthong_schemas::rejections::{Rejection, RejectionCode};
+use tokio::time::Instant;
+
+/// What a body may be.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    /// Bytes at most.
+    pub bytes_max: u64,
+    /// Bytes a second that must come, over each window.
+    pub slowest_rate: u64,
+    /// Length of a window.
+    pub window: Duration,
+}
+
+/// Streams a body into the spool.
+///
+/// # Errors
+/// Too large, too slow, cut, empty; or a fault of the spool.
+pub async fn receive(
+    body: Body,
+    limits: &BodyLimits,
+    spool: &dyn Spool,
+) -> Result<Box<dyn Incoming>, Refused> {
+    let mut sink = spool.receive().await?;
+    let mut chunks = body.into_data_stream();
+    let mut pace = Pace::new(limits);
+    let mut total = 0_u64;
+    while let Some(chunk) = pace.wait(chunks.next()).await? {
+        let chunk = chunk.map_err(|_| Rejection::new(RejectionCode::BodyIncomplete))?;
+        total += chunk.len() as u64;
+        if total > limits.bytes_max {
+            return Err(too_large(limits).into());
+        }
+        pace.came(chunk.len() as u64);
+        sink.write(chunk).await?;
+    }
+    if total == 0 {
+        return Err(Rejection::new(RejectionCode::BodyEmpty).into());
+    }
+    Ok(sink.finish().await?)
+}
+
+/// The refusal of a body over the limit.
+pub fn too_large(limits: &BodyLimits) -> Rejection {
+    Rejection::new(RejectionCode::BodyTooLarge).because(format!("max {} bytes", limits.bytes_max))
+}
+
+/// Counts what comes in each window. Only the time spent waiting for the sender counts, not our own disk.
+struct Pace {
+    needed: u64,
+    window: Duration,
+    came: u64,
+    waited: Duration,
+}
+
+impl Pace {
+    fn new(limits: &BodyLimits) -> Self {
+        let needed = limits.slowest_rate.saturating_mul(limits.window.as_secs());
+        Self { needed, window: limits.window, came: 0, waited: Duration::ZERO }
+    }
+
+    fn came(&mut self, bytes: u64) {
+        self.came += bytes;
+    }
+
+    async fn wait<T>(&mut self, next: impl Future<Output = T>) -> Result<T, Rejection> {
+        tokio::pin!(next);
+        loop {
+            let begun = Instant::now();
+            let left = self.window.saturating_sub(self.waited);
+            let outcome = tokio::time::timeout(left, next.as_mut()).await;
+            self.waited += begun.elapsed();
+            match outcome {
+                Ok(item) => return Ok(item),
+                Err(_) if self.came < self.needed => {
+                    return Err(Rejection::new(RejectionCode::BodyTooSlow));
+                }
+                Err(_) => (self.came, self.waited) = (0, Duration::ZERO),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace() -> Pace {
+        let window = Duration::from_secs(30);
+        Pace::new(&BodyLimits { bytes_max: 1, slowest_rate: 16 * 1024, window })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stands_still_is_refused_after_one_window() {
+        let begun = Instant::now();
+        let refused = pace().wait(std::future::pending::<()>()).await.expect_err("too slow");
+        assert_eq!(refused.code, RejectionCode::BodyTooSlow);
+        assert_eq!(begun.elapsed().as_secs(), 30);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_slowest_rate_itself_is_enough_and_one_byte_less_is_not() {
+        for (bytes, windows) in [(30 * 16 * 1024, 2), (30 * 16 * 1024 - 1, 1)] {
+            let mut pace = pace();
+            pace.came(bytes);
+            let begun = Instant::now();
+            pace.wait(std::future::pending::<()>()).await.expect_err("too slow in the end");
+            assert_eq!(begun.elapsed().as_secs(), 30 * windows);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The accept loop: connections in bounded number, handshake and headers in bounded time, TLS where it is asked for.
+//! What is said on a connection is the routers' business (`public.rs`, `admin.rs`).
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use lienthong_pipeline::ports::Fault;
+use lienthong_pipeline::tasks::Tasks;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+/// Longest request head, in bytes.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// How long requests under way may go on after shutdown was asked for (design.md B8).
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Bounds of one listener.
+pub struct Door {
+    /// Bound already.
+    pub listener: TcpListener,
+    /// TLS, when the settings have a certificate.
+    pub tls: Option<TlsAcceptor>,
+    /// Who may connect; empty = everybody.
+    pub networks: Vec<lienthong_config::Network>,
+    /// Time for the handshake, and for a request's head.
+    pub header_timeout: Duration,
+    /// Connections at once.
+    pub connections_max: usize,
+}
+
+impl Door {
+    /// Serves until shutdown; then requests under way have 30 s.
+    pub async fn serve(self, router: Router, tasks: Tasks) -> Result<(), Fault> {
+        let door = Arc::new(self);
+        let room = Arc::new(Semaphore::new(door.connections_max));
+        let mut connections = JoinSet::new();
+        loop {
+            let permit = tokio::select! {
+                permit = room.clone().acquire_owned() => permit.map_err(|closed| Fault::new("listener", closed))?,
+                () = tasks.stopped() => break,
+            };
+            let (stream, peer) = tokio::select! {
+                accepted = door.listener.accept() => match accepted {
+                    Ok(accepted) => accepted,
+                    // Out of file descriptors, or a peer that left at once: neither ends the listener.
+                    Err(cause) => {
+                        tracing::warn!(%cause, "accept");
+                        tokio::task::yield_now().await;
+                        continue;
+                    }
+                },
+                () = tasks.stopped() => break,
+            };
+            let (door, router, tasks) = (door.clone(), router.clone(), tasks.clone());
+            connections.spawn(async move {
+                door.connection(stream, peer, router, tasks).await;
+                drop(permit);
+            });
+            while connections.try_join_next().is_some() {}
+        }
+        let all = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, all).await.is_err() {
+            tracing::warn!("connections were cut at shutdown");
+        }
+        Ok(())
+    }
+
+    async fn connection(&self, stream: TcpStream, peer: SocketAddr, router: Router, tasks: Tasks) {
+        if !self.admits(peer.ip()) {
+            tracing::warn!(%peer, "not in a network of insecure_networks");
+            return;
+        }
+        if let Err(cause) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, %cause, "nodelay");
+        }
+        match &self.tls {
+            None => self.http(stream, peer, router, tasks).await,
+            Some(tls) => match tokio::time::timeout(self.header_timeout, tls.accept(stream)).await {
+                Ok(Ok(stream)) => self.http(stream, peer, router, tasks).await,
+                Ok(Err(cause)) => tracing::debug!(%peer, %cause, "TLS handshake"),
+                Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+            },
+        }
+    }
+
+    fn admits(&self, ip: IpAddr) -> bool {
+        self.networks.is_empty() || ip.is_loopback() || self.networks.iter().any(|n| n.contains(ip))
+    }
+
+    async fn http<S>(&self, stream: S, peer: SocketAddr, router: Router, tasks: Tasks)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service =
+            TowerToHyperService::new(router.map_request(|r: http::Request<hyper::body::Incoming>| r));
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_timeout)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = tasks.stopped() => {
+                connection.as_mut().graceful_shutdown();
+                connection.as_mut().await
+            }
+        };
+        if let Err(cause) = ended {
+            tracing::debug!(%peer, %cause, "connection");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The doors over HTTP/1.1: one for connected systems, one for the operator.
+
+pub mod admin;
+pub mod auth;
+pub mod body;
+pub mod listener;
+pub mod problem;
+pub mod public;

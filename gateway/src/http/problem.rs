@@ -1,0 +1,109 @@
+//! Refusals over HTTP: RFC 9457 problems, every word of them from the one table of rejections.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use lienthong_pipeline::examine::Refused;
+use lienthong_schemas::rejections::{Rejection, RejectionCode};
+use serde::Serialize;
+
+/// The media type of RFC 9457.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// A problem as it goes out. Vietnamese stands first; `code`, `type` and `field` are for programs.
+#[derive(Debug, Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'a str,
+    title_en: &'a str,
+    status: u16,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    detail: String,
+    detail_en: String,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    successors: &'a [lienthong_schemas::organ::OrganId],
+    #[serde(skip_serializing_if = "str::is_empty")]
+    support: &'a str,
+}
+
+/// A refusal with the hotline that stands in every one of them.
+pub struct Refusal {
+    /// What is refused, and why.
+    pub rejection: Rejection,
+    /// `gateway.support_hotline`.
+    pub hotline: String,
+}
+
+/// What a sender hears of a refusal: its own rejection, or "try again later" for our trouble, which is logged here and
+/// nowhere else.
+pub fn rejection_of(refused: Refused) -> Rejection {
+    match refused {
+        Refused::Rejected(rejection) => *rejection,
+        Refused::Fault(fault) => {
+            tracing::error!(%fault, "not accepted because of our own trouble");
+            try_again()
+        }
+    }
+}
+
+/// "Try again later".
+pub fn try_again() -> Rejection {
+    let mut rejection = Rejection::new(RejectionCode::TryAgainLater);
+    rejection.retry_after_seconds = Some(30);
+    rejection
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let row = self.rejection.code.row();
+        let sentence = |rule: &str| match &self.rejection.detail {
+            Some(detail) => format!("{rule} ({detail})"),
+            None => rule.to_owned(),
+        };
+        let problem = Problem {
+            r#type: format!("urn:lienthong:problem:{}", self.rejection.code.slug()),
+            title: row.title_vi,
+            title_en: row.title_en,
+            status: row.status,
+            code: row.name,
+            field: self.rejection.field.as_deref(),
+            detail: sentence(row.rule_vi),
+            detail_en: sentence(row.rule_en),
+            successors: &self.rejection.successors,
+            support: &self.hotline,
+        };
+        let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, axum::Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if let Some(seconds) = self.rejection.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_problem_names_field_rule_and_hotline_in_both_languages() {
+        let rejection = Rejection::new(RejectionCode::ReceiverUnknown).at("a/b").because("X\u{1b}");
+        let response = Refusal { rejection, hotline: "1900 0000".to_owned() }.into_response();
+        assert_eq!(response.status().as_u16(), RejectionCode::ReceiverUnknown.row().status);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], PROBLEM_JSON);
+        let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.expect("a body");
+        let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!((json["code"].as_str(), json["field"].as_str()), (Some("RECEIVER_UNKNOWN"), Some("a/b")));
+        assert_eq!(json["support"], "1900 0000");
+        assert_eq!(json["type"], "urn:lienthong:problem:receiver-unknown");
+        for key in ["title", "title_en", "detail", "detail_en"] {
+            assert!(json[key].as_str().is_some_and(|text| !text.is_empty()), "{key}");
+        }
+    }
+}

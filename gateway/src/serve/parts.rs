@@ -1,0 +1,281 @@
+//! The parts of a running gateway: opened, joined and started in order. Nothing is decided here.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use lienthong_adapters::vendor_http::{SLOWEST_BYTES_PER_SECOND, VendorHttp, VendorHttpEndpoint};
+use lienthong_config::{GivenUpNotice, ListenSecurity, Settings};
+use lienthong_monitoring::Metrics;
+use lienthong_outbox::{DataLock, FileSpool, SledStore};
+use lienthong_pipeline::clock::SystemClock;
+use lienthong_pipeline::directory::Directory;
+use lienthong_pipeline::dispatch::{Dispatch, DispatchPolicy};
+use lienthong_pipeline::examine::PacketLimits;
+use lienthong_pipeline::intake::{Intake, IntakePolicy};
+use lienthong_pipeline::ports::{
+    Adapter, Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Ports, Taken,
+};
+use lienthong_pipeline::record::{AdapterKind, Event, Lane, SystemId};
+use lienthong_pipeline::relay::Relay;
+use lienthong_pipeline::report::{self, Report, Reporter};
+use lienthong_pipeline::takeover::Takeover;
+use lienthong_pipeline::tasks::Tasks;
+use lienthong_pipeline::wakes::Wakes;
+use lienthong_schemas::ids::PacketDigest;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::broker::{self, RunningBroker};
+use super::reload::{Reload, stamp};
+use super::settings::Loaded;
+use super::tls;
+use crate::cli::CommandFault;
+use crate::http::admin::{self, Admin};
+use crate::http::body::BodyLimits;
+use crate::http::listener::Door;
+use crate::http::public::{self, Public};
+
+/// Packets read and verified at once: each keeps a core busy.
+const EXAMINATIONS: usize = 4;
+/// Connections to the operator's listener at once.
+const ADMIN_CONNECTIONS_MAX: usize = 32;
+
+/// A gateway that runs.
+pub(super) struct Running {
+    pub(super) public_address: SocketAddr,
+    pub(super) admin_address: SocketAddr,
+    ports: Ports,
+    broker: RunningBroker,
+    _lock: DataLock,
+}
+
+impl Running {
+    /// After every task has ended: the store is closed, the broker of our own stops last.
+    pub(super) async fn finish(self) {
+        if let Err(fault) = self.ports.store.close().await {
+            tracing::error!(%fault, "closing the outbox");
+        }
+        self.broker.stop().await;
+    }
+}
+
+pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, CommandFault> {
+    let settings = Arc::new(loaded.settings.clone());
+    let data = settings.gateway.data_dir.clone();
+    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+    let (lock, store, spool) = open_data(&data).await?;
+    let broker = broker::start(&settings, &metrics, tasks).await?;
+    let ports = Ports { clock: Arc::new(SystemClock), spool, store, broker: broker.broker.clone() };
+
+    let directory = Arc::new(ArcSwap::from_pointee(loaded.directory.clone()));
+    let wakes = Wakes::default();
+    let intake = intake(&loaded, &ports, &directory, &metrics, &wakes);
+    start_way_out(&loaded, &ports, &intake, &directory, &metrics, &wakes, tasks)?;
+    let seen = stamp(&settings.directory.file);
+    let reload = Reload {
+        settings: settings.clone(),
+        directory: directory.clone(),
+        clock: ports.clock.clone(),
+        metrics: metrics.clone(),
+        seen,
+    };
+    tasks.spawn("reload", reload.run(tasks.clone()));
+
+    let public_address = open_public(&loaded, &ports, intake, directory, &metrics, tasks).await?;
+    let admin_address = open_admin(&settings, &ports, &metrics, tasks).await?;
+    Ok(Running { public_address, admin_address, ports, broker, _lock: lock })
+}
+
+async fn open_data(data: &Path) -> Result<(DataLock, Arc<SledStore>, Arc<FileSpool>), CommandFault> {
+    let folder = data.to_owned();
+    let open = move || {
+        let at_data = |cause: &dyn std::fmt::Display| CommandFault::at(folder.display(), cause);
+        let lock = DataLock::acquire(&folder).map_err(|cause| at_data(&cause))?;
+        let (store, spool, opened) = lienthong_outbox::open_or_rebuild(&folder, Arc::new(SystemClock))
+            .map_err(|cause| at_data(&cause))?;
+        tracing::info!(?opened, "outbox open");
+        Ok((lock, Arc::new(store), Arc::new(spool)))
+    };
+    tokio::task::spawn_blocking(open).await.map_err(|panic| CommandFault::at(data.display(), panic))?
+}
+
+fn intake(
+    loaded: &Loaded,
+    ports: &Ports,
+    directory: &Arc<ArcSwap<Directory>>,
+    metrics: &Arc<Metrics>,
+    wakes: &Wakes,
+) -> Arc<Intake> {
+    let policy = IntakePolicy {
+        own: loaded.own.clone(),
+        limits: PacketLimits::default(),
+        examinations: EXAMINATIONS,
+        idempotency: loaded.settings.retention.idempotency,
+    };
+    let anchors = Arc::new(ArcSwap::from_pointee(loaded.anchors.clone()));
+    let (directory, metrics) = (directory.clone(), metrics.clone());
+    Arc::new(Intake::new(ports.clone(), policy, directory, anchors, metrics, wakes.clone()))
+}
+
+fn start_way_out(
+    loaded: &Loaded,
+    ports: &Ports,
+    intake: &Arc<Intake>,
+    directory: &Arc<ArcSwap<Directory>>,
+    metrics: &Arc<Metrics>,
+    wakes: &Wakes,
+    tasks: &Tasks,
+) -> Result<(), CommandFault> {
+    let settings = &loaded.settings;
+    tasks.spawn("relay", Relay::new(ports.clone(), metrics.clone(), wakes.clone()).run(tasks.clone()));
+    for lane in Lane::ALL {
+        let takeover = Takeover::new(ports.clone(), AdapterKind::VendorHttp, lane, wakes.clone());
+        tasks.spawn("takeover", takeover.run(tasks.clone()));
+    }
+    let adapter: Arc<dyn Adapter> = Arc::new(vendor_http(settings)?);
+    let policy = DispatchPolicy {
+        retry_first: settings.delivery.retry_first,
+        retry_max: settings.delivery.retry_max,
+        give_up_after: settings.delivery.give_up_after,
+        concurrent: settings.delivery.concurrent,
+        jitter: settings.delivery.jitter,
+    };
+    let dispatch = Dispatch::new(ports.clone(), adapter, policy, metrics.clone(), wakes.clone());
+    tasks.spawn("dispatch", dispatch.run(tasks.clone()));
+    let reporter = Reporter {
+        own: loaded.own.clone(),
+        name: settings.gateway.name.clone(),
+        given_up: match settings.notify.given_up {
+            GivenUpNotice::Status02 => report::GivenUpNotice::Status02,
+            GivenUpNotice::Api => report::GivenUpNotice::Api,
+        },
+    };
+    let wakes = wakes.clone();
+    let report =
+        Report::new(ports.clone(), intake.clone(), directory.clone(), reporter, metrics.clone(), wakes);
+    tasks.spawn("report", report.run(tasks.clone()));
+    Ok(())
+}
+
+fn vendor_http(settings: &Settings) -> Result<VendorHttp, CommandFault> {
+    let mut endpoints = Vec::new();
+    for (id, system) in &settings.systems {
+        let (Some(id), Some(http)) = (SystemId::parse(id), &system.vendor_http) else { continue };
+        let read =
+            |path: &PathBuf| std::fs::read(path).map_err(|cause| CommandFault::at(path.display(), cause));
+        let endpoint = VendorHttpEndpoint {
+            url: http.url.as_str().to_owned(),
+            secret: http.secret.expose().as_bytes().to_vec(),
+            ca_pem: http.ca.as_ref().map(read).transpose()?,
+            connect_timeout: http.connect_timeout,
+            timeout: http.timeout,
+            slowest_bytes_per_second: SLOWEST_BYTES_PER_SECOND,
+        };
+        endpoints.push((id, endpoint));
+    }
+    VendorHttp::new(endpoints).map_err(|fault| CommandFault(fault.to_string()))
+}
+
+async fn open_public(
+    loaded: &Loaded,
+    ports: &Ports,
+    intake: Arc<Intake>,
+    directory: Arc<ArcSwap<Directory>>,
+    metrics: &Arc<Metrics>,
+    tasks: &Tasks,
+) -> Result<SocketAddr, CommandFault> {
+    let settings = &loaded.settings;
+    let listen = &settings.listen;
+    let room = || Arc::new(Semaphore::new(listen.uploads_per_system));
+    let systems = settings.systems.keys().filter_map(|id| SystemId::parse(id));
+    let uploads: HashMap<_, _> = systems.map(|id| (id, room())).collect();
+    let public = Public {
+        ports: ports.clone(),
+        intake,
+        directory,
+        credentials: Arc::new(ArcSwap::from_pointee(loaded.credentials.clone())),
+        uploads,
+        limits: BodyLimits {
+            bytes_max: listen.body_max.bytes(),
+            slowest_rate: listen.slowest_rate_bytes,
+            window: listen.slowest_rate_window,
+        },
+        metrics: metrics.clone(),
+        tasks: tasks.clone(),
+        hotline: settings.gateway.support_hotline.clone(),
+    };
+    let (tls, networks) = match &listen.security {
+        ListenSecurity::Tls { cert, key } => (Some(tls::acceptor(cert, key)?), Vec::new()),
+        ListenSecurity::Loopback => (None, Vec::new()),
+        ListenSecurity::InsecureHttp { networks } => (None, networks.clone()),
+    };
+    let listener = bind(listen.address).await?;
+    let address = listener.local_addr().map_err(|cause| CommandFault::at(listen.address, cause))?;
+    let (header_timeout, connections_max) = (listen.header_timeout, listen.connections_max);
+    let door = Door { listener, tls, networks, header_timeout, connections_max };
+    tasks.spawn("public listener", door.serve(public::router(Arc::new(public)), tasks.clone()));
+    Ok(address)
+}
+
+async fn open_admin(
+    settings: &Settings,
+    ports: &Ports,
+    metrics: &Arc<Metrics>,
+    tasks: &Tasks,
+) -> Result<SocketAddr, CommandFault> {
+    let listener = bind(settings.admin_listen.address).await?;
+    let address = listener.local_addr();
+    let address = address.map_err(|cause| CommandFault::at(settings.admin_listen.address, cause))?;
+    let door = Door {
+        listener,
+        tls: None,
+        networks: Vec::new(),
+        header_timeout: settings.listen.header_timeout,
+        connections_max: ADMIN_CONNECTIONS_MAX,
+    };
+    let admin = Admin { ports: ports.clone(), metrics: metrics.clone() };
+    tasks.spawn("admin listener", door.serve(admin::router(Arc::new(admin)), tasks.clone()));
+    Ok(address)
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, CommandFault> {
+    TcpListener::bind(address).await.map_err(|cause| CommandFault::at(address, cause))
+}
+
+/// The broker of commands that need none: every call fails.
+pub(super) struct NoBroker;
+
+fn none() -> Fault {
+    Fault::new("broker", "this command has no broker")
+}
+
+#[async_trait]
+impl Broker for NoBroker {
+    async fn ready(&self) -> Result<(), Fault> {
+        Err(none())
+    }
+    async fn publish(&self, _: &DeliveryMessage) -> Result<(), Fault> {
+        Err(none())
+    }
+    async fn put_blob(&self, _: PacketDigest, _: u64, _: PathBuf) -> Result<(), Fault> {
+        Err(none())
+    }
+    async fn fetch_blob(
+        &self,
+        _: PacketDigest,
+        _: Box<dyn IncomingWriter>,
+    ) -> Result<Box<dyn Incoming>, Fault> {
+        Err(none())
+    }
+    async fn publish_event(&self, _: &Event) -> Result<(), Fault> {
+        Err(none())
+    }
+    async fn deliveries(&self, _: AdapterKind, _: Lane) -> Result<BoxStream<'static, Box<dyn Taken>>, Fault> {
+        Err(none())
+    }
+}

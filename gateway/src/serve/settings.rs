@@ -1,0 +1,154 @@
+//! From files to values: settings, directory, certificates, tokens. All of it or nothing, with everything wrong listed.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use lienthong_config::{Environment, Profile, Settings};
+use lienthong_pipeline::directory::Directory;
+use lienthong_pipeline::intake::Anchors;
+use lienthong_pipeline::record::SystemId;
+use lienthong_schemas::organ::OrganId;
+use xml_sig::{Certificate, Crl};
+
+use crate::cli::CommandFault;
+use crate::cli::TRIAL_MARK;
+use crate::http::auth::Credentials;
+
+/// Largest directory file, in bytes: 10,000 organisations need about 4 MB.
+const DIRECTORY_BYTES_MAX: u64 = 32 << 20;
+/// Largest certificate or revocation list file, in bytes.
+const PEM_BYTES_MAX: u64 = 16 << 20;
+
+/// Everything that the files say.
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// Our own code.
+    pub own: OrganId,
+    /// The organisations.
+    pub directory: Directory,
+    /// CA certificates and revocation lists.
+    pub anchors: Anchors,
+    /// Token hashes.
+    pub credentials: Credentials,
+}
+
+/// Only the settings file; for commands that need no more.
+pub fn load(file: &Path) -> Result<Settings, CommandFault> {
+    Settings::load(file, &Environment::of_process()).map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        CommandFault(format!("cấu hình có lỗi (settings have faults):\n{}", lines.join("\n")))
+    })
+}
+
+/// Settings and every file that they name.
+///
+/// # Errors
+/// One line for each thing that is wrong.
+pub fn load_all(file: &Path) -> Result<Loaded, Vec<String>> {
+    let settings = Settings::load(file, &Environment::of_process())
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let mut faults = Vec::new();
+    let own = OrganId::parse(&settings.gateway.organ_id);
+    let own = own.map_err(|cause| faults.push(format!("gateway.organ_id: {cause}"))).ok();
+    let directory = directory(&settings).map_err(|list| faults.extend(list)).ok();
+    let anchors = anchors(&settings).map_err(|list| faults.extend(list)).ok();
+    if let (Some(directory), Some(anchors)) = (&directory, &anchors) {
+        faults.extend(trial_marks(&settings, directory, anchors));
+        faults.extend(ways_out(&settings, directory));
+    }
+    match (own, directory, anchors) {
+        (Some(own), Some(directory), Some(anchors)) if faults.is_empty() => {
+            let credentials = credentials(&settings);
+            Ok(Loaded { settings, own, directory, anchors, credentials })
+        }
+        _ => Err(faults),
+    }
+}
+
+/// Reads the directory that the settings name; also used by the reload.
+pub fn directory(settings: &Settings) -> Result<Directory, Vec<String>> {
+    let file = &settings.directory.file;
+    let text = read(file, DIRECTORY_BYTES_MAX).and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|_| format!("{}: không phải UTF-8 (not UTF-8)", file.display()))
+    });
+    let text = text.map_err(|fault| vec![fault])?;
+    let folder = file.parent().unwrap_or_else(|| Path::new("."));
+    let systems: HashSet<SystemId> = settings.systems.keys().filter_map(|id| SystemId::parse(id)).collect();
+    Directory::from_toml(&text, &systems, &mut |path| read(&folder.join(path), PEM_BYTES_MAX))
+        .map_err(|faults| faults.iter().map(|fault| format!("{}: {fault}", file.display())).collect())
+}
+
+fn anchors(settings: &Settings) -> Result<Anchors, Vec<String>> {
+    let mut anchors = Anchors::default();
+    let mut faults = Vec::new();
+    for path in &settings.trust.ca {
+        let read = read(path, PEM_BYTES_MAX).and_then(|pem| {
+            Certificate::from_pem(&pem).map_err(|cause| format!("{}: {cause}", path.display()))
+        });
+        match read {
+            Ok(found) => anchors.anchors.extend(found),
+            Err(fault) => faults.push(format!("trust.ca: {fault}")),
+        }
+    }
+    for path in &settings.trust.crl {
+        let read = read(path, PEM_BYTES_MAX)
+            .and_then(|pem| Crl::from_pem(&pem).map_err(|cause| format!("{}: {cause}", path.display())));
+        match read {
+            Ok(found) => anchors.crls.extend(found),
+            Err(fault) => faults.push(format!("trust.crl: {fault}")),
+        }
+    }
+    if faults.is_empty() { Ok(anchors) } else { Err(faults) }
+}
+
+fn credentials(settings: &Settings) -> Credentials {
+    let pairs = settings.systems.iter().filter_map(|(id, system)| Some((SystemId::parse(id)?, system)));
+    Credentials::new(
+        pairs.flat_map(|(id, system)| system.token_sha256.iter().map(move |hash| (*hash, id.clone()))),
+    )
+}
+
+/// Keys made by `keygen` or `demo` must not meet real traffic (design.md B8).
+fn trial_marks(settings: &Settings, directory: &Directory, anchors: &Anchors) -> Vec<String> {
+    if settings.gateway.profile == Profile::Trial {
+        return Vec::new();
+    }
+    let marked = |certificate: &&Certificate| certificate.subject().contains(TRIAL_MARK);
+    let of_organisations = directory.organisations().iter().flat_map(|o| &o.certificates);
+    let certificates = of_organisations.chain(&anchors.anchors).filter(marked);
+    certificates
+        .map(|certificate| {
+            let subject = certificate.subject();
+            format!("chứng thư thử nghiệm cần profile = \"trial\" (a trial certificate needs profile = \"trial\"): {subject}")
+        })
+        .collect()
+}
+
+/// A system that is somebody's home must have a way out, or its documents would wait for ever.
+fn ways_out(settings: &Settings, directory: &Directory) -> Vec<String> {
+    use lienthong_pipeline::directory::Home;
+    let homes = directory.organisations().iter().filter_map(|o| match &o.home {
+        Some(Home::System(system)) => Some(system.as_str()),
+        _ => None,
+    });
+    let homes: std::collections::BTreeSet<&str> = homes.collect();
+    let without = |id: &&str| settings.systems.get(*id).is_some_and(|system| system.vendor_http.is_none());
+    let fault = |id: &str| {
+        format!(
+            "systems.{id}: chưa khai vendor_http cho hệ thống có đơn vị nhận (a home of organisations needs vendor_http)"
+        )
+    };
+    homes.into_iter().filter(without).map(fault).collect()
+}
+
+fn read(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    use std::io::Read;
+    let fault = |cause: std::io::Error| format!("{}: {cause}", path.display());
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).map_err(fault)?.take(most + 1).read_to_end(&mut bytes).map_err(fault)?;
+    if bytes.len() as u64 > most {
+        return Err(format!("{}: lớn hơn {most} byte (larger than {most} bytes)", path.display()));
+    }
+    Ok(bytes)
+}
