@@ -1,1 +1,25 @@
-//! The durable outbox (sled) and the spool of packets.
+//! What the gateway keeps on its own disk: the durable outbox and the spool of packets (design.md B1, B2).
+//!
+//! Read `open` (start-up, and building the store anew), `store` (the sled store: one tree, one committer), `spool`
+//! (packets and admissions as files), `change` (what a transition may do, without any I/O).
+
+mod change;
+mod folder;
+mod format;
+mod lock;
+mod memory;
+mod open;
+mod sealed;
+mod spool;
+mod store;
+
+#[cfg(feature = "contract")]
+pub mod contract;
+
+pub use change::DELIVERIES_MAX;
+pub use format::FormatFault;
+pub use lock::{DataLock, LockFault};
+pub use memory::MemoryStore;
+pub use open::{OpenFault, Opened, Rebuilt, open_or_rebuild};
+pub use spool::{ADMISSION_BYTES_MAX, Admissions, Damaged, FileSpool, Found};
+pub use store::{SledStore, StoreFault, VALUE_BYTES_MAX};

@@ -1,0 +1,289 @@
+//! What may become of a delivery, decided without I/O: both stores write down what these functions return.
+//! Each step gives the record after it and one line of history; that line is the event, too.
+
+use jiff::Timestamp;
+use lienthong_pipeline::ports::{Fault, HandOff, Transition};
+use lienthong_pipeline::record::{Admission, Delivery, Event, HistoryEntry, State};
+use serde::{Deserialize, Serialize};
+
+/// Most deliveries that one admission may have (design.md B2: they go in one batch).
+pub const DELIVERIES_MAX: usize = 5_000;
+
+/// Lines of history kept for a delivery (design.md B2).
+pub(crate) const HISTORY_LINES_MAX: u64 = 50;
+
+/// Longest line of history when written down, in bytes (design.md B2).
+pub(crate) const HISTORY_LINE_BYTES_MAX: usize = 512;
+
+/// The `place` of every fault of a store.
+pub(crate) const PLACE: &str = "store";
+
+/// What a store keeps of one delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// As others see it.
+    pub(crate) delivery: Delivery,
+    /// Number of the last line of history; part of the event's id.
+    pub(crate) lines: u64,
+    /// Set while the sender has yet to be told.
+    pub(crate) report: Option<Report>,
+}
+
+/// An outcome that the sender has yet to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// When it was settled.
+    pub(crate) at: Timestamp,
+    /// The store's number of the event; reports go in this order.
+    pub(crate) number: u64,
+}
+
+/// One change, decided and not yet written.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    /// The record after it.
+    pub(crate) after: Record,
+    /// What is remembered of it.
+    pub(crate) line: HistoryEntry,
+}
+
+impl Record {
+    /// Waits for a place in the broker's stream. A parked delivery is held back until it is requeued.
+    pub(crate) fn is_unpublished(&self) -> bool {
+        self.delivery.state == State::Queued && self.delivery.published < self.delivery.generation
+    }
+
+    /// Stands in its receiver's queue.
+    pub(crate) fn is_head(&self) -> bool {
+        self.delivery.state == State::Queued && self.delivery.handed_off
+    }
+
+    /// Holds up what shares a key with it.
+    pub(crate) fn is_in_the_way(&self) -> bool {
+        matches!(self.delivery.state, State::Queued | State::Parked)
+    }
+
+    fn step(mut self, at: Timestamp, event: &str, note: &str) -> Step {
+        self.lines += 1;
+        let Delivery { state, attempts: attempt, .. } = self.delivery;
+        let line = HistoryEntry { at, state, event: event.to_owned(), attempt, note: note.to_owned() };
+        Step { line: fitted(line), after: self }
+    }
+}
+
+impl Step {
+    /// The event of this step.
+    pub(crate) fn event(&self) -> Event {
+        let Delivery { id, document, route, .. } = &self.after.delivery;
+        Event {
+            id: format!("{id}:{}", self.after.lines),
+            document: *document,
+            delivery: *id,
+            receiver: route.receiver.clone(),
+            entry: self.line.clone(),
+        }
+    }
+}
+
+/// Whether an admission is one that a store takes.
+pub(crate) fn check(admission: &Admission) -> Result<(), Fault> {
+    let count = admission.deliveries.len();
+    if count > DELIVERIES_MAX {
+        return Err(Fault::new(
+            PLACE,
+            format!("{count} deliveries in one admission, at most {DELIVERIES_MAX}"),
+        ));
+    }
+    let id = admission.receipt.document_id;
+    let mut seen = std::collections::HashSet::with_capacity(count);
+    for delivery in &admission.deliveries {
+        if delivery.document != id || !seen.insert(delivery.id) {
+            return Err(Fault::new(PLACE, format!("delivery {} is foreign or twice in {id}", delivery.id)));
+        }
+    }
+    Ok(())
+}
+
+/// A delivery of a new document.
+pub(crate) fn admitted(delivery: &Delivery, order: u64) -> Step {
+    let delivery = Delivery { order, published: 0, handed_off: false, ..delivery.clone() };
+    let at = delivery.accepted_at;
+    Record { delivery, lines: 0, report: None }.step(at, "accepted", "")
+}
+
+/// A delivery whose store was lost, after [`admitted`]: with the state that was noted beside its admission.
+///
+/// `epoch` is the number of this rebuild, higher than any generation and line before it. What still has to be delivered
+/// gets it as generation, because the broker may know, and drop as a repeat, what the lost store had published.
+pub(crate) fn rebuilt(mut record: Record, state: State, at: Timestamp, epoch: u32) -> Step {
+    record.delivery.state = state;
+    if !state.is_final() {
+        record.delivery.generation = epoch;
+    }
+    record.lines = u64::from(epoch);
+    record.step(at, "rebuilt", "the store was built anew from the spool")
+}
+
+/// Takes a delivery over for dispatch; `order` is for one that the store does not know.
+pub(crate) fn handed_off(
+    known: Option<&Record>,
+    message: Delivery,
+    order: u64,
+    at: Timestamp,
+) -> Result<Step, HandOff> {
+    let generation = message.generation;
+    let Some(known) = known else {
+        if message.state.is_final() {
+            return Err(HandOff::Settled);
+        }
+        let delivery = Delivery { order, published: generation, handed_off: true, ..message };
+        return Ok(Record { delivery, lines: 0, report: None }.step(at, "handed_off", ""));
+    };
+    let delivery = &known.delivery;
+    if generation > delivery.generation {
+        return taken_again(known, message, at);
+    }
+    if delivery.state.is_final() {
+        return Err(HandOff::Settled);
+    }
+    if generation < delivery.generation || delivery.handed_off {
+        return Err(HandOff::Known);
+    }
+    let mut after = known.clone();
+    after.delivery.handed_off = true;
+    Ok(after.step(at, "handed_off", ""))
+}
+
+/// A generation that this store has not seen: another gateway requeued or rerouted the delivery.
+fn taken_again(known: &Record, message: Delivery, at: Timestamp) -> Result<Step, HandOff> {
+    let had = &known.delivery;
+    if had.state.is_final() && !may_be_requeued(had.state) {
+        return Err(HandOff::Settled);
+    }
+    let delivery = Delivery {
+        state: State::Queued,
+        published: message.generation,
+        handed_off: true,
+        attempts: had.attempts.max(message.attempts),
+        document_failures: 0,
+        order: had.order,
+        ..message
+    };
+    Ok(Record { delivery, lines: known.lines, report: None }.step(at, "handed_off", ""))
+}
+
+const fn may_be_requeued(state: State) -> bool {
+    matches!(state, State::Parked | State::GivenUp | State::Refused)
+}
+
+/// Applies a transition; `None` when it does not fit. `number` is the one that its event will have.
+pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, number: u64) -> Option<Step> {
+    let mut after = known.clone();
+    let delivery = &mut after.delivery;
+    let (event, note) = match change {
+        Transition::Published { generation } => {
+            if generation != delivery.generation || delivery.published == generation {
+                return None;
+            }
+            delivery.published = generation;
+            ("published", String::new())
+        }
+        Transition::AttemptFailed { due, document_fault, ours_to_fix, note } => {
+            if !known.is_head() {
+                return None;
+            }
+            delivery.attempts = delivery.attempts.saturating_add(1);
+            let failures = delivery.document_failures.saturating_add(1);
+            delivery.document_failures = if document_fault { failures } else { 0 };
+            delivery.due = due;
+            delivery.ours_to_fix = ours_to_fix;
+            ("attempt_failed", note)
+        }
+        Transition::Settled { state, note } => (settle(&mut after, state, at, number)?, note),
+        Transition::Reported => {
+            after.report.take()?;
+            ("reported", String::new())
+        }
+        Transition::Requeued { note } => {
+            if !may_be_requeued(delivery.state) {
+                return None;
+            }
+            delivery.state = State::Queued;
+            delivery.generation = delivery.generation.checked_add(1)?;
+            delivery.handed_off = false;
+            delivery.document_failures = 0;
+            delivery.ours_to_fix = false;
+            delivery.due = at;
+            after.report = None;
+            ("requeued", note)
+        }
+    };
+    Some(after.step(at, event, &note))
+}
+
+fn settle(after: &mut Record, state: State, at: Timestamp, number: u64) -> Option<&'static str> {
+    let delivery = &mut after.delivery;
+    if state == State::Queued || delivery.state.is_final() || delivery.state == state {
+        return None;
+    }
+    delivery.state = state;
+    if !matches!(state, State::Parked | State::GivenUp | State::Withdrawn) {
+        delivery.attempts = delivery.attempts.saturating_add(1);
+    }
+    if delivery.reportable && matches!(state, State::Received | State::GivenUp) {
+        after.report = Some(Report { at, number });
+    }
+    Some(if state == State::Parked { "parked" } else { "settled" })
+}
+
+/// The line, its note cut so that it is at most [`HISTORY_LINE_BYTES_MAX`] bytes when written down.
+fn fitted(mut line: HistoryEntry) -> HistoryEntry {
+    const CUT: &str = "…";
+    let room = HISTORY_LINE_BYTES_MAX - crate::sealed::HEAD_BYTES;
+    let length = |line: &HistoryEntry| serde_json::to_vec(line).map_or(usize::MAX, |json| json.len());
+    if length(&line) <= room {
+        return line;
+    }
+    let note = std::mem::take(&mut line.note);
+    let room = room.saturating_sub(length(&line) + CUT.len());
+    let mut used = 0;
+    let end = note.char_indices().find_map(|(start, c)| {
+        used += written_bytes(c);
+        (used > room).then_some(start)
+    });
+    line.note = format!("{}{CUT}", &note[..end.unwrap_or(note.len())]);
+    line
+}
+
+/// Bytes of one character in a JSON string (RFC 8259 section 7).
+const fn written_bytes(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..='\u{1f}' => 6,
+        _ => c.len_utf8(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(note: &str) -> HistoryEntry {
+        let (state, event) = (State::Queued, "attempt_failed".to_owned());
+        HistoryEntry { at: Timestamp::MAX, state, event, attempt: u32::MAX, note: note.to_owned() }
+    }
+
+    #[test]
+    fn a_line_is_cut_at_its_limit_and_not_before() {
+        let length = |line: &HistoryEntry| crate::sealed::seal(b"", line).expect("sealed").len();
+        let room = HISTORY_LINE_BYTES_MAX - length(&line(""));
+        assert_eq!(fitted(line(&"x".repeat(room))).note, "x".repeat(room));
+        for unit in ["x", "ệ", "\"", "\0", "\n", "😀", "\u{7f}", "x\0ệ\\"] {
+            let cut = fitted(line(&unit.repeat(room + 1)));
+            assert!(cut.note.ends_with('…'), "{unit:?}");
+            let length = length(&cut);
+            assert!(length <= HISTORY_LINE_BYTES_MAX, "{unit:?}: {length}");
+            assert!(length + 16 > HISTORY_LINE_BYTES_MAX, "{unit:?}: {length}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Publishing, hand-off, and what a receiver's queue looks like.
+
+use std::sync::Arc;
+
+use lienthong_pipeline::ports::{HandOff, OutboxStore, Transition};
+use lienthong_pipeline::record::{AdapterKind, Delivery, Lane, State};
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId};
+
+use super::samples::*;
+
+const ADAPTER: AdapterKind = AdapterKind::VendorHttp;
+
+/// The urgent lane first, then by order, at most `limit`.
+pub async fn unpublished_is_urgent_first_and_then_by_order(store: Arc<dyn OutboxStore>) {
+    for n in 1..=6 {
+        let mut document = admission(n, &["H02"]);
+        document.deliveries[0].lane = if n % 3 == 0 { Lane::Urgent } else { Lane::Normal };
+        store.admit(&document).await.expect("admitted");
+    }
+    let wanted = [3, 6, 1, 2, 4, 5].map(|n| delivery_id(n, "H02"));
+    for limit in 0..=7 {
+        let found = store.unpublished(limit).await.expect("read");
+        assert_eq!(ids(&found), wanted[..limit.min(6)]);
+    }
+}
+
+/// `Published` fits once, in the present generation; it also fits when the delivery was settled meanwhile.
+pub async fn published_counts_only_for_its_generation(store: Arc<dyn OutboxStore>) {
+    let delivery = admitted(&*store, 1, "H02").await;
+    let published = |generation| Transition::Published { generation };
+    for unfit in [0, 2] {
+        refuse(&*store, delivery.id, published(unfit)).await;
+    }
+    assert_eq!(change(&*store, delivery.id, published(1)).await.published, 1);
+    assert_eq!(store.unpublished(9).await.expect("read"), []);
+    refuse(&*store, delivery.id, published(1)).await;
+
+    change(&*store, delivery.id, settled(State::Refused)).await;
+    change(&*store, delivery.id, requeued()).await;
+    refuse(&*store, delivery.id, published(1)).await;
+    assert_eq!(ids(&store.unpublished(9).await.expect("read")), [delivery.id]);
+    store.hand_off(Delivery { generation: 2, ..delivery.clone() }).await.expect("handed off");
+    change(&*store, delivery.id, settled(State::Received)).await;
+    assert_eq!(store.unpublished(9).await.expect("read"), []);
+    let late = change(&*store, delivery.id, published(2)).await;
+    assert_eq!((late.state, late.published), (State::Received, 2));
+}
+
+/// Known ones are marked, once; an older generation is known.
+pub async fn a_delivery_is_handed_off_once(store: Arc<dyn OutboxStore>) {
+    let delivery = admitted(&*store, 1, "H02").await;
+    assert_eq!(store.hand_off(delivery.clone()).await.expect("written"), HandOff::Taken);
+    assert_eq!(store.hand_off(delivery.clone()).await.expect("written"), HandOff::Known);
+    let found = store.delivery(delivery.id).await.expect("read").expect("known");
+    assert_eq!(found, Delivery { handed_off: true, ..delivery.clone() });
+    assert_eq!(words(&*store, delivery.id).await, ["accepted", "handed_off"]);
+
+    change(&*store, delivery.id, settled(State::GivenUp)).await;
+    let requeued = change(&*store, delivery.id, requeued()).await;
+    assert!(!requeued.handed_off);
+    assert_eq!(store.hand_off(delivery).await.expect("written"), HandOff::Known);
+    assert_eq!(store.receivers(ADAPTER).await.expect("read"), []);
+    assert_eq!(store.hand_off(requeued).await.expect("written"), HandOff::Taken);
+}
+
+/// Already settled: nothing to do, and nothing is written.
+pub async fn a_settled_delivery_is_not_handed_off(store: Arc<dyn OutboxStore>) {
+    for (n, state) in [(1, State::Withdrawn), (2, State::Received), (3, State::GivenUp)] {
+        let delivery = admitted(&*store, n, "H02").await;
+        change(&*store, delivery.id, settled(state)).await;
+        assert_eq!(store.hand_off(delivery.clone()).await.expect("written"), HandOff::Settled);
+        assert_eq!(words(&*store, delivery.id).await, ["accepted", "settled"]);
+    }
+    let foreign = Delivery { state: State::Withdrawn, ..delivery(4, "H02") };
+    assert_eq!(store.hand_off(foreign.clone()).await.expect("written"), HandOff::Settled);
+    assert_eq!(store.delivery(foreign.id).await.expect("read"), None);
+}
+
+/// A delivery of another gateway is stored: its order is this store's, and it counts as published.
+pub async fn a_foreign_delivery_is_taken_in(store: Arc<dyn OutboxStore>) {
+    let before = admitted(&*store, 1, "H02").await;
+    let foreign = Delivery { generation: 3, order: 999, ..delivery(2, "H02") };
+    assert_eq!(store.hand_off(foreign.clone()).await.expect("written"), HandOff::Taken);
+    assert_eq!(store.hand_off(foreign.clone()).await.expect("written"), HandOff::Known);
+    let after = admitted(&*store, 3, "H02").await;
+    let found = store.delivery(foreign.id).await.expect("read").expect("known");
+    assert!(before.order < found.order && found.order < after.order);
+    assert_eq!(found, Delivery { order: found.order, handed_off: true, published: 3, ..foreign.clone() });
+    assert_eq!(ids(&store.unpublished(9).await.expect("read")), [before.id, after.id]);
+    assert_eq!(store.heads(ADAPTER, &organ("H02").token(), Lane::Normal, 9).await.expect("read"), [found]);
+    assert_eq!(words(&*store, foreign.id).await, ["handed_off"]);
+    assert_eq!(store.stats().await.expect("read").pending, 3);
+}
+
+/// Requeued or rerouted by another gateway: the message's route counts, the order stays; what was received stays so.
+pub async fn a_newer_generation_is_taken_again(store: Arc<dyn OutboxStore>) {
+    let (first, second) = (delivery(1, "H02"), delivery(2, "H02"));
+    for foreign in [&first, &second] {
+        store.hand_off(foreign.clone()).await.expect("handed off");
+    }
+    let had = change(&*store, first.id, settled(State::GivenUp)).await;
+    let mut again = Delivery { generation: 2, ..first.clone() };
+    again.route.receiver = organ("H09");
+    assert_eq!(store.hand_off(again.clone()).await.expect("written"), HandOff::Taken);
+    let found = store.delivery(first.id).await.expect("read").expect("known");
+    assert_eq!((found.state, found.generation, found.published), (State::Queued, 2, 2));
+    assert_eq!((found.order, found.handed_off), (had.order, true));
+    let heads = async |code| store.heads(ADAPTER, &organ(code).token(), Lane::Normal, 9).await.expect("read");
+    assert_eq!(ids(&heads("H09").await), [first.id]);
+    assert_eq!(ids(&heads("H02").await), [second.id]);
+    assert_eq!(store.pending_reports(9).await.expect("read"), []);
+
+    change(&*store, second.id, settled(State::Received)).await;
+    let again = Delivery { generation: 2, ..second };
+    assert_eq!(store.hand_off(again).await.expect("written"), HandOff::Settled);
+}
+
+/// `receivers` and `heads`: handed off and queued, one receiver, one lane, in order, at most `limit`.
+pub async fn heads_are_by_adapter_receiver_lane_and_order(store: Arc<dyn OutboxStore>) {
+    let mut wanted: std::collections::BTreeMap<(&str, Lane), Vec<DeliveryId>> = Default::default();
+    let codes = ["H02", "H02.1", "H02-1", "A"];
+    for n in 1..=16_u64 {
+        let code = codes[n as usize % 4];
+        let lane = Lane::ALL[n as usize / 4 % 2];
+        let mut document = admission(n, &[code]);
+        document.deliveries[0].lane = lane;
+        store.admit(&document).await.expect("admitted");
+        wanted.entry((code, lane)).or_default().push(delivery_id(n, code));
+    }
+    assert_eq!(store.receivers(ADAPTER).await.expect("read"), []);
+    for n in (1..=16_u64).rev() {
+        let found = store.delivery(delivery_id(n, codes[n as usize % 4])).await.expect("read");
+        store.hand_off(found.expect("known")).await.expect("handed off");
+    }
+    let mut receivers = store.receivers(ADAPTER).await.expect("read");
+    receivers.sort();
+    let mut tokens = codes.map(|code| organ(code).token());
+    tokens.sort();
+    assert_eq!(receivers, tokens);
+    for ((code, lane), wanted) in &wanted {
+        for limit in 0..=3 {
+            let found = store.heads(ADAPTER, &organ(code).token(), *lane, limit).await.expect("read");
+            assert_eq!(ids(&found), wanted[..limit.min(2)], "{code} {lane:?}");
+        }
+    }
+    for id in wanted.iter().filter(|((code, _), _)| *code == "H02").flat_map(|(_, ids)| ids) {
+        change(&*store, *id, settled(State::Parked)).await;
+    }
+    let receivers = store.receivers(ADAPTER).await.expect("read");
+    assert!(receivers.len() == 3 && !receivers.contains(&organ("H02").token()), "{receivers:?}");
+}
+
+/// `first_correlated`: the first in order of either lane, published or not, while it is queued or parked.
+pub async fn the_first_of_a_correlation_is_of_either_lane(store: Arc<dyn OutboxStore>) {
+    let (shared, receiver) = (CorrelationKey::of("chung"), organ("H02").token());
+    for n in 1..=4_u64 {
+        let mut document = admission(n, &["H02", "H03"]);
+        for delivery in &mut document.deliveries {
+            delivery.lane = Lane::ALL[n as usize % 2];
+            delivery.correlations.extend([shared, shared]);
+        }
+        store.admit(&document).await.expect("admitted");
+    }
+    let id = |n| delivery_id(n, "H02");
+    let first = async || {
+        let first = store.first_correlated(&receiver, shared).await.expect("read");
+        first.map(|delivery| delivery.id)
+    };
+    assert_eq!(first().await, Some(id(1)));
+    change(&*store, id(1), Transition::Published { generation: 1 }).await;
+    assert_eq!(first().await, Some(id(1)));
+    change(&*store, id(1), settled(State::Parked)).await;
+    assert_eq!(first().await, Some(id(1)));
+    change(&*store, id(2), settled(State::Received)).await;
+    change(&*store, id(1), settled(State::Withdrawn)).await;
+    assert_eq!(first().await, Some(id(3)));
+    change(&*store, id(3), settled(State::Offered)).await;
+    assert_eq!(first().await, Some(id(4)));
+    change(&*store, id(4), settled(State::Refused)).await;
+    assert_eq!(first().await, None);
+    change(&*store, id(4), requeued()).await;
+    assert_eq!(first().await, Some(id(4)));
+    let own = store.first_correlated(&receiver, CorrelationKey::of("4/UBND")).await.expect("read");
+    assert_eq!(own.map(|delivery| delivery.id), Some(id(4)));
+    let other = store.first_correlated(&organ("H03").token(), shared).await.expect("read");
+    assert_eq!(other.map(|delivery| delivery.id), Some(delivery_id(1, "H03")));
+}

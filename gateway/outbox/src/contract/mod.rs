@@ -1,0 +1,69 @@
+//! The suite that every `OutboxStore` passes: each line of the trait's documentation as a test.
+//!
+//! `store_contract!(open)` makes one `#[tokio::test]` of each check. `open` is called once a test, with no arguments; it
+//! returns something to keep until the test ends (a folder) and a new, empty store that reads [`samples::clock`].
+
+mod admitting;
+mod concurrency;
+mod dispatching;
+mod remembering;
+mod settling;
+
+pub mod samples;
+
+pub use admitting::*;
+pub use concurrency::*;
+pub use dispatching::*;
+pub use remembering::*;
+pub use settling::*;
+
+/// Makes a test of each check. See the module.
+#[macro_export]
+macro_rules! store_contract {
+    ($open:expr) => {
+        $crate::store_contract! { @checks $open;
+            a_document_is_inserted_once_and_nothing_of_it_changes
+            the_store_gives_the_order
+            what_is_unfit_is_refused_whole
+            a_final_delivery_is_only_a_record
+            a_parked_delivery_is_held_back_until_it_is_requeued
+            five_thousand_receivers_go_in_one_admission
+            unknown_ids_are_none
+            documents_are_known_by_their_name
+            a_status_key_stays_with_its_first_document
+            an_idempotency_key_counts_until_its_time
+            history_keeps_the_newest_fifty_lines
+            a_long_note_is_cut
+            every_step_is_one_event
+            events_wait_until_they_are_sent
+            stats_follow_every_step
+            unpublished_is_urgent_first_and_then_by_order
+            published_counts_only_for_its_generation
+            a_delivery_is_handed_off_once
+            a_settled_delivery_is_not_handed_off
+            a_foreign_delivery_is_taken_in
+            a_newer_generation_is_taken_again
+            heads_are_by_adapter_receiver_lane_and_order
+            the_first_of_a_correlation_is_of_either_lane
+            an_admission_keeps_what_was_handed_off_before
+            an_attempt_fails_only_while_it_is_ours
+            a_delivery_settles_once
+            attempts_count_what_was_begun
+            only_what_stopped_is_requeued
+            outcomes_are_reported_once
+            one_of_many_admits_a_document
+            one_of_many_settles_a_delivery
+            documents_admitted_at_once_all_have_their_own_order
+            after_close_every_call_fails
+        }
+    };
+    (@checks $open:expr; $($check:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() {
+                let (_kept, store) = $open();
+                $crate::contract::$check(store).await;
+            }
+        )*
+    };
+}

@@ -1,0 +1,245 @@
+//! The store of tests: the same contract in memory, without indexes. What it answers is found by looking at every
+//! record, so it checks the indexes of the real store. Nothing of it outlives the process.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use lienthong_pipeline::ports::{
+    Admitted, Clock, Fault, HandOff, OutboxStore, PendingReport, StoreStats, Transition,
+};
+use lienthong_pipeline::record::{
+    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane,
+};
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest};
+use lienthong_schemas::organ::ReceiverToken;
+
+use crate::change::{self, HISTORY_LINES_MAX, PLACE, Record, Step};
+
+/// See the module.
+pub struct MemoryStore {
+    clock: Arc<dyn Clock>,
+    shelf: Mutex<Option<Shelf>>,
+}
+
+#[derive(Default)]
+struct Shelf {
+    documents: Vec<(KnownDocument, Option<IdempotencyKey>, Timestamp)>,
+    records: BTreeMap<DeliveryId, Record>,
+    history: BTreeMap<DeliveryId, Vec<HistoryEntry>>,
+    events: BTreeMap<u64, Event>,
+    last_order: u64,
+    last_event: u64,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, shelf: Mutex::new(Some(Shelf::default())) }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Shelf) -> T) -> Result<T, Fault> {
+        let mut shelf: MutexGuard<'_, _> = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        shelf.as_mut().map(work).ok_or_else(|| Fault::new(PLACE, "closed"))
+    }
+}
+
+impl Shelf {
+    fn write(&mut self, step: Step) -> Delivery {
+        let id = step.after.delivery.id;
+        self.last_event += 1;
+        self.events.insert(self.last_event, step.event());
+        let history = self.history.entry(id).or_default();
+        history.push(step.line);
+        let old = history.len().saturating_sub(HISTORY_LINES_MAX as usize);
+        history.drain(..old);
+        let delivery = step.after.delivery.clone();
+        self.records.insert(id, step.after);
+        delivery
+    }
+
+    fn document(&self, id: DocumentId) -> bool {
+        self.documents.iter().any(|(document, ..)| document.id == id)
+    }
+
+    fn in_order(&self, wanted: impl Fn(&Record) -> bool) -> Vec<Delivery> {
+        let mut found: Vec<_> = self.records.values().filter(|record| wanted(record)).collect();
+        found.sort_by_key(|record| record.delivery.order);
+        found.into_iter().map(|record| record.delivery.clone()).collect()
+    }
+}
+
+#[async_trait]
+impl OutboxStore for MemoryStore {
+    async fn admit(&self, admission: &Admission) -> Result<Admitted, Fault> {
+        change::check(admission)?;
+        self.with(|shelf| {
+            let receipt = &admission.receipt;
+            let id = receipt.document_id;
+            if shelf.document(id) {
+                return Admitted::Existing;
+            }
+            let known = KnownDocument { id, keys: admission.keys.clone(), digest: receipt.sha256 };
+            shelf.documents.push((known, admission.idempotency.clone(), receipt.accepted_at));
+            for delivery in &admission.deliveries {
+                if !shelf.records.contains_key(&delivery.id) {
+                    shelf.last_order += 1;
+                    let step = change::admitted(delivery, shelf.last_order);
+                    shelf.write(step);
+                }
+            }
+            Admitted::Inserted
+        })
+    }
+
+    async fn known(&self, name: [u8; 16]) -> Result<Vec<KnownDocument>, Fault> {
+        let named = |known: &KnownDocument| known.keys.name == Some(name);
+        self.with(|shelf| {
+            shelf.documents.iter().map(|(known, ..)| known).filter(|known| named(known)).cloned().collect()
+        })
+    }
+
+    async fn status_seen(&self, status: [u8; 16]) -> Result<Option<DocumentId>, Fault> {
+        self.with(|shelf| {
+            let first = shelf.documents.iter().find(|(known, ..)| known.keys.status == Some(status));
+            first.map(|(known, ..)| known.id)
+        })
+    }
+
+    async fn idempotent(
+        &self,
+        key: &IdempotencyKey,
+        not_before: Timestamp,
+    ) -> Result<Option<(DocumentId, PacketDigest)>, Fault> {
+        self.with(|shelf| {
+            let last = shelf.documents.iter().rfind(|(_, used, _)| used.as_ref() == Some(key));
+            last.filter(|(.., at)| *at >= not_before).map(|(known, ..)| (known.id, known.digest))
+        })
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault> {
+        self.with(|shelf| shelf.records.get(&id).map(|record| record.delivery.clone()))
+    }
+
+    async fn deliveries_of(&self, id: DocumentId) -> Result<Vec<Delivery>, Fault> {
+        self.with(|shelf| shelf.in_order(|record| record.delivery.document == id))
+    }
+
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, Fault> {
+        self.with(|shelf| shelf.history.get(&id).cloned().unwrap_or_default())
+    }
+
+    async fn unpublished(&self, limit: usize) -> Result<Vec<Delivery>, Fault> {
+        self.with(|shelf| {
+            let mut found = shelf.in_order(Record::is_unpublished);
+            found.sort_by_key(|delivery| delivery.lane);
+            found.truncate(limit);
+            found
+        })
+    }
+
+    async fn unsent_events(&self, limit: usize) -> Result<Vec<(u64, Event)>, Fault> {
+        self.with(|shelf| shelf.events.iter().take(limit).map(|(n, event)| (*n, event.clone())).collect())
+    }
+
+    async fn events_sent(&self, numbers: Vec<u64>) -> Result<(), Fault> {
+        self.with(|shelf| shelf.events.retain(|number, _| !numbers.contains(number)))
+    }
+
+    async fn hand_off(&self, delivery: Delivery) -> Result<HandOff, Fault> {
+        let now = self.clock.now();
+        self.with(|shelf| {
+            let known = shelf.records.get(&delivery.id);
+            let new = u64::from(known.is_none());
+            match change::handed_off(known, delivery, shelf.last_order + 1, now) {
+                Err(outcome) => outcome,
+                Ok(step) => {
+                    shelf.last_order += new;
+                    shelf.write(step);
+                    HandOff::Taken
+                }
+            }
+        })
+    }
+
+    async fn receivers(&self, adapter: AdapterKind) -> Result<Vec<ReceiverToken>, Fault> {
+        self.with(|shelf| {
+            let heads = shelf.in_order(|record| record.is_head() && record.delivery.route.adapter == adapter);
+            let tokens = heads.into_iter().map(|delivery| delivery.route.receiver.token());
+            tokens.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+        })
+    }
+
+    async fn heads(
+        &self,
+        adapter: AdapterKind,
+        receiver: &ReceiverToken,
+        lane: Lane,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, Fault> {
+        self.with(|shelf| {
+            let mut found = shelf.in_order(|record| {
+                let Delivery { route, lane: its, .. } = &record.delivery;
+                record.is_head()
+                    && route.adapter == adapter
+                    && route.receiver.token() == *receiver
+                    && *its == lane
+            });
+            found.truncate(limit);
+            found
+        })
+    }
+
+    async fn first_correlated(
+        &self,
+        receiver: &ReceiverToken,
+        key: CorrelationKey,
+    ) -> Result<Option<Delivery>, Fault> {
+        self.with(|shelf| {
+            let found = shelf.in_order(|record| {
+                let Delivery { route, correlations, .. } = &record.delivery;
+                record.is_in_the_way() && route.receiver.token() == *receiver && correlations.contains(&key)
+            });
+            found.into_iter().next()
+        })
+    }
+
+    async fn transition(
+        &self,
+        id: DeliveryId,
+        at: Timestamp,
+        change: Transition,
+    ) -> Result<Option<Delivery>, Fault> {
+        self.with(|shelf| {
+            let known = shelf.records.get(&id)?;
+            let step = change::transition(known, at, change, shelf.last_event + 1)?;
+            Some(shelf.write(step))
+        })
+    }
+
+    async fn pending_reports(&self, limit: usize) -> Result<Vec<PendingReport>, Fault> {
+        self.with(|shelf| {
+            let due = shelf.records.values().filter_map(|record| Some((record.report?, &record.delivery)));
+            let due: BTreeMap<_, _> = due.map(|(due, delivery)| (due.number, (due.at, delivery))).collect();
+            let reports = due.into_values().take(limit);
+            reports.map(|(at, delivery)| PendingReport { delivery: delivery.clone(), at }).collect()
+        })
+    }
+
+    async fn stats(&self) -> Result<StoreStats, Fault> {
+        self.with(|shelf| {
+            let pending = shelf.in_order(|record| !record.delivery.state.is_final());
+            StoreStats {
+                pending: pending.len() as u64,
+                unpublished: shelf.in_order(Record::is_unpublished).len() as u64,
+                oldest_pending: pending.iter().map(|delivery| delivery.accepted_at).min(),
+            }
+        })
+    }
+
+    async fn close(&self) -> Result<(), Fault> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! Start-up: the format is checked, the store opened, and whatever document it does not know is taken from the
+//! admissions, so that losing the store loses nothing (design.md B2).
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lienthong_pipeline::ports::{Admitted, Clock, Fault};
+
+use crate::folder;
+use crate::format::{self, FormatFault};
+use crate::spool::{FileSpool, Found};
+use crate::store::{SledStore, StoreFault, Writer, is_noted, said};
+
+/// The store's folder below the data folder.
+const STORE: &str = "outbox";
+/// Damaged stores kept aside; beyond that somebody has to look.
+const BROKEN_MAX: u32 = 1_000;
+/// A barrier after so many admissions while the store is filled.
+const ADMISSIONS_PER_BARRIER: usize = 256;
+/// And after so many bytes.
+const BYTES_PER_BARRIER: usize = 32 << 20;
+
+/// What was found at start-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// A new data folder.
+    Fresh,
+    /// The store as it was left.
+    Existing,
+    /// The store was new, lost or damaged, or lacked a document, and was filled from the admissions.
+    Rebuilt(Rebuilt),
+}
+
+/// What building the store anew came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Documents taken from admissions.
+    pub documents: u64,
+    /// Deliveries among them that are not settled and go on.
+    pub unsettled: u64,
+    /// Files and lines that were torn or damaged, each logged with its path, and left out.
+    pub damaged: u64,
+    /// Where the damaged store was moved to.
+    pub moved_to: Option<PathBuf>,
+}
+
+/// Why the data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFault {
+    /// See [`FormatFault`].
+    #[error(transparent)]
+    Format(#[from] FormatFault),
+    /// The spool's folders.
+    #[error("opening the spool: {0}")]
+    Spool(io::Error),
+    /// See [`StoreFault`]; damage is here only when a store just made is damaged.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// A damaged store cannot be moved aside.
+    #[error("moving the damaged store aside: {0}")]
+    MoveAside(io::Error),
+    /// Filling the store failed; it is tried again at the next start.
+    #[error("filling the store from the admissions: {0}")]
+    Rebuild(Fault),
+}
+
+/// Opens the store and the spool below a data folder. A store that is damaged (sled says so, or panics) is moved to
+/// `outbox.broken-<n>`; then every admission that the store does not know is admitted again. Blocks, for one look-up per
+/// admission at least; the caller holds [`crate::DataLock`].
+///
+/// # Errors
+/// See [`OpenFault`].
+pub fn open_or_rebuild(
+    data_dir: &Path,
+    clock: Arc<dyn Clock>,
+) -> Result<(SledStore, FileSpool, Opened), OpenFault> {
+    folder::make(data_dir).map_err(OpenFault::Spool)?;
+    format::check(data_dir)?;
+    let spool = FileSpool::open(data_dir).map_err(OpenFault::Spool)?;
+    let store = data_dir.join(STORE);
+    let (writer, opened) = match open_and_fill(&store, &spool, &clock, None) {
+        Err(fault) if is_damage(&fault, &store) => {
+            let moved_to = move_aside(data_dir, &store).map_err(OpenFault::MoveAside)?;
+            tracing::error!(%fault, moved_to = %moved_to.display(), "the store is damaged and is built anew");
+            open_and_fill(&store, &spool, &clock, Some(moved_to))?
+        }
+        done => done?,
+    };
+    let started = SledStore::start(writer);
+    let started = started.map_err(|source| StoreFault::Io { path: store, source })?;
+    Ok((started, spool, opened))
+}
+
+fn open_and_fill(
+    store: &Path,
+    spool: &FileSpool,
+    clock: &Arc<dyn Clock>,
+    moved_to: Option<PathBuf>,
+) -> Result<(Writer, Opened), OpenFault> {
+    let work = || {
+        let mut writer = Writer::open(store, clock.clone())?;
+        let opened = fill(spool, &mut writer, &**clock, moved_to)?;
+        Ok((writer, opened))
+    };
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let cause = format!("sled panicked: {}", said(&*panic));
+        Err(StoreFault::Damaged { path: store.to_owned(), cause }.into())
+    })
+}
+
+/// Whether sled or a checksum says that the store is not what was written; a disk that is full, or a store that is open
+/// elsewhere, is no reason to build it anew.
+fn is_damage(fault: &OpenFault, store: &Path) -> bool {
+    matches!(fault, OpenFault::Store(StoreFault::Damaged { .. })) || is_noted(store)
+}
+
+fn move_aside(data_dir: &Path, store: &Path) -> io::Result<PathBuf> {
+    let names = (1..=BROKEN_MAX).map(|n| data_dir.join(format!("{STORE}.broken-{n}")));
+    let mut free = names.filter(|path| path.symlink_metadata().is_err());
+    let to = free.next().ok_or_else(|| io::Error::other(format!("{BROKEN_MAX} are kept already")))?;
+    std::fs::rename(store, &to)?;
+    folder::sync(data_dir)?;
+    Ok(to)
+}
+
+/// Admits what the store does not know. That also finds what a store lost without saying so: after damage to the end of
+/// its log, sled opens as if that had never been written.
+fn fill(
+    spool: &FileSpool,
+    writer: &mut Writer,
+    clock: &dyn Clock,
+    moved_to: Option<PathBuf>,
+) -> Result<Opened, OpenFault> {
+    let whole = writer.is_whole()?;
+    let rebuilt = Rebuilt { moved_to, ..rebuild(spool, writer, epoch(clock))? };
+    if !whole {
+        writer.mark_whole().map_err(OpenFault::Rebuild)?;
+    }
+    let Rebuilt { documents, unsettled, damaged, moved_to } = &rebuilt;
+    if *documents == 0 && moved_to.is_none() && (*damaged == 0 || whole) {
+        return Ok(if whole { Opened::Existing } else { Opened::Fresh });
+    }
+    tracing::warn!(documents, unsettled, damaged, "the store was filled from the admissions");
+    Ok(Opened::Rebuilt(rebuilt))
+}
+
+/// The number of a rebuild, above every generation before it: seconds since 1970. Room is left for requeues.
+fn epoch(clock: &dyn Clock) -> u32 {
+    const LAST: i64 = u32::MAX as i64 - 1_000_000;
+    u32::try_from(clock.now().as_second().clamp(2, LAST)).unwrap_or(2)
+}
+
+/// Admits again, in the order of acceptance, what the store does not know, with the states noted beside it. Holds one id
+/// and one time for each such document in memory.
+fn rebuild(spool: &FileSpool, writer: &mut Writer, epoch: u32) -> Result<Rebuilt, OpenFault> {
+    let mut rebuilt = Rebuilt::default();
+    let mut order = Vec::new();
+    for id in spool.documents().map_err(OpenFault::Spool)? {
+        match id {
+            Ok(id) if writer.knows(id).map_err(OpenFault::Rebuild)? => {}
+            Ok(id) => match spool.read_admission(id) {
+                Ok(found) => order.extend(found.map(|found| (found.admission.receipt.accepted_at, id))),
+                Err(damaged) => rebuilt.leave_out(1, &damaged),
+            },
+            Err(damaged) => rebuilt.leave_out(1, &damaged),
+        }
+    }
+    order.sort_unstable();
+    for (n, (_, id)) in order.iter().enumerate() {
+        match spool.read_admission(*id) {
+            Ok(Some(found)) => restore(writer, &found, epoch, &mut rebuilt)?,
+            Ok(None) => {}
+            Err(damaged) => rebuilt.leave_out(1, &damaged),
+        }
+        if n % ADMISSIONS_PER_BARRIER == 0 || writer.waiting_bytes() >= BYTES_PER_BARRIER {
+            writer.barrier().map_err(OpenFault::Rebuild)?;
+        }
+    }
+    writer.barrier().map_err(OpenFault::Rebuild)?;
+    Ok(rebuilt)
+}
+
+fn restore(writer: &mut Writer, found: &Found, epoch: u32, rebuilt: &mut Rebuilt) -> Result<(), OpenFault> {
+    let id = found.admission.receipt.document_id;
+    if found.lines_damaged > 0 {
+        rebuilt.leave_out(found.lines_damaged as u64, &format!("settled record of {id}"));
+    }
+    match writer.restore(&found.admission, &found.settled, epoch) {
+        Ok(Admitted::Inserted) => {
+            rebuilt.documents += 1;
+            rebuilt.unsettled += found.unsettled();
+        }
+        Ok(Admitted::Existing) => {}
+        Err(fault) if writer.is_broken() => return Err(OpenFault::Rebuild(fault)),
+        Err(fault) => rebuilt.leave_out(1, &fault),
+    }
+    Ok(())
+}
+
+impl Rebuilt {
+    fn leave_out(&mut self, count: u64, what: &dyn std::fmt::Display) {
+        tracing::error!(%what, count, "damaged, and left out");
+        self.damaged += count;
+    }
+}

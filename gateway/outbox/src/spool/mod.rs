@@ -1,0 +1,251 @@
+//! Packets and admissions as files (design.md B2): `incoming/` is thrown away at start-up, `blobs/<sha256>` holds exact
+//! bytes, `admissions/<document id>` what was promised for them. Everything that blocks runs on the blocking pool.
+
+mod incoming;
+mod papers;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use async_trait::async_trait;
+use lienthong_pipeline::crash::crash_point;
+use lienthong_pipeline::ports::{Fault, Incoming, IncomingWriter, Spool};
+use lienthong_pipeline::record::{Admission, State};
+use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest};
+
+use self::incoming::{FileWriter, IncomingFile, Temporary};
+use crate::folder;
+
+pub use papers::{ADMISSION_BYTES_MAX, Admissions, Damaged, Found};
+
+/// The `place` of every fault of the spool.
+const PLACE: &str = "spool";
+/// Locks that appends to settled records share; more documents than this are settled at once only in rare turns.
+const STRIPES: usize = 64;
+
+/// The spool in the program.
+#[derive(Clone)]
+pub struct FileSpool {
+    folders: Arc<Folders>,
+}
+
+/// Where things are, and who is at work there.
+struct Folders {
+    incoming: PathBuf,
+    blobs: PathBuf,
+    admissions: PathBuf,
+    names: AtomicU64,
+    /// Packets in `incoming/` that somebody still holds. One digest is one content, so one file serves all.
+    live: Mutex<HashMap<PacketDigest, Weak<IncomingFile>>>,
+    publishing: Mutex<()>,
+    settling: [Mutex<()>; STRIPES],
+}
+
+impl FileSpool {
+    /// Opens the spool below a data folder, making its folders (0700), and empties `incoming/`. Blocks; the caller holds
+    /// [`crate::DataLock`].
+    ///
+    /// # Errors
+    /// A folder cannot be made, read or emptied.
+    pub fn open(data_dir: &Path) -> io::Result<Self> {
+        let [incoming, blobs, admissions] =
+            ["incoming", "blobs", "admissions"].map(|name| data_dir.join(name));
+        for path in [&incoming, &blobs, &admissions] {
+            folder::make(path).map_err(folder::at(path))?;
+        }
+        folder::sync(data_dir).map_err(folder::at(data_dir))?;
+        empty(&incoming).map_err(folder::at(&incoming))?;
+        let folders = Folders {
+            incoming,
+            blobs,
+            admissions,
+            names: AtomicU64::new(0),
+            live: Mutex::default(),
+            publishing: Mutex::default(),
+            settling: std::array::from_fn(|_| Mutex::default()),
+        };
+        Ok(Self { folders: Arc::new(folders) })
+    }
+
+    /// Every admission, one file at a time and in no order, with the states noted beside it. Blocks.
+    ///
+    /// # Errors
+    /// The folder cannot be listed. A damaged file is an item, not an end.
+    pub fn admissions(&self) -> io::Result<Admissions> {
+        Admissions::list(&self.folders.admissions)
+    }
+
+    /// [`FileSpool::admissions`] that have a delivery which is not settled.
+    pub fn unsettled_admissions(&self) -> io::Result<impl Iterator<Item = Result<Found, Damaged>> + use<>> {
+        let all = self.admissions()?;
+        Ok(all.filter(|found| found.as_ref().map_or(true, |found| found.unsettled() > 0)))
+    }
+
+    /// The ids of all documents that have an admission, by the names of the files.
+    pub(crate) fn documents(&self) -> io::Result<impl Iterator<Item = Result<DocumentId, Damaged>> + use<>> {
+        papers::documents(&self.folders.admissions)
+    }
+
+    /// The admission of one document. Blocks.
+    pub(crate) fn read_admission(&self, id: DocumentId) -> Result<Option<Found>, Damaged> {
+        papers::read(&self.folders.admission(id))
+    }
+
+    async fn off<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Arc<Folders>) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let folders = self.folders.clone();
+        let done = tokio::task::spawn_blocking(move || work(&folders)).await;
+        done.map_err(|panic| Fault::new(PLACE, panic))?.map_err(|cause| Fault::new(PLACE, cause))
+    }
+}
+
+impl Folders {
+    fn admission(&self, id: DocumentId) -> PathBuf {
+        self.admissions.join(id.to_string())
+    }
+
+    fn blob(&self, digest: PacketDigest) -> PathBuf {
+        self.blobs.join(digest.to_string())
+    }
+
+    /// A name in `incoming/` that nothing has.
+    fn temporary(&self) -> io::Result<(Temporary, fs::File)> {
+        let name = self.names.fetch_add(1, Ordering::Relaxed);
+        let path = self.incoming.join(format!("{name:016x}"));
+        let file = folder::new_file(&path).map_err(folder::at(&path))?;
+        Ok((Temporary::new(path), file))
+    }
+
+    fn has_blob(&self, digest: PacketDigest, bytes: u64) -> io::Result<bool> {
+        match fs::symlink_metadata(self.blob(digest)) {
+            Ok(found) => Ok(found.is_file() && found.len() == bytes),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    /// The packet's file with its bytes on disk, or `None` when `blobs/` has it.
+    fn prepare(self: &Arc<Self>, packet: &dyn Incoming) -> io::Result<Option<Arc<IncomingFile>>> {
+        let (digest, bytes) = (packet.digest(), packet.bytes());
+        if self.has_blob(digest, bytes)? {
+            return Ok(None);
+        }
+        let live = locked(&self.live).get(&digest).and_then(Weak::upgrade);
+        let file = match live {
+            Some(file) => file,
+            None => incoming::copy(self, packet)?,
+        };
+        file.sync()?;
+        Ok(Some(file))
+    }
+
+    fn admit(self: &Arc<Self>, packet: &dyn Incoming, admission: &Admission) -> io::Result<()> {
+        let paper = papers::write(admission)?;
+        let blob = self.prepare(packet)?;
+        crash_point("after-blob-fsync");
+        let (temporary, mut file) = self.temporary()?;
+        io::Write::write_all(&mut file, &paper)?;
+        file.sync_data()?;
+        drop(file);
+        let path = self.admission(admission.receipt.document_id);
+        {
+            let _turn = locked(&self.publishing);
+            if let Some(blob) = blob {
+                blob.keep(&self.blob(packet.digest()))?;
+            }
+            match papers::read_admission(&path) {
+                // The first one stays. Its writer may not have synced the folders yet, so that is done here, too.
+                Ok(Some(_)) => {}
+                Ok(None) => temporary.keep(&path)?,
+                Err(damaged) => {
+                    tracing::error!(%damaged, "a damaged admission is replaced by one that came again");
+                    temporary.keep(&path)?;
+                }
+            }
+        }
+        folder::sync(&self.blobs)?;
+        folder::sync(&self.admissions)
+    }
+
+    fn adopt(self: &Arc<Self>, packet: &dyn Incoming) -> io::Result<()> {
+        if let Some(blob) = self.prepare(packet)? {
+            let _turn = locked(&self.publishing);
+            blob.keep(&self.blob(packet.digest()))?;
+        }
+        folder::sync(&self.blobs)
+    }
+
+    fn settled(&self, document: DocumentId, delivery: DeliveryId, state: State) -> io::Result<()> {
+        let stripe = usize::from(document.as_bytes()[0]) % STRIPES;
+        let _turn = locked(&self.settling[stripe]);
+        papers::append_settled(&self.admission(document), delivery, state)
+    }
+}
+
+#[async_trait]
+impl Spool for FileSpool {
+    async fn receive(&self) -> Result<Box<dyn IncomingWriter>, Fault> {
+        let (temporary, file) = self.off(|folders| folders.temporary()).await?;
+        Ok(Box::new(FileWriter::new(self.clone(), temporary, file)))
+    }
+
+    async fn admit(&self, packet: Box<dyn Incoming>, admission: &Admission) -> Result<(), Fault> {
+        let admission = admission.clone();
+        self.off(move |folders| folders.admit(&*packet, &admission)).await
+    }
+
+    async fn adopt(&self, packet: Box<dyn Incoming>) -> Result<(), Fault> {
+        self.off(move |folders| folders.adopt(&*packet)).await
+    }
+
+    async fn admission(&self, id: DocumentId) -> Result<Option<Admission>, Fault> {
+        let read = move |folders: &Arc<Folders>| {
+            papers::read_admission(&folders.admission(id))
+                .map_err(|damaged| io::Error::other(damaged.to_string()))
+        };
+        self.off(read).await
+    }
+
+    async fn settled(&self, document: DocumentId, delivery: DeliveryId, state: State) -> Result<(), Fault> {
+        self.off(move |folders| folders.settled(document, delivery, state)).await
+    }
+
+    async fn blob(&self, digest: PacketDigest) -> Result<Option<PathBuf>, Fault> {
+        let find = move |folders: &Arc<Folders>| {
+            let path = folders.blob(digest);
+            match fs::symlink_metadata(&path) {
+                Ok(found) if found.is_file() => Ok(Some(path)),
+                Ok(_) => Err(io::Error::other(format!("{} is not a file", path.display()))),
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(cause) => Err(cause),
+            }
+        };
+        self.off(find).await
+    }
+}
+
+/// Removes all that is in a folder.
+fn empty(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// What these locks guard is changed in one step, so a panic of another holder leaves nothing half done.
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,230 @@
+//! What is written of a document beside its packet. An admission: a line with the version, one with the JSON, one with
+//! the CRC-32C of both. A settled record: one line a delivery, each with its own CRC-32C; the last line of a delivery
+//! counts, so a requeue that is noted as `queued` undoes an earlier end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use lienthong_pipeline::record::{Admission, Delivery, State};
+use lienthong_schemas::ids::{DeliveryId, DocumentId};
+
+use crate::folder;
+use crate::sealed::VERSION;
+
+/// Largest admission written or read, in bytes: 5,000 deliveries at 2 KB, their receipt lines, and room.
+pub const ADMISSION_BYTES_MAX: u64 = 16 << 20;
+
+/// Longest line of a settled record read, in bytes; ours have at most 60.
+const LINE_BYTES_MAX: u64 = 256;
+/// Lines of a settled record read: each delivery a few times.
+const LINES_MAX: usize = 64 * crate::change::DELIVERIES_MAX;
+
+/// An admission as it was found at start-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The admission.
+    pub admission: Admission,
+    /// The last state noted for a delivery.
+    pub settled: BTreeMap<DeliveryId, State>,
+    /// Lines of the settled record that were torn or damaged, and left out.
+    pub lines_damaged: usize,
+}
+
+impl Found {
+    /// Deliveries that are not in a final state.
+    pub fn unsettled(&self) -> u64 {
+        let state = |delivery: &Delivery| self.settled.get(&delivery.id).copied().unwrap_or(delivery.state);
+        self.admission.deliveries.iter().filter(|delivery| !state(delivery).is_final()).count() as u64
+    }
+}
+
+/// A file among the admissions that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl fmt::Display for Damaged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.why)
+    }
+}
+
+/// The admissions of a spool, read one at a time.
+pub struct Admissions {
+    folder: PathBuf,
+    documents: Box<dyn Iterator<Item = Result<DocumentId, Damaged>> + Send>,
+}
+
+impl Admissions {
+    pub(super) fn list(folder: &Path) -> io::Result<Self> {
+        Ok(Self { folder: folder.to_owned(), documents: Box::new(documents(folder)?) })
+    }
+}
+
+impl Iterator for Admissions {
+    type Item = Result<Found, Damaged>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let found = self.documents.next()?.and_then(|id| read(&self.folder.join(id.to_string())));
+            if let Some(found) = found.transpose() {
+                return Some(found);
+            }
+        }
+    }
+}
+
+/// The extension of a settled record.
+const SETTLED: &str = "settled";
+
+/// The documents whose admissions lie in a folder, by their names alone.
+pub(super) fn documents(
+    folder: &Path,
+) -> io::Result<impl Iterator<Item = Result<DocumentId, Damaged>> + Send + use<>> {
+    let entries = fs::read_dir(folder)?;
+    let folder = folder.to_owned();
+    let named = move |entry: io::Result<fs::DirEntry>| {
+        let path = match entry {
+            Ok(entry) => entry.path(),
+            Err(cause) => return Some(Err(Damaged { path: folder.clone(), why: cause.to_string() })),
+        };
+        if path.extension().is_some_and(|extension| extension == SETTLED) {
+            return None;
+        }
+        let id = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+        Some(id.ok_or_else(|| Damaged { path, why: "its name is not the id of a document".to_owned() }))
+    };
+    Ok(entries.filter_map(named))
+}
+
+/// The bytes of an admission file.
+pub(super) fn write(admission: &Admission) -> io::Result<Vec<u8>> {
+    let mut paper = format!("{VERSION}\n").into_bytes();
+    serde_json::to_writer(&mut paper, admission)?;
+    paper.push(b'\n');
+    let sum = crc32c::crc32c(&paper);
+    writeln!(paper, "{sum:08x}")?;
+    if paper.len() as u64 > ADMISSION_BYTES_MAX {
+        let why = format!("an admission of {} bytes, at most {ADMISSION_BYTES_MAX}", paper.len());
+        return Err(io::Error::other(why));
+    }
+    Ok(paper)
+}
+
+/// An admission with its settled record; `None` when there is no such file.
+pub(super) fn read(path: &Path) -> Result<Option<Found>, Damaged> {
+    let Some(admission) = read_admission(path)? else { return Ok(None) };
+    let beside = path.with_extension(SETTLED);
+    let (settled, lines_damaged) =
+        read_settled(&beside).map_err(|cause| Damaged { path: beside.clone(), why: cause.to_string() })?;
+    Ok(Some(Found { admission, settled, lines_damaged }))
+}
+
+/// An admission alone; `None` when there is no such file.
+pub(super) fn read_admission(path: &Path) -> Result<Option<Admission>, Damaged> {
+    let damaged = |why: String| Damaged { path: path.to_owned(), why };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(damaged(cause.to_string())),
+    };
+    let mut paper = Vec::new();
+    file.take(ADMISSION_BYTES_MAX + 1).read_to_end(&mut paper).map_err(|cause| damaged(cause.to_string()))?;
+    if paper.len() as u64 > ADMISSION_BYTES_MAX {
+        return Err(damaged(format!("more than {ADMISSION_BYTES_MAX} bytes")));
+    }
+    let admission = parse(&paper).map_err(damaged)?;
+    let name = admission.receipt.document_id.to_string();
+    if path.file_name().is_none_or(|found| found.as_encoded_bytes() != name.as_bytes()) {
+        return Err(damaged(format!("it is the admission of {name}")));
+    }
+    Ok(Some(admission))
+}
+
+fn parse(paper: &[u8]) -> Result<Admission, String> {
+    let torn = || "it is torn".to_owned();
+    let (version, _) = paper.split_at(paper.iter().position(|b| *b == b'\n').ok_or_else(torn)?);
+    let version: u32 = std::str::from_utf8(version).ok().and_then(|v| v.parse().ok()).ok_or_else(torn)?;
+    if version > u32::from(VERSION) {
+        return Err(format!("its version is {version}, and this program reads up to {VERSION}"));
+    }
+    let (covered, sum) = paper.split_at_checked(paper.len().saturating_sub(9)).ok_or_else(torn)?;
+    if sum != format!("{:08x}\n", crc32c::crc32c(covered)).as_bytes() {
+        return Err("its checksum is wrong".to_owned());
+    }
+    let body = covered.splitn(2, |b| *b == b'\n').nth(1).ok_or_else(torn)?;
+    serde_json::from_slice(body).map_err(|cause| format!("it does not read: {cause}"))
+}
+
+/// The states noted in a settled record, and how many lines were left out.
+fn read_settled(path: &Path) -> io::Result<(BTreeMap<DeliveryId, State>, usize)> {
+    let (mut states, mut damaged) = (BTreeMap::new(), 0);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok((states, damaged)),
+        Err(cause) => return Err(cause),
+    };
+    let mut lines = BufReader::new(file);
+    let mut line = Vec::new();
+    for _ in 0..LINES_MAX {
+        line.clear();
+        if lines.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        match parse_settled(&line) {
+            Some((delivery, state)) => drop(states.insert(delivery, state)),
+            None => damaged += 1,
+        }
+    }
+    Ok((states, damaged))
+}
+
+fn settled_line(delivery: DeliveryId, state: State) -> String {
+    let text = format!("{VERSION} {delivery} {}", state.as_str());
+    format!("{text} {:08x}\n", crc32c::crc32c(text.as_bytes()))
+}
+
+fn parse_settled(line: &[u8]) -> Option<(DeliveryId, State)> {
+    let line = std::str::from_utf8(line).ok()?;
+    let mut words = line.strip_suffix('\n')?.split(' ');
+    let (_version, delivery, state) = (words.next()?, words.next()?.parse().ok()?, words.next()?);
+    let state: State = serde_json::from_value(serde_json::Value::String(state.to_owned())).ok()?;
+    (settled_line(delivery, state) == line).then_some((delivery, state))
+}
+
+/// Appends one line beside an admission; on disk, with the file's name, when this returns. The caller sees to it that
+/// nobody else appends to the same file.
+pub(super) fn append_settled(admission: &Path, delivery: DeliveryId, state: State) -> io::Result<()> {
+    let path = admission.with_extension(SETTLED);
+    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path)?;
+    let length = file.seek(SeekFrom::End(0))?;
+    let mut line = settled_line(delivery, state);
+    if length == 0 {
+        path.parent().map_or(Ok(()), folder::sync)?;
+    } else if !ends_in_newline(&mut file)? {
+        // A torn line stays torn; the one after it must not be lost with it.
+        line.insert(0, '\n');
+    }
+    let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
+    if let Err(cause) = written {
+        // Without this a full disk would leave a piece of a line; if even that fails, the newline above heals it.
+        file.set_len(length).ok();
+        return Err(cause);
+    }
+    Ok(())
+}
+
+fn ends_in_newline(file: &mut File) -> io::Result<bool> {
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}

@@ -1,0 +1,347 @@
+//! The spool: exact bytes, nothing left behind, nothing torn that is fatal.
+
+use std::io::{BufRead, Read};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use bytes::Bytes;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::contract::samples::{admission, delivery_id, document_id, later, packet};
+
+fn opened() -> (TempDir, FileSpool) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let spool = FileSpool::open(dir.path()).expect("opened");
+    (dir, spool)
+}
+
+async fn received(spool: &FileSpool, bytes: &[u8]) -> Box<dyn Incoming> {
+    let mut writer = spool.receive().await.expect("a file");
+    for chunk in bytes.chunks(100_000) {
+        writer.write(Bytes::copy_from_slice(chunk)).await.expect("written");
+    }
+    writer.finish().await.expect("whole")
+}
+
+fn names(dir: &TempDir, folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(dir.path().join(folder)).expect("a folder");
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")).collect();
+    names.sort();
+    names
+}
+
+fn whole(packet: &dyn Incoming) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    packet.open().expect("opened").read_to_end(&mut bytes).expect("read");
+    bytes
+}
+
+/// A packet that is not in this spool.
+struct Elsewhere {
+    says: PacketDigest,
+    bytes: Vec<u8>,
+}
+
+impl Incoming for Elsewhere {
+    fn digest(&self) -> PacketDigest {
+        self.says
+    }
+    fn bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+    fn open(&self) -> Result<Box<dyn BufRead + Send>, Fault> {
+        Ok(Box::new(io::Cursor::new(self.bytes.clone())))
+    }
+}
+
+#[tokio::test]
+async fn a_packet_is_digested_on_the_way_and_gone_when_dropped() {
+    let (dir, spool) = opened();
+    for bytes in [Vec::new(), vec![b'x'; 1], (0..3_000_001_u32).map(|n| n as u8).collect::<Vec<u8>>()] {
+        let packet = received(&spool, &bytes).await;
+        assert_eq!(packet.digest(), PacketDigest::of(&bytes));
+        assert_eq!(packet.bytes(), bytes.len() as u64);
+        assert!(whole(&*packet) == bytes && whole(&*packet) == bytes);
+        assert_eq!(names(&dir, "incoming").len(), 1);
+        drop(packet);
+        assert!(names(&dir, "incoming").is_empty());
+    }
+    let mut writer = spool.receive().await.expect("a file");
+    writer.write(Bytes::from_static(b"half")).await.expect("written");
+    drop(writer);
+    assert!(names(&dir, "incoming").is_empty());
+    assert!(locked(&spool.folders.live).is_empty());
+}
+
+#[tokio::test]
+async fn many_small_chunks_do_not_pile_up() {
+    let (dir, spool) = opened();
+    let mut writer = spool.receive().await.expect("a file");
+    for _ in 0..1_023 {
+        writer.write(Bytes::from_static(b"x")).await.expect("written");
+    }
+    writer.write(Bytes::new()).await.expect("written");
+    let file = dir.path().join("incoming").join(&names(&dir, "incoming")[0]);
+    assert_eq!(fs::metadata(&file).expect("a file").len(), 0);
+    writer.write(Bytes::from_static(b"x")).await.expect("written");
+    assert_eq!(fs::metadata(&file).expect("a file").len(), 1_024);
+    writer.write(Bytes::from(vec![b'x'; 256 * 1024])).await.expect("written");
+    assert_eq!(fs::metadata(&file).expect("a file").len(), 1_024 + 256 * 1024);
+}
+
+#[tokio::test]
+async fn an_admitted_packet_lies_under_its_names_for_this_user_only() {
+    let (dir, spool) = opened();
+    let admitted = admission(1, &["H02", "H03"]);
+    assert_eq!(spool.admission(document_id(1)).await.expect("read"), None);
+    assert_eq!(spool.blob(admitted.receipt.sha256).await.expect("read"), None);
+    let incoming = received(&spool, &packet(1)).await;
+    spool.admit(incoming, &admitted).await.expect("admitted");
+    let blob = spool.blob(admitted.receipt.sha256).await.expect("read").expect("there");
+    assert_eq!(fs::read(&blob).expect("read"), packet(1));
+    assert_eq!(spool.admission(document_id(1)).await.expect("read"), Some(admitted.clone()));
+    spool.settled(document_id(1), delivery_id(1, "H02"), State::Received).await.expect("noted");
+
+    assert!(names(&dir, "incoming").is_empty());
+    assert_eq!(names(&dir, "blobs"), [admitted.receipt.sha256.to_string()]);
+    let id = document_id(1).to_string();
+    assert_eq!(names(&dir, "admissions"), [id.clone(), format!("{id}.settled")]);
+    let mode = |path: PathBuf| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    for folder in ["incoming", "blobs", "admissions"] {
+        assert_eq!(mode(dir.path().join(folder)), 0o700, "{folder}");
+        for name in names(&dir, folder) {
+            assert_eq!(mode(dir.path().join(folder).join(&name)), 0o600, "{folder}/{name}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_admissions_of_one_document_the_first_stays() {
+    let (dir, spool) = opened();
+    let mut callers = JoinSet::new();
+    for n in 0..64 {
+        let spool = spool.clone();
+        callers.spawn(async move {
+            let incoming = received(&spool, &packet(1)).await;
+            let mut admitted = admission(1, &["H02"]);
+            admitted.receipt.accepted_at = later(n);
+            spool.admit(incoming, &admitted).await.expect("admitted");
+            // Whoever returns finds an admission, and the same one every time.
+            spool.admission(document_id(1)).await.expect("read").expect("there").receipt.accepted_at
+        });
+    }
+    let seen = callers.join_all().await;
+    assert!(seen.len() == 64 && seen.iter().all(|at| *at == seen[0]), "{seen:?}");
+    assert!(names(&dir, "incoming").is_empty());
+    assert_eq!(names(&dir, "blobs").len(), 1);
+    let blob = spool.blob(PacketDigest::of(&packet(1))).await.expect("read").expect("there");
+    assert_eq!(fs::read(blob).expect("read"), packet(1));
+}
+
+#[tokio::test]
+async fn a_packet_is_still_readable_after_an_equal_one_was_kept() {
+    let (dir, spool) = opened();
+    let (one, other) = (received(&spool, &packet(1)).await, received(&spool, &packet(1)).await);
+    let mut reader = other.open().expect("opened");
+    spool.admit(one, &admission(1, &["H02"])).await.expect("admitted");
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).expect("read");
+    assert_eq!((bytes, whole(&*other)), (packet(1), packet(1)));
+    spool.adopt(other).await.expect("adopted");
+    let refused = received(&spool, &packet(1)).await;
+    drop(refused);
+    let blob = spool.blob(PacketDigest::of(&packet(1))).await.expect("read").expect("kept");
+    assert_eq!(fs::read(blob).expect("read"), packet(1));
+    assert!(names(&dir, "incoming").is_empty());
+}
+
+#[tokio::test]
+async fn a_blob_that_is_there_is_not_written_again_unless_its_length_is_wrong() {
+    let (_dir, spool) = opened();
+    let digest = PacketDigest::of(&packet(1));
+    spool.adopt(received(&spool, &packet(1)).await).await.expect("adopted");
+    let path = spool.blob(digest).await.expect("read").expect("there");
+    let inode = || fs::metadata(&path).expect("there").ino();
+    let first = inode();
+    spool.admit(received(&spool, &packet(1)).await, &admission(1, &["H02"])).await.expect("admitted");
+    assert_eq!(inode(), first);
+    fs::write(&path, b"cut").expect("overwritten");
+    spool.adopt(received(&spool, &packet(1)).await).await.expect("adopted");
+    assert_ne!(inode(), first);
+    assert_eq!(fs::read(&path).expect("read"), packet(1));
+}
+
+#[tokio::test]
+async fn a_packet_from_elsewhere_is_copied_and_its_digest_checked() {
+    let (dir, spool) = opened();
+    let says = PacketDigest::of(&packet(1));
+    let lying = Elsewhere { says, bytes: packet(2) };
+    let fault = spool.adopt(Box::new(lying)).await.expect_err("refused");
+    assert_eq!(fault.place, "spool");
+    assert!(names(&dir, "incoming").is_empty() && names(&dir, "blobs").is_empty());
+    spool.adopt(Box::new(Elsewhere { says, bytes: packet(1) })).await.expect("adopted");
+    let path = spool.blob(says).await.expect("read").expect("there");
+    assert_eq!(fs::read(path).expect("read"), packet(1));
+}
+
+#[tokio::test]
+async fn an_admission_over_its_limit_leaves_nothing() {
+    let (dir, spool) = opened();
+    let mut large = admission(1, &["H02"]);
+    large.receipt.findings = vec!["x".repeat(ADMISSION_BYTES_MAX as usize)];
+    let fault = spool.admit(received(&spool, &packet(1)).await, &large).await.expect_err("refused");
+    assert!(fault.cause.contains("at most 16777216"), "{fault}");
+    for folder in ["incoming", "blobs", "admissions"] {
+        assert!(names(&dir, folder).is_empty(), "{folder}");
+    }
+    // At the limit it is taken, and read back.
+    let room = ADMISSION_BYTES_MAX as usize - papers::write(&admission(1, &["H02"])).expect("written").len();
+    let mut full = admission(1, &["H02"]);
+    full.receipt.findings[0].push_str(&"x".repeat(room));
+    spool.admit(received(&spool, &packet(1)).await, &full).await.expect("admitted");
+    assert_eq!(spool.admission(document_id(1)).await.expect("read"), Some(full));
+}
+
+#[tokio::test]
+async fn a_folder_that_is_gone_is_a_fault_and_no_panic() {
+    let (dir, spool) = opened();
+    let incoming = received(&spool, &packet(1)).await;
+    fs::remove_dir(dir.path().join("admissions")).expect("removed");
+    let fault = spool.admit(incoming, &admission(1, &["H02"])).await.expect_err("no folder");
+    assert_eq!(fault.place, "spool");
+    assert!(names(&dir, "incoming").is_empty());
+    fs::remove_dir(dir.path().join("incoming")).expect("removed");
+    assert_eq!(spool.receive().await.err().expect("no folder").place, "spool");
+}
+
+#[tokio::test]
+async fn a_torn_or_altered_admission_is_reported_and_may_come_again() {
+    let (dir, spool) = opened();
+    spool.admit(received(&spool, &packet(1)).await, &admission(1, &["H02"])).await.expect("admitted");
+    spool.admit(received(&spool, &packet(2)).await, &admission(2, &["H02"])).await.expect("admitted");
+    let path = dir.path().join("admissions").join(document_id(1).to_string());
+    let written = fs::read(&path).expect("read");
+    let mut broken: Vec<Vec<u8>> = (0..written.len()).map(|end| written[..end].to_vec()).collect();
+    for at in 0..written.len() {
+        let mut flipped = written.clone();
+        flipped[at] ^= 1;
+        broken.push(flipped);
+    }
+    broken.push([written.as_slice(), b"\n"].concat());
+    broken.push(fs::read(dir.path().join("admissions").join(document_id(2).to_string())).expect("read"));
+    for bytes in broken {
+        fs::write(&path, &bytes).expect("overwritten");
+        let damaged = papers::read_admission(&path).expect_err("damaged");
+        assert_eq!(damaged.path, path, "{:?}", String::from_utf8_lossy(&bytes));
+    }
+    let fault = spool.admission(document_id(1)).await.expect_err("damaged");
+    assert!(fault.cause.contains(&document_id(1).to_string()), "{fault}");
+    let found: Vec<_> = spool.admissions().expect("listed").collect();
+    let whole: Vec<_> = found.iter().flatten().map(|found| found.admission.receipt.document_id).collect();
+    assert_eq!((found.len(), whole), (2, vec![document_id(2)]));
+
+    spool.admit(received(&spool, &packet(1)).await, &admission(1, &["H02"])).await.expect("admitted");
+    assert_eq!(spool.admission(document_id(1)).await.expect("read"), Some(admission(1, &["H02"])));
+}
+
+#[tokio::test]
+async fn the_last_state_noted_for_a_delivery_counts() {
+    let (_dir, spool) = opened();
+    let receivers = ["H02", "H03"];
+    spool.admit(received(&spool, &packet(1)).await, &admission(1, &receivers)).await.expect("admitted");
+    let note = |receiver, state| spool.settled(document_id(1), delivery_id(1, receiver), state);
+    let all = [
+        State::Queued,
+        State::Offered,
+        State::HandedOver,
+        State::Received,
+        State::Refused,
+        State::Parked,
+        State::Withdrawn,
+        State::GivenUp,
+        State::Paper,
+    ];
+    for state in all {
+        note("H02", state).await.expect("noted");
+        let found = spool.read_admission(document_id(1)).expect("read").expect("there");
+        assert_eq!(found.settled, [(delivery_id(1, "H02"), state)].into());
+        assert_eq!((found.unsettled(), found.lines_damaged), (if state.is_final() { 1 } else { 2 }, 0));
+    }
+    assert_eq!(spool.unsettled_admissions().expect("listed").count(), 1);
+    note("H03", State::Received).await.expect("noted");
+    assert_eq!(spool.unsettled_admissions().expect("listed").count(), 0);
+    note("H03", State::Queued).await.expect("noted");
+    assert_eq!(spool.unsettled_admissions().expect("listed").count(), 1);
+}
+
+#[tokio::test]
+async fn a_torn_settled_line_costs_only_itself() {
+    let (dir, spool) = opened();
+    let receivers = ["H02", "H03", "H04"];
+    spool.admit(received(&spool, &packet(1)).await, &admission(1, &receivers)).await.expect("admitted");
+    let note = |receiver, state| spool.settled(document_id(1), delivery_id(1, receiver), state);
+    note("H02", State::Received).await.expect("noted");
+    let path = dir.path().join("admissions").join(format!("{}.settled", document_id(1)));
+    let first = fs::read(&path).expect("read");
+    note("H03", State::Refused).await.expect("noted");
+    let both = fs::read(&path).expect("read");
+    for end in first.len() + 1..both.len() {
+        fs::write(&path, &both[..end]).expect("torn");
+        note("H04", State::GivenUp).await.expect("noted");
+        let found = spool.read_admission(document_id(1)).expect("read").expect("there");
+        let noted = [(delivery_id(1, "H02"), State::Received), (delivery_id(1, "H04"), State::GivenUp)];
+        // A line that lacks only its newline is torn, too: what was told is told with its newline.
+        let mut wanted: std::collections::BTreeMap<_, _> = noted.into();
+        let mut lost = 1;
+        if end == both.len() - 1 {
+            wanted.insert(delivery_id(1, "H03"), State::Refused);
+            lost = 0;
+        }
+        assert_eq!((found.settled, found.lines_damaged), (wanted, lost), "torn at {end}");
+    }
+    for at in 0..first.len() {
+        let mut flipped = both.clone();
+        flipped[at] ^= 1;
+        fs::write(&path, flipped).expect("flipped");
+        let found = spool.read_admission(document_id(1)).expect("read").expect("there");
+        assert!(
+            found.lines_damaged >= 1 && !found.settled.contains_key(&delivery_id(1, "H02")),
+            "flipped at {at}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_settled_at_once_all_have_their_line() {
+    let (_dir, spool) = opened();
+    let codes: Vec<String> = (0..64).map(|n| format!("H{n}")).collect();
+    let receivers: Vec<&str> = codes.iter().map(String::as_str).collect();
+    spool.admit(received(&spool, &packet(1)).await, &admission(1, &receivers)).await.expect("admitted");
+    let mut callers = JoinSet::new();
+    for code in codes {
+        let spool = spool.clone();
+        let id = delivery_id(1, &code);
+        callers
+            .spawn(async move { spool.settled(document_id(1), id, State::Received).await.expect("noted") });
+    }
+    callers.join_all().await;
+    let found = spool.read_admission(document_id(1)).expect("read").expect("there");
+    assert_eq!((found.settled.len(), found.unsettled(), found.lines_damaged), (64, 0, 0));
+}
+
+#[tokio::test]
+async fn incoming_is_empty_after_start_up() {
+    let (dir, spool) = opened();
+    spool.admit(received(&spool, &packet(1)).await, &admission(1, &["H02"])).await.expect("admitted");
+    let incoming = dir.path().join("incoming");
+    fs::write(incoming.join("0000000000000000"), b"left").expect("written");
+    fs::create_dir(incoming.join("folder")).expect("made");
+    fs::write(incoming.join("folder/file"), b"left").expect("written");
+    std::os::unix::fs::symlink(dir.path().join("blobs"), incoming.join("link")).expect("linked");
+    let spool = FileSpool::open(dir.path()).expect("opened");
+    assert!(names(&dir, "incoming").is_empty());
+    assert_eq!(names(&dir, "blobs").len(), 1, "a link is removed, not followed");
+    assert!(spool.admission(document_id(1)).await.expect("read").is_some());
+}

@@ -1,0 +1,203 @@
+//! The keys of the one tree. A prefix says what stands under it; numbers are big-endian, so that they sort.
+//! Every question that the store answers is one key, or the beginning of one range of keys:
+//!
+//! ```text
+//! m|<document>                                   the document's keys and digest
+//! e|<delivery>                                   the delivery's record
+//! d|<document><order>                            its deliveries, in order
+//! r|<adapter>|<receiver>|<lane>|<order>          handed off and queued
+//! c|<receiver>|<key><order>                      queued or parked, by correlation key
+//! u|<lane>|<order>                               queued and not published
+//! p|<accepted at><order>                         not final
+//! n|<number>                                     outcomes that the sender has yet to be told
+//! v|<number>                                     events not sent
+//! h|<delivery><line>                             history
+//! i|<system>|<key>   k|<name><order><document>   s|<status>   recognition (design.md B3)
+//! z|next   z|whole                               counters; the store was filled to its end
+//! ```
+//!
+//! Where no value is named it is the delivery's id.
+
+use jiff::Timestamp;
+use lienthong_pipeline::record::{AdapterKind, IdempotencyKey, Lane};
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId};
+use lienthong_schemas::organ::ReceiverToken;
+
+use crate::change::Record;
+
+/// Longest key in bytes; an idempotency key has up to 163.
+pub(super) const KEY_BYTES_MAX: usize = 256;
+
+/// Counters: the next order, the next event.
+pub(super) const NEXT: &[u8] = b"z|next";
+/// Present when the store was filled to its end after it was made.
+pub(super) const WHOLE: &[u8] = b"z|whole";
+
+/// Prefix of deliveries that are not final, the oldest first.
+pub(super) const PENDING: &[u8] = b"p|";
+/// Prefix of what is not published.
+pub(super) const UNPUBLISHED: &[u8] = b"u|";
+/// Prefix of outcomes to report.
+pub(super) const REPORTS: &[u8] = b"n|";
+/// Prefix of events.
+pub(super) const EVENTS: &[u8] = b"v|";
+
+fn joined(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}
+
+pub(super) fn document(id: DocumentId) -> Vec<u8> {
+    joined(&[b"m|", id.as_bytes()])
+}
+
+pub(super) fn delivery(id: DeliveryId) -> Vec<u8> {
+    joined(&[b"e|", id.as_bytes()])
+}
+
+pub(super) fn of_document(id: DocumentId) -> Vec<u8> {
+    joined(&[b"d|", id.as_bytes()])
+}
+
+pub(super) fn receivers(adapter: AdapterKind) -> Vec<u8> {
+    joined(&[b"r|", adapter.as_str().as_bytes(), b"|"])
+}
+
+pub(super) fn heads(adapter: AdapterKind, receiver: &ReceiverToken, lane: Lane) -> Vec<u8> {
+    let (adapter, receiver, lane) = (adapter.as_str(), receiver.as_str(), lane.token());
+    format!("r|{adapter}|{receiver}|{lane}|").into_bytes()
+}
+
+pub(super) fn correlated(receiver: &ReceiverToken, key: CorrelationKey) -> Vec<u8> {
+    joined(&[b"c|", receiver.as_str().as_bytes(), b"|", key.as_bytes()])
+}
+
+pub(super) fn unpublished(lane: Lane) -> Vec<u8> {
+    joined(&[UNPUBLISHED, lane.token().as_bytes(), b"|"])
+}
+
+pub(super) fn report(number: u64) -> Vec<u8> {
+    joined(&[REPORTS, &number.to_be_bytes()])
+}
+
+pub(super) fn event(number: u64) -> Vec<u8> {
+    joined(&[EVENTS, &number.to_be_bytes()])
+}
+
+pub(super) fn history(id: DeliveryId) -> Vec<u8> {
+    joined(&[b"h|", id.as_bytes()])
+}
+
+pub(super) fn line(id: DeliveryId, line: u64) -> Vec<u8> {
+    ordered(history(id), line)
+}
+
+pub(super) fn names(name: &[u8; 16]) -> Vec<u8> {
+    joined(&[b"k|", name])
+}
+
+pub(super) fn name(name: &[u8; 16], order: u64, document: DocumentId) -> Vec<u8> {
+    joined(&[&ordered(names(name), order), document.as_bytes()])
+}
+
+pub(super) fn status(status: &[u8; 16]) -> Vec<u8> {
+    joined(&[b"s|", status])
+}
+
+pub(super) fn idempotency(key: &IdempotencyKey) -> Vec<u8> {
+    format!("i|{}|{}", key.system, key.key).into_bytes()
+}
+
+fn pending(record: &Record) -> Vec<u8> {
+    let at = record.delivery.accepted_at.as_nanosecond();
+    // With the sign bit turned, negative times sort before positive ones.
+    let sortable = at.cast_unsigned() ^ (1 << 127);
+    ordered(joined(&[PENDING, &sortable.to_be_bytes()]), record.delivery.order)
+}
+
+/// The time in a key below [`PENDING`].
+pub(super) fn accepted_at(pending: &[u8]) -> Option<Timestamp> {
+    let sortable = pending.strip_prefix(PENDING)?.first_chunk::<16>()?;
+    let at = (u128::from_be_bytes(*sortable) ^ (1 << 127)).cast_signed();
+    Timestamp::from_nanosecond(at).ok()
+}
+
+/// The receiver in a key below [`receivers`].
+pub(super) fn receiver_of(adapter: AdapterKind, key: &[u8]) -> Option<ReceiverToken> {
+    let rest = key.strip_prefix(receivers(adapter).as_slice())?;
+    let end = rest.iter().position(|b| *b == b'|')?;
+    // A token is its own token.
+    std::str::from_utf8(&rest[..end]).ok().map(ReceiverToken::of)
+}
+
+/// The first key after all of one receiver.
+pub(super) fn after_receiver(adapter: AdapterKind, receiver: &ReceiverToken) -> Vec<u8> {
+    joined(&[&receivers(adapter), receiver.as_str().as_bytes(), &[b'|' + 1]])
+}
+
+/// Under which keys a delivery is found, as its record stands. A change removes what only the record before it has and
+/// inserts what only the record after it has, so no index can be forgotten.
+pub(super) fn indexes(record: &Record) -> Vec<Vec<u8>> {
+    let delivery = &record.delivery;
+    let (order, receiver) = (delivery.order, delivery.route.receiver.token());
+    let mut keys = vec![ordered(of_document(delivery.document), order)];
+    if !delivery.state.is_final() {
+        keys.push(pending(record));
+    }
+    if record.is_unpublished() {
+        keys.push(ordered(unpublished(delivery.lane), order));
+    }
+    if record.is_head() {
+        keys.push(ordered(heads(delivery.route.adapter, &receiver, delivery.lane), order));
+    }
+    if record.is_in_the_way() {
+        keys.extend(delivery.correlations.iter().map(|key| ordered(correlated(&receiver, *key), order)));
+    }
+    keys.extend(record.report.map(|due| report(due.number)));
+    keys
+}
+
+fn ordered(mut prefix: Vec<u8>, order: u64) -> Vec<u8> {
+    prefix.extend(order.to_be_bytes());
+    prefix
+}
+
+/// A key for a person: what is not printable ASCII is escaped.
+pub(super) fn shown(key: &[u8]) -> String {
+    key.escape_ascii().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_sort_as_keys_and_are_read_back() {
+        let times = [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::constant(1, 1), Timestamp::MAX];
+        let mut before = Vec::new();
+        for at in times {
+            let sortable = at.as_nanosecond().cast_unsigned() ^ (1 << 127);
+            let key = ordered(joined(&[PENDING, &sortable.to_be_bytes()]), 7);
+            assert_eq!(accepted_at(&key), Some(at));
+            assert!(before < key);
+            before = key;
+        }
+        assert_eq!(accepted_at(b"p|short"), None);
+    }
+
+    #[test]
+    fn one_receivers_keys_end_before_the_next_receivers() {
+        let adapter = AdapterKind::VendorHttp;
+        for (one, other) in [("H55", "H55_1"), ("H55", "H55-1"), ("A", "AA")] {
+            let (one, other) = (ReceiverToken::of(one), ReceiverToken::of(other));
+            let keys = |token: &ReceiverToken| {
+                [Lane::Normal, Lane::Urgent].map(|lane| ordered(heads(adapter, token, lane), u64::MAX))
+            };
+            let (end_of_one, end_of_other) = (after_receiver(adapter, &one), after_receiver(adapter, &other));
+            assert!(keys(&one).iter().all(|key| *key < end_of_one));
+            assert!(keys(&other).iter().all(|key| *key < end_of_other));
+            // Whichever comes first, none of its keys lies within the other's.
+            assert!(keys(&one).iter().all(|key| *key < end_of_other) != (end_of_other < end_of_one));
+            assert_eq!(receiver_of(adapter, &keys(&other)[0]), Some(other));
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The durable outbox on sled, used the one safe way: metadata only, one tree, one batch a change, one committer
+//! thread, and a sync of the drive before anybody is told. `keys` shows what is where; `writer` how it changes.
+
+mod committer;
+mod draft;
+mod keys;
+mod progress;
+#[cfg(test)]
+mod tests;
+mod view;
+mod writer;
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use lienthong_pipeline::ports::{
+    Admitted, Clock, Fault, HandOff, OutboxStore, PendingReport, StoreStats, Transition,
+};
+use lienthong_pipeline::record::{
+    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane,
+};
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest};
+use lienthong_schemas::organ::ReceiverToken;
+use tokio::sync::{mpsc, oneshot};
+
+pub use draft::VALUE_BYTES_MAX;
+
+pub(crate) use committer::said;
+pub(crate) use progress::is_noted;
+pub(crate) use writer::Writer;
+
+use self::committer::{Change, QUEUE_MAX};
+use self::progress::{Progress, closed};
+use self::view::{IdempotencyRecord, ReadFault, View};
+use crate::change::{PLACE, Record};
+use crate::sealed::Damage;
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreFault {
+    /// The disk, permissions, or another process that has it open; the store itself may be whole.
+    #[error("opening the store at {}: {source}", path.display())]
+    Io {
+        /// The store's folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is damaged, and can be moved aside and built anew.
+    #[error("the store at {} is damaged: {cause}", path.display())]
+    Damaged {
+        /// The store's folder.
+        path: PathBuf,
+        /// What is wrong.
+        cause: String,
+    },
+    /// A program that came after this one wrote it.
+    #[error("the store at {} has version {found}; this program reads an older one", path.display())]
+    Newer {
+        /// The store's folder.
+        path: PathBuf,
+        /// The version it has.
+        found: u8,
+    },
+}
+
+impl StoreFault {
+    fn of_engine(path: &Path, cause: sled::Error) -> Self {
+        let path = path.to_owned();
+        match cause {
+            sled::Error::Io(source) if !is_damage(source.kind()) => Self::Io { path, source },
+            cause => Self::Damaged { path, cause: cause.to_string() },
+        }
+    }
+
+    fn of_reading(path: &Path, fault: ReadFault) -> Self {
+        match fault {
+            ReadFault::Engine(cause) => Self::of_engine(path, cause),
+            ReadFault::Damaged(_, Damage::Newer(found)) => Self::Newer { path: path.to_owned(), found },
+            ReadFault::Damaged(key, damage) => {
+                Self::Damaged { path: path.to_owned(), cause: format!("{}: {damage}", keys::shown(&key)) }
+            }
+        }
+    }
+}
+
+/// Errors by which sled says that a file does not hold what it should, not that it cannot be read.
+fn is_damage(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+}
+
+/// The store in the program. Dropping it commits what is queued.
+pub struct SledStore {
+    changes: Mutex<Option<mpsc::Sender<Change>>>,
+    db: Mutex<Option<sled::Db>>,
+    progress: Arc<Progress>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl SledStore {
+    /// Opens the store in a folder, or makes one there. Blocks; no other process may have it open.
+    ///
+    /// # Errors
+    /// See [`StoreFault`]. A panic of sled comes through; [`crate::open_or_rebuild`] catches it.
+    pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreFault> {
+        let writer = Writer::open(folder, clock)?;
+        Self::start(writer).map_err(|source| StoreFault::Io { path: folder.to_owned(), source })
+    }
+
+    pub(crate) fn start(writer: Writer) -> io::Result<Self> {
+        let (changes, queue) = mpsc::channel(QUEUE_MAX);
+        let (db, progress) = (writer.db(), writer.progress());
+        let thread = std::thread::Builder::new().name("outbox-committer".to_owned());
+        let thread = thread.spawn(move || committer::run(writer, queue))?;
+        let (changes, db, thread) =
+            (Mutex::new(Some(changes)), Mutex::new(Some(db)), Mutex::new(Some(thread)));
+        Ok(Self { changes, db, progress, thread })
+    }
+
+    /// Has the committer make a change; returns when it is on disk.
+    async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.progress.check()?;
+        let changes = locked(&self.changes).clone().ok_or_else(closed)?;
+        let (tell, told) = oneshot::channel();
+        let change: Change = Box::new(move |writer| {
+            let done = work(writer);
+            // A caller that has gone away does not need the answer; the change stands.
+            Box::new(move |barrier| drop(tell.send(barrier.and(done))))
+        });
+        let sent = changes.send(change).await;
+        drop(changes);
+        match (sent, told.await) {
+            (Ok(()), Ok(done)) => done,
+            _ => Err(self.progress.ended().await),
+        }
+    }
+
+    /// Reads on the blocking pool; returns when what was read is on disk.
+    async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(View<'_>) -> Result<T, ReadFault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.progress.check()?;
+        let db = locked(&self.db).clone().ok_or_else(closed)?;
+        let progress = self.progress.clone();
+        let work = move || {
+            let found = look(View(&db)).map_err(|fault| progress.read_fault(fault));
+            (found, progress.seen())
+        };
+        let looked = tokio::task::spawn_blocking(work).await;
+        let (found, seen) = looked.map_err(|panic| Fault::new(PLACE, panic))?;
+        self.progress.durable(seen).await?;
+        found
+    }
+
+    /// Lets the committer end, waits for it, and lets go of the files.
+    fn end(&self) {
+        drop(locked(&self.changes).take());
+        let thread = locked(&self.thread).take();
+        let db = locked(&self.db).take();
+        let ended = catch_unwind(AssertUnwindSafe(move || {
+            let joined = thread.map(JoinHandle::join);
+            drop(db);
+            joined
+        }));
+        if !matches!(ended, Ok(None | Some(Ok(())))) {
+            tracing::error!("the outbox did not end well; it recovers at the next start");
+        }
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+#[async_trait]
+impl OutboxStore for SledStore {
+    async fn admit(&self, admission: &Admission) -> Result<Admitted, Fault> {
+        let admission = admission.clone();
+        self.change(move |writer| writer.admit(&admission)).await
+    }
+
+    async fn known(&self, name: [u8; 16]) -> Result<Vec<KnownDocument>, Fault> {
+        self.read(move |view| view.known(&name)).await
+    }
+
+    async fn status_seen(&self, status: [u8; 16]) -> Result<Option<DocumentId>, Fault> {
+        self.read(move |view| view.value(&keys::status(&status))).await
+    }
+
+    async fn idempotent(
+        &self,
+        key: &IdempotencyKey,
+        not_before: Timestamp,
+    ) -> Result<Option<(DocumentId, PacketDigest)>, Fault> {
+        let key = keys::idempotency(key);
+        let found = self.read(move |view| view.value::<IdempotencyRecord>(&key)).await?;
+        let young = found.filter(|record| record.at >= not_before);
+        Ok(young.map(|record| (record.document, record.digest)))
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault> {
+        let record = self.read(move |view| view.record(id)).await?;
+        Ok(record.map(|record| record.delivery))
+    }
+
+    async fn deliveries_of(&self, id: DocumentId) -> Result<Vec<Delivery>, Fault> {
+        self.read(move |view| view.deliveries(&keys::of_document(id), usize::MAX, |_| true)).await
+    }
+
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, Fault> {
+        self.read(move |view| view.history(id)).await
+    }
+
+    async fn unpublished(&self, limit: usize) -> Result<Vec<Delivery>, Fault> {
+        let look = move |view: View<'_>| {
+            let mut found = Vec::new();
+            for lane in Lane::ALL {
+                let prefix = keys::unpublished(lane);
+                found.extend(view.deliveries(&prefix, limit - found.len(), Record::is_unpublished)?);
+            }
+            Ok(found)
+        };
+        self.read(look).await
+    }
+
+    async fn unsent_events(&self, limit: usize) -> Result<Vec<(u64, Event)>, Fault> {
+        self.read(move |view| view.events(limit)).await
+    }
+
+    async fn events_sent(&self, numbers: Vec<u64>) -> Result<(), Fault> {
+        self.change(move |writer| writer.events_sent(&numbers)).await
+    }
+
+    async fn hand_off(&self, delivery: Delivery) -> Result<HandOff, Fault> {
+        self.change(move |writer| writer.hand_off(delivery)).await
+    }
+
+    async fn receivers(&self, adapter: AdapterKind) -> Result<Vec<ReceiverToken>, Fault> {
+        self.read(move |view| view.receivers(adapter)).await
+    }
+
+    async fn heads(
+        &self,
+        adapter: AdapterKind,
+        receiver: &ReceiverToken,
+        lane: Lane,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, Fault> {
+        let prefix = keys::heads(adapter, receiver, lane);
+        self.read(move |view| view.deliveries(&prefix, limit, Record::is_head)).await
+    }
+
+    async fn first_correlated(
+        &self,
+        receiver: &ReceiverToken,
+        key: CorrelationKey,
+    ) -> Result<Option<Delivery>, Fault> {
+        let prefix = keys::correlated(receiver, key);
+        let first = self.read(move |view| view.deliveries(&prefix, 1, Record::is_in_the_way)).await?;
+        Ok(first.into_iter().next())
+    }
+
+    async fn transition(
+        &self,
+        id: DeliveryId,
+        at: Timestamp,
+        change: Transition,
+    ) -> Result<Option<Delivery>, Fault> {
+        self.change(move |writer| writer.transition(id, at, change)).await
+    }
+
+    async fn pending_reports(&self, limit: usize) -> Result<Vec<PendingReport>, Fault> {
+        self.read(move |view| view.reports(limit)).await
+    }
+
+    async fn stats(&self) -> Result<StoreStats, Fault> {
+        let progress = self.progress.clone();
+        let look = move |view: View<'_>| {
+            let (pending, unpublished) = progress.counts();
+            Ok(StoreStats { pending, unpublished, oldest_pending: view.oldest_pending()? })
+        };
+        self.read(look).await
+    }
+
+    async fn close(&self) -> Result<(), Fault> {
+        let (changes, thread) = (locked(&self.changes).take(), locked(&self.thread).take());
+        drop(changes);
+        let ended = self.progress.ended().await;
+        let db = locked(&self.db).take();
+        let work = move || {
+            let joined = thread.map(JoinHandle::join);
+            drop(db);
+            joined
+        };
+        let joined = tokio::task::spawn_blocking(work).await.map_err(|panic| Fault::new(PLACE, panic))?;
+        match joined {
+            Some(Err(_)) => Err(Fault::new(PLACE, "the committer panicked")),
+            _ if ended.cause == closed().cause => Ok(()),
+            _ => Err(ended),
+        }
+    }
+}
+
+/// What these locks guard is replaced whole, so a panic of another holder leaves nothing half done.
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,156 @@
+//! How far the tree is on disk. A reader may see what is applied and not yet on disk; it then waits for the barrier
+//! that covers what it saw, so that nobody is told of a change that a power cut could take back.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use lienthong_pipeline::ports::Fault;
+use tokio::sync::watch;
+
+use super::view::ReadFault;
+use crate::change::PLACE;
+use crate::folder;
+use crate::sealed::Damage;
+
+/// A file in the store's folder that says: this store is damaged, do not open it again.
+const DAMAGED: &str = "DAMAGED";
+
+/// Whether damage was met in the store of this folder.
+pub(crate) fn is_noted(folder: &Path) -> bool {
+    folder.join(DAMAGED).symlink_metadata().is_ok()
+}
+
+#[derive(Clone, Debug)]
+enum Phase {
+    /// This many batches are on disk.
+    Durable(u64),
+    /// Nothing more comes: closed, or a barrier failed.
+    Ended(Fault),
+}
+
+/// Shared by the writer and the readers.
+pub(super) struct Progress {
+    folder: PathBuf,
+    applied: AtomicU64,
+    phase: watch::Sender<Phase>,
+    pending: AtomicU64,
+    unpublished: AtomicU64,
+    #[cfg(test)]
+    barriers: AtomicU64,
+}
+
+impl Progress {
+    pub(super) fn new(folder: PathBuf, pending: u64, unpublished: u64) -> Self {
+        Self {
+            folder,
+            applied: AtomicU64::new(0),
+            phase: watch::Sender::new(Phase::Durable(0)),
+            pending: AtomicU64::new(pending),
+            unpublished: AtomicU64::new(unpublished),
+            #[cfg(test)]
+            barriers: AtomicU64::new(0),
+        }
+    }
+
+    /// A batch is about to be applied; whoever sees any of it will wait.
+    pub(super) fn begin(&self, pending: i64, unpublished: i64) {
+        self.applied.fetch_add(1, Ordering::SeqCst);
+        self.pending.fetch_add(pending.cast_unsigned(), Ordering::SeqCst);
+        self.unpublished.fetch_add(unpublished.cast_unsigned(), Ordering::SeqCst);
+    }
+
+    /// Whether something is applied and not on disk.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Durable(durable) if durable < self.applied.load(Ordering::SeqCst))
+    }
+
+    #[cfg(test)]
+    pub(super) fn barriers(&self) -> u64 {
+        self.barriers.load(Ordering::SeqCst)
+    }
+
+    /// Everything applied is on disk. Called by the writer, which applies nothing meanwhile.
+    pub(super) fn reached(&self) {
+        #[cfg(test)]
+        self.barriers.fetch_add(1, Ordering::SeqCst);
+        self.phase.send_replace(Phase::Durable(self.applied.load(Ordering::SeqCst)));
+    }
+
+    /// Every later call fails with this; the first one counts.
+    pub(super) fn end(&self, fault: Fault) {
+        self.phase.send_if_modified(|phase| {
+            let runs = matches!(phase, Phase::Durable(_));
+            if runs {
+                *phase = Phase::Ended(fault);
+            }
+            runs
+        });
+    }
+
+    /// The fault of a read. Damage is noted in the store's folder, so that the next start builds the store anew and does
+    /// not meet the same value again and again.
+    pub(super) fn read_fault(&self, fault: ReadFault) -> Fault {
+        let damaged = match &fault {
+            ReadFault::Engine(cause) => matches!(cause, sled::Error::Corruption { .. }),
+            ReadFault::Damaged(_, damage) => !matches!(damage, Damage::Newer(_)),
+        };
+        let fault = Fault::from(fault);
+        if damaged {
+            let noted = folder::new_file(&self.folder.join(DAMAGED)).and_then(|_| folder::sync(&self.folder));
+            match noted {
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(cause) => {
+                    tracing::error!(%fault, %cause, "the store is damaged, and that cannot be noted")
+                }
+                Ok(()) => tracing::error!(%fault, "the store is damaged; the next start builds it anew"),
+            }
+        }
+        fault
+    }
+
+    /// Batches applied by now.
+    pub(super) fn seen(&self) -> u64 {
+        self.applied.load(Ordering::SeqCst)
+    }
+
+    /// Pending and unpublished deliveries.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.pending.load(Ordering::SeqCst), self.unpublished.load(Ordering::SeqCst))
+    }
+
+    /// Why the store has ended, if it has.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        match &*self.phase.borrow() {
+            Phase::Durable(_) => Ok(()),
+            Phase::Ended(fault) => Err(fault.clone()),
+        }
+    }
+
+    /// Waits until the first `seen` batches are on disk.
+    pub(super) async fn durable(&self, seen: u64) -> Result<(), Fault> {
+        let mut phase = self.phase.subscribe();
+        let reached = |phase: &Phase| match phase {
+            Phase::Durable(durable) => *durable >= seen,
+            Phase::Ended(_) => true,
+        };
+        match phase.wait_for(reached).await.as_deref() {
+            Ok(Phase::Ended(fault)) => Err(fault.clone()),
+            Ok(Phase::Durable(_)) => Ok(()),
+            Err(_) => Err(closed()),
+        }
+    }
+
+    /// Waits for the end, and says why it came.
+    pub(super) async fn ended(&self) -> Fault {
+        match self.durable(u64::MAX).await {
+            Err(fault) => fault,
+            Ok(()) => closed(),
+        }
+    }
+}
+
+/// The fault of a call after `close`.
+pub(super) fn closed() -> Fault {
+    Fault::new(PLACE, "closed")
+}

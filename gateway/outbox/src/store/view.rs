@@ -1,0 +1,167 @@
+//! Reading the tree. Every range is bounded by its prefix and by a limit; nothing walks over all deliveries.
+//! An index entry and its record are two reads: whoever follows one checks that the record still belongs there.
+
+use lienthong_pipeline::ports::{Fault, PendingReport};
+use lienthong_pipeline::record::{
+    AdapterKind, Delivery, Event, HistoryEntry, KnownDocument, RecognitionKeys,
+};
+use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest};
+use lienthong_schemas::organ::ReceiverToken;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::keys;
+use crate::change::{HISTORY_LINES_MAX, PLACE, Record};
+use crate::sealed::{self, Damage};
+
+/// What stands under a document's key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct DocumentRecord {
+    pub(super) keys: RecognitionKeys,
+    pub(super) digest: PacketDigest,
+}
+
+/// What stands under an idempotency key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct IdempotencyRecord {
+    pub(super) document: DocumentId,
+    pub(super) digest: PacketDigest,
+    pub(super) at: jiff::Timestamp,
+}
+
+/// Why a value could not be had.
+#[derive(Debug)]
+pub(super) enum ReadFault {
+    /// The engine failed.
+    Engine(sled::Error),
+    /// The value under this key is not the one that was written.
+    Damaged(Vec<u8>, Damage),
+}
+
+impl From<ReadFault> for Fault {
+    fn from(fault: ReadFault) -> Self {
+        match fault {
+            ReadFault::Engine(cause) => Self::new(PLACE, cause),
+            ReadFault::Damaged(key, damage) => Self::new(PLACE, format!("{}: {damage}", keys::shown(&key))),
+        }
+    }
+}
+
+impl From<sled::Error> for ReadFault {
+    fn from(cause: sled::Error) -> Self {
+        Self::Engine(cause)
+    }
+}
+
+/// The tree, to read from.
+pub(super) struct View<'a>(pub(super) &'a sled::Tree);
+
+impl View<'_> {
+    pub(super) fn value<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, ReadFault> {
+        self.0.get(key)?.map(|sealed| unsealed(key, &sealed)).transpose()
+    }
+
+    pub(super) fn record(&self, id: DeliveryId) -> Result<Option<Record>, ReadFault> {
+        self.value(&keys::delivery(id))
+    }
+
+    /// Records that an index names, in its order, of those that `belong` there.
+    pub(super) fn indexed(
+        &self,
+        prefix: &[u8],
+        limit: usize,
+        belongs: impl Fn(&Record) -> bool,
+    ) -> Result<Vec<Record>, ReadFault> {
+        let mut found = Vec::new();
+        if limit == 0 {
+            return Ok(found);
+        }
+        for entry in self.0.scan_prefix(prefix) {
+            let (key, sealed) = entry?;
+            let id: DeliveryId = unsealed(&key, &sealed)?;
+            let Some(record) = self.record(id)?.filter(&belongs) else { continue };
+            found.push(record);
+            if found.len() == limit {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    pub(super) fn deliveries(
+        &self,
+        prefix: &[u8],
+        limit: usize,
+        belongs: impl Fn(&Record) -> bool,
+    ) -> Result<Vec<Delivery>, ReadFault> {
+        Ok(self.indexed(prefix, limit, belongs)?.into_iter().map(|record| record.delivery).collect())
+    }
+
+    pub(super) fn known(&self, name: &[u8; 16]) -> Result<Vec<KnownDocument>, ReadFault> {
+        let mut found = Vec::new();
+        for entry in self.0.scan_prefix(keys::names(name)) {
+            let (key, sealed) = entry?;
+            let id: DocumentId = unsealed(&key, &sealed)?;
+            let document: Option<DocumentRecord> = self.value(&keys::document(id))?;
+            found.extend(document.map(|record| KnownDocument {
+                id,
+                keys: record.keys,
+                digest: record.digest,
+            }));
+        }
+        Ok(found)
+    }
+
+    pub(super) fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, ReadFault> {
+        let mut newest_first = Vec::new();
+        for entry in self.0.scan_prefix(keys::history(id)).rev().take(HISTORY_LINES_MAX as usize) {
+            let (key, sealed) = entry?;
+            newest_first.push(unsealed(&key, &sealed)?);
+        }
+        newest_first.reverse();
+        Ok(newest_first)
+    }
+
+    pub(super) fn events(&self, limit: usize) -> Result<Vec<(u64, Event)>, ReadFault> {
+        let mut found = Vec::new();
+        for entry in self.0.scan_prefix(keys::EVENTS).take(limit) {
+            let (key, sealed) = entry?;
+            let event = unsealed(&key, &sealed)?;
+            let number = key[keys::EVENTS.len()..].first_chunk::<8>();
+            let number = number.ok_or_else(|| ReadFault::Damaged(key.to_vec(), Damage::Short))?;
+            found.push((u64::from_be_bytes(*number), event));
+        }
+        Ok(found)
+    }
+
+    /// One look-up for each receiver that has something, however much it has.
+    pub(super) fn receivers(&self, adapter: AdapterKind) -> Result<Vec<ReceiverToken>, ReadFault> {
+        let mut found = Vec::new();
+        let mut from = keys::receivers(adapter);
+        while let Some(entry) = self.0.range(from.clone()..).next() {
+            let (key, _) = entry?;
+            let Some(receiver) = keys::receiver_of(adapter, &key) else { break };
+            from = keys::after_receiver(adapter, &receiver);
+            found.push(receiver);
+        }
+        Ok(found)
+    }
+
+    pub(super) fn reports(&self, limit: usize) -> Result<Vec<PendingReport>, ReadFault> {
+        let records = self.indexed(keys::REPORTS, limit, |record| record.report.is_some())?;
+        let report = |record: Record| {
+            let at = record.report?.at;
+            Some(PendingReport { delivery: record.delivery, at })
+        };
+        Ok(records.into_iter().filter_map(report).collect())
+    }
+
+    pub(super) fn oldest_pending(&self) -> Result<Option<jiff::Timestamp>, ReadFault> {
+        let first = self.0.scan_prefix(keys::PENDING).keys().next().transpose()?;
+        Ok(first.and_then(|key| keys::accepted_at(&key)))
+    }
+}
+
+fn unsealed<T: DeserializeOwned>(key: &[u8], sealed: &[u8]) -> Result<T, ReadFault> {
+    sealed::unseal(key, sealed).map_err(|damage| ReadFault::Damaged(key.to_vec(), damage))
+}

@@ -1,0 +1,268 @@
+//! The only writer of the tree. Each change is read, decided and applied as one batch; the barrier then puts all that
+//! was applied on disk. Runs in one thread, so nothing changes between reading and applying.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use lienthong_pipeline::ports::{Admitted, Clock, Fault, HandOff, Transition};
+use lienthong_pipeline::record::{Admission, Delivery, State};
+use lienthong_schemas::ids::{DeliveryId, DocumentId};
+
+use super::draft::{Draft, Next};
+use super::progress::{Progress, is_noted};
+use super::view::{DocumentRecord, IdempotencyRecord, ReadFault, View};
+use super::{StoreFault, keys};
+use crate::change::{self, PLACE, Record, Step};
+use crate::folder;
+
+/// Memory that sled's pages may take (its own default is 1 GiB).
+const CACHE_BYTES: u64 = 64 << 20;
+/// sled's own background flush: its garbage collection, and a second belt.
+const BACKGROUND_FLUSH_MS: u64 = 500;
+
+/// See the module.
+pub(crate) struct Writer {
+    folder: PathBuf,
+    db: sled::Db,
+    pub(super) file: File,
+    clock: Arc<dyn Clock>,
+    progress: Arc<Progress>,
+    next: Next,
+    waiting_bytes: usize,
+    admitted: bool,
+    broken: Option<Fault>,
+}
+
+impl Writer {
+    /// Opens the store in a folder, or makes one there.
+    pub(crate) fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreFault> {
+        let io = |source| StoreFault::Io { path: folder.to_owned(), source };
+        folder::make(folder).map_err(io)?;
+        if is_noted(folder) {
+            let cause = "a damaged value was met, and noted, before".to_owned();
+            return Err(StoreFault::Damaged { path: folder.to_owned(), cause });
+        }
+        let config = sled::Config::new()
+            .path(folder)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(Some(BACKGROUND_FLUSH_MS))
+            .use_compression(false)
+            .mode(sled::Mode::HighThroughput);
+        let db = config.open().map_err(|cause| StoreFault::of_engine(folder, cause))?;
+        let file = File::options().read(true).write(true).open(folder.join("db")).map_err(io)?;
+        folder::sync(folder).map_err(io)?;
+        if let Some(above) = folder.parent() {
+            folder::sync(above).map_err(io)?;
+        }
+        let view = View(&db);
+        let next = view.value(keys::NEXT).map_err(|fault| StoreFault::of_reading(folder, fault))?;
+        let next = next.unwrap_or(Next { order: 1, event: 1 });
+        let count = |prefix: &[u8]| -> Result<u64, StoreFault> {
+            db.scan_prefix(prefix).try_fold(0, |count, entry| {
+                entry.map(|_| count + 1).map_err(|cause| StoreFault::of_engine(folder, cause))
+            })
+        };
+        let folder = folder.to_owned();
+        let (pending, unpublished) = (count(keys::PENDING)?, count(keys::UNPUBLISHED)?);
+        let progress = Arc::new(Progress::new(folder.clone(), pending, unpublished));
+        Ok(Self { folder, db, file, clock, progress, next, waiting_bytes: 0, admitted: false, broken: None })
+    }
+
+    /// The tree, for readers.
+    pub(super) fn db(&self) -> sled::Db {
+        self.db.clone()
+    }
+
+    /// Shared with readers.
+    pub(super) fn progress(&self) -> Arc<Progress> {
+        self.progress.clone()
+    }
+
+    /// Bytes applied since the last barrier.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    /// Whether the engine failed; then nothing more may be written.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
+    /// Whether a document was admitted since this was last asked.
+    pub(super) fn took_admission(&mut self) -> bool {
+        std::mem::take(&mut self.admitted)
+    }
+
+    /// `OutboxStore::admit`.
+    pub(super) fn admit(&mut self, admission: &Admission) -> Result<Admitted, Fault> {
+        self.take_in(admission, None)
+    }
+
+    /// [`Writer::admit`] for a store that is built anew: with the states that were noted beside the admission.
+    pub(crate) fn restore(
+        &mut self,
+        admission: &Admission,
+        settled: &BTreeMap<DeliveryId, State>,
+        epoch: u32,
+    ) -> Result<Admitted, Fault> {
+        self.take_in(admission, Some((settled, epoch)))
+    }
+
+    fn take_in(
+        &mut self,
+        admission: &Admission,
+        restored: Option<(&BTreeMap<DeliveryId, State>, u32)>,
+    ) -> Result<Admitted, Fault> {
+        change::check(admission)?;
+        let receipt = &admission.receipt;
+        if self.knows(receipt.document_id)? {
+            return Ok(Admitted::Existing);
+        }
+        let mut draft = Draft::new(self.next);
+        self.remember(&mut draft, admission)?;
+        let record = DocumentRecord { keys: admission.keys.clone(), digest: receipt.sha256 };
+        draft.put(keys::document(receipt.document_id), &record)?;
+        let now = self.clock.now();
+        for delivery in &admission.deliveries {
+            if self.read(|view| view.record(delivery.id))?.is_some() {
+                // Another gateway admitted the same document and this one delivers it already.
+                continue;
+            }
+            let step = change::admitted(delivery, draft.order());
+            draft.step(None, &step)?;
+            let Some((settled, epoch)) = restored else { continue };
+            let state = settled.get(&delivery.id).copied().unwrap_or(delivery.state);
+            if state != delivery.state || !state.is_final() {
+                let rebuilt = change::rebuilt(step.after.clone(), state, now, epoch);
+                draft.step(Some(&step.after), &rebuilt)?;
+            }
+        }
+        self.apply(draft)?;
+        self.admitted = true;
+        Ok(Admitted::Inserted)
+    }
+
+    /// The keys under which a repeat is recognised.
+    fn remember(&self, draft: &mut Draft, admission: &Admission) -> Result<(), Fault> {
+        let (receipt, known) = (&admission.receipt, &admission.keys);
+        let id = receipt.document_id;
+        if let Some(name) = &known.name {
+            draft.put(keys::name(name, self.next.order, id), &id)?;
+        }
+        if let Some(status) = &known.status
+            && self.read(|view| view.value::<DocumentId>(&keys::status(status)))?.is_none()
+        {
+            draft.put(keys::status(status), &id)?;
+        }
+        if let Some(key) = &admission.idempotency {
+            let record = IdempotencyRecord { document: id, digest: receipt.sha256, at: receipt.accepted_at };
+            draft.put(keys::idempotency(key), &record)?;
+        }
+        Ok(())
+    }
+
+    /// `OutboxStore::hand_off`.
+    pub(super) fn hand_off(&mut self, message: Delivery) -> Result<HandOff, Fault> {
+        let known = self.read(|view| view.record(message.id))?;
+        let mut draft = Draft::new(self.next);
+        let order = if known.is_none() { draft.order() } else { 0 };
+        match change::handed_off(known.as_ref(), message, order, self.clock.now()) {
+            Err(outcome) => Ok(outcome),
+            Ok(step) => {
+                draft.step(known.as_ref(), &step)?;
+                self.apply(draft)?;
+                Ok(HandOff::Taken)
+            }
+        }
+    }
+
+    /// `OutboxStore::transition`.
+    pub(super) fn transition(
+        &mut self,
+        id: DeliveryId,
+        at: Timestamp,
+        change: Transition,
+    ) -> Result<Option<Delivery>, Fault> {
+        let Some(known) = self.read(|view| view.record(id))? else { return Ok(None) };
+        let Some(step) = change::transition(&known, at, change, self.next.event) else { return Ok(None) };
+        self.write(&known, step).map(Some)
+    }
+
+    fn write(&mut self, known: &Record, step: Step) -> Result<Delivery, Fault> {
+        let mut draft = Draft::new(self.next);
+        draft.step(Some(known), &step)?;
+        self.apply(draft)?;
+        Ok(step.after.delivery)
+    }
+
+    /// `OutboxStore::events_sent`.
+    pub(super) fn events_sent(&mut self, numbers: &[u64]) -> Result<(), Fault> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let mut draft = Draft::new(self.next);
+        numbers.iter().for_each(|number| draft.remove(keys::event(*number)));
+        self.apply(draft)
+    }
+
+    /// Whether the store knows a document.
+    pub(crate) fn knows(&self, id: DocumentId) -> Result<bool, Fault> {
+        Ok(self.read(|view| view.value::<DocumentRecord>(&keys::document(id)))?.is_some())
+    }
+
+    /// Whether the store was filled to its end after it was made.
+    pub(crate) fn is_whole(&self) -> Result<bool, StoreFault> {
+        let whole = View(&self.db).value::<bool>(keys::WHOLE);
+        whole.map(|whole| whole == Some(true)).map_err(|fault| StoreFault::of_reading(&self.folder, fault))
+    }
+
+    /// Notes that the store has been filled to its end.
+    pub(crate) fn mark_whole(&mut self) -> Result<(), Fault> {
+        let mut draft = Draft::new(self.next);
+        draft.put(keys::WHOLE.to_vec(), &true)?;
+        self.apply(draft)?;
+        self.barrier()
+    }
+
+    fn read<T>(&self, look: impl FnOnce(View<'_>) -> Result<T, ReadFault>) -> Result<T, Fault> {
+        look(View(&self.db)).map_err(|fault| self.progress.read_fault(fault))
+    }
+
+    fn apply(&mut self, mut draft: Draft) -> Result<(), Fault> {
+        if draft.next != self.next {
+            let next = draft.next;
+            draft.put(keys::NEXT.to_vec(), &next)?;
+        }
+        self.progress.begin(draft.pending, draft.unpublished);
+        let applied = self.db.apply_batch(draft.batch);
+        applied.map_err(|cause| self.fail(&cause))?;
+        self.next = draft.next;
+        self.waiting_bytes += draft.bytes;
+        Ok(())
+    }
+
+    /// Puts everything applied on disk. sled's `flush` writes but does not sync the drive (notes); the fdatasync does.
+    pub(crate) fn barrier(&mut self) -> Result<(), Fault> {
+        if let Some(fault) = &self.broken {
+            return Err(fault.clone());
+        }
+        if !self.progress.is_waiting() {
+            return Ok(());
+        }
+        let flushed = self.db.flush();
+        flushed.map_err(|cause| self.fail(&cause))?;
+        let synced = self.file.sync_data();
+        synced.map_err(|cause| self.fail(&cause))?;
+        self.waiting_bytes = 0;
+        self.progress.reached();
+        Ok(())
+    }
+
+    fn fail(&mut self, cause: &dyn std::fmt::Display) -> Fault {
+        let fault = Fault::new(PLACE, format!("not on disk, and closed until the next start: {cause}"));
+        self.broken.get_or_insert(fault).clone()
+    }
+}

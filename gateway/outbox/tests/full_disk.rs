@@ -1,0 +1,99 @@
+//! A disk that takes no more: a fault, nothing half written left behind, and nothing lost that was told before.
+//! The child may write files up to a limit only (`ulimit -f`; SIGXFSZ ignored, so that writing fails with EFBIG).
+
+mod child;
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+use bytes::Bytes;
+use lienthong_outbox::contract::samples::*;
+use lienthong_outbox::{FileSpool, SledStore};
+use lienthong_pipeline::ports::{OutboxStore, Spool};
+
+/// 4 MiB or 8 MiB, by the shell's unit.
+const SHORT_OF_DISK: &str = "trap '' XFSZ; ulimit -f 8192;";
+
+fn run(test: &str, data_dir: &Path) -> String {
+    let mut command = child::command(test, data_dir, SHORT_OF_DISK);
+    let output = command.stderr(Stdio::inherit()).output().expect("ended");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(work)
+}
+
+#[test]
+fn a_packet_that_does_not_fit_is_a_fault_and_leaves_nothing() {
+    let Some(data_dir) = child::data_dir() else {
+        let dir = tempfile::tempdir().expect("a folder");
+        run("a_packet_that_does_not_fit_is_a_fault_and_leaves_nothing", dir.path());
+        return;
+    };
+    block_on(async {
+        let spool = FileSpool::open(&data_dir).expect("opened");
+        let incoming = || fs::read_dir(data_dir.join("incoming")).expect("a folder").count();
+        let mut writer = spool.receive().await.expect("a file");
+        let mut fault = None;
+        for _ in 0..256 {
+            fault = writer.write(Bytes::from(vec![b'x'; 64 * 1024])).await.err();
+            if fault.is_some() {
+                break;
+            }
+        }
+        assert_eq!(fault.expect("16 MiB do not fit").place, "spool");
+        assert!(writer.write(Bytes::from_static(b"more")).await.is_ok(), "gathered, not written");
+        assert!(writer.finish().await.is_err(), "a packet that was broken off stays so");
+        assert_eq!(incoming(), 0);
+
+        // The packet fits, its admission does not.
+        let mut writer = spool.receive().await.expect("a file");
+        writer.write(Bytes::from(packet(1))).await.expect("written");
+        let mut large = admission(1, &["H02"]);
+        large.receipt.findings = vec!["x".repeat(12 << 20)];
+        let packet = writer.finish().await.expect("whole");
+        assert_eq!(spool.admit(packet, &large).await.expect_err("does not fit").place, "spool");
+        for folder in ["incoming", "blobs", "admissions"] {
+            assert_eq!(fs::read_dir(data_dir.join(folder)).expect("a folder").count(), 0, "{folder}");
+        }
+    });
+}
+
+#[test]
+fn a_store_that_cannot_grow_fails_and_keeps_what_it_told() {
+    const TEST: &str = "a_store_that_cannot_grow_fails_and_keeps_what_it_told";
+    if let Some(data_dir) = child::data_dir() {
+        return block_on(fill(&data_dir));
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let output = run(TEST, dir.path());
+    let told: Vec<u64> = output.lines().filter_map(|line| line.strip_prefix("told ")?.parse().ok()).collect();
+    assert!(told.len() > 100, "{} admitted before the disk was full", told.len());
+    let store = SledStore::open(&dir.path().join("outbox"), clock()).expect("opened");
+    block_on(async {
+        for n in told {
+            let found = store.delivery(delivery_id(n, "H02")).await.expect("whole");
+            assert!(found.is_some(), "{n}");
+        }
+        store.admit(&admission(u64::from(u32::MAX), &["H02"])).await.expect("there is room again");
+    });
+}
+
+async fn fill(data_dir: &Path) {
+    let store = SledStore::open(&data_dir.join("outbox"), clock()).expect("opened");
+    let mut n = 0;
+    let fault = loop {
+        match store.admit(&admission(n, &["H02"])).await {
+            Ok(_) => child::tell(format_args!("{n}")),
+            Err(fault) => break fault,
+        }
+        n += 1;
+        assert!(n < 100_000, "the disk is never full");
+    };
+    for later in [store.admit(&admission(n, &["H02"])).await.err(), store.stats().await.err()] {
+        assert_eq!(later.expect("failed").cause, fault.cause);
+    }
+}
