@@ -114,6 +114,19 @@ pub enum State {
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [Self; 9] = [
+        Self::Queued,
+        Self::Offered,
+        Self::HandedOver,
+        Self::Received,
+        Self::Refused,
+        Self::Parked,
+        Self::Withdrawn,
+        Self::GivenUp,
+        Self::Paper,
+    ];
+
     /// Nothing more happens by itself.
     pub const fn is_final(self) -> bool {
         match self {

@@ -20,13 +20,14 @@ use lienthong_pipeline::intake::{Intake, IntakePolicy};
 use lienthong_pipeline::ports::{
     Adapter, Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Ports, Taken,
 };
-use lienthong_pipeline::record::{AdapterKind, Event, Lane, SystemId};
+use lienthong_pipeline::record::{AdapterKind, Event, Lane, State, SystemId};
 use lienthong_pipeline::relay::Relay;
 use lienthong_pipeline::report::{self, Report, Reporter};
 use lienthong_pipeline::takeover::Takeover;
 use lienthong_pipeline::tasks::Tasks;
 use lienthong_pipeline::wakes::Wakes;
 use lienthong_schemas::ids::PacketDigest;
+use lienthong_schemas::rejections::RejectionCode;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -67,7 +68,7 @@ impl Running {
 pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, CommandFault> {
     let settings = Arc::new(loaded.settings.clone());
     let data = settings.gateway.data_dir.clone();
-    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+    let metrics = Arc::new(metrics());
     let (lock, store, spool) = open_data(&data).await?;
     let broker = broker::start(&settings, &metrics, tasks).await?;
     let ports = Ports { clock: Arc::new(SystemClock), spool, store, broker: broker.broker.clone() };
@@ -89,6 +90,16 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let public_address = open_public(&loaded, &ports, intake, directory, &metrics, tasks).await?;
     let admin_address = open_admin(&settings, &ports, &metrics, tasks).await?;
     Ok(Running { public_address, admin_address, ports, broker, _lock: lock })
+}
+
+/// The metrics, with every series that is known beforehand at 0, so that an alert never waits for a first event.
+fn metrics() -> Metrics {
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
+    metrics.refused.declare(RejectionCode::ALL.iter().map(|code| code.row().label));
+    metrics.settled.declare(State::ALL.iter().map(|state| state.as_str()));
+    metrics.delivered.declare(AdapterKind::ALL.iter().map(|adapter| adapter.as_str()));
+    metrics.retries.declare(AdapterKind::ALL.iter().map(|adapter| adapter.as_str()));
+    metrics
 }
 
 async fn open_data(data: &Path) -> Result<(DataLock, Arc<SledStore>, Arc<FileSpool>), CommandFault> {

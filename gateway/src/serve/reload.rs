@@ -60,7 +60,7 @@ impl Reload {
             Ok(directory) => {
                 let difference = self.directory.load().difference(&directory);
                 self.directory.store(Arc::new(directory));
-                self.metrics.directory_reloads.of("ok").inc();
+                self.metrics.directory_reloads.of("applied").inc();
                 tracing::info!(?difference, "directory read again");
             }
             Err(faults) => {
