@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
@@ -95,9 +95,14 @@ impl Gateway {
 
     /// Waits until it has ended by itself; its exit code, `None` for a signal.
     pub async fn ended(&mut self) -> Result<Option<i32>, CommandFault> {
+        self.end().await.map(|status| status.code())
+    }
+
+    /// The same, with the signal that ended it.
+    pub async fn end(&mut self) -> Result<ExitStatus, CommandFault> {
         let ended = tokio::time::timeout(READY_WITHIN, self.child.wait()).await;
         let ended = ended.map_err(|_| CommandFault("the gateway does not end".to_owned()))?;
-        ended.map(|status| status.code()).map_err(|cause| CommandFault::at("wait", cause))
+        ended.map_err(|cause| CommandFault::at("wait", cause))
     }
 
     /// Largest memory it ever had, in bytes (`VmHWM` of proc(5)).

@@ -251,10 +251,17 @@ fn directory(identities: &[TrialIdentity], wishes: &Wishes) -> String {
     AGENCIES.iter().zip(identities).map(entry).collect()
 }
 
+/// Below the range from which Linux takes the ports of outgoing connections, so that none of those sits on the port
+/// while the gateway is down; and beside the ports that a broker of our own chooses from.
+const PORTS: std::ops::Range<u16> = 10_000..20_000;
+
 /// An address of the loopback that was free a moment ago: the gateway must have the same one after a restart.
 pub fn free_address() -> Result<String, CommandFault> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    listener.map(|address| address.to_string()).map_err(|cause| CommandFault::at("loopback", cause))
+    let mut random = rand::rng();
+    let ports = std::iter::repeat_with(|| random.random_range(PORTS)).take(200);
+    let mut addresses = ports.filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()?.local_addr().ok());
+    let found = addresses.next().map(|address| address.to_string());
+    found.ok_or_else(|| CommandFault("no free port on the loopback".to_owned()))
 }
 
 fn random_hex() -> String {
