@@ -350,7 +350,7 @@ fn has_duplicates(attributes: &[Attribute<'_>]) -> bool {
 }
 
 fn utf8(bytes: &[u8], offset: u64) -> Result<&str, ReadError> {
-    std::str::from_utf8(bytes).map_err(|_| XmlError { fault: XmlFault::Encoding, offset }.into())
+    std::str::from_utf8(bytes).map_err(|_| XmlError { fault: XmlFault::NotUtf8, offset }.into())
 }
 
 fn refused(refusal: Refusal, offset: u64) -> ReadError {

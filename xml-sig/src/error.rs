@@ -17,8 +17,10 @@ pub struct XmlError {
 pub enum XmlFault {
     /// A DOCTYPE declaration, in any form.
     Doctype,
-    /// Not UTF-8: another encoding declared or seen, or bytes that are no UTF-8.
+    /// Another encoding than UTF-8, declared or shown by a byte order mark: outside the profile.
     Encoding,
+    /// Bytes that are no UTF-8.
+    NotUtf8,
     /// A character outside XML 1.0 production 2, written or referred to.
     Character,
     /// A reference that is neither numeric nor one of the five predefined entities, or a bare `&`.
@@ -59,6 +61,7 @@ impl XmlFault {
         match self {
             Self::Doctype => "doctype",
             Self::Encoding => "encoding",
+            Self::NotUtf8 => "not-utf-8",
             Self::Character => "character",
             Self::Reference => "entity-reference",
             Self::Declaration => "xml-declaration",
@@ -83,7 +86,8 @@ impl fmt::Display for XmlFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Doctype => "a DOCTYPE is not allowed",
-            Self::Encoding => "the document must be UTF-8",
+            Self::Encoding => "the document must be in UTF-8",
+            Self::NotUtf8 => "bytes that are not UTF-8",
             Self::Character => "a character that XML 1.0 does not allow",
             Self::Reference => "only character references and the five predefined entities are allowed",
             Self::Declaration => "a wrong or misplaced XML declaration",

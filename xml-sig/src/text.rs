@@ -70,12 +70,12 @@ impl TextState {
         }
         let valid = match whole {
             Ok(text) => text,
-            Err(error) if error.error_len().is_some() => return Err(XmlFault::Encoding.into()),
+            Err(error) if error.error_len().is_some() => return Err(XmlFault::NotUtf8.into()),
             Err(error) => {
                 let (valid, rest) = bytes.split_at(error.valid_up_to());
                 self.carry[..rest.len()].copy_from_slice(rest);
                 self.carried = rest.len();
-                std::str::from_utf8(valid).map_err(|_| XmlFault::Encoding)?
+                std::str::from_utf8(valid).map_err(|_| XmlFault::NotUtf8)?
             }
         };
         self.mixed(valid, within, emit)
@@ -85,7 +85,7 @@ impl TextState {
     pub(crate) fn finish(&mut self) -> Result<(), XmlFault> {
         self.after_cr = false;
         self.brackets = 0;
-        if self.carried > 0 { Err(XmlFault::Encoding) } else { Ok(()) }
+        if self.carried > 0 { Err(XmlFault::NotUtf8) } else { Ok(()) }
     }
 
     /// Completes a UTF-8 sequence that the last chunk cut; returns what is left.
@@ -109,7 +109,7 @@ impl TextState {
         self.brackets = 0;
         self.after_cr = false;
         let carry = self.carry;
-        let text = std::str::from_utf8(&carry[..len]).map_err(|_| XmlFault::Encoding)?;
+        let text = std::str::from_utf8(&carry[..len]).map_err(|_| XmlFault::NotUtf8)?;
         if !all_chars(text) {
             return Err(XmlFault::Character.into());
         }
