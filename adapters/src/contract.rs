@@ -82,10 +82,10 @@ pub async fn holds(adapter: &dyn Adapter, good: &Consignment, seen: impl Fn() ->
     assert_eq!(seen(), vec![expected; 3]);
 }
 
-/// Trouble of our own disk: ours to fix under this code, never the receiver's fault.
+/// Trouble of our own copy: the class of that, under this code; never the receiver's fault.
 async fn assert_ours(adapter: &dyn Adapter, consignment: &Consignment, code: &str) {
     let failure = adapter.deliver(consignment).await.expect_err(code);
-    assert_eq!((failure.class, failure.code.as_str()), (FailureClass::OursToFix, code));
+    assert_eq!((failure.class, failure.code.as_str()), (FailureClass::Packet, code));
     assert_eq!(failure.retry_after, None);
     assert_note(&failure.note);
 }

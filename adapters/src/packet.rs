@@ -27,8 +27,8 @@ pub(crate) struct PacketReader {
 }
 
 impl PacketReader {
-    /// Opens the packet. Fails as ours to fix: `blob_missing`, `blob_unreadable`, or `blob_length` when the file is not
-    /// as long as the delivery says.
+    /// Opens the packet. Fails as [`FailureClass::Packet`]: `blob_missing`, `blob_unreadable`, or `blob_length` when the
+    /// file is not as long as the delivery says.
     pub(crate) async fn open(consignment: &Consignment) -> Result<Self, DeliveryFailure> {
         let file = File::open(&consignment.packet).await.map_err(|error| unreadable(&error))?;
         let metadata = file.metadata().await.map_err(|error| unreadable(&error))?;
@@ -45,8 +45,8 @@ impl PacketReader {
         self.left
     }
 
-    /// The next chunk, `None` after the last. Fails as ours to fix: `blob_unreadable`, `blob_length` when the file was
-    /// cut under us, `blob_damaged` in place of the last chunk when the bytes are not those of the digest.
+    /// The next chunk, `None` after the last. Fails as [`FailureClass::Packet`]: `blob_unreadable`, `blob_length` when
+    /// the file was cut under us, `blob_damaged` in place of the last chunk when the bytes are not those of the digest.
     pub(crate) fn poll_chunk(
         &mut self,
         cx: &mut Context<'_>,
@@ -65,13 +65,13 @@ impl PacketReader {
 
     fn account_for(&mut self, chunk: Bytes) -> Result<Bytes, DeliveryFailure> {
         if chunk.is_empty() {
-            return Err(failed(FailureClass::OursToFix, "blob_length", "the packet's file ends too early"));
+            return Err(failed(FailureClass::Packet, "blob_length", "the packet's file ends too early"));
         }
         self.hash.update(&chunk);
         self.left -= chunk.len() as u64;
         if self.left == 0 && self.hash.finalize_reset().as_slice() != self.expected.as_bytes() {
             let cause = "the packet's file does not have the digest that it was accepted with";
-            return Err(failed(FailureClass::OursToFix, "blob_damaged", cause));
+            return Err(failed(FailureClass::Packet, "blob_damaged", cause));
         }
         Ok(chunk)
     }
@@ -79,12 +79,12 @@ impl PacketReader {
 
 fn unreadable(error: &io::Error) -> DeliveryFailure {
     if error.kind() == io::ErrorKind::NotFound {
-        return failed(FailureClass::OursToFix, "blob_missing", "the packet's file is not there");
+        return failed(FailureClass::Packet, "blob_missing", "the packet's file is not there");
     }
-    failed(FailureClass::OursToFix, "blob_unreadable", &format!("reading the packet's file: {error}"))
+    failed(FailureClass::Packet, "blob_unreadable", &format!("reading the packet's file: {error}"))
 }
 
 fn wrong_length(expected: u64, found: u64) -> DeliveryFailure {
     let cause = format!("the packet's file has {found} bytes, the delivery says {expected}");
-    failed(FailureClass::OursToFix, "blob_length", &cause)
+    failed(FailureClass::Packet, "blob_length", &cause)
 }

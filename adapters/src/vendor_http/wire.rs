@@ -28,12 +28,12 @@ pub(super) struct Signed {
 }
 
 impl Signed {
-    /// Fails as ours to fix, `bad_record`, when the record holds what no header can.
+    /// Fails as [`FailureClass::Packet`], `bad_record`, when the record holds what no header can.
     pub(super) fn of(consignment: &Consignment) -> Result<Self, DeliveryFailure> {
         let delivery = &consignment.delivery;
         let kind = &delivery.kind;
         if kind.is_empty() || kind.len() > KIND_BYTES_MAX || !kind.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(failed(FailureClass::OursToFix, "bad_record", "the delivery's kind fits no header"));
+            return Err(failed(FailureClass::Packet, "bad_record", "the delivery's kind fits no header"));
         }
         let at = consignment.at.as_second();
         let second = Timestamp::from_second(at).unwrap_or(consignment.at);
@@ -65,7 +65,7 @@ pub(super) fn headers(consignment: &Consignment, secret: &[u8]) -> Result<Header
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     for (name, value) in signed.fields.into_iter().chain([(SIGNATURE, signature)]) {
         let value = HeaderValue::from_str(&value).map_err(|_| {
-            failed(FailureClass::OursToFix, "bad_record", "a field of the delivery fits no header")
+            failed(FailureClass::Packet, "bad_record", "a field of the delivery fits no header")
         })?;
         headers.insert(name, value);
     }

@@ -242,9 +242,16 @@ impl Dispatch {
             class = failure.class.as_str(), code = failure.code, note = failure.note, "attempt failed",
         );
         let note = failure.to_string();
-        if failure.class == FailureClass::Permanent {
-            self.finish(delivery, State::Refused, note).await?;
-            return Ok(None);
+        match failure.class {
+            FailureClass::Permanent => {
+                self.finish(delivery, State::Refused, note).await?;
+                return Ok(None);
+            }
+            FailureClass::Packet => {
+                self.park(delivery, note).await?;
+                return Ok(None);
+            }
+            FailureClass::OursToFix | FailureClass::Receiver | FailureClass::Document => {}
         }
         // A probe that fails too shows that the receiver is in trouble, not the document.
         let document = failure.class == FailureClass::Document && attempt.stuck.is_none();
@@ -298,7 +305,7 @@ async fn try_once(
 ) -> Result<Result<Handover, DeliveryFailure>, Fault> {
     let Some(packet) = ports.spool.blob(delivery.digest).await? else {
         let note = format!("blob {} is gone from the spool", delivery.digest);
-        let (class, code) = (FailureClass::OursToFix, "blob_missing".to_owned());
+        let (class, code) = (FailureClass::Packet, "blob_missing".to_owned());
         return Ok(Err(DeliveryFailure { class, code, note, retry_after: None }));
     };
     let consignment = Consignment { delivery: delivery.clone(), packet, at: ports.clock.now() };

@@ -307,6 +307,8 @@ pub enum FailureClass {
     Receiver,
     /// This document is in trouble; three times while other traffic passes, and it is parked.
     Document,
+    /// Our own copy of this packet is bad: this delivery is parked, and its receiver is not to blame.
+    Packet,
 }
 
 impl FailureClass {
@@ -317,6 +319,7 @@ impl FailureClass {
             Self::OursToFix => "ours_to_fix",
             Self::Receiver => "receiver",
             Self::Document => "document",
+            Self::Packet => "packet",
         }
     }
 }

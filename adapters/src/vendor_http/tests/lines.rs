@@ -81,7 +81,7 @@ async fn a_connection_that_breaks_in_the_body_counts_for_the_document() {
 }
 
 #[tokio::test]
-async fn a_packet_that_is_cut_on_our_disk_while_it_is_sent_is_ours_to_fix() {
+async fn a_packet_that_is_cut_on_our_disk_while_it_is_sent_is_not_the_receivers_fault() {
     let parcel = Parcel::of(&vec![b'x'; 32 * 1024 * 1024]);
     let consignment = parcel.consignment();
     let peer = Arc::new(Peer::start(Conduct::AnswerEarly(Vec::new())));
@@ -91,19 +91,19 @@ async fn a_packet_that_is_cut_on_our_disk_while_it_is_sent_is_ours_to_fix() {
         peer.release_after(|| file.set_len(31 * 1024 * 1024).expect("it is cut"))
     });
     let failure = adapter.deliver(&consignment).await.expect_err("cut");
-    is(&failure, FailureClass::OursToFix, "blob_length");
+    is(&failure, FailureClass::Packet, "blob_length");
     assert!(cutting.await.expect("it ends") <= 31 * 1024 * 1024);
 }
 
 #[tokio::test]
-async fn a_packet_that_cannot_be_read_is_ours_to_fix() {
+async fn a_packet_that_cannot_be_read_is_not_the_receivers_fault() {
     let peer = Peer::start(answer("200 OK", "", ""));
     let parcel = Parcel::of(b"<edXML/>");
     let mut consignment = parcel.consignment();
     consignment.packet.pop();
     consignment.delivery.bytes = consignment.packet.metadata().expect("a folder").len();
     let failure = adapter(at(&peer)).deliver(&consignment).await.expect_err("a folder is no packet");
-    is(&failure, FailureClass::OursToFix, "blob_unreadable");
+    is(&failure, FailureClass::Packet, "blob_unreadable");
     assert!(peer.seen().is_empty());
 }
 
