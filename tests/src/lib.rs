@@ -18,8 +18,8 @@ use tokio::time::Instant;
 
 pub use wire::{Heard, Wire};
 
-/// How long anything may take that must happen.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything may take that must happen. A message that a killed gateway had taken comes again after 60 s.
+pub const PATIENCE: Duration = Duration::from_secs(150);
 /// The file name of the broker's program, which stands in messages about it.
 pub const BROKER_PROGRAM: &str = "nats-server";
 /// The setting of that program in the environment.
