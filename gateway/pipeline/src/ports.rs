@@ -83,6 +83,10 @@ pub trait Spool: Send + Sync + 'static {
 
     /// The file of a blob, `None` when the spool does not have it.
     async fn blob(&self, digest: PacketDigest) -> Result<Option<PathBuf>, Fault>;
+
+    /// The bytes of a blob as they are on disk; `None` when the spool has none under this digest that is at most `most`
+    /// bytes long.
+    async fn read(&self, digest: PacketDigest, most: u64) -> Result<Option<Bytes>, Fault>;
 }
 
 /// What became of an admission in the store.

@@ -1,13 +1,13 @@
 //! Step publish: what is committed goes to the broker, with the same ids for as long as it takes; then the events.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use lienthong_monitoring::{Metrics, Step};
+use lienthong_schemas::ids::PacketDigest;
 
 use crate::crash::crash_point;
 use crate::ports::{DeliveryMessage, Fault, Ports, Transition};
@@ -22,6 +22,16 @@ const BATCH: usize = 64;
 const RECEIVERS_AT_ONCE: usize = 8;
 const PAUSE_FIRST: Duration = Duration::from_millis(250);
 const PAUSE_MOST: Duration = Duration::from_secs(5);
+
+/// Where the bytes of a packet are, for its message.
+enum Body {
+    /// In the message.
+    Inline(Bytes),
+    /// In the Object Store.
+    Stored,
+    /// Nowhere whole.
+    Missing,
+}
 
 /// Publishes what the store says is not published.
 pub struct Relay {
@@ -114,10 +124,11 @@ impl Relay {
 
     async fn publish(&self, delivery: Delivery) -> Result<(), Fault> {
         let timer = self.metrics.timer(Step::Publish);
-        let Some(file) = self.ports.spool.blob(delivery.digest).await? else {
-            return self.park(&delivery).await;
+        let inline = match self.body(&delivery).await? {
+            Body::Missing => return self.park(&delivery).await,
+            Body::Inline(body) => Some(body),
+            Body::Stored => None,
         };
-        let inline = self.body(&delivery, file).await?;
         let (id, generation) = (delivery.id, delivery.generation);
         self.ports.broker.publish(&DeliveryMessage { delivery, inline }).await?;
         crash_point("after-publish");
@@ -127,19 +138,22 @@ impl Relay {
         Ok(())
     }
 
-    /// The packet itself when it is small; else `None`, and the Object Store has it.
-    async fn body(&self, delivery: &Delivery, file: PathBuf) -> Result<Option<Bytes>, Fault> {
+    async fn body(&self, delivery: &Delivery) -> Result<Body, Fault> {
+        let digest = delivery.digest;
         if delivery.bytes <= INLINE_BYTES_MAX {
-            return read_whole(file).await.map(Some);
+            let whole = self.ports.spool.read(digest, INLINE_BYTES_MAX).await?;
+            let whole = whole.filter(|body| PacketDigest::of(body) == digest);
+            return Ok(whole.map_or(Body::Missing, Body::Inline));
         }
-        self.ports.broker.put_blob(delivery.digest, delivery.bytes, file).await?;
-        Ok(None)
+        let Some(file) = self.ports.spool.blob(digest).await? else { return Ok(Body::Missing) };
+        self.ports.broker.put_blob(digest, delivery.bytes, file).await?;
+        Ok(Body::Stored)
     }
 
     /// A packet whose bytes are gone from the spool cannot be sent, and must not hold up the others.
     async fn park(&self, delivery: &Delivery) -> Result<(), Fault> {
-        tracing::error!(delivery_id = %delivery.id, digest = %delivery.digest, "the blob is gone: parked");
-        let note = "blob missing in the spool".to_owned();
+        tracing::error!(delivery_id = %delivery.id, digest = %delivery.digest, "no whole blob: parked");
+        let note = "blob missing or damaged in the spool".to_owned();
         let change = Transition::Settled { state: State::Parked, note };
         self.ports.store.transition(delivery.id, self.ports.clock.now(), change).await?;
         self.metrics.parked.inc();
@@ -165,10 +179,4 @@ impl Relay {
             outcome?;
         }
     }
-}
-
-async fn read_whole(file: PathBuf) -> Result<Bytes, Fault> {
-    let read = move || std::fs::read(file).map(Bytes::from);
-    let read = tokio::task::spawn_blocking(read).await.map_err(|panic| Fault::new("spool", panic))?;
-    read.map_err(|cause| Fault::new("spool", cause))
 }

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use lienthong_pipeline::crash::crash_point;
 use lienthong_pipeline::ports::{Fault, Incoming, IncomingWriter, Spool};
 use lienthong_pipeline::record::{Admission, State};
@@ -183,6 +184,17 @@ impl Folders {
         folder::sync(&self.blobs)
     }
 
+    fn read(&self, digest: PacketDigest, most: u64) -> io::Result<Option<Bytes>> {
+        let file = match fs::File::open(self.blob(digest)) {
+            Ok(file) => file,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(cause),
+        };
+        let mut body = Vec::new();
+        io::Read::read_to_end(&mut io::Read::take(file, most.saturating_add(1)), &mut body)?;
+        Ok((body.len() as u64 <= most).then(|| body.into()))
+    }
+
     fn settled(&self, document: DocumentId, delivery: DeliveryId, state: State) -> io::Result<()> {
         let stripe = usize::from(document.as_bytes()[0]) % STRIPES;
         let _turn = locked(&self.settling[stripe]);
@@ -229,6 +241,10 @@ impl Spool for FileSpool {
             }
         };
         self.off(find).await
+    }
+
+    async fn read(&self, digest: PacketDigest, most: u64) -> Result<Option<Bytes>, Fault> {
+        self.off(move |folders| folders.read(digest, most)).await
     }
 }
 

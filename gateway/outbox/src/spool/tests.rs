@@ -57,6 +57,17 @@ impl Incoming for Elsewhere {
 }
 
 #[tokio::test]
+async fn a_blob_is_read_whole_up_to_a_length_and_not_beyond() {
+    let (_dir, spool) = opened();
+    let packet = received(&spool, b"<edXML/>").await;
+    let digest = packet.digest();
+    spool.adopt(packet).await.expect("adopted");
+    assert_eq!(spool.read(digest, 8).await.expect("read"), Some(Bytes::from_static(b"<edXML/>")));
+    assert_eq!(spool.read(digest, 7).await.expect("too long"), None);
+    assert_eq!(spool.read(PacketDigest::of(b"another"), 8).await.expect("not there"), None);
+}
+
+#[tokio::test]
 async fn a_packet_is_digested_on_the_way_and_gone_when_dropped() {
     let (dir, spool) = opened();
     for bytes in [Vec::new(), vec![b'x'; 1], (0..3_000_001_u32).map(|n| n as u8).collect::<Vec<u8>>()] {
