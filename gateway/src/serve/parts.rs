@@ -11,7 +11,7 @@ use futures_util::stream::BoxStream;
 use lienthong_adapters::vendor_http::{SLOWEST_BYTES_PER_SECOND, VendorHttp, VendorHttpEndpoint};
 use lienthong_config::{GivenUpNotice, ListenSecurity, Settings};
 use lienthong_monitoring::Metrics;
-use lienthong_outbox::{DataLock, FileSpool, SledStore};
+use lienthong_outbox::{DataLock, FileSpool, Outbox};
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::dispatch::{Dispatch, DispatchPolicy};
@@ -102,7 +102,7 @@ fn metrics() -> Metrics {
     metrics
 }
 
-async fn open_data(data: &Path) -> Result<(DataLock, Arc<SledStore>, Arc<FileSpool>), CommandFault> {
+async fn open_data(data: &Path) -> Result<(DataLock, Arc<Outbox>, Arc<FileSpool>), CommandFault> {
     let folder = data.to_owned();
     let open = move || {
         let at_data = |cause: &dyn std::fmt::Display| CommandFault::at(folder.display(), cause);
