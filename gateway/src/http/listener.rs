@@ -39,8 +39,9 @@ pub struct Door {
 impl Door {
     /// Serves until shutdown; then requests under way have 30 s.
     pub async fn serve(self, router: Router, tasks: Tasks) -> Result<(), Fault> {
-        let door = Arc::new(self);
-        let room = Arc::new(Semaphore::new(door.connections_max));
+        let Self { listener, tls, networks, header_timeout, connections_max } = self;
+        let entry = Arc::new(Entry { tls, networks, header_timeout });
+        let room = Arc::new(Semaphore::new(connections_max));
         let mut connections = JoinSet::new();
         loop {
             let permit = tokio::select! {
@@ -48,7 +49,7 @@ impl Door {
                 () = tasks.stopped() => break,
             };
             let (stream, peer) = tokio::select! {
-                accepted = door.listener.accept() => match accepted {
+                accepted = listener.accept() => match accepted {
                     Ok(accepted) => accepted,
                     // Out of file descriptors, or a peer that left at once: neither ends the listener.
                     Err(cause) => {
@@ -59,20 +60,31 @@ impl Door {
                 },
                 () = tasks.stopped() => break,
             };
-            let (door, router, tasks) = (door.clone(), router.clone(), tasks.clone());
+            let (entry, router, tasks) = (entry.clone(), router.clone(), tasks.clone());
             connections.spawn(async move {
-                door.connection(stream, peer, router, tasks).await;
+                entry.connection(stream, peer, router, tasks).await;
                 drop(permit);
             });
             while connections.try_join_next().is_some() {}
         }
+        // Whoever comes from here on is refused at once and can go elsewhere.
+        drop(listener);
         let all = async { while connections.join_next().await.is_some() {} };
         if tokio::time::timeout(GRACE, all).await.is_err() {
             tracing::warn!("connections were cut at shutdown");
         }
         Ok(())
     }
+}
 
+/// What is asked of a connection.
+struct Entry {
+    tls: Option<TlsAcceptor>,
+    networks: Vec<lienthong_config::Network>,
+    header_timeout: Duration,
+}
+
+impl Entry {
     async fn connection(&self, stream: TcpStream, peer: SocketAddr, router: Router, tasks: Tasks) {
         if !self.admits(peer.ip()) {
             tracing::warn!(%peer, "not in a network of insecure_networks");
