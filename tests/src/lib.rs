@@ -207,7 +207,14 @@ pub fn broker_program() -> PathBuf {
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join(BROKER_PROGRAM)).find(|p| p.exists());
-    found.unwrap_or_else(|| panic!("{BROKER_PROGRAM} 2.12 or newer is needed: run ./check once, it installs one"))
+    found.unwrap_or_else(|| {
+        panic!("{BROKER_PROGRAM} 2.12 or newer is needed: run ./check once, it installs one")
+    })
+}
+
+/// The broker's name as its URLs and its folder below the data folder have it.
+pub fn broker_scheme() -> &'static str {
+    BROKER_PROGRAM.split('-').next().unwrap_or_default()
 }
 
 /// The folder of the workspace.

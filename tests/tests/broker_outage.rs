@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use acceptance::{
-    BROKER_PROGRAM, BROKER_VARIABLE, Stage, broker_program, run_with, signal, text, until, workspace,
+    BROKER_PROGRAM, BROKER_VARIABLE, Stage, broker_program, broker_scheme, run_with, signal, text, until,
+    workspace,
 };
 use lienthong::demo::child::{Gateway, is_alive};
 use lienthong::demo::world::free_address;
@@ -64,7 +65,7 @@ async fn is_gone(pid: u32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn intake_goes_on_while_an_external_broker_is_away() {
     let address = free_address().expect("an address");
-    let url = format!("url = \"nats://{address}\"");
+    let url = format!("url = \"{}://{address}\"", broker_scheme());
     let stage = Stage::open(PROGRAM, &[("broker", &url)]).await;
     let external = ExternalBroker::at(&address, stage.world.folder.join("broker"));
 
@@ -105,7 +106,8 @@ async fn the_gateways_own_broker_dies_freezes_and_comes_back() {
     let mut gateway = stage.start().await;
     broker_answers(&stage, true).await;
     let first = own_broker(&gateway, None).await;
-    let identity = || std::fs::read(stage.world.folder.join("data/nats/identity.json")).expect("an identity");
+    let identity = stage.world.folder.join("data").join(broker_scheme()).join("identity.json");
+    let identity = || std::fs::read(&identity).expect("an identity");
     let kept = identity();
     let before = stage.letter(1, &[1, 2]);
     let mut sent = vec![(stage.accepted(&before).await, before)];
@@ -121,6 +123,7 @@ async fn the_gateways_own_broker_dies_freezes_and_comes_back() {
 
     // Frozen: it has the connection and says nothing.
     signal(second, Signal::STOP);
+    broker_answers(&stage, false).await;
     let packet = stage.letter(3, &[1, 2]);
     sent.push((stage.accepted(&packet).await, packet));
     if is_alive(second) {

@@ -1,4 +1,5 @@
 //! The command line as operators and scripts meet it: exit codes, what is said, and that other tools agree.
+#![allow(clippy::panic, clippy::print_stdout, reason = "this is test code, though not in test functions")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,5 +1,6 @@
 //! The gateway dies at each named point, and by SIGKILL at any: after a restart every accepted document is with every
 //! receiver, byte for byte, and repeats have equal ids.
+#![allow(clippy::panic, reason = "this is test code, though not in test functions")]
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;

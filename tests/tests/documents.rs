@@ -109,9 +109,8 @@ fn tampered(stage: &Stage, number: u32) -> PathBuf {
 async fn refusals_name_code_and_field_and_leave_nothing_behind() {
     let stage = Stage::open(PROGRAM, &[]).await;
     let mut gateway = stage.start().await;
-    let submit = async |agency: usize, packet: &Path| {
-        stage.world.submit(agency, packet).await.expect("an answer")
-    };
+    let submit =
+        async |agency: usize, packet: &Path| stage.world.submit(agency, packet).await.expect("an answer");
     let header = |name: &str| format!("edXMLHeader/MessageHeader/{name}/OrganId");
     let letter_of = |number: u32| stage.letter(number, &[1]);
 

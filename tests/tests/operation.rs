@@ -44,8 +44,7 @@ fn promtool(metrics: &str) {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
-    let mut child =
-        child.expect("this test needs promtool (Debian package prometheus; ./check installs it)");
+    let mut child = child.expect("this test needs promtool (Debian package prometheus; ./check installs it)");
     child.stdin.take().expect("piped").write_all(metrics.as_bytes()).expect("promtool reads");
     let output = child.wait_with_output().expect("promtool ends");
     let said = text(&output.stdout) + &text(&output.stderr);
@@ -59,13 +58,15 @@ async fn a_changed_directory_is_read_again_whole_or_not_at_all() {
     let file = stage.world.folder.join("directory.toml");
     let old = std::fs::read_to_string(&file).expect("the directory");
     let to_new = |number: u32| {
-        let document = DocumentBuilder::new("H55", &["H55.30"]).document_id(&format!("H55,2026/01/02,{number}"));
+        let document =
+            DocumentBuilder::new("H55", &["H55.30"]).document_id(&format!("H55,2026/01/02,{number}"));
         stage.signed(&format!("{number}.edxml"), document)
     };
     let answer = stage.submit(&to_new(1)).await;
     assert_eq!(answer.body["code"], "RECEIVER_UNKNOWN");
 
-    let more = "[[organisation]]\norgan_id = \"H55.30\"\nname = \"Sở mới\"\nhome = { system = \"qlvb-xa\" }\n";
+    let more =
+        "[[organisation]]\norgan_id = \"H55.30\"\nname = \"Sở mới\"\nhome = { system = \"qlvb-xa\" }\n";
     std::fs::write(&file, format!("{old}\n{more}")).expect("written");
     stage.metric_reaches("lienthong_directory_reloads_total{result=\"applied\"}", 1.0).await;
     let id = stage.accepted(&to_new(2)).await;

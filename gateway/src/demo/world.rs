@@ -259,7 +259,8 @@ const PORTS: std::ops::Range<u16> = 10_000..20_000;
 pub fn free_address() -> Result<String, CommandFault> {
     let mut random = rand::rng();
     let ports = std::iter::repeat_with(|| random.random_range(PORTS)).take(200);
-    let mut addresses = ports.filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()?.local_addr().ok());
+    let mut addresses =
+        ports.filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()?.local_addr().ok());
     let found = addresses.next().map(|address| address.to_string());
     found.ok_or_else(|| CommandFault("no free port on the loopback".to_owned()))
 }
