@@ -8,8 +8,8 @@ use std::process::Stdio;
 
 use acceptance::{PATIENCE, Stage, signal, until};
 use rustix::process::Signal;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lienthong-under-test");
 const WATCHED: &str = "trace=fdatasync,fsync,rename,renameat,renameat2,write,sendto,sendmsg,writev";
@@ -60,8 +60,11 @@ fn after(calls: &[Call], from: usize, what: &str, names: &[&str], words: &[&str]
     found.unwrap_or_else(|| panic!("no {what} after line {from} of the trace:\n{trace}")).ended
 }
 
+/// What strace says. It is kept to the end: strace dies when nobody listens.
+type Said = Lines<BufReader<ChildStderr>>;
+
 /// `strace` on a process and all its threads, attached when this returns.
-async fn attach(pid: u32, trace: &Path) -> Child {
+async fn attach(pid: u32, trace: &Path) -> (Child, Said) {
     let child = Command::new("strace")
         .args(["-f", "-y", "-s", "64", "-e", WATCHED, "-e", "signal=none", "-p", &pid.to_string(), "-o"])
         .arg(trace)
@@ -73,7 +76,7 @@ async fn attach(pid: u32, trace: &Path) -> Child {
     let line = tokio::time::timeout(PATIENCE, said.next_line()).await.expect("strace speaks");
     let line = line.expect("a line").unwrap_or_default();
     assert!(line.contains("attached"), "strace may not trace: {line}");
-    child
+    (child, said)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,7 +89,7 @@ async fn everything_is_on_disk_before_the_receipt_is_written() {
     stage.accepted(&first).await;
 
     let trace_file = stage.world.folder.join("strace.txt");
-    let mut strace = attach(gateway.pid().expect("it runs"), &trace_file).await;
+    let (mut strace, _said) = attach(gateway.pid().expect("it runs"), &trace_file).await;
     let answer = stage.submit(&packet).await;
     let document_id = answer.document_id().expect("accepted");
     let digest = answer.body["sha256"].as_str().expect("a digest").to_owned();
