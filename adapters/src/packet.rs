@@ -27,8 +27,8 @@ pub(crate) struct PacketReader {
 }
 
 impl PacketReader {
-    /// Opens the packet. Fails as [`FailureClass::Packet`]: `blob_missing`, `blob_unreadable`, or `blob_length` when the
-    /// file is not as long as the delivery says.
+    /// Opens the packet. Fails as [`FailureClass::Packet`]: `blob_missing`, or `blob_length` when the file is not as
+    /// long as the delivery says; as [`FailureClass::OursToFix`]: `blob_unreadable`.
     pub(crate) async fn open(consignment: &Consignment) -> Result<Self, DeliveryFailure> {
         let file = File::open(&consignment.packet).await.map_err(|error| unreadable(&error))?;
         let metadata = file.metadata().await.map_err(|error| unreadable(&error))?;
@@ -45,8 +45,9 @@ impl PacketReader {
         self.left
     }
 
-    /// The next chunk, `None` after the last. Fails as [`FailureClass::Packet`]: `blob_unreadable`, `blob_length` when
-    /// the file was cut under us, `blob_damaged` in place of the last chunk when the bytes are not those of the digest.
+    /// The next chunk, `None` after the last. Fails as [`FailureClass::Packet`]: `blob_length` when the file was cut
+    /// under us, `blob_damaged` in place of the last chunk when the bytes are not those of the digest; as
+    /// [`FailureClass::OursToFix`]: `blob_unreadable`.
     pub(crate) fn poll_chunk(
         &mut self,
         cx: &mut Context<'_>,
@@ -81,7 +82,8 @@ fn unreadable(error: &io::Error) -> DeliveryFailure {
     if error.kind() == io::ErrorKind::NotFound {
         return failed(FailureClass::Packet, "blob_missing", "the packet's file is not there");
     }
-    failed(FailureClass::Packet, "blob_unreadable", &format!("reading the packet's file: {error}"))
+    // Out of file descriptors, or a disk in trouble: it may pass, and neither packet nor receiver is to blame.
+    failed(FailureClass::OursToFix, "blob_unreadable", &format!("reading the packet's file: {error}"))
 }
 
 fn wrong_length(expected: u64, found: u64) -> DeliveryFailure {

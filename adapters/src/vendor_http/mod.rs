@@ -14,7 +14,7 @@
 //! 4. **Answer 2xx only when the packet is durable** on your side. With a 2xx the gateway forgets the delivery and tells
 //!    the sender that you have it. Any 2xx means the same. An answer before the last byte does not count.
 //! 5. **Refuse with care.** 400, 410, 413, 415, 422 and 451 are your last word on the document and reach its sender; the
-//!    first 200 characters of a `text/plain` answer are shown to the clerk. 408, 429, 502, 503 and 504 say that your
+//!    first 200 characters of a `text/plain` answer are shown to the clerk. 429, 502, 503 and 504 say that your
 //!    system is in trouble: all its traffic waits (`Retry-After` is obeyed, up to 24 hours). Other 5xx put the one
 //!    document aside after repeated failures. Redirects are never followed; they and any other 4xx raise an alarm
 //!    at the gateway's operator.

@@ -82,7 +82,7 @@ fn hmac_sha256(secret: &[u8], text: &[u8]) -> String {
 pub(super) fn refusal(status: StatusCode) -> (FailureClass, String) {
     let class = match status.as_u16() {
         400 | 410 | 413 | 415 | 422 | 451 => FailureClass::Permanent,
-        408 | 429 | 502..=504 => FailureClass::Receiver,
+        429 | 502..=504 => FailureClass::Receiver,
         300..=499 => FailureClass::OursToFix,
         500..=599 => FailureClass::Document,
         _ => FailureClass::Receiver,

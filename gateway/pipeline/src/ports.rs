@@ -25,12 +25,19 @@ pub struct Fault {
     pub place: &'static str,
     /// What it said.
     pub cause: String,
+    /// The part does not work again before the process is started anew (a store after a failed barrier).
+    pub fatal: bool,
 }
 
 impl Fault {
-    /// A fault of `place`.
+    /// A fault of `place` that may pass.
     pub fn new(place: &'static str, cause: impl std::fmt::Display) -> Self {
-        Self { place, cause: cause.to_string() }
+        Self { place, cause: cause.to_string(), fatal: false }
+    }
+
+    /// A fault of `place` after which only a new start helps.
+    pub fn fatal(place: &'static str, cause: impl std::fmt::Display) -> Self {
+        Self { place, cause: cause.to_string(), fatal: true }
     }
 }
 
@@ -137,7 +144,8 @@ pub enum Transition {
     },
     /// The report to the sender that a `received` or `given_up` delivery asked for has been admitted.
     Reported,
-    /// Back to `Queued` with the next generation.
+    /// Back to `Queued` with the next generation: from an end or from `Parked` by the operator, from `Queued` when its
+    /// message is lost.
     Requeued {
         /// Who and why.
         note: String,
@@ -198,6 +206,18 @@ pub trait OutboxStore: Send + Sync + 'static {
 
     /// Takes a delivery over for dispatch. Unknown ones are stored; known ones are marked. `handed_off` is set.
     async fn hand_off(&self, delivery: Delivery) -> Result<HandOff, Fault>;
+    /// Notes that an idempotency key also stands for a document that was admitted before.
+    async fn remember(
+        &self,
+        key: &IdempotencyKey,
+        document: DocumentId,
+        digest: PacketDigest,
+        at: Timestamp,
+    ) -> Result<(), Fault>;
+
+    /// Deliveries that are `Queued`, that the broker acknowledged before `before`, and that nobody has taken over: their
+    /// message may be lost. Oldest first.
+    async fn not_taken_over(&self, before: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault>;
     /// Receivers of this adapter that have deliveries handed off and `Queued`.
     async fn receivers(&self, adapter: AdapterKind) -> Result<Vec<ReceiverToken>, Fault>;
     /// The first `limit` such deliveries of one receiver and lane, in order.
@@ -264,6 +284,8 @@ pub trait Broker: Send + Sync + 'static {
     async fn publish(&self, message: &DeliveryMessage) -> Result<(), Fault>;
     /// Puts a blob into the Object Store under its digest unless it is there already with this length.
     async fn put_blob(&self, digest: PacketDigest, bytes: u64, file: PathBuf) -> Result<(), Fault>;
+    /// Takes a blob out of the Object Store; that it is not there is no fault.
+    async fn remove_blob(&self, digest: PacketDigest) -> Result<(), Fault>;
     /// Writes a blob of the Object Store into `sink` and returns it finished, its digest checked.
     async fn fetch_blob(
         &self,

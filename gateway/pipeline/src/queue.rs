@@ -2,6 +2,7 @@
 //! or refer to a DocumentId never overtake each other; a document that fails alone is told from a receiver that fails.
 
 use jiff::Timestamp;
+use lienthong_schemas::ids::DeliveryId;
 use lienthong_schemas::organ::ReceiverToken;
 
 use crate::ports::{Fault, OutboxStore};
@@ -10,7 +11,8 @@ use crate::record::{AdapterKind, Delivery, Lane, State};
 /// Failures of one document in a row before another one is tried in its place.
 pub const PARK_AFTER: u32 = 3;
 
-const PROBE_WITHIN: usize = 16;
+/// How far behind a stuck document another one is looked for.
+const PROBE_WITHIN: usize = 64;
 /// A chain of referring packets is followed this far; orders fall with each step, so it would end anyway.
 const KIN_STEPS: usize = 64;
 
@@ -23,8 +25,8 @@ pub enum Next {
     Probe {
         /// The one to try.
         delivery: Box<Delivery>,
-        /// The head that failed [`PARK_AFTER`] times.
-        stuck: Box<Delivery>,
+        /// The head that failed [`PARK_AFTER`] times or more.
+        stuck: DeliveryId,
     },
     /// Refers to a parked one: park it too.
     Park {
@@ -33,7 +35,7 @@ pub enum Next {
         /// Because of this one.
         because: Box<Delivery>,
     },
-    /// Too old: give it up.
+    /// Too old, and the receiver has failed since: give it up.
     GiveUp(Box<Delivery>),
     /// Nothing before this time.
     Wait(Timestamp),
@@ -49,6 +51,13 @@ pub struct Queue<'a> {
     pub adapter: AdapterKind,
     /// Given up when older than this.
     pub give_up_after: std::time::Duration,
+    /// The receiver's last failure as a whole: what is older than its give-up time by then needs no attempt of its own.
+    pub failed_at: Option<Timestamp>,
+    /// A head that has just failed for the [`PARK_AFTER`]th time or more: another one is tried at once, to learn
+    /// whether only the head fails. That the head came first keeps the order when a receiver comes back.
+    pub probe_for: Option<DeliveryId>,
+    /// A head that another one has passed by: it is tried once more, as the last chance.
+    pub passed_by: Option<DeliveryId>,
 }
 
 impl Queue<'_> {
@@ -73,27 +82,23 @@ impl Queue<'_> {
     async fn next_in(&self, receiver: &ReceiverToken, lane: Lane, now: Timestamp) -> Result<Next, Fault> {
         let heads = self.store.heads(self.adapter, receiver, lane, 1).await?;
         let Some(head) = heads.into_iter().next() else { return Ok(Next::Idle) };
-        let expiry = self.expiry(&head);
-        if expiry.is_some_and(|at| at <= now) {
+        if expiry(&head, self.give_up_after)
+            .is_some_and(|at| self.failed_at.is_some_and(|failed| at <= failed))
+        {
             return Ok(Next::GiveUp(Box::new(head)));
         }
-        if head.due > now {
-            return Ok(Next::Wait(expiry.map_or(head.due, |at| at.min(head.due))));
-        }
-        if head.document_failures >= PARK_AFTER
+        if self.probe_for == Some(head.id)
             && let Some(delivery) = self.unrelated(receiver, lane, &head).await?
         {
-            return Ok(Next::Probe { delivery: Box::new(delivery), stuck: Box::new(head) });
+            return Ok(Next::Probe { delivery: Box::new(delivery), stuck: head.id });
+        }
+        if head.due > now && self.passed_by != Some(head.id) {
+            return Ok(Next::Wait(head.due));
         }
         self.after_kin(receiver, head, now).await
     }
 
-    /// When a delivery is given up; never while the fault is ours.
-    fn expiry(&self, delivery: &Delivery) -> Option<Timestamp> {
-        let at = delivery.accepted_at.saturating_add(self.give_up_after).unwrap_or(Timestamp::MAX);
-        (!delivery.ours_to_fix).then_some(at)
-    }
-
+    /// The one behind `stuck` that was tried least, has nothing to do with it and waits for nothing else.
     async fn unrelated(
         &self,
         receiver: &ReceiverToken,
@@ -101,11 +106,11 @@ impl Queue<'_> {
         stuck: &Delivery,
     ) -> Result<Option<Delivery>, Fault> {
         let behind = self.store.heads(self.adapter, receiver, lane, PROBE_WITHIN).await?;
-        for delivery in behind.into_iter().skip(1) {
-            if delivery.correlations.iter().any(|key| stuck.correlations.contains(key)) {
-                continue;
-            }
-            if self.earlier_kin(receiver, &delivery).await?.is_none() {
+        let mut behind: Vec<Delivery> = behind.into_iter().filter(|d| d.id != stuck.id).collect();
+        behind.sort_by_key(|delivery| (delivery.attempts, delivery.order));
+        for delivery in behind {
+            let related = delivery.correlations.iter().any(|key| stuck.correlations.contains(key));
+            if !related && self.earlier_kin(receiver, &delivery).await?.is_none() {
                 return Ok(Some(delivery));
             }
         }
@@ -150,4 +155,10 @@ impl Queue<'_> {
         }
         Ok(None)
     }
+}
+
+/// When a delivery may be given up; never while the fault is ours.
+pub fn expiry(delivery: &Delivery, give_up_after: std::time::Duration) -> Option<Timestamp> {
+    let at = delivery.accepted_at.saturating_add(give_up_after).unwrap_or(Timestamp::MAX);
+    (!delivery.ours_to_fix).then_some(at)
 }

@@ -1,13 +1,15 @@
 //! Step publish: what is committed goes to the broker, with the same ids for as long as it takes; then the events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use lienthong_monitoring::{Metrics, Step};
 use lienthong_schemas::ids::PacketDigest;
+use lienthong_schemas::organ::OrganId;
 
 use crate::crash::crash_point;
 use crate::ports::{DeliveryMessage, Fault, Ports, Transition};
@@ -33,73 +35,143 @@ enum Body {
     Missing,
 }
 
+/// A receiver whose delivery could not be published waits this long, while others go on.
+const ASIDE: Duration = Duration::from_secs(5);
+/// Deliveries looked at, at most, to find receivers that are not set aside.
+const LOOK_MAX: usize = 16 * 1024;
+/// A message that nobody took over for this long is taken for lost.
+const LOST_AFTER: Duration = Duration::from_secs(600);
+const LOOK_FOR_LOST_EVERY: Duration = Duration::from_secs(60);
+
 /// Publishes what the store says is not published.
 pub struct Relay {
     ports: Ports,
     metrics: Arc<Metrics>,
     wakes: Wakes,
+    aside: HashMap<OrganId, Timestamp>,
+    pause: Duration,
+}
+
+/// What to wait for after a round.
+enum Wait {
+    /// Work, or this time.
+    WorkOr(Timestamp),
+    /// This time: the broker is away, so work does not help.
+    Until(Timestamp),
 }
 
 impl Relay {
     /// The relay of one gateway.
     pub fn new(ports: Ports, metrics: Arc<Metrics>, wakes: Wakes) -> Self {
-        Self { ports, metrics, wakes }
+        Self { ports, metrics, wakes, aside: HashMap::new(), pause: PAUSE_FIRST }
     }
 
     /// Runs until shutdown. A broker that is away is waited for; the wait never gives up.
-    pub async fn run(self, tasks: Tasks) -> Result<(), Fault> {
-        let mut pause = PAUSE_FIRST;
+    ///
+    /// # Errors
+    /// Only when the store has ended.
+    pub async fn run(mut self, tasks: Tasks) -> Result<(), Fault> {
+        let mut look_for_lost = self.after(LOOK_FOR_LOST_EVERY);
         while !tasks.is_stopping() {
-            let outcome = tokio::select! {
-                outcome = self.publish_all() => outcome,
+            let wait = tokio::select! {
+                wait = self.round() => wait?,
                 () = tasks.stopped() => break,
             };
-            let wait = match outcome {
-                Ok(()) => {
-                    pause = PAUSE_FIRST;
-                    None
+            if self.ports.clock.now() >= look_for_lost {
+                look_for_lost = self.after(LOOK_FOR_LOST_EVERY);
+                if self.requeue_lost().await? {
+                    continue;
                 }
-                Err(fault) if fault.place == "store" => return Err(fault),
-                Err(fault) => {
-                    tracing::warn!(%fault, pause_ms = pause.as_millis() as u64, "not published yet");
-                    let due = self.ports.clock.now().saturating_add(pause).unwrap_or(jiff::Timestamp::MAX);
-                    pause = (pause * 2).min(PAUSE_MOST);
-                    Some(due)
-                }
+            }
+            let (due, woken) = match wait {
+                Wait::WorkOr(due) => (due.min(look_for_lost), true),
+                Wait::Until(due) => (due, false),
             };
-            match wait {
-                None => tokio::select! {
-                    () = self.wakes.relay.notified() => {}
-                    () = tasks.stopped() => break,
-                },
-                Some(due) => tokio::select! {
-                    () = self.ports.clock.sleep_until(due) => {}
-                    () = tasks.stopped() => break,
-                },
+            tokio::select! {
+                () = self.wakes.relay.notified(), if woken => {}
+                () = self.ports.clock.sleep_until(due) => {}
+                () = tasks.stopped() => break,
             }
         }
         Ok(())
     }
 
-    /// Publishes until nothing is left. Receivers go in parallel, one receiver's deliveries in order.
-    async fn publish_all(&self) -> Result<(), Fault> {
+    fn after(&self, wait: Duration) -> Timestamp {
+        self.ports.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Events, then deliveries until nothing is left that can be published now. Receivers go in parallel, one
+    /// receiver's deliveries in order; a receiver with a delivery that fails while the broker is well is set aside.
+    async fn round(&mut self) -> Result<Wait, Fault> {
+        let now = self.ports.clock.now();
+        self.aside.retain(|_, until| *until > now);
         loop {
-            let waiting = self.ports.store.unpublished(BATCH).await?;
-            if waiting.is_empty() {
-                return self.send_events().await;
+            if let Err(fault) = self.send_events().await {
+                return self.broker_away(fault);
             }
-            let mut chains: BTreeMap<String, Vec<Delivery>> = BTreeMap::new();
-            for delivery in waiting {
-                chains.entry(delivery.route.receiver.to_string()).or_default().push(delivery);
+            let chains = self.next_chains().await?;
+            if chains.is_empty() {
+                self.pause = PAUSE_FIRST;
+                let first = self.aside.values().min().copied();
+                return Ok(Wait::WorkOr(first.unwrap_or(Timestamp::MAX)));
             }
-            let chains = chains.into_values().map(|chain| self.publish_chain(chain));
-            let outcomes: Vec<_> =
+            let chains = chains.into_iter().map(|(receiver, chain)| {
+                let publishing = self.publish_chain(chain);
+                async move { (receiver, publishing.await) }
+            });
+            let outcomes: Vec<(OrganId, Result<(), Fault>)> =
                 futures_util::stream::iter(chains).buffer_unordered(RECEIVERS_AT_ONCE).collect().await;
-            for outcome in outcomes {
-                outcome?;
+            for (receiver, outcome) in outcomes {
+                let Err(fault) = outcome else { continue };
+                if fault.fatal || self.ports.broker.ready().await.is_err() {
+                    return self.broker_away(fault);
+                }
+                tracing::error!(%fault, %receiver, "not published; the receiver is set aside for a moment");
+                self.aside.insert(receiver, self.after(ASIDE));
             }
-            self.send_events().await?;
         }
+    }
+
+    fn broker_away(&mut self, fault: Fault) -> Result<Wait, Fault> {
+        if fault.fatal {
+            return Err(fault);
+        }
+        tracing::warn!(%fault, pause_ms = self.pause.as_millis() as u64, "not published yet");
+        let due = self.after(self.pause);
+        self.pause = (self.pause * 2).min(PAUSE_MOST);
+        Ok(Wait::Until(due))
+    }
+
+    /// The first deliveries of receivers that are not set aside, by receiver.
+    async fn next_chains(&self) -> Result<BTreeMap<OrganId, Vec<Delivery>>, Fault> {
+        let mut limit = BATCH;
+        loop {
+            let waiting = self.ports.store.unpublished(limit).await?;
+            let all = waiting.len() < limit || limit >= LOOK_MAX;
+            let mut chains: BTreeMap<OrganId, Vec<Delivery>> = BTreeMap::new();
+            let free = waiting.into_iter().filter(|d| !self.aside.contains_key(&d.route.receiver));
+            for delivery in free.take(BATCH) {
+                chains.entry(delivery.route.receiver.clone()).or_default().push(delivery);
+            }
+            if all || !chains.is_empty() {
+                return Ok(chains);
+            }
+            limit *= 4;
+        }
+    }
+
+    /// A delivery that the broker acknowledged and that never came out of it again: the stream is gone, or its message
+    /// was put aside. It goes once more, in the next generation; `true` when there was one.
+    async fn requeue_lost(&self) -> Result<bool, Fault> {
+        let now = self.ports.clock.now();
+        let before = now.saturating_sub(LOST_AFTER).unwrap_or(Timestamp::MIN);
+        let lost = self.ports.store.not_taken_over(before, BATCH).await?;
+        for delivery in &lost {
+            tracing::error!(delivery_id = %delivery.id, "its message is lost; published again");
+            let change = Transition::Requeued { note: "its message was lost".to_owned() };
+            self.ports.store.transition(delivery.id, now, change).await?;
+        }
+        Ok(!lost.is_empty())
     }
 
     async fn publish_chain(&self, chain: Vec<Delivery>) -> Result<(), Fault> {

@@ -2,12 +2,16 @@
 //! `received`, where the directory says that the axis answers for this receiver; one 02 in our own name on `given_up`.
 //! A status packet's outcome never makes a status packet.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use jiff::Timestamp;
 use lienthong_monitoring::{Metrics, Step};
 use lienthong_schemas::edxml::{StatusCode, StatusPacket, StatusSender, StatusSubject};
+use lienthong_schemas::ids::DeliveryId;
 use lienthong_schemas::organ::OrganId;
 
 use crate::directory::{Answers, Directory};
@@ -19,6 +23,9 @@ use crate::tasks::Tasks;
 use crate::wakes::Wakes;
 
 const BATCH: usize = 32;
+/// A report that could not be made is tried again after this.
+const AGAIN_AFTER: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_secs(3600);
 
 /// How the sender hears that a delivery was given up (`notify.given_up`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +55,7 @@ pub struct Report {
     reporter: Reporter,
     metrics: Arc<Metrics>,
     wakes: Wakes,
+    passed_over: HashMap<DeliveryId, Timestamp>,
 }
 
 impl Report {
@@ -60,25 +68,52 @@ impl Report {
         metrics: Arc<Metrics>,
         wakes: Wakes,
     ) -> Self {
-        Self { ports, intake, directory, reporter, metrics, wakes }
+        Self { ports, intake, directory, reporter, metrics, wakes, passed_over: HashMap::new() }
     }
 
     /// Runs until shutdown.
-    pub async fn run(self, tasks: Tasks) -> Result<(), Fault> {
+    ///
+    /// # Errors
+    /// Only when the store has ended.
+    pub async fn run(mut self, tasks: Tasks) -> Result<(), Fault> {
         while !tasks.is_stopping() {
-            let pending = self.ports.store.pending_reports(BATCH).await?;
-            for report in &pending {
-                self.report(report).await?;
-            }
-            if !pending.is_empty() {
-                continue;
-            }
+            let due = self.report_all().await?;
             tokio::select! {
                 () = self.wakes.report.notified() => {}
+                () = self.ports.clock.sleep_until(due) => {}
                 () = tasks.stopped() => break,
             }
         }
         Ok(())
+    }
+
+    /// Reports what is pending; returns when to look again. One that cannot be made now (a full disk, a damaged
+    /// admission) is passed over and tried later, so that it does not hold up the others.
+    async fn report_all(&mut self) -> Result<Timestamp, Fault> {
+        loop {
+            let now = self.ports.clock.now();
+            let pending = self.ports.store.pending_reports(BATCH + self.passed_over.len()).await?;
+            let due = |report: &PendingReport| {
+                self.passed_over.get(&report.delivery.id).is_none_or(|at| *at <= now)
+            };
+            let pending: Vec<PendingReport> = pending.into_iter().filter(due).collect();
+            if pending.is_empty() {
+                let idle = now.saturating_add(IDLE).unwrap_or(Timestamp::MAX);
+                return Ok(self.passed_over.values().min().map_or(idle, |at| *at));
+            }
+            for report in pending {
+                let id = report.delivery.id;
+                match self.report(&report).await {
+                    Ok(()) => drop(self.passed_over.remove(&id)),
+                    Err(fault) if fault.fatal => return Err(fault),
+                    Err(fault) => {
+                        tracing::error!(delivery_id = %id, %fault, "the sender cannot be told now");
+                        let again = now.saturating_add(AGAIN_AFTER).unwrap_or(Timestamp::MAX);
+                        self.passed_over.insert(id, again);
+                    }
+                }
+            }
+        }
     }
 
     async fn report(&self, pending: &PendingReport) -> Result<(), Fault> {
@@ -91,6 +126,7 @@ impl Report {
         }
         let now = self.ports.clock.now();
         self.ports.store.transition(delivery.id, now, Transition::Reported).await?;
+        self.wakes.relay.notify_one();
         drop(timer);
         Ok(())
     }

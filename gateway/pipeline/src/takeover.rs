@@ -66,7 +66,7 @@ impl Takeover {
         };
         match self.hand_off(message).await {
             Ok(()) => ignore_broker(taken.ack().await),
-            Err(fault) if fault.place == "store" => Err(fault),
+            Err(fault) if fault.fatal => Err(fault),
             Err(fault) => {
                 tracing::warn!(%fault, "not taken over yet");
                 ignore_broker(taken.again(AGAIN_AFTER).await)
@@ -75,16 +75,20 @@ impl Takeover {
     }
 
     async fn hand_off(&self, message: DeliveryMessage) -> Result<(), Fault> {
-        let digest = message.delivery.digest;
+        let (id, digest) = (message.delivery.id, message.delivery.digest);
+        let ours = self.ports.store.delivery(id).await?;
+        if ours.is_some_and(|delivery| delivery.state.is_final()) {
+            return Ok(());
+        }
         if self.ports.spool.blob(digest).await?.is_none() {
             self.fetch(&message).await?;
         }
-        let id = message.delivery.id;
         let outcome = self.ports.store.hand_off(message.delivery).await?;
         crash_point("after-hand-off");
         tracing::debug!(delivery_id = %id, ?outcome, "taken over");
         if outcome == HandOff::Taken {
             self.wakes.dispatch.notify_one();
+            self.wakes.relay.notify_one();
         }
         Ok(())
     }

@@ -103,7 +103,7 @@ async fn a_packet_that_cannot_be_read_is_not_the_receivers_fault() {
     consignment.packet.pop();
     consignment.delivery.bytes = consignment.packet.metadata().expect("a folder").len();
     let failure = adapter(at(&peer)).deliver(&consignment).await.expect_err("a folder is no packet");
-    is(&failure, FailureClass::Packet, "blob_unreadable");
+    is(&failure, FailureClass::OursToFix, "blob_unreadable");
     assert!(peer.seen().is_empty());
 }
 

@@ -1,0 +1,109 @@
+//! Step settle: an outcome is written before anything else is done with it, and what depends on it is told. Who is
+//! settled how is decided in `dispatch`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lienthong_monitoring::Metrics;
+use lienthong_schemas::ids::{DeliveryId, DocumentId};
+
+use crate::ports::{Fault, Ports, Transition};
+use crate::record::{Delivery, State};
+use crate::relay::INLINE_BYTES_MAX;
+use crate::wakes::Wakes;
+
+/// Notes for the spool that are kept until it takes them; more than these are left to a rebuild, which may then repeat
+/// an attempt with the same ids (design.md B2).
+const NOTES_MAX: usize = 10_000;
+
+#[derive(Clone, Copy)]
+struct Note {
+    document: DocumentId,
+    delivery: DeliveryId,
+    state: State,
+}
+
+/// Writes outcomes.
+pub(crate) struct Settle {
+    ports: Ports,
+    metrics: Arc<Metrics>,
+    wakes: Wakes,
+    notes: Mutex<Vec<Note>>,
+}
+
+impl Settle {
+    pub(crate) fn new(ports: Ports, metrics: Arc<Metrics>, wakes: Wakes) -> Self {
+        Self { ports, metrics, wakes, notes: Mutex::default() }
+    }
+
+    /// The delivery is over.
+    pub(crate) async fn finish(&self, delivery: &Delivery, state: State, note: String) -> Result<(), Fault> {
+        let change = Transition::Settled { state, note };
+        let done = self.ports.store.transition(delivery.id, self.ports.clock.now(), change).await?;
+        if done.is_some() {
+            self.metrics.settled.of(state.as_str()).inc();
+            self.note(Note { document: delivery.document, delivery: delivery.id, state }).await;
+            self.wakes.report.notify_one();
+            self.remove_blob_after(delivery).await?;
+        }
+        self.wakes.relay.notify_one();
+        Ok(())
+    }
+
+    /// The delivery is held for the operator.
+    pub(crate) async fn park(&self, delivery: &Delivery, note: String) -> Result<(), Fault> {
+        tracing::error!(delivery_id = %delivery.id, receiver = %delivery.route.receiver, note, "parked");
+        let change = Transition::Settled { state: State::Parked, note };
+        let done = self.ports.store.transition(delivery.id, self.ports.clock.now(), change).await?;
+        if done.is_some() {
+            self.metrics.parked.inc();
+        }
+        self.wakes.relay.notify_one();
+        Ok(())
+    }
+
+    /// The delivery is too old; its sender is told.
+    pub(crate) async fn give_up(&self, delivery: &Delivery, note: String) -> Result<(), Fault> {
+        tracing::error!(delivery_id = %delivery.id, receiver = %delivery.route.receiver, "given up");
+        self.metrics.given_up.inc();
+        self.finish(delivery, State::GivenUp, note).await
+    }
+
+    /// Tries once more to write what the spool did not take.
+    pub(crate) async fn write_notes(&self) {
+        let waiting = std::mem::take(&mut *self.locked());
+        for note in waiting {
+            self.note(note).await;
+        }
+    }
+
+    /// The store has the outcome already; the note is for a rebuild of the store, so a full disk must not stop
+    /// deliveries because of it.
+    async fn note(&self, note: Note) {
+        if let Err(fault) = self.ports.spool.settled(note.document, note.delivery, note.state).await {
+            tracing::error!(delivery_id = %note.delivery, %fault, "the settled note is not on disk yet");
+            let mut notes = self.locked();
+            if notes.len() < NOTES_MAX {
+                notes.push(note);
+            }
+        }
+    }
+
+    /// A large packet leaves the Object Store with its last delivery, or the broker's disk would only fill. A later
+    /// requeue puts it there again from the spool.
+    async fn remove_blob_after(&self, delivery: &Delivery) -> Result<(), Fault> {
+        if delivery.bytes <= INLINE_BYTES_MAX {
+            return Ok(());
+        }
+        let all = self.ports.store.deliveries_of(delivery.document).await?;
+        if all.iter().all(|delivery| delivery.state.is_final())
+            && let Err(fault) = self.ports.broker.remove_blob(delivery.digest).await
+        {
+            tracing::warn!(%fault, digest = %delivery.digest, "a blob stays in the broker until its age limit");
+        }
+        Ok(())
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, Vec<Note>> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
