@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lienthong_monitoring::{Metrics, Step};
+use lienthong_schemas::ids::DeliveryId;
 use lienthong_schemas::organ::ReceiverToken;
 use rand::Rng;
 use tokio::task::JoinSet;
@@ -14,7 +15,7 @@ use tracing::Instrument;
 
 use crate::crash::crash_point;
 use crate::ports::{Adapter, Consignment, DeliveryFailure, FailureClass, Fault, Handover, Ports, Transition};
-use crate::queue::{Next, Queue};
+use crate::queue::{Next, PARK_AFTER, Queue, Standing};
 use crate::record::{Delivery, Lane, State};
 use crate::tasks::Tasks;
 use crate::wakes::Wakes;
@@ -48,9 +49,27 @@ const IDLE: Duration = Duration::from_secs(3600);
 
 #[derive(Default)]
 struct Receiver {
-    busy: Option<Lane>,
+    busy: bool,
     paused_until: Option<Timestamp>,
     failures: u32,
+    standing: Standing,
+    probe: Option<Probe>,
+}
+
+/// Another delivery was tried in place of a stuck one, which has its turn after it.
+struct Probe {
+    stuck: DeliveryId,
+    passed: bool,
+}
+
+/// What an attempt showed of its receiver.
+enum Shown {
+    /// It took or judged the packet.
+    Fair,
+    /// Nothing: the packet failed, not the receiver.
+    Nothing,
+    /// It is paused.
+    Trouble { standing: Standing, pause: Duration },
 }
 
 struct Attempt {
@@ -105,17 +124,12 @@ impl Dispatch {
         let waiting = self.ports.store.receivers(self.adapter.kind()).await?;
         let known: HashSet<&ReceiverToken> = waiting.iter().collect();
         self.receivers.retain(|token, receiver| {
-            receiver.busy.is_some() || receiver.paused_until.is_some_and(|t| t > now) || known.contains(token)
+            receiver.busy || receiver.paused_until.is_some_and(|t| t > now) || known.contains(token)
         });
         let paused = self.receivers.values().filter(|r| r.paused_until.is_some_and(|t| t > now)).count();
         self.metrics.receivers_paused.of(self.adapter.kind().as_str()).set(paused as u64);
         for token in waiting {
-            let receiver = self.receivers.entry(token.clone()).or_default();
-            if receiver.busy.is_some() {
-                continue;
-            }
-            if let Some(until) = receiver.paused_until.filter(|until| *until > now) {
-                look_again = look_again.min(until);
+            if self.receivers.entry(token.clone()).or_default().busy {
                 continue;
             }
             if let Some(due) = self.start(token, now).await? {
@@ -128,13 +142,20 @@ impl Dispatch {
     /// Takes one receiver's next steps until an attempt runs or there is nothing to do before the time returned.
     async fn start(&mut self, token: ReceiverToken, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
         loop {
-            let lanes = self.free_lanes();
+            let receiver = self.receivers.entry(token.clone()).or_default();
+            let paused_until = receiver.paused_until.filter(|until| *until > now);
             let queue = Queue {
                 store: &*self.ports.store,
                 adapter: self.adapter.kind(),
                 give_up_after: self.policy.give_up_after,
+                standing: receiver.standing,
+                probed_for: receiver.probe.as_ref().map(|probe| probe.stuck),
             };
-            match queue.next(&token, lanes, now).await? {
+            let next = match paused_until {
+                Some(until) => queue.next_while_paused(&token, until, now).await?,
+                None => queue.next(&token, self.free_lanes(), now).await?,
+            };
+            match next {
                 Next::Attempt(delivery) => {
                     self.attempt(token, *delivery, None).await?;
                     return Ok(None);
@@ -170,7 +191,7 @@ impl Dispatch {
         delivery: Delivery,
         stuck: Option<Delivery>,
     ) -> Result<(), Fault> {
-        self.receivers.entry(receiver.clone()).or_default().busy = Some(delivery.lane);
+        self.receivers.entry(receiver.clone()).or_default().busy = true;
         if delivery.attempts > 0 {
             self.metrics.retries.of(self.adapter.kind().as_str()).inc();
         }
@@ -196,29 +217,39 @@ impl Dispatch {
     ) -> Result<(), Fault> {
         let attempt = ended.map_err(|panic| Fault::new("dispatch", panic))??;
         let timer = self.metrics.timer(Step::Settle);
-        let receiver = attempt.receiver.clone();
-        let pause = match &attempt.outcome {
+        let receiver = self.receivers.entry(attempt.receiver.clone()).or_default();
+        receiver.busy = false;
+        let probe = receiver.probe.take_if(|probe| probe.stuck == attempt.delivery.id);
+        let shown = match &attempt.outcome {
             Ok(handover) => self.settle(&attempt, handover).await?,
-            Err(failure) => self.failed(&attempt, failure).await?,
+            Err(failure) => self.failed(&attempt, failure, probe.is_some_and(|probe| probe.passed)).await?,
         };
         drop(timer);
         self.wakes.relay.notify_one();
-        let now = self.ports.clock.now();
-        let state = self.receivers.entry(receiver).or_default();
-        state.busy = None;
-        match pause {
-            Some(pause) => {
-                state.failures = state.failures.saturating_add(1);
-                state.paused_until = now.saturating_add(pause).ok();
-            }
-            None if attempt.outcome.is_ok() => *state = Receiver::default(),
-            None => {}
-        }
+        self.learn(attempt, &shown);
         Ok(())
     }
 
+    fn learn(&mut self, attempt: Attempt, shown: &Shown) {
+        let now = self.ports.clock.now();
+        let receiver = self.receivers.entry(attempt.receiver).or_default();
+        match *shown {
+            Shown::Fair => (receiver.failures, receiver.standing) = (0, Standing::Fair),
+            Shown::Nothing => {}
+            Shown::Trouble { standing, pause } => {
+                receiver.failures = receiver.failures.saturating_add(1);
+                receiver.paused_until = now.saturating_add(pause).ok();
+                receiver.standing = standing;
+            }
+        }
+        let tells = attempt.outcome.is_ok() || matches!(shown, Shown::Trouble { .. });
+        if let Some(stuck) = attempt.stuck.filter(|_| tells) {
+            receiver.probe = Some(Probe { stuck: stuck.id, passed: attempt.outcome.is_ok() });
+        }
+    }
+
     /// Step settle: the outcome is written before anything else is done with this receiver.
-    async fn settle(&self, attempt: &Attempt, handover: &Handover) -> Result<Option<Duration>, Fault> {
+    async fn settle(&self, attempt: &Attempt, handover: &Handover) -> Result<Shown, Fault> {
         crash_point("after-receiver-2xx");
         self.finish(&attempt.delivery, handover.state, handover.note.clone()).await?;
         crash_point("after-settle");
@@ -227,13 +258,16 @@ impl Dispatch {
             delivery_id = %attempt.delivery.id, document_id = %attempt.delivery.document,
             receiver = %attempt.delivery.route.receiver, state = handover.state.as_str(), "delivered",
         );
-        if let Some(stuck) = &attempt.stuck {
-            self.park(stuck, "fails alone while other traffic passes".to_owned()).await?;
-        }
-        Ok(None)
+        Ok(Shown::Fair)
     }
 
-    async fn failed(&self, attempt: &Attempt, failure: &DeliveryFailure) -> Result<Option<Duration>, Fault> {
+    /// What follows from a failure. `others_pass`: since its last failure another one was taken in its place.
+    async fn failed(
+        &self,
+        attempt: &Attempt,
+        failure: &DeliveryFailure,
+        others_pass: bool,
+    ) -> Result<Shown, Fault> {
         let delivery = &attempt.delivery;
         let labels = (self.adapter.kind().as_str(), failure.class.as_str());
         self.metrics.failed.of(labels.0, labels.1).inc();
@@ -241,35 +275,53 @@ impl Dispatch {
             delivery_id = %delivery.id, document_id = %delivery.document, receiver = %delivery.route.receiver,
             class = failure.class.as_str(), code = failure.code, note = failure.note, "attempt failed",
         );
-        let note = failure.to_string();
-        match failure.class {
+        let standing = match failure.class {
             FailureClass::Permanent => {
-                self.finish(delivery, State::Refused, note).await?;
-                return Ok(None);
+                self.finish(delivery, State::Refused, failure.to_string()).await?;
+                return Ok(Shown::Fair);
             }
             FailureClass::Packet => {
-                self.park(delivery, note).await?;
-                return Ok(None);
+                self.park(delivery, failure.to_string()).await?;
+                return Ok(Shown::Nothing);
             }
-            FailureClass::OursToFix | FailureClass::Receiver | FailureClass::Document => {}
-        }
-        // A probe that fails too shows that the receiver is in trouble, not the document.
-        let document = failure.class == FailureClass::Document && attempt.stuck.is_none();
-        let failures = if document {
-            delivery.document_failures + 1
-        } else {
-            self.receivers.get(&attempt.receiver).map_or(1, |receiver| receiver.failures + 1)
+            // A probe that fails too shows that the receiver is in trouble, not the document.
+            FailureClass::Document if attempt.stuck.is_none() => {
+                self.try_again(delivery, failure, delivery.document_failures + 1, true).await?;
+                if others_pass && delivery.document_failures + 1 >= PARK_AFTER {
+                    self.park(delivery, "fails alone while other traffic passes".to_owned()).await?;
+                }
+                return Ok(Shown::Nothing);
+            }
+            FailureClass::Document | FailureClass::Receiver => Standing::Failing,
+            FailureClass::OursToFix => {
+                let receiver = &delivery.route.receiver;
+                tracing::error!(%receiver, code = failure.code, "ours to fix: receiver paused");
+                Standing::OursToFix
+            }
         };
+        let failures = self.receivers.get(&attempt.receiver).map_or(1, |receiver| receiver.failures + 1);
+        let pause = self.try_again(delivery, failure, failures, false).await?;
+        Ok(Shown::Trouble { standing, pause })
+    }
+
+    /// Writes a failed attempt down and returns the pause after it.
+    async fn try_again(
+        &self,
+        delivery: &Delivery,
+        failure: &DeliveryFailure,
+        failures: u32,
+        document_fault: bool,
+    ) -> Result<Duration, Fault> {
         let pause = self.policy.pause(failures, failure.retry_after);
         let now = self.ports.clock.now();
-        let due = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
-        let ours_to_fix = failure.class == FailureClass::OursToFix;
-        if ours_to_fix {
-            tracing::error!(receiver = %delivery.route.receiver, code = failure.code, "ours to fix: receiver paused");
-        }
-        let change = Transition::AttemptFailed { due, document_fault: document, ours_to_fix, note };
+        let change = Transition::AttemptFailed {
+            due: now.saturating_add(pause).unwrap_or(Timestamp::MAX),
+            document_fault,
+            ours_to_fix: failure.class == FailureClass::OursToFix,
+            note: failure.to_string(),
+        };
         self.ports.store.transition(delivery.id, now, change).await?;
-        Ok((!document).then_some(pause))
+        Ok(pause)
     }
 
     async fn give_up(&self, delivery: &Delivery) -> Result<(), Fault> {
@@ -283,6 +335,7 @@ impl Dispatch {
         self.metrics.parked.inc();
         let change = Transition::Settled { state: State::Parked, note };
         self.ports.store.transition(delivery.id, self.ports.clock.now(), change).await?;
+        self.wakes.relay.notify_one();
         Ok(())
     }
 
@@ -292,6 +345,7 @@ impl Dispatch {
         if done.is_some() {
             self.metrics.settled.of(state.as_str()).inc();
             self.ports.spool.settled(delivery.document, delivery.id, state).await?;
+            self.wakes.relay.notify_one();
             self.wakes.report.notify_one();
         }
         Ok(())

@@ -2,17 +2,32 @@
 //! or refer to a DocumentId never overtake each other; a document that fails alone is told from a receiver that fails.
 
 use jiff::Timestamp;
+use lienthong_schemas::ids::DeliveryId;
 use lienthong_schemas::organ::ReceiverToken;
 
 use crate::ports::{Fault, OutboxStore};
 use crate::record::{AdapterKind, Delivery, Lane, State};
 
-/// Failures of one document in a row before another one is tried in its place.
+/// Failures of one document in a row with which it is parked, when others pass meanwhile.
 pub const PARK_AFTER: u32 = 3;
 
+/// After so many, another one is tried in its place before its last chance, to learn whether others pass.
+const PROBE_AFTER: u32 = PARK_AFTER - 1;
 const PROBE_WITHIN: usize = 16;
 /// A chain of referring packets is followed this far; orders fall with each step, so it would end anyway.
 const KIN_STEPS: usize = 64;
+
+/// What the last attempts have shown of a receiver, whichever delivery they were for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It took or judged the last one, or was not tried since this process began.
+    #[default]
+    Fair,
+    /// It is in trouble.
+    Failing,
+    /// We are, with it: nothing is given up by time while this holds.
+    OursToFix,
+}
 
 /// What to do next for one receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +38,7 @@ pub enum Next {
     Probe {
         /// The one to try.
         delivery: Box<Delivery>,
-        /// The head that failed [`PARK_AFTER`] times.
+        /// The one that has failed again and again.
         stuck: Box<Delivery>,
     },
     /// Refers to a parked one: park it too.
@@ -49,6 +64,10 @@ pub struct Queue<'a> {
     pub adapter: AdapterKind,
     /// Given up when older than this.
     pub give_up_after: std::time::Duration,
+    /// What is known of the receiver.
+    pub standing: Standing,
+    /// The stuck delivery in whose place another one has just been tried: it has its turn.
+    pub probed_for: Option<DeliveryId>,
 }
 
 impl Queue<'_> {
@@ -70,42 +89,76 @@ impl Queue<'_> {
         Ok(wait.map_or(Next::Idle, Next::Wait))
     }
 
+    /// The next step for a receiver that is paused `until` then: only what is too old goes.
+    pub async fn next_while_paused(
+        &self,
+        receiver: &ReceiverToken,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Next, Fault> {
+        let mut wait = until;
+        for lane in Lane::ALL {
+            let heads = self.store.heads(self.adapter, receiver, lane, 1).await?;
+            let Some(head) = heads.into_iter().next() else { continue };
+            match self.over_at(&head) {
+                Some(over) if over <= now => return Ok(Next::GiveUp(Box::new(head))),
+                Some(over) => wait = wait.min(over),
+                None => {}
+            }
+        }
+        Ok(Next::Wait(wait))
+    }
+
     async fn next_in(&self, receiver: &ReceiverToken, lane: Lane, now: Timestamp) -> Result<Next, Fault> {
         let heads = self.store.heads(self.adapter, receiver, lane, 1).await?;
         let Some(head) = heads.into_iter().next() else { return Ok(Next::Idle) };
-        let expiry = self.expiry(&head);
-        if expiry.is_some_and(|at| at <= now) {
-            return Ok(Next::GiveUp(Box::new(head)));
+        if let Some(step) = self.not_now(&head, now) {
+            return Ok(step);
         }
-        if head.due > now {
-            return Ok(Next::Wait(expiry.map_or(head.due, |at| at.min(head.due))));
+        // The head, or what has to go before it, which may be of the other lane.
+        let delivery = match self.after_kin(receiver, head, now).await? {
+            Next::Attempt(delivery) => delivery,
+            step => return Ok(step),
+        };
+        let stuck = delivery.document_failures >= PROBE_AFTER && self.probed_for != Some(delivery.id);
+        if stuck && let Some(probe) = self.unrelated(receiver, &delivery, now).await? {
+            return Ok(Next::Probe { delivery: Box::new(probe), stuck: delivery });
         }
-        if head.document_failures >= PARK_AFTER
-            && let Some(delivery) = self.unrelated(receiver, lane, &head).await?
-        {
-            return Ok(Next::Probe { delivery: Box::new(delivery), stuck: Box::new(head) });
-        }
-        self.after_kin(receiver, head, now).await
+        Ok(Next::Attempt(delivery))
     }
 
-    /// When a delivery is given up; never while the fault is ours.
-    fn expiry(&self, delivery: &Delivery) -> Option<Timestamp> {
+    /// When a delivery is given up. Age alone is no reason: only what was tried and failed by its own or its receiver's
+    /// doing is undeliverable, so that nobody hears "refused" because this gateway stood still, or its settings were wrong.
+    fn over_at(&self, delivery: &Delivery) -> Option<Timestamp> {
+        let failing = match self.standing {
+            Standing::Fair => delivery.document_failures > 0,
+            Standing::Failing => true,
+            Standing::OursToFix => false,
+        };
         let at = delivery.accepted_at.saturating_add(self.give_up_after).unwrap_or(Timestamp::MAX);
-        (!delivery.ours_to_fix).then_some(at)
+        (failing && !delivery.ours_to_fix).then_some(at)
     }
 
+    fn not_now(&self, delivery: &Delivery, now: Timestamp) -> Option<Next> {
+        let over = self.over_at(delivery);
+        if over.is_some_and(|at| at <= now) {
+            return Some(Next::GiveUp(Box::new(delivery.clone())));
+        }
+        let due = delivery.due;
+        (due > now).then(|| Next::Wait(over.map_or(due, |at| at.min(due))))
+    }
+
+    /// One that may go although `stuck` does not.
     async fn unrelated(
         &self,
         receiver: &ReceiverToken,
-        lane: Lane,
         stuck: &Delivery,
+        now: Timestamp,
     ) -> Result<Option<Delivery>, Fault> {
-        let behind = self.store.heads(self.adapter, receiver, lane, PROBE_WITHIN).await?;
-        for delivery in behind.into_iter().skip(1) {
-            if delivery.correlations.iter().any(|key| stuck.correlations.contains(key)) {
-                continue;
-            }
-            if self.earlier_kin(receiver, &delivery).await?.is_none() {
+        let waiting = self.store.heads(self.adapter, receiver, stuck.lane, PROBE_WITHIN).await?;
+        for delivery in waiting.into_iter().filter(|delivery| delivery.id != stuck.id) {
+            let related = delivery.correlations.iter().any(|key| stuck.correlations.contains(key));
+            if !related && delivery.due <= now && self.earlier_kin(receiver, &delivery).await?.is_none() {
                 return Ok(Some(delivery));
             }
         }
@@ -129,8 +182,8 @@ impl Queue<'_> {
             if !earlier.handed_off {
                 return Ok(Next::Idle);
             }
-            if earlier.due > now {
-                return Ok(Next::Wait(earlier.due));
+            if let Some(step) = self.not_now(&earlier, now) {
+                return Ok(step);
             }
             delivery = earlier;
         }
