@@ -3,6 +3,7 @@
 //! A status packet's outcome never makes a status packet.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use crate::tasks::Tasks;
 use crate::wakes::Wakes;
 
 const BATCH: usize = 32;
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// How the sender hears that a delivery was given up (`notify.given_up`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,18 +69,36 @@ impl Report {
     pub async fn run(self, tasks: Tasks) -> Result<(), Fault> {
         while !tasks.is_stopping() {
             let pending = self.ports.store.pending_reports(BATCH).await?;
+            let mut failed = false;
             for report in &pending {
-                self.report(report).await?;
+                failed |= !self.reported(report).await?;
             }
-            if !pending.is_empty() {
-                continue;
-            }
-            tokio::select! {
-                () = self.wakes.report.notified() => {}
-                () = tasks.stopped() => break,
+            if failed {
+                let due = self.ports.clock.now().saturating_add(RETRY_AFTER).unwrap_or(jiff::Timestamp::MAX);
+                tokio::select! {
+                    () = self.ports.clock.sleep_until(due) => {}
+                    () = tasks.stopped() => break,
+                }
+            } else if pending.is_empty() {
+                tokio::select! {
+                    () = self.wakes.report.notified() => {}
+                    () = tasks.stopped() => break,
+                }
             }
         }
         Ok(())
+    }
+
+    /// `false` when it has to be tried again: a full disk or one unreadable file must not end the gateway.
+    async fn reported(&self, pending: &PendingReport) -> Result<bool, Fault> {
+        match self.report(pending).await {
+            Ok(()) => Ok(true),
+            Err(fault) if fault.place == "store" => Err(fault),
+            Err(fault) => {
+                tracing::error!(delivery_id = %pending.delivery.id, %fault, "sender not told yet");
+                Ok(false)
+            }
+        }
     }
 
     async fn report(&self, pending: &PendingReport) -> Result<(), Fault> {
@@ -91,6 +111,7 @@ impl Report {
         }
         let now = self.ports.clock.now();
         self.ports.store.transition(delivery.id, now, Transition::Reported).await?;
+        self.wakes.relay.notify_one();
         drop(timer);
         Ok(())
     }
