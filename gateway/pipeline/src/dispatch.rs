@@ -87,7 +87,7 @@ pub struct Dispatch {
     metrics: Arc<Metrics>,
     wakes: Wakes,
     receivers: HashMap<ReceiverToken, Receiver>,
-    attempts: JoinSet<Result<Attempt, Fault>>,
+    attempts: JoinSet<Attempt>,
 }
 
 impl Dispatch {
@@ -203,19 +203,16 @@ impl Dispatch {
         let (ports, adapter, metrics) = (self.ports.clone(), self.adapter.clone(), self.metrics.clone());
         let work = async move {
             let timer = metrics.timer(Step::Deliver);
-            let outcome = try_once(&ports, &*adapter, &delivery).await?;
+            let outcome = try_once(&ports, &*adapter, &delivery).await;
             drop(timer);
-            Ok(Attempt { receiver, delivery, stuck, outcome })
+            Attempt { receiver, delivery, stuck, outcome }
         };
         self.attempts.spawn(work.instrument(span));
         Ok(())
     }
 
-    async fn ended(
-        &mut self,
-        ended: Result<Result<Attempt, Fault>, tokio::task::JoinError>,
-    ) -> Result<(), Fault> {
-        let attempt = ended.map_err(|panic| Fault::new("dispatch", panic))??;
+    async fn ended(&mut self, ended: Result<Attempt, tokio::task::JoinError>) -> Result<(), Fault> {
+        let attempt = ended.map_err(|panic| Fault::new("dispatch", panic))?;
         let timer = self.metrics.timer(Step::Settle);
         let receiver = self.receivers.entry(attempt.receiver.clone()).or_default();
         receiver.busy = false;
@@ -356,12 +353,18 @@ async fn try_once(
     ports: &Ports,
     adapter: &dyn Adapter,
     delivery: &Delivery,
-) -> Result<Result<Handover, DeliveryFailure>, Fault> {
-    let Some(packet) = ports.spool.blob(delivery.digest).await? else {
-        let note = format!("blob {} is gone from the spool", delivery.digest);
-        let (class, code) = (FailureClass::Packet, "blob_missing".to_owned());
-        return Ok(Err(DeliveryFailure { class, code, note, retry_after: None }));
+) -> Result<Handover, DeliveryFailure> {
+    let failed =
+        |class, code: &str, note| DeliveryFailure { class, code: code.to_owned(), note, retry_after: None };
+    let packet = match ports.spool.blob(delivery.digest).await {
+        Ok(Some(packet)) => packet,
+        Ok(None) => {
+            let note = format!("blob {} is gone from the spool", delivery.digest);
+            return Err(failed(FailureClass::Packet, "blob_missing", note));
+        }
+        // Too many open files, a disk that hangs: it may pass, and is no reason to end the gateway.
+        Err(fault) => return Err(failed(FailureClass::OursToFix, "spool", fault.to_string())),
     };
     let consignment = Consignment { delivery: delivery.clone(), packet, at: ports.clock.now() };
-    Ok(adapter.deliver(&consignment).await)
+    adapter.deliver(&consignment).await
 }
