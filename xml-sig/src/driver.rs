@@ -102,7 +102,8 @@ impl<'i> Drive<'i> {
         self.read_markup(Markup::Instruction)?;
         let declaration = utf8(&self.buffer, offset)?;
         let inside = between(declaration, "<?xml", "?>");
-        let checked = inside.ok_or(XmlFault::Declaration).and_then(check_declaration);
+        let checked =
+            inside.ok_or(XmlFault::Declaration).and_then(|inside| check_declaration(inside, &self.limits));
         checked.map_err(|fault| XmlError { fault, offset }.into())
     }
 
@@ -133,7 +134,7 @@ impl<'i> Drive<'i> {
             Some(inside) => (inside, true),
             None => (written, false),
         };
-        let qname = self.split.split(inside, self.limits.attributes).map_err(at)?;
+        let qname = self.split.split(inside, &self.limits).map_err(at)?;
         self.scope.open(qname).map_err(at)?;
         self.place = Place::Inside;
         bind(&mut self.scope, &self.split, inside).map_err(at)?;
@@ -207,6 +208,9 @@ impl<'i> Drive<'i> {
         let inside = between(instruction, "<?", "?>").ok_or(XmlFault::Instruction).map_err(at)?;
         let target_len = inside.bytes().position(is_space).unwrap_or(inside.len());
         let (target, data) = inside.split_at(target_len);
+        if target.len() > self.limits.name_bytes {
+            return Err(at(XmlFault::Limit("name_bytes")));
+        }
         if target.eq_ignore_ascii_case("xml") {
             return Err(at(XmlFault::Declaration));
         }
@@ -369,12 +373,12 @@ fn refused(refusal: Refusal, offset: u64) -> ReadError {
 }
 
 /// Productions 23-32 and 80, version 1.0 and UTF-8 only; `inside` is what stands between `<?xml` and `?>`.
-fn check_declaration(inside: &str) -> Result<(), XmlFault> {
+fn check_declaration(inside: &str, limits: &Limits) -> Result<(), XmlFault> {
     let mut split = Split::default();
     if !inside.starts_with(SPACE) {
         return Err(XmlFault::Declaration);
     }
-    split.split(inside, 3).map_err(|_| XmlFault::Declaration)?;
+    split.split(inside, limits).map_err(|_| XmlFault::Declaration)?;
     let mut last = 0;
     for (name, value) in split.attributes(inside) {
         let place = match name {
