@@ -85,9 +85,7 @@ impl Relay {
     async fn publish_all(&self) -> Result<(), Fault> {
         loop {
             let waiting = self.ports.store.unpublished(BATCH).await?;
-            if waiting.is_empty() {
-                return self.send_events().await;
-            }
+            let had_deliveries = !waiting.is_empty();
             let mut chains: BTreeMap<String, Vec<Delivery>> = BTreeMap::new();
             for delivery in waiting {
                 chains.entry(delivery.route.receiver.to_string()).or_default().push(delivery);
@@ -98,7 +96,11 @@ impl Relay {
             for outcome in outcomes {
                 outcome?;
             }
-            self.send_events().await?;
+            // One batch a turn: each document makes events, and while many come in there is always another one.
+            let had_events = self.send_events().await?;
+            if !had_deliveries && !had_events {
+                return Ok(());
+            }
         }
     }
 
@@ -160,23 +162,22 @@ impl Relay {
         Ok(())
     }
 
-    async fn send_events(&self) -> Result<(), Fault> {
-        loop {
-            let events = self.ports.store.unsent_events(BATCH).await?;
-            if events.is_empty() {
-                return Ok(());
-            }
-            let mut sent = Vec::with_capacity(events.len());
-            let mut outcome = Ok(());
-            for (number, event) in events {
-                outcome = self.ports.broker.publish_event(&event).await;
-                if outcome.is_err() {
-                    break;
-                }
-                sent.push(number);
-            }
-            self.ports.store.events_sent(sent).await?;
-            outcome?;
+    /// Sends the oldest events, one batch; `false` when there was none.
+    async fn send_events(&self) -> Result<bool, Fault> {
+        let events = self.ports.store.unsent_events(BATCH).await?;
+        if events.is_empty() {
+            return Ok(false);
         }
+        let mut sent = Vec::with_capacity(events.len());
+        let mut outcome = Ok(());
+        for (number, event) in events {
+            outcome = self.ports.broker.publish_event(&event).await;
+            if outcome.is_err() {
+                break;
+            }
+            sent.push(number);
+        }
+        self.ports.store.events_sent(sent).await?;
+        outcome.map(|()| true)
     }
 }

@@ -7,4 +7,5 @@ mod outages;
 mod reports;
 mod restarts;
 mod routes;
+mod turns;
 mod world;
