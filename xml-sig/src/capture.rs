@@ -3,8 +3,8 @@
 
 use crate::algorithms::DS;
 use crate::c14n::{Canonical, Inherited, Method};
-use crate::error::ReadError;
-use crate::events::{End, Open, Place, TextForm};
+use crate::events::{End, Open, TextForm};
+use crate::key_info::{KeyInfo, only_attribute, out_of_place};
 use crate::limits::Limits;
 use crate::octets::Bounded;
 use crate::verdict::{Invalid, Objection, Unusable};
@@ -32,7 +32,7 @@ pub(crate) struct Capture {
     last: Section,
     within: Option<Section>,
     value: Option<usize>,
-    x509_data: bool,
+    key_info: KeyInfo,
     inherited: Vec<Inherited>,
     canonical: [Option<Canonical<Bounded>>; 2],
     comments: bool,
@@ -65,13 +65,13 @@ impl Capture {
             last: Section::Begin,
             within: None,
             value: None,
-            x509_data: false,
+            key_info: KeyInfo::default(),
             inherited,
             canonical: [canonical(Method::Inclusive), canonical(Method::Exclusive)],
             comments: false,
             signature_value: String::new(),
             certificates: Vec::new(),
-            objection: None,
+            objection: only_attribute(&open.tag, "Id").err(),
         }
     }
 
@@ -113,16 +113,17 @@ impl Capture {
         let level = open.tag.depth - self.depth;
         if level == 1 {
             self.section(open);
+            if self.is_over() {
+                return;
+            }
         }
         let is_value = match self.within {
             Some(Section::SignedInfo) => name.is(DS, "DigestValue"),
             Some(Section::SignatureValue) => level == 1,
-            Some(Section::KeyInfo) => {
-                if level == 2 {
-                    self.x509_data = name.is(DS, "X509Data");
-                }
-                level == 3 && self.x509_data && name.is(DS, "X509Certificate")
-            }
+            Some(Section::KeyInfo) => match self.key_info.start(&open.tag) {
+                Ok(certificate) => certificate,
+                Err(objection) => return self.object(objection),
+            },
             _ => false,
         };
         if is_value {
@@ -163,7 +164,8 @@ impl Capture {
                     certificate.push_str(chunk);
                 }
             }
-            None if chunk.bytes().any(|b| !crate::chars::is_space(b)) => {
+            Some(Section::KeyInfo) if self.key_info.takes_text() => {}
+            _ if chunk.bytes().any(|b| !crate::chars::is_space(b)) => {
                 self.object(Objection::structure("text between the parts of the Signature"));
             }
             _ => {}
@@ -184,6 +186,9 @@ impl Capture {
                 canonical.end(end);
             }
         }
+        if self.within == Some(Section::KeyInfo) {
+            self.key_info.end();
+        }
         if end.depth == self.depth + 1 {
             self.within = None;
         }
@@ -197,17 +202,9 @@ impl Capture {
         self.comments |= self.within == Some(Section::SignedInfo);
     }
 
-    /// A processing instruction inside it.
-    pub(crate) fn instruction(&mut self, target: &str, data: &str) -> Result<(), ReadError> {
-        if self.value.is_some() {
-            self.object(Objection::structure("a processing instruction inside a value"));
-        }
-        if self.within == Some(Section::SignedInfo) && !self.is_over() {
-            for canonical in self.canonical.iter_mut().flatten() {
-                canonical.instruction(target, data, Place::Inside);
-            }
-        }
-        Ok(())
+    /// A processing instruction inside it: the profile has no use for one.
+    pub(crate) fn instruction(&mut self) {
+        self.object(Objection::structure("a processing instruction in the Signature"));
     }
 
     fn section(&mut self, open: &Open<'_>) {
@@ -229,6 +226,11 @@ impl Capture {
         };
         match section {
             Some(section) if next => {
+                if section == Section::SignatureValue
+                    && let Err(objection) = only_attribute(&open.tag, "Id")
+                {
+                    return self.object(objection);
+                }
                 self.last = section;
                 self.within = Some(section);
                 if section == Section::Object {
@@ -237,8 +239,7 @@ impl Capture {
                 }
             }
             _ => {
-                let local: String = name.local.chars().take(80).collect();
-                self.object(Objection::structure(format!("{local} is out of place in the Signature")));
+                self.object(out_of_place(name));
             }
         }
     }

@@ -18,6 +18,8 @@ const CDATA_OPEN: &[u8] = b"<![CDATA[";
 const CDATA_CLOSE: &[u8] = b"]]>";
 /// `&#x10FFFF;` has 10 bytes; leading zeros are legal, but not without end.
 const REFERENCE_BYTES: usize = 32;
+/// XML 1.0 production 3.
+const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// How a document was read.
 #[derive(Clone, Copy, Debug)]
@@ -99,8 +101,10 @@ impl<'i> Drive<'i> {
         let offset = self.source.offset();
         self.read_markup(Markup::Instruction)?;
         let declaration = utf8(&self.buffer, offset)?;
-        check_declaration(&declaration[5..declaration.len() - 2])
-            .map_err(|fault| XmlError { fault, offset }.into())
+        let inside = between(declaration, "<?xml", "?>");
+        let checked =
+            inside.ok_or(XmlFault::Declaration).and_then(|inside| check_declaration(inside, &self.limits));
+        checked.map_err(|fault| XmlError { fault, offset }.into())
     }
 
     fn markup<S: Sink>(&mut self, sink: &mut S) -> Result<(), ReadError> {
@@ -125,11 +129,12 @@ impl<'i> Drive<'i> {
         let offset_end = self.source.offset();
         let at = |fault| ReadError::Xml(XmlError { fault, offset });
         let tag = utf8(&self.buffer, offset)?;
-        let (inside, empty) = match tag[1..tag.len() - 1].strip_suffix('/') {
+        let written = between(tag, "<", ">").ok_or(XmlFault::Markup).map_err(at)?;
+        let (inside, empty) = match written.strip_suffix('/') {
             Some(inside) => (inside, true),
-            None => (&tag[1..tag.len() - 1], false),
+            None => (written, false),
         };
-        let qname = self.split.split(inside, self.limits.attributes).map_err(at)?;
+        let qname = self.split.split(inside, &self.limits).map_err(at)?;
         self.scope.open(qname).map_err(at)?;
         self.place = Place::Inside;
         bind(&mut self.scope, &self.split, inside).map_err(at)?;
@@ -163,10 +168,9 @@ impl<'i> Drive<'i> {
         let offset = self.source.offset();
         self.read_markup(Markup::Tag)?;
         let offset_end = self.source.offset();
-        let inside = &self.buffer[2..self.buffer.len() - 1];
-        let trailing = inside.iter().rev().take_while(|&&b| is_space(b)).count();
-        let qname = &inside[..inside.len() - trailing];
-        if self.place != Place::Inside || qname != self.scope.qname().as_bytes() {
+        let inside = between(utf8(&self.buffer, offset)?, "</", ">");
+        let qname = inside.map(|inside| inside.trim_end_matches(SPACE));
+        if self.place != Place::Inside || qname != Some(self.scope.qname()) {
             return Err(XmlError { fault: XmlFault::EndTag, offset }.into());
         }
         sink.end(&End { name: self.scope.name(), depth: self.scope.depth(), offset, offset_end })?;
@@ -185,8 +189,8 @@ impl<'i> Drive<'i> {
         let offset = self.source.offset();
         self.read_markup(Markup::Comment)?;
         let comment = utf8(&self.buffer, offset)?;
-        let inside = &comment[4..comment.len() - 3];
         let at = |fault| ReadError::Xml(XmlError { fault, offset });
+        let inside = between(comment, "<!--", "-->").ok_or(XmlFault::Comment).map_err(at)?;
         if inside.contains("--") || inside.ends_with('-') {
             return Err(at(XmlFault::Comment));
         }
@@ -200,10 +204,13 @@ impl<'i> Drive<'i> {
         let offset = self.source.offset();
         self.read_markup(Markup::Instruction)?;
         let instruction = utf8(&self.buffer, offset)?;
-        let inside = &instruction[2..instruction.len() - 2];
         let at = |fault| ReadError::Xml(XmlError { fault, offset });
+        let inside = between(instruction, "<?", "?>").ok_or(XmlFault::Instruction).map_err(at)?;
         let target_len = inside.bytes().position(is_space).unwrap_or(inside.len());
         let (target, data) = inside.split_at(target_len);
+        if target.len() > self.limits.name_bytes {
+            return Err(at(XmlFault::Limit("name_bytes")));
+        }
         if target.eq_ignore_ascii_case("xml") {
             return Err(at(XmlFault::Declaration));
         }
@@ -213,7 +220,7 @@ impl<'i> Drive<'i> {
         if !all_chars(data) {
             return Err(at(XmlFault::Character));
         }
-        normalise_line_ends(data.trim_start_matches([' ', '\t', '\r', '\n']), &mut self.scratch);
+        normalise_line_ends(data.trim_start_matches(SPACE), &mut self.scratch);
         sink.instruction(target, &self.scratch, self.place)
     }
 
@@ -349,6 +356,11 @@ fn has_duplicates(attributes: &[Attribute<'_>]) -> bool {
     names.windows(2).any(|pair| pair[0] == pair[1])
 }
 
+/// What stands between the two ends of a piece of markup. `None` if it lacks one of them: then it was cut wrongly.
+fn between<'m>(markup: &'m str, open: &str, close: &str) -> Option<&'m str> {
+    markup.strip_prefix(open)?.strip_suffix(close)
+}
+
 fn utf8(bytes: &[u8], offset: u64) -> Result<&str, ReadError> {
     std::str::from_utf8(bytes).map_err(|_| XmlError { fault: XmlFault::NotUtf8, offset }.into())
 }
@@ -361,12 +373,12 @@ fn refused(refusal: Refusal, offset: u64) -> ReadError {
 }
 
 /// Productions 23-32 and 80, version 1.0 and UTF-8 only; `inside` is what stands between `<?xml` and `?>`.
-fn check_declaration(inside: &str) -> Result<(), XmlFault> {
+fn check_declaration(inside: &str, limits: &Limits) -> Result<(), XmlFault> {
     let mut split = Split::default();
-    if !inside.starts_with([' ', '\t', '\r', '\n']) {
+    if !inside.starts_with(SPACE) {
         return Err(XmlFault::Declaration);
     }
-    split.split(inside, 3).map_err(|_| XmlFault::Declaration)?;
+    split.split(inside, limits).map_err(|_| XmlFault::Declaration)?;
     let mut last = 0;
     for (name, value) in split.attributes(inside) {
         let place = match name {

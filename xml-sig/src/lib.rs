@@ -11,6 +11,7 @@ mod der;
 mod driver;
 mod error;
 mod events;
+mod key_info;
 mod limits;
 mod locate;
 mod octets;

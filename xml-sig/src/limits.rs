@@ -10,6 +10,12 @@ pub struct Limits {
     pub attributes: usize,
     /// Namespace declarations in scope at once, given ones included.
     pub namespaces: usize,
+    /// Bytes of a namespace URI, references resolved. A URI is compared and written once for each name that uses it, so
+    /// a long one multiplies the work for short names.
+    pub namespace_bytes: usize,
+    /// Bytes of the qualified name of an element, an attribute or a namespace declaration; of a processing instruction's
+    /// target.
+    pub name_bytes: usize,
     /// Bytes of one tag, comment or processing instruction; also of all names and namespace URIs in scope together.
     pub markup_bytes: usize,
     /// Bytes of the document.
@@ -28,6 +34,8 @@ impl Default for Limits {
             depth: 128,
             attributes: 256,
             namespaces: 64,
+            namespace_bytes: 2 << 10,
+            name_bytes: 1 << 10,
             markup_bytes: 1 << 20,
             total_bytes: u64::MAX,
             signature_bytes: 256 << 10,

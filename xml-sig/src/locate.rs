@@ -160,11 +160,11 @@ impl Sink for Locator<'_> {
         Ok(())
     }
 
-    fn instruction(&mut self, target: &str, data: &str, _: Place) -> Result<(), ReadError> {
-        match self.capturing() {
-            Some(capture) => capture.instruction(target, data),
-            None => Ok(()),
+    fn instruction(&mut self, _: &str, _: &str, _: Place) -> Result<(), ReadError> {
+        if let Some(capture) = self.capturing() {
+            capture.instruction();
         }
+        Ok(())
     }
 }
 

@@ -60,6 +60,7 @@ pub(crate) struct Scope {
     elements: Vec<Element>,
     depth_max: usize,
     bindings_max: usize,
+    uri_max: usize,
     text_max: usize,
     given_used: bool,
 }
@@ -72,6 +73,7 @@ impl Scope {
             elements: Vec::new(),
             depth_max: limits.depth,
             bindings_max: limits.namespaces,
+            uri_max: limits.namespace_bytes,
             text_max: limits.markup_bytes,
             given_used: false,
         }
@@ -107,6 +109,9 @@ impl Scope {
 
     /// Declares a namespace on the element opened last.
     pub(crate) fn declare(&mut self, prefix: &str, uri: &str, origin: Origin) -> Result<(), XmlFault> {
+        if uri.len() > self.uri_max {
+            return Err(XmlFault::Limit("namespace_bytes"));
+        }
         let xml = prefix == "xml";
         if (uri == XML_NAMESPACE) != xml || uri == XMLNS_NAMESPACE || prefix == "xmlns" {
             return Err(XmlFault::NamespaceDeclaration);

@@ -187,8 +187,8 @@ fn signature(
     ))
 }
 
-/// SignedInfo as it will be canonical in its place: the Signature is made the root of a small document that has every
-/// binding and `xml:` attribute of the place, and goes the way of verification.
+/// SignedInfo as it will be canonical in its place: the Signature stands in a small document whose root has every binding
+/// and `xml:` attribute of the place, and goes the way of verification.
 fn canonical_signed_info(
     signed_info: &str,
     spot: &Spot,
@@ -205,7 +205,8 @@ fn canonical_signed_info(
         }
     }
     let small = format!(
-        "<ds:Signature xmlns:ds=\"{DS}\"{context}>{signed_info}<ds:SignatureValue></ds:SignatureValue></ds:Signature>"
+        "<ds:Place xmlns:ds=\"{DS}\"{context}><ds:Signature>{signed_info}<ds:SignatureValue></ds:SignatureValue>\
+         </ds:Signature></ds:Place>"
     );
     let limits = Limits {
         total_bytes: u64::MAX,
@@ -213,7 +214,8 @@ fn canonical_signed_info(
         ..options.limits.clone()
     };
     let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
-    let located = locate(&mut small.as_bytes(), &options, &Places { parents: &[&[]] }, &mut Unwatched)?;
+    let places = Places { parents: &[&[(DS, "Place")]] };
+    let located = locate(&mut small.as_bytes(), &options, &places, &mut Unwatched)?;
     match located.finding {
         Finding::One(capture) => match capture.finish() {
             Ok(captured) => Ok(captured.inclusive),

@@ -57,6 +57,7 @@ impl SignedInfo {
     /// CanonicalizationMethod and SignatureMethod.
     pub(crate) fn methods(&self, legacy_sha1: bool) -> Result<Methods, Objection> {
         self.root.only_attributes(&["Id"])?;
+        self.root.no_text()?;
         let [canonicalisation, signature] =
             self.root.first_children(["CanonicalizationMethod", "SignatureMethod"])?;
         let uri = canonicalisation.algorithm()?;
@@ -97,6 +98,7 @@ fn reference(node: &Node, limits: &Limits, legacy_sha1: bool) -> Result<Referenc
         return Err(node.unexpected());
     }
     node.only_attributes(&["Id", "URI", "Type"])?;
+    node.no_text()?;
     match node.attribute("URI") {
         Some("") => {}
         Some(uri) if uri.starts_with('#') => {
@@ -106,7 +108,11 @@ fn reference(node: &Node, limits: &Limits, legacy_sha1: bool) -> Result<Referenc
         None => return Err(Objection::forbidden("a Reference without URI")),
     }
     let (transforms, rest) = match node.children.split_first() {
-        Some((first, rest)) if first.is("Transforms") => (first.children.as_slice(), rest),
+        Some((first, rest)) if first.is("Transforms") => {
+            first.only_attributes(&[])?;
+            first.no_text()?;
+            (first.children.as_slice(), rest)
+        }
         _ => (&[][..], node.children.as_slice()),
     };
     let method = canonicalisation(transforms, limits)?;
@@ -192,10 +198,16 @@ impl Node {
         uri.ok_or_else(|| Objection::structure(format!("{} without Algorithm", cut(&self.local))))
     }
 
+    fn no_text(&self) -> Result<(), Objection> {
+        if self.text.bytes().all(is_space) {
+            return Ok(());
+        }
+        Err(Objection::structure(format!("text in {}", cut(&self.local))))
+    }
+
     fn no_parameters(&self) -> Result<(), Objection> {
         match self.children.first() {
-            None if self.text.bytes().all(is_space) => Ok(()),
-            None => Err(Objection::structure(format!("text in {}", cut(&self.local)))),
+            None => self.no_text(),
             Some(child) if child.namespace == EXC_C14N && child.local == "InclusiveNamespaces" => {
                 Err(Objection::algorithm("exclusive canonicalisation with a PrefixList"))
             }

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead};
 
-use quick_xml::parser::{CommentParser, ElementParser, Parser, PiParser};
+use quick_xml::parser::{ElementParser, Parser};
 
 use crate::error::{ReadError, XmlError, XmlFault};
 
@@ -10,6 +10,10 @@ use crate::error::{ReadError, XmlError, XmlFault};
 pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 /// Enough to tell `<![CDATA[` from other markup.
 const AHEAD_BYTES: usize = 9;
+/// What ends a comment (XML 1.0 production 15).
+const COMMENT_CLOSE: &[u8; 3] = b"-->";
+/// What ends a processing instruction (XML 1.0 production 16).
+const INSTRUCTION_CLOSE: &[u8; 2] = b"?>";
 
 /// A kind of markup and how its end is found.
 pub(crate) enum Markup {
@@ -107,13 +111,13 @@ impl<'i> Source<'i> {
                 let opening = self.peek(4)?.len();
                 buffer.extend_from_slice(b"<!--");
                 self.consume(opening);
-                self.until(&mut Comment::default(), buffer, max, start)
+                self.until(&mut Closing::new(COMMENT_CLOSE), buffer, max, start)
             }
             Markup::Instruction => {
                 let opening = self.peek(2)?.len();
                 buffer.extend_from_slice(b"<?");
                 self.consume(opening);
-                self.until(&mut Instruction(PiParser(false)), buffer, max, start)
+                self.until(&mut Closing::new(INSTRUCTION_CLOSE), buffer, max, start)
             }
         }
     }
@@ -170,20 +174,35 @@ impl Scan for Tag {
     }
 }
 
-#[derive(Default)]
-struct Comment(CommentParser);
+/// Ends at the first `>` that completes `close`, wherever the pieces of input are cut. quick-xml's own parser of
+/// comments is not used: from two pieces that each end in `-` it takes two in a row.
+struct Closing {
+    close: &'static [u8],
+    /// The two bytes before the next piece; zero, which ends nothing, before the first.
+    last: [u8; 2],
+}
 
-impl Scan for Comment {
-    fn end(&mut self, chunk: &[u8]) -> Option<usize> {
-        // Unlike its siblings, this parser answers with the position behind the `>`.
-        self.0.feed(chunk)
+impl Closing {
+    /// `close` has at most three bytes, the last of them `>`.
+    fn new(close: &'static [u8]) -> Self {
+        Self { close, last: [0; 2] }
+    }
+
+    /// Whether `before` and what went before it end in `close` less its `>`.
+    fn is_closed_by(&self, before: &[u8]) -> bool {
+        let mut seen = before.iter().rev().chain(self.last.iter().rev());
+        self.close.iter().rev().skip(1).all(|wanted| seen.next() == Some(wanted))
     }
 }
 
-struct Instruction(PiParser);
-
-impl Scan for Instruction {
+impl Scan for Closing {
     fn end(&mut self, chunk: &[u8]) -> Option<usize> {
-        self.0.feed(chunk).map(|at| at + 1)
+        let closed = memchr::memchr_iter(b'>', chunk).find(|&at| self.is_closed_by(&chunk[..at]));
+        match *chunk {
+            [.., one, two] => self.last = [one, two],
+            [one] => self.last = [self.last[1], one],
+            [] => {}
+        }
+        closed.map(|at| at + 1)
     }
 }

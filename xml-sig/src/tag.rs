@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::chars::{all_chars, is_char, is_space};
 use crate::error::XmlFault;
+use crate::limits::Limits;
 
 /// An attribute as written.
 #[derive(Clone, Debug)]
@@ -30,11 +31,14 @@ pub(crate) struct Split {
 
 impl Split {
     /// Splits the inside of a start tag (between `<` and `>` or `/>`) and returns the element's qualified name.
-    pub(crate) fn split<'t>(&mut self, inside: &'t str, attributes_max: usize) -> Result<&'t str, XmlFault> {
+    pub(crate) fn split<'t>(&mut self, inside: &'t str, limits: &Limits) -> Result<&'t str, XmlFault> {
         self.attributes.clear();
         self.normalised.clear();
         let bytes = inside.as_bytes();
         let name_end = bytes.iter().position(|&b| is_space(b)).unwrap_or(bytes.len());
+        if name_end > limits.name_bytes {
+            return Err(XmlFault::Limit("name_bytes"));
+        }
         let mut at = name_end;
         loop {
             let spaced = skip_space(bytes, at);
@@ -44,10 +48,10 @@ impl Split {
             if spaced == at {
                 return Err(XmlFault::Attribute);
             }
-            if self.attributes.len() >= attributes_max {
+            if self.attributes.len() >= limits.attributes {
                 return Err(XmlFault::Limit("attributes"));
             }
-            at = self.attribute(inside, spaced)?;
+            at = self.attribute(inside, spaced, limits.name_bytes)?;
         }
     }
 
@@ -62,10 +66,13 @@ impl Split {
         })
     }
 
-    fn attribute(&mut self, inside: &str, from: usize) -> Result<usize, XmlFault> {
+    fn attribute(&mut self, inside: &str, from: usize, name_max: usize) -> Result<usize, XmlFault> {
         let bytes = inside.as_bytes();
         let name_len =
             bytes[from..].iter().position(|&b| b == b'=' || is_space(b)).ok_or(XmlFault::Attribute)?;
+        if name_len > name_max {
+            return Err(XmlFault::Limit("name_bytes"));
+        }
         let name = from..from + name_len;
         let equals = skip_space(bytes, name.end);
         if bytes.get(equals) != Some(&b'=') {
@@ -151,7 +158,7 @@ mod tests {
 
     fn split(inside: &str) -> Result<Vec<(String, String)>, XmlFault> {
         let mut split = Split::default();
-        split.split(inside, 4)?;
+        split.split(inside, &Limits { attributes: 4, ..Limits::default() })?;
         Ok(split.attributes(inside).map(|(n, v)| (n.to_owned(), v.to_owned())).collect())
     }
 

@@ -1,5 +1,7 @@
 //! Joins what the steps decided into the admission: receipt, deliveries, keys. Decides nothing itself.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use lienthong_schemas::edxml::VerifiedEnvelope;
 use lienthong_schemas::edxml::correlations;
@@ -46,7 +48,9 @@ pub(crate) fn admission(
         durability: "local".to_owned(),
         deliveries: routed.iter().map(|routed| line(document.id, routed)).collect(),
     };
-    let deliveries = routed.iter().map(|routed| delivery(document, content, routed)).collect();
+    let mut receivers = BTreeSet::new();
+    let once = routed.iter().filter(|routed| receivers.insert(&routed.route.receiver));
+    let deliveries = once.map(|routed| delivery(document, content, routed)).collect();
     Admission { receipt, deliveries, keys, idempotency, subject: subject(content) }
 }
 

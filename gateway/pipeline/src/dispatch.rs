@@ -2,20 +2,22 @@
 //! Receivers go in parallel, one attempt at a time each; what follows from a failure is decided here and nowhere else.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use lienthong_monitoring::{Metrics, Step};
 use lienthong_schemas::ids::DeliveryId;
 use lienthong_schemas::organ::ReceiverToken;
 use rand::Rng;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::crash::crash_point;
 use crate::ports::{Adapter, Consignment, DeliveryFailure, FailureClass, Fault, Handover, Ports, Transition};
-use crate::queue::{Next, PARK_AFTER, Queue, expiry};
+use crate::queue::{Next, PARK_AFTER, Queue, Standing};
 use crate::record::{Delivery, Lane, State};
 use crate::settle::Settle;
 use crate::tasks::Tasks;
@@ -28,7 +30,7 @@ pub struct DispatchPolicy {
     pub retry_first: Duration,
     /// Longest pause.
     pub retry_max: Duration,
-    /// A delivery older than this is given up when its receiver fails again.
+    /// Age at which a delivery is given up.
     pub give_up_after: Duration,
     /// Attempts at once; a quarter of them only for the urgent lane.
     pub concurrent: usize,
@@ -48,26 +50,37 @@ impl DispatchPolicy {
 /// Far enough to mean "until woken".
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// What is known of a receiver while this process lives. Pauses stand in the deliveries' `due`, too.
 #[derive(Default)]
 struct Receiver {
     busy: bool,
     paused_until: Option<Timestamp>,
     failures: u32,
-    failed_at: Option<Timestamp>,
-    probe_for: Option<DeliveryId>,
-    passed_by: Option<DeliveryId>,
+    standing: Standing,
+    probe: Option<Probe>,
 }
 
-/// An attempt under way.
+/// Another delivery was tried in place of a stuck one, which has its turn after it.
+struct Probe {
+    stuck: DeliveryId,
+    passed: bool,
+}
+
+/// What an attempt showed of its receiver.
+enum Shown {
+    /// It took or judged the packet.
+    Fair,
+    /// Nothing: the packet failed, not the receiver.
+    Nothing,
+    /// It is paused.
+    Trouble { standing: Standing, pause: Duration },
+}
+
 struct Attempt {
     receiver: ReceiverToken,
     delivery: Delivery,
-    /// The stuck delivery for whose sake this one is tried.
-    stuck: Option<DeliveryId>,
+    stuck: Option<Delivery>,
+    outcome: Result<Handover, DeliveryFailure>,
 }
-
-type Outcome = Result<Handover, DeliveryFailure>;
 
 /// One adapter's loop.
 pub struct Dispatch {
@@ -78,8 +91,7 @@ pub struct Dispatch {
     wakes: Wakes,
     settle: Settle,
     receivers: HashMap<ReceiverToken, Receiver>,
-    running: JoinSet<Outcome>,
-    attempts: HashMap<Id, Attempt>,
+    attempts: JoinSet<Attempt>,
 }
 
 impl Dispatch {
@@ -92,14 +104,11 @@ impl Dispatch {
         wakes: Wakes,
     ) -> Self {
         let settle = Settle::new(ports.clone(), metrics.clone(), wakes.clone());
-        let (receivers, running, attempts) = (HashMap::new(), JoinSet::new(), HashMap::new());
-        Self { ports, adapter, policy, metrics, wakes, settle, receivers, running, attempts }
+        let (receivers, attempts) = (HashMap::new(), JoinSet::new());
+        Self { ports, adapter, policy, metrics, wakes, settle, receivers, attempts }
     }
 
     /// Runs until shutdown, then lets attempts under way be cut: they are repeated with the same ids.
-    ///
-    /// # Errors
-    /// Only when the store has ended.
     pub async fn run(mut self, tasks: Tasks) -> Result<(), Fault> {
         while !tasks.is_stopping() {
             self.settle.write_notes().await;
@@ -107,7 +116,7 @@ impl Dispatch {
             tokio::select! {
                 () = self.wakes.dispatch.notified() => {}
                 () = self.ports.clock.sleep_until(due) => {}
-                Some(ended) = self.running.join_next_with_id() => self.ended(ended).await?,
+                Some(ended) = self.attempts.join_next() => self.ended(ended).await?,
                 () = tasks.stopped() => break,
             }
         }
@@ -120,20 +129,18 @@ impl Dispatch {
         let mut look_again = now.saturating_add(IDLE).unwrap_or(Timestamp::MAX);
         let waiting = self.ports.store.receivers(self.adapter.kind()).await?;
         let known: HashSet<&ReceiverToken> = waiting.iter().collect();
-        let is_paused = |receiver: &Receiver| receiver.paused_until.is_some_and(|until| until > now);
-        self.receivers.retain(|token, r| r.busy || is_paused(r) || known.contains(token));
-        let paused = self.receivers.values().filter(|receiver| is_paused(receiver)).count();
+        self.receivers.retain(|token, receiver| {
+            receiver.busy || receiver.paused_until.is_some_and(|t| t > now) || known.contains(token)
+        });
+        let paused = self.receivers.values().filter(|r| r.paused_until.is_some_and(|t| t > now)).count();
         self.metrics.receivers_paused.of(self.adapter.kind().as_str()).set(paused as u64);
         for token in waiting {
-            let receiver = self.receivers.entry(token.clone()).or_default();
-            if receiver.busy {
+            if self.receivers.entry(token.clone()).or_default().busy {
                 continue;
             }
-            let due = match receiver.paused_until.filter(|until| *until > now) {
-                Some(until) => Some(until),
-                None => self.start(token, now).await?,
-            };
-            look_again = due.map_or(look_again, |due| look_again.min(due));
+            if let Some(due) = self.start(token, now).await? {
+                look_again = look_again.min(due);
+            }
         }
         Ok(look_again)
     }
@@ -141,27 +148,27 @@ impl Dispatch {
     /// Takes one step for a receiver; returns when to look at it again, `None` for "when something happens".
     async fn start(&mut self, token: ReceiverToken, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
         let receiver = self.receivers.entry(token.clone()).or_default();
+        let paused_until = receiver.paused_until.filter(|until| *until > now);
         let queue = Queue {
             store: &*self.ports.store,
             adapter: self.adapter.kind(),
             give_up_after: self.policy.give_up_after,
-            failed_at: receiver.failed_at,
-            probe_for: receiver.probe_for,
-            passed_by: receiver.passed_by,
+            standing: receiver.standing,
+            probed_for: receiver.probe.as_ref().map(|probe| probe.stuck),
         };
-        match queue.next(&token, self.free_lanes(), now).await? {
-            Next::Attempt(delivery) => {
-                self.attempt(Attempt { receiver: token, delivery: *delivery, stuck: None })
-            }
-            Next::Probe { delivery, stuck } => {
-                self.attempt(Attempt { receiver: token, delivery: *delivery, stuck: Some(stuck) });
-            }
+        let next = match paused_until {
+            Some(until) => queue.next_while_paused(&token, until, now).await?,
+            None => queue.next(&token, self.free_lanes(), now).await?,
+        };
+        match next {
+            Next::Attempt(delivery) => self.attempt(token, *delivery, None),
+            Next::Probe { delivery, stuck } => self.attempt(token, *delivery, Some(*stuck)),
             Next::Park { delivery, because } => {
                 self.settle.park(&delivery, format!("refers to parked delivery {}", because.id)).await?;
                 return Ok(Some(now));
             }
             Next::GiveUp(delivery) => {
-                let note = "the receiver could not be reached within the time set".to_owned();
+                let note = "not deliverable within the time set".to_owned();
                 self.settle.give_up(&delivery, note).await?;
                 return Ok(Some(now));
             }
@@ -173,7 +180,7 @@ impl Dispatch {
 
     /// Lanes that have a free place, urgent first; a quarter of the places is kept for urgent ones.
     fn free_lanes(&self) -> &'static [Lane] {
-        let busy = self.running.len();
+        let busy = self.attempts.len();
         let normal = self.policy.concurrent - (self.policy.concurrent / 4);
         match busy {
             busy if busy < normal => &Lane::ALL,
@@ -182,9 +189,8 @@ impl Dispatch {
         }
     }
 
-    fn attempt(&mut self, attempt: Attempt) {
-        let delivery = attempt.delivery.clone();
-        self.receivers.entry(attempt.receiver.clone()).or_default().busy = true;
+    fn attempt(&mut self, receiver: ReceiverToken, delivery: Delivery, stuck: Option<Delivery>) {
+        self.receivers.entry(receiver.clone()).or_default().busy = true;
         if delivery.attempts > 0 {
             self.metrics.retries.of(self.adapter.kind().as_str()).inc();
         }
@@ -195,135 +201,146 @@ impl Dispatch {
         );
         let (ports, adapter, metrics) = (self.ports.clone(), self.adapter.clone(), self.metrics.clone());
         let work = async move {
-            let _timer = metrics.timer(Step::Deliver);
-            try_once(&ports, &*adapter, &delivery).await
+            let timer = metrics.timer(Step::Deliver);
+            let outcome = try_once(&ports, &*adapter, &delivery).await;
+            drop(timer);
+            Attempt { receiver, delivery, stuck, outcome }
         };
-        let id = self.running.spawn(work.instrument(span)).id();
-        self.attempts.insert(id, attempt);
+        self.attempts.spawn(work.instrument(span));
     }
 
-    async fn ended(&mut self, ended: Result<(Id, Outcome), JoinError>) -> Result<(), Fault> {
-        let (id, outcome) = match ended {
-            Ok(ended) => ended,
-            // A packet that makes an adapter panic is that document's failure, not the end of all deliveries.
-            Err(panic) => {
-                tracing::error!(%panic, "an attempt panicked");
-                (
-                    panic.id(),
-                    Err(failure(FailureClass::Document, "panic", "the attempt failed inside the gateway")),
-                )
-            }
+    async fn ended(&mut self, ended: Result<Attempt, tokio::task::JoinError>) -> Result<(), Fault> {
+        let attempt = ended.map_err(|panic| Fault::new("dispatch", panic))?;
+        let timer = self.metrics.timer(Step::Settle);
+        let receiver = self.receivers.entry(attempt.receiver.clone()).or_default();
+        receiver.busy = false;
+        let probe = receiver.probe.take_if(|probe| probe.stuck == attempt.delivery.id);
+        let shown = match &attempt.outcome {
+            Ok(handover) => self.delivered(&attempt, handover).await?,
+            Err(failure) => self.failed(&attempt, failure, probe.is_some_and(|probe| probe.passed)).await?,
         };
-        let Some(attempt) = self.attempts.remove(&id) else { return Ok(()) };
-        let _timer = self.metrics.timer(Step::Settle);
-        match outcome {
-            Ok(handover) => self.delivered(&attempt, handover).await,
-            Err(failure) => self.failed(&attempt, &failure).await,
+        drop(timer);
+        self.wakes.relay.notify_one();
+        self.learn(attempt, &shown);
+        Ok(())
+    }
+
+    fn learn(&mut self, attempt: Attempt, shown: &Shown) {
+        let now = self.ports.clock.now();
+        let receiver = self.receivers.entry(attempt.receiver).or_default();
+        match *shown {
+            Shown::Fair => (receiver.failures, receiver.standing) = (0, Standing::Fair),
+            Shown::Nothing => {}
+            Shown::Trouble { standing, pause } => {
+                receiver.failures = receiver.failures.saturating_add(1);
+                receiver.paused_until = now.saturating_add(pause).ok();
+                receiver.standing = standing;
+            }
+        }
+        let tells = attempt.outcome.is_ok() || matches!(shown, Shown::Trouble { .. });
+        if let Some(stuck) = attempt.stuck.filter(|_| tells) {
+            receiver.probe = Some(Probe { stuck: stuck.id, passed: attempt.outcome.is_ok() });
         }
     }
 
-    async fn delivered(&mut self, attempt: &Attempt, handover: Handover) -> Result<(), Fault> {
+    /// Step settle: the outcome is written before anything else is done with this receiver.
+    async fn delivered(&self, attempt: &Attempt, handover: &Handover) -> Result<Shown, Fault> {
         crash_point("after-receiver-2xx");
-        self.settle.finish(&attempt.delivery, handover.state, handover.note).await?;
+        self.settle.finish(&attempt.delivery, handover.state, handover.note.clone()).await?;
         crash_point("after-settle");
         self.metrics.delivered.of(self.adapter.kind().as_str()).inc();
         tracing::info!(
             delivery_id = %attempt.delivery.id, document_id = %attempt.delivery.document,
             receiver = %attempt.delivery.route.receiver, state = handover.state.as_str(), "delivered",
         );
-        let receiver = self.receivers.entry(attempt.receiver.clone()).or_default();
-        let probe_for = if attempt.stuck.is_some() { None } else { receiver.probe_for };
-        *receiver = Receiver { probe_for, passed_by: attempt.stuck, ..Receiver::default() };
-        Ok(())
+        Ok(Shown::Fair)
     }
 
-    async fn failed(&mut self, attempt: &Attempt, failure: &DeliveryFailure) -> Result<(), Fault> {
+    /// What follows from a failure. `others_pass`: since its last failure another one was taken in its place.
+    async fn failed(
+        &self,
+        attempt: &Attempt,
+        failure: &DeliveryFailure,
+        others_pass: bool,
+    ) -> Result<Shown, Fault> {
         let delivery = &attempt.delivery;
-        let adapter = self.adapter.kind().as_str();
-        self.metrics.failed.of(adapter, failure.class.as_str()).inc();
+        let labels = (self.adapter.kind().as_str(), failure.class.as_str());
+        self.metrics.failed.of(labels.0, labels.1).inc();
         tracing::warn!(
             delivery_id = %delivery.id, document_id = %delivery.document, receiver = %delivery.route.receiver,
             class = failure.class.as_str(), code = failure.code, note = failure.note, "attempt failed",
         );
-        let receiver = self.receivers.entry(attempt.receiver.clone()).or_default();
-        receiver.busy = false;
-        receiver.probe_for = None;
-        let passed_by = receiver.passed_by.take() == Some(delivery.id);
-        let note = failure.to_string();
-        match failure.class {
-            FailureClass::Permanent => self.settle.finish(delivery, State::Refused, note).await,
-            FailureClass::Packet => self.settle.park(delivery, note).await,
-            FailureClass::Document if passed_by => {
-                self.settle.park(delivery, format!("fails alone while other traffic passes: {note}")).await
+        let standing = match failure.class {
+            FailureClass::Permanent => {
+                self.settle.finish(delivery, State::Refused, failure.to_string()).await?;
+                return Ok(Shown::Fair);
+            }
+            FailureClass::Packet => {
+                self.settle.park(delivery, failure.to_string()).await?;
+                return Ok(Shown::Nothing);
             }
             // A probe that fails too shows that the receiver is in trouble, not the document.
-            FailureClass::Document if attempt.stuck.is_none() => self.pause_document(attempt, failure).await,
-            FailureClass::OursToFix | FailureClass::Receiver | FailureClass::Document => {
-                self.pause_receiver(attempt, failure).await
+            FailureClass::Document if attempt.stuck.is_none() => {
+                self.try_again(delivery, failure, delivery.document_failures + 1, true).await?;
+                if others_pass && delivery.document_failures + 1 >= PARK_AFTER {
+                    self.settle.park(delivery, "fails alone while other traffic passes".to_owned()).await?;
+                }
+                return Ok(Shown::Nothing);
             }
-        }
+            FailureClass::Document | FailureClass::Receiver => Standing::Failing,
+            FailureClass::OursToFix => {
+                let receiver = &delivery.route.receiver;
+                tracing::error!(%receiver, code = failure.code, "ours to fix: receiver paused");
+                Standing::OursToFix
+            }
+        };
+        let failures = self.receivers.get(&attempt.receiver).map_or(1, |receiver| receiver.failures + 1);
+        let pause = self.try_again(delivery, failure, failures, false).await?;
+        Ok(Shown::Trouble { standing, pause })
     }
 
-    async fn pause_document(&mut self, attempt: &Attempt, failure: &DeliveryFailure) -> Result<(), Fault> {
-        let failures = attempt.delivery.document_failures + 1;
-        if failures >= PARK_AFTER {
-            let receiver = self.receivers.entry(attempt.receiver.clone()).or_default();
-            receiver.probe_for = Some(attempt.delivery.id);
-        }
-        let pause = self.policy.pause(failures, failure.retry_after);
-        self.try_later(attempt, failure, pause).await
-    }
-
-    async fn pause_receiver(&mut self, attempt: &Attempt, failure: &DeliveryFailure) -> Result<(), Fault> {
-        let now = self.ports.clock.now();
-        let receiver = self.receivers.entry(attempt.receiver.clone()).or_default();
-        receiver.failures = receiver.failures.saturating_add(1);
-        let pause = self.policy.pause(receiver.failures, failure.retry_after);
-        receiver.paused_until = now.saturating_add(pause).ok();
-        if failure.class == FailureClass::OursToFix {
-            tracing::error!(receiver = %attempt.receiver, code = failure.code, "ours to fix: receiver paused");
-        } else {
-            receiver.failed_at = Some(now);
-        }
-        self.try_later(attempt, failure, pause).await
-    }
-
-    /// The next attempt is after the pause, unless this one was the last that the delivery's age allows.
-    async fn try_later(
+    /// Writes a failed attempt down and returns the pause after it.
+    async fn try_again(
         &self,
-        attempt: &Attempt,
+        delivery: &Delivery,
         failure: &DeliveryFailure,
-        pause: Duration,
-    ) -> Result<(), Fault> {
-        let (delivery, now) = (&attempt.delivery, self.ports.clock.now());
-        let ours_to_fix = failure.class == FailureClass::OursToFix;
-        let expired = expiry(delivery, self.policy.give_up_after).is_some_and(|at| at <= now);
-        if expired && !ours_to_fix {
-            return self.settle.give_up(delivery, failure.to_string()).await;
-        }
-        let due = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
-        let document_fault = failure.class == FailureClass::Document && attempt.stuck.is_none();
-        let change =
-            Transition::AttemptFailed { due, document_fault, ours_to_fix, note: failure.to_string() };
+        failures: u32,
+        document_fault: bool,
+    ) -> Result<Duration, Fault> {
+        let pause = self.policy.pause(failures, failure.retry_after);
+        let now = self.ports.clock.now();
+        let change = Transition::AttemptFailed {
+            due: now.saturating_add(pause).unwrap_or(Timestamp::MAX),
+            document_fault,
+            ours_to_fix: failure.class == FailureClass::OursToFix,
+            note: failure.to_string(),
+        };
         self.ports.store.transition(delivery.id, now, change).await?;
-        self.wakes.relay.notify_one();
-        Ok(())
+        Ok(pause)
     }
 }
 
-async fn try_once(ports: &Ports, adapter: &dyn Adapter, delivery: &Delivery) -> Outcome {
+async fn try_once(
+    ports: &Ports,
+    adapter: &dyn Adapter,
+    delivery: &Delivery,
+) -> Result<Handover, DeliveryFailure> {
+    let failed =
+        |class, code: &str, note| DeliveryFailure { class, code: code.to_owned(), note, retry_after: None };
     let packet = match ports.spool.blob(delivery.digest).await {
         Ok(Some(packet)) => packet,
         Ok(None) => {
-            return Err(failure(FailureClass::Packet, "blob_missing", "the blob is gone from the spool"));
+            let note = format!("blob {} is gone from the spool", delivery.digest);
+            return Err(failed(FailureClass::Packet, "blob_missing", note));
         }
-        // Out of file descriptors, or a disk in trouble: ours, and nobody else is to blame.
-        Err(fault) => return Err(failure(FailureClass::OursToFix, "spool", &fault.to_string())),
+        // Too many open files, a disk that hangs: it may pass, and is no reason to end the gateway.
+        Err(fault) => return Err(failed(FailureClass::OursToFix, "spool", fault.to_string())),
     };
     let consignment = Consignment { delivery: delivery.clone(), packet, at: ports.clock.now() };
-    adapter.deliver(&consignment).await
-}
-
-fn failure(class: FailureClass, code: &str, note: &str) -> DeliveryFailure {
-    DeliveryFailure { class, code: code.to_owned(), note: note.to_owned(), retry_after: None }
+    // A packet that makes an adapter panic is that document's failure, not the end of all deliveries.
+    let attempt = AssertUnwindSafe(adapter.deliver(&consignment)).catch_unwind().await;
+    attempt.unwrap_or_else(|_| {
+        tracing::error!(delivery_id = %delivery.id, "the adapter panicked");
+        Err(failed(FailureClass::Document, "panic", "the attempt failed inside the gateway".to_owned()))
+    })
 }

@@ -8,13 +8,27 @@ use lienthong_schemas::organ::ReceiverToken;
 use crate::ports::{Fault, OutboxStore};
 use crate::record::{AdapterKind, Delivery, Lane, State};
 
-/// Failures of one document in a row before another one is tried in its place.
+/// Failures of one document in a row with which it is parked, when others pass meanwhile.
 pub const PARK_AFTER: u32 = 3;
 
+/// After so many, another one is tried in its place before its last chance, to learn whether others pass.
+const PROBE_AFTER: u32 = PARK_AFTER - 1;
 /// How far behind a stuck document another one is looked for.
 const PROBE_WITHIN: usize = 64;
 /// A chain of referring packets is followed this far; orders fall with each step, so it would end anyway.
 const KIN_STEPS: usize = 64;
+
+/// What the last attempts have shown of a receiver, whichever delivery they were for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It took or judged the last one, or was not tried since this process began.
+    #[default]
+    Fair,
+    /// It is in trouble.
+    Failing,
+    /// We are, with it: nothing is given up by time while this holds.
+    OursToFix,
+}
 
 /// What to do next for one receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +39,8 @@ pub enum Next {
     Probe {
         /// The one to try.
         delivery: Box<Delivery>,
-        /// The head that failed [`PARK_AFTER`] times or more.
-        stuck: DeliveryId,
+        /// The one that has failed again and again.
+        stuck: Box<Delivery>,
     },
     /// Refers to a parked one: park it too.
     Park {
@@ -35,7 +49,7 @@ pub enum Next {
         /// Because of this one.
         because: Box<Delivery>,
     },
-    /// Too old, and the receiver has failed since: give it up.
+    /// Too old: give it up.
     GiveUp(Box<Delivery>),
     /// Nothing before this time.
     Wait(Timestamp),
@@ -51,13 +65,10 @@ pub struct Queue<'a> {
     pub adapter: AdapterKind,
     /// Given up when older than this.
     pub give_up_after: std::time::Duration,
-    /// The receiver's last failure as a whole: what is older than its give-up time by then needs no attempt of its own.
-    pub failed_at: Option<Timestamp>,
-    /// A head that has just failed for the [`PARK_AFTER`]th time or more: another one is tried at once, to learn
-    /// whether only the head fails. That the head came first keeps the order when a receiver comes back.
-    pub probe_for: Option<DeliveryId>,
-    /// A head that another one has passed by: it is tried once more, as the last chance.
-    pub passed_by: Option<DeliveryId>,
+    /// What is known of the receiver.
+    pub standing: Standing,
+    /// The stuck delivery in whose place another one has just been tried: it has its turn.
+    pub probed_for: Option<DeliveryId>,
 }
 
 impl Queue<'_> {
@@ -79,38 +90,79 @@ impl Queue<'_> {
         Ok(wait.map_or(Next::Idle, Next::Wait))
     }
 
+    /// The next step for a receiver that is paused `until` then: only what is too old goes.
+    pub async fn next_while_paused(
+        &self,
+        receiver: &ReceiverToken,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Next, Fault> {
+        let mut wait = until;
+        for lane in Lane::ALL {
+            let heads = self.store.heads(self.adapter, receiver, lane, 1).await?;
+            let Some(head) = heads.into_iter().next() else { continue };
+            match self.over_at(&head) {
+                Some(over) if over <= now => return Ok(Next::GiveUp(Box::new(head))),
+                Some(over) => wait = wait.min(over),
+                None => {}
+            }
+        }
+        Ok(Next::Wait(wait))
+    }
+
     async fn next_in(&self, receiver: &ReceiverToken, lane: Lane, now: Timestamp) -> Result<Next, Fault> {
         let heads = self.store.heads(self.adapter, receiver, lane, 1).await?;
         let Some(head) = heads.into_iter().next() else { return Ok(Next::Idle) };
-        if expiry(&head, self.give_up_after)
-            .is_some_and(|at| self.failed_at.is_some_and(|failed| at <= failed))
-        {
-            return Ok(Next::GiveUp(Box::new(head)));
+        if let Some(step) = self.not_now(&head, now) {
+            return Ok(step);
         }
-        if self.probe_for == Some(head.id)
-            && let Some(delivery) = self.unrelated(receiver, lane, &head).await?
-        {
-            return Ok(Next::Probe { delivery: Box::new(delivery), stuck: head.id });
+        // The head, or what has to go before it, which may be of the other lane.
+        let delivery = match self.after_kin(receiver, head, now).await? {
+            Next::Attempt(delivery) => delivery,
+            step => return Ok(step),
+        };
+        let stuck = delivery.document_failures >= PROBE_AFTER && self.probed_for != Some(delivery.id);
+        if stuck && let Some(probe) = self.unrelated(receiver, &delivery, now).await? {
+            return Ok(Next::Probe { delivery: Box::new(probe), stuck: delivery });
         }
-        if head.due > now && self.passed_by != Some(head.id) {
-            return Ok(Next::Wait(head.due));
-        }
-        self.after_kin(receiver, head, now).await
+        Ok(Next::Attempt(delivery))
     }
 
-    /// The one behind `stuck` that was tried least, has nothing to do with it and waits for nothing else.
+    /// When a delivery is given up. Age alone is no reason: only what was tried and failed by its own or its receiver's
+    /// doing is undeliverable, so that nobody hears "refused" because this gateway stood still, or its settings were wrong.
+    fn over_at(&self, delivery: &Delivery) -> Option<Timestamp> {
+        let failing = match self.standing {
+            Standing::Fair => delivery.document_failures > 0,
+            Standing::Failing => true,
+            Standing::OursToFix => false,
+        };
+        let at = delivery.accepted_at.saturating_add(self.give_up_after).unwrap_or(Timestamp::MAX);
+        (failing && !delivery.ours_to_fix).then_some(at)
+    }
+
+    fn not_now(&self, delivery: &Delivery, now: Timestamp) -> Option<Next> {
+        let over = self.over_at(delivery);
+        if over.is_some_and(|at| at <= now) {
+            return Some(Next::GiveUp(Box::new(delivery.clone())));
+        }
+        let due = delivery.due;
+        (due > now).then(|| Next::Wait(over.map_or(due, |at| at.min(due))))
+    }
+
+    /// One that may go although `stuck` does not: the one tried least, so that a second bad document does not hide that
+    /// others pass.
     async fn unrelated(
         &self,
         receiver: &ReceiverToken,
-        lane: Lane,
         stuck: &Delivery,
+        now: Timestamp,
     ) -> Result<Option<Delivery>, Fault> {
-        let behind = self.store.heads(self.adapter, receiver, lane, PROBE_WITHIN).await?;
-        let mut behind: Vec<Delivery> = behind.into_iter().filter(|d| d.id != stuck.id).collect();
-        behind.sort_by_key(|delivery| (delivery.attempts, delivery.order));
-        for delivery in behind {
+        let waiting = self.store.heads(self.adapter, receiver, stuck.lane, PROBE_WITHIN).await?;
+        let mut waiting: Vec<Delivery> = waiting.into_iter().filter(|d| d.id != stuck.id).collect();
+        waiting.sort_by_key(|delivery| (delivery.attempts, delivery.order));
+        for delivery in waiting {
             let related = delivery.correlations.iter().any(|key| stuck.correlations.contains(key));
-            if !related && self.earlier_kin(receiver, &delivery).await?.is_none() {
+            if !related && delivery.due <= now && self.earlier_kin(receiver, &delivery).await?.is_none() {
                 return Ok(Some(delivery));
             }
         }
@@ -134,8 +186,8 @@ impl Queue<'_> {
             if !earlier.handed_off {
                 return Ok(Next::Idle);
             }
-            if earlier.due > now {
-                return Ok(Next::Wait(earlier.due));
+            if let Some(step) = self.not_now(&earlier, now) {
+                return Ok(step);
             }
             delivery = earlier;
         }
@@ -155,10 +207,4 @@ impl Queue<'_> {
         }
         Ok(None)
     }
-}
-
-/// When a delivery may be given up; never while the fault is ours.
-pub fn expiry(delivery: &Delivery, give_up_after: std::time::Duration) -> Option<Timestamp> {
-    let at = delivery.accepted_at.saturating_add(give_up_after).unwrap_or(Timestamp::MAX);
-    (!delivery.ours_to_fix).then_some(at)
 }

@@ -95,22 +95,20 @@ pub async fn recognise(
         }
     }
     let wanted: Vec<OrganId> = content.to.iter().map(|to| resolved(directory, &to.organ_id)).collect();
-    if let Some(equal) = equal {
-        let nobody_new = wanted.iter().all(|receiver| served.contains(receiver));
-        return Ok(if nobody_new {
-            Recognised::Repeat(equal)
-        } else {
-            Recognised::New { served, reused: false }
-        });
+    if let Some(equal) = equal
+        && wanted.iter().all(|receiver| served.contains(receiver))
+    {
+        return Ok(Recognised::Repeat(equal));
     }
-    if let Some(at) = wanted.iter().position(|receiver| others.contains(receiver)) {
+    let conflicts = |receiver: &OrganId| others.contains(receiver) && !served.contains(receiver);
+    if let Some(at) = wanted.iter().position(conflicts) {
         let field = format!("edXMLHeader/MessageHeader/To[{}]/OrganId", at + 1);
         return Err(Rejection::new(RejectionCode::DocumentConflict)
             .at(field)
             .because(wanted[at].as_str())
             .into());
     }
-    Ok(Recognised::New { served, reused: !others.is_empty() })
+    Ok(Recognised::New { reused: !others.is_empty(), served })
 }
 
 fn fresh() -> Recognised {

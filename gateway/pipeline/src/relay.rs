@@ -71,6 +71,9 @@ impl Relay {
     /// # Errors
     /// Only when the store has ended.
     pub async fn run(mut self, tasks: Tasks) -> Result<(), Fault> {
+        // What an earlier life of this gateway published and did not take over comes out of the broker only when its
+        // acknowledgement is overdue; a new generation is there at once, and the old message then does no harm.
+        self.requeue_lost(Duration::ZERO).await?;
         let mut look_for_lost = self.after(LOOK_FOR_LOST_EVERY);
         while !tasks.is_stopping() {
             let wait = tokio::select! {
@@ -79,7 +82,7 @@ impl Relay {
             };
             if self.ports.clock.now() >= look_for_lost {
                 look_for_lost = self.after(LOOK_FOR_LOST_EVERY);
-                if self.requeue_lost().await? {
+                if self.requeue_lost(LOST_AFTER).await? {
                     continue;
                 }
             }
@@ -106,10 +109,15 @@ impl Relay {
         let now = self.ports.clock.now();
         self.aside.retain(|_, until| *until > now);
         loop {
-            if let Err(fault) = self.send_events().await {
-                return self.broker_away(fault);
-            }
+            // One batch of events a turn: each document makes some, and while many come in there is always another one.
+            let had_events = match self.send_events().await {
+                Ok(had_events) => had_events,
+                Err(fault) => return self.broker_away(fault),
+            };
             let chains = self.next_chains().await?;
+            if chains.is_empty() && had_events {
+                continue;
+            }
             if chains.is_empty() {
                 self.pause = PAUSE_FIRST;
                 let first = self.aside.values().min().copied();
@@ -162,16 +170,24 @@ impl Relay {
 
     /// A delivery that the broker acknowledged and that never came out of it again: the stream is gone, or its message
     /// was put aside. It goes once more, in the next generation; `true` when there was one.
-    async fn requeue_lost(&self) -> Result<bool, Fault> {
+    async fn requeue_lost(&self, after: Duration) -> Result<bool, Fault> {
         let now = self.ports.clock.now();
-        let before = now.saturating_sub(LOST_AFTER).unwrap_or(Timestamp::MIN);
-        let lost = self.ports.store.not_taken_over(before, BATCH).await?;
-        for delivery in &lost {
-            tracing::error!(delivery_id = %delivery.id, "its message is lost; published again");
-            let change = Transition::Requeued { note: "its message was lost".to_owned() };
-            self.ports.store.transition(delivery.id, now, change).await?;
+        let before = now.saturating_sub(after).unwrap_or(Timestamp::MIN);
+        let mut any = false;
+        loop {
+            let lost = self.ports.store.not_taken_over(before, BATCH).await?;
+            if lost.is_empty() {
+                return Ok(any);
+            }
+            any = true;
+            for delivery in &lost {
+                tracing::warn!(delivery_id = %delivery.id, "not taken over: published again");
+                let change = Transition::Requeued { note: "was not taken over".to_owned() };
+                if self.ports.store.transition(delivery.id, now, change).await?.is_none() {
+                    return Ok(any);
+                }
+            }
         }
-        Ok(!lost.is_empty())
     }
 
     async fn publish_chain(&self, chain: Vec<Delivery>) -> Result<(), Fault> {
@@ -232,23 +248,22 @@ impl Relay {
         Ok(())
     }
 
-    async fn send_events(&self) -> Result<(), Fault> {
-        loop {
-            let events = self.ports.store.unsent_events(BATCH).await?;
-            if events.is_empty() {
-                return Ok(());
-            }
-            let mut sent = Vec::with_capacity(events.len());
-            let mut outcome = Ok(());
-            for (number, event) in events {
-                outcome = self.ports.broker.publish_event(&event).await;
-                if outcome.is_err() {
-                    break;
-                }
-                sent.push(number);
-            }
-            self.ports.store.events_sent(sent).await?;
-            outcome?;
+    /// Sends the oldest events, one batch; `false` when there was none.
+    async fn send_events(&self) -> Result<bool, Fault> {
+        let events = self.ports.store.unsent_events(BATCH).await?;
+        if events.is_empty() {
+            return Ok(false);
         }
+        let mut sent = Vec::with_capacity(events.len());
+        let mut outcome = Ok(());
+        for (number, event) in events {
+            outcome = self.ports.broker.publish_event(&event).await;
+            if outcome.is_err() {
+                break;
+            }
+            sent.push(number);
+        }
+        self.ports.store.events_sent(sent).await?;
+        outcome.map(|()| true)
     }
 }

@@ -45,7 +45,8 @@ pub fn route(
     for (at, to) in content.to.iter().enumerate() {
         let field = format!("edXMLHeader/MessageHeader/To[{}]/OrganId", at + 1);
         let one = one(directory, &to.organ_id, &field, content.kind, bytes, today)?;
-        if !seen.insert(one.route.receiver.clone()) {
+        // Two bodies that one took over are two receivers of a recall: they share a delivery, and each has its line.
+        if !seen.insert(directory.find(&to.organ_id).map(|named| &named.id)) {
             return Err(refuse(RejectionCode::ReceiverRepeated, &field, &to.organ_id));
         }
         if !served.contains(&one.route.receiver) {

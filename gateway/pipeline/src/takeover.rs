@@ -44,15 +44,21 @@ impl Takeover {
             Ok(messages) => messages,
             Err(fault) => {
                 tracing::warn!(%fault, adapter = self.adapter.as_str(), "no messages yet");
-                let due = self.ports.clock.now().saturating_add(RETRY_AFTER).unwrap_or(jiff::Timestamp::MAX);
-                self.ports.clock.sleep_until(due).await;
+                self.rest().await;
                 return Ok(());
             }
         };
         while let Some(taken) = messages.next().await {
             self.take(taken).await?;
         }
+        // The stream ends on shutdown only; one that ends by itself must not be asked for without a pause.
+        self.rest().await;
         Ok(())
+    }
+
+    async fn rest(&self) {
+        let due = self.ports.clock.now().saturating_add(RETRY_AFTER).unwrap_or(jiff::Timestamp::MAX);
+        self.ports.clock.sleep_until(due).await;
     }
 
     async fn take(&self, taken: Box<dyn Taken>) -> Result<(), Fault> {

@@ -18,7 +18,7 @@ pub(super) fn assemble(root: &Node, mode: ReadMode) -> Result<Envelope, Rejectio
     let envelope = root.child("edXMLEnvelope").ok_or_else(|| missing("edXMLEnvelope"))?;
     let header = envelope.child("edXMLHeader").ok_or_else(|| missing("edXMLHeader"))?;
     let message = header.child("MessageHeader").ok_or_else(|| missing(MESSAGE))?;
-    let mut content = match kind_of(header, message)? {
+    let mut content = match kind_of(root, header, message)? {
         Kind::Status => status_content(message)?,
         Kind::Document => document_content(header, message)?,
     };
@@ -39,12 +39,17 @@ enum Kind {
 }
 
 /// By content alone: a `StatusCode` makes a status, a `To` or a `Code` a document. Both, or neither, is refused: two
-/// readers could take it for two things.
-fn kind_of(header: &Node, message: &Node) -> Result<Kind, Rejection> {
-    let status = !message.text(&["StatusCode"]).is_empty();
-    let document = message.all("To").next().is_some() || message.all("Code").next().is_some();
-    let business = header.child("TraceHeaderList").is_some_and(|l| l.all("Bussiness").next().is_some());
-    match (status, document || business) {
+/// readers could take it for two things. So is a status that carries what only a document has: it would escape the rules
+/// for documents.
+fn kind_of(root: &Node, header: &Node, message: &Node) -> Result<Kind, Rejection> {
+    let has = |node: &Node, name: &str| node.all(name).next().is_some();
+    let status = has(message, "StatusCode");
+    let document = has(message, "To") || has(message, "Code");
+    let business = header.child("TraceHeaderList").is_some_and(|list| has(list, "Bussiness"));
+    let carried = ["Subject", "DocumentType"].into_iter().any(|name| has(message, name))
+        || root.child("edXMLEnvelope").is_some_and(|envelope| has(envelope, "edXMLBody"))
+        || has(root, "AttachmentEncoded");
+    match (status, document || business || (status && carried)) {
         (true, false) => Ok(Kind::Status),
         (false, true) => Ok(Kind::Document),
         (true, true) => Err(unclear("a StatusCode beside fields of a document")),

@@ -1,5 +1,6 @@
 //! From the events of the strict XML reader to an [`Envelope`]: the elements of `fields` at their true paths, by
-//! namespace-aware name. Order and prefixes do not matter, unknown elements are passed over, attachments are hashed.
+//! namespace-aware name. Order and prefixes do not matter, unknown elements are passed over, their doubles in another
+//! namespace are refused, attachments are hashed.
 
 use xml_sig::{Name, Observer, StartTag, Stop};
 
@@ -84,12 +85,17 @@ impl EnvelopeReader {
             return Err(Rejection::new(code).at(self.path()).because(format!("<{}> inside", tag.name.local)));
         };
         let named = |e: &Element| e.name == tag.name.local || e.alias == Some(tag.name.local);
-        let found = children.iter().position(named).filter(|_| tag.name.namespace == NAMESPACE);
-        let Some(index) = found else {
+        let Some(index) = children.iter().position(named) else {
             self.passed_over = 1;
             return Ok(());
         };
         let element = &children[index];
+        if tag.name.namespace != NAMESPACE {
+            // The reference library goes by local names: it would read what we pass over.
+            let path = self.path_of(element);
+            let why = format!("in the namespace \"{}\"", tag.name.namespace);
+            return Err(Rejection::new(RejectionCode::FieldInvalid).at(path).because(why));
+        }
         if self.mode == ReadMode::Claims && element.name == "AttachmentEncoded" {
             self.passed_over = 1;
             return Ok(());
@@ -97,8 +103,7 @@ impl EnvelopeReader {
         let position = if element.occurs == Occurs::Once {
             let seen = 1 << index;
             if parent.seen & seen != 0 {
-                let path = format!("{}/{}", self.path(), element.name);
-                return Err(Rejection::new(RejectionCode::FieldRepeated).at(path.trim_start_matches('/')));
+                return Err(Rejection::new(RejectionCode::FieldRepeated).at(self.path_of(element)));
             }
             parent.seen |= seen;
             1
@@ -124,8 +129,7 @@ impl EnvelopeReader {
         };
         *count += 1;
         if *count > limit {
-            let path = format!("{}/{}", self.path(), element.name);
-            return Err(Rejection::new(code).at(path).because(format!("more than {limit}")));
+            return Err(Rejection::new(code).at(self.path_of(element)).because(format!("more than {limit}")));
         }
         Ok(())
     }
@@ -175,6 +179,12 @@ impl EnvelopeReader {
 
     fn attachment_invalid(&self, fault: super::attachment::Base64Fault) -> Rejection {
         Rejection::new(RejectionCode::AttachmentInvalid).at(self.path()).because(fault.to_string())
+    }
+
+    /// The path of a child of the element that is open.
+    fn path_of(&self, child: &Element) -> String {
+        let path = format!("{}/{}", self.path(), child.name);
+        path.trim_start_matches('/').to_owned()
     }
 
     fn path(&self) -> String {

@@ -121,8 +121,14 @@ fn names_a_letter(words: &[&str]) -> bool {
         || (rest.starts_with(&["kiến", "nghị"]) && MATTERS.iter().any(|m| rest[2..].starts_with(m)))
 }
 
-fn only_matters(words: &[&str]) -> bool {
-    words.is_empty() || MATTERS.iter().any(|matter| words.strip_prefix(*matter).is_some_and(only_matters))
+fn only_matters(mut words: &[&str]) -> bool {
+    while !words.is_empty() {
+        match MATTERS.iter().find_map(|matter| words.strip_prefix(*matter)) {
+            Some(rest) => words = rest,
+            None => return false,
+        }
+    }
+    true
 }
 
 /// What stands between brackets, colons, commas, slashes and dashes.
@@ -258,6 +264,14 @@ mod tests {
         ] {
             assert_eq!(in_subject(&folded(subject)), None, "{subject}");
         }
+    }
+
+    #[test]
+    fn a_long_row_of_words_takes_no_stack() {
+        let text = format!("{} đất", "khiếu nại ".repeat(1 << 16));
+        let small = std::thread::Builder::new().stack_size(64 << 10);
+        let judged = small.spawn(move || in_type_name(&text)).expect("a thread").join();
+        assert_eq!(judged.expect("an answer"), None);
     }
 
     #[test]

@@ -163,6 +163,35 @@ fn broken_packets() -> Vec<(RejectionCode, Option<String>, Vec<u8>)> {
             Some(HEADER.to_owned()),
             status_with("<StatusCode>", "<To><OrganId>H01</OrganId></To><StatusCode>"),
         ),
+        (
+            Code::KindUnclear,
+            Some(HEADER.to_owned()),
+            status_with("<StatusCode>", "<Subject>[MẬT] V/v diễn tập</Subject><StatusCode>"),
+        ),
+        (
+            Code::KindUnclear,
+            Some(HEADER.to_owned()),
+            status_with(
+                "<StatusCode>",
+                "<DocumentType><TypeName>Công văn mật</TypeName></DocumentType><StatusCode>",
+            ),
+        ),
+        (
+            Code::KindUnclear,
+            Some(HEADER.to_owned()),
+            status_with(
+                "</edXMLHeader>",
+                "</edXMLHeader><edXMLBody><edXMLManifest><Reference><ContentId>1</ContentId></Reference></edXMLManifest></edXMLBody>",
+            ),
+        ),
+        (
+            Code::KindUnclear,
+            Some(HEADER.to_owned()),
+            status_with(
+                "</edXMLEnvelope>",
+                "</edXMLEnvelope><AttachmentEncoded><Attachment><ContentTransferEncoded>JVBERi0=</ContentTransferEncoded></Attachment></AttachmentEncoded>",
+            ),
+        ),
         (Code::AttachmentInvalid, content.clone(), attachment("JVBERi0", "JVBE!i0")),
         (Code::AttachmentInvalid, content.clone(), attachment("JVBERi0", "JVBERi")),
         (Code::AttachmentInvalid, content.clone(), attachment("JVBERi0", "<x/>JVBERi0")),
@@ -248,11 +277,69 @@ fn a_secret_is_not_repeated_in_its_refusal() {
 
 #[test]
 fn an_element_counts_only_at_its_true_path() {
-    let decoys = "<x:OrganId xmlns:x=\"urn:x\">H01</x:OrganId><edXML:Other><edXML:OrganId>H02</edXML:OrganId></edXML:Other>";
+    let decoys = "<x:Other xmlns:x=\"urn:x\"><x:OrganId>H01</x:OrganId></x:Other><edXML:Other><edXML:OrganId>H02</edXML:OrganId></edXML:Other>";
     let (envelope, _) =
         letter_with("<edXML:OrganId>H55.15<", &format!("{decoys}<edXML:OrganId>H55.15<")).expect("a letter");
     assert_eq!(envelope.claimed_sender().as_str(), "H55.15");
     let outside = "<edXML:DocumentId>elsewhere</edXML:DocumentId></edXML:edXMLHeader>";
     let (envelope, _) = letter_with("</edXML:edXMLHeader>", outside).expect("a letter");
     assert_eq!(envelope.claimed_document_id(), Some("H55.15,2026/01/02,12/STN-VP"));
+}
+
+/// Readers that match by local name only would take these for ours.
+#[test]
+fn a_known_name_in_another_namespace_is_refused_at_its_place() {
+    let whole = String::from_utf8(built(letter())).expect("UTF-8");
+    let double = |before: &str, element: &str| {
+        assert!(whole.contains(before), "{before}");
+        refused(whole.replacen(before, &format!("{element}{before}"), 1).as_bytes())
+    };
+    for (before, element, field) in [
+        (
+            "<edXML:From>",
+            "<From xmlns='urn:x'><OrganId>H01</OrganId></From>",
+            "edXMLHeader/MessageHeader/From",
+        ),
+        ("<edXML:From>", "<x:To xmlns:x='urn:x'/>", "edXMLHeader/MessageHeader/To"),
+        (
+            "<edXML:OrganId>H55.16<",
+            "<OrganId xmlns=''>H01</OrganId>",
+            "edXMLHeader/MessageHeader/To[1]/OrganId",
+        ),
+        ("</edXML:edXMLHeader>", "<Status xmlns='urn:x'/>", "edXMLHeader/MessageHeader"),
+        ("</edXML:edXMLHeader>", "<TraceHeaderList xmlns='urn:x'/>", "edXMLHeader/TraceHeaderList"),
+        ("<edXML:edXMLHeader>", "<edXMLBody xmlns='urn:x'/>", "edXMLBody"),
+        ("</edXML:edXMLEnvelope>", "<edXMLHeader xmlns='urn:x'/>", "edXMLHeader"),
+        ("</edXML>", "<AttachmentEncoded xmlns='urn:x'/>", "AttachmentEncoded"),
+        ("</edXML>", "<edXMLEnvelope xmlns='urn:x'/>", "edXMLEnvelope"),
+    ] {
+        let rejection = double(before, element);
+        let told = (rejection.code, rejection.field.as_deref());
+        assert_eq!(told, (RejectionCode::FieldInvalid, Some(field)), "{element}: {rejection}");
+    }
+    for signature in [
+        "<Signature xmlns='urn:x'/>",
+        "<DigitalSignature xmlns='urn:x'/>",
+        "<ds:Signature xmlns:ds='http://www.w3.org/2000/09/xmldsig#'/>",
+        "<x:Unknown xmlns:x='urn:x'/>",
+    ] {
+        let before = "</edXML:edXMLHeader>";
+        letter_with(before, &format!("{signature}{before}")).expect(signature);
+    }
+}
+
+#[test]
+fn a_status_may_hold_the_empty_elements_of_a_document() {
+    for (before, element) in [
+        ("<StatusCode>", "<Subject> </Subject><DocumentType><TypeName/></DocumentType>"),
+        ("</edXMLHeader>", "</edXMLHeader><edXMLBody><edXMLManifest/></edXMLBody>"),
+        (
+            "</edXMLEnvelope>",
+            "</edXMLEnvelope><AttachmentEncoded><Attachment><ContentTransferEncoded/></Attachment></AttachmentEncoded>",
+        ),
+    ] {
+        let added = if before.starts_with("</") { element.to_owned() } else { format!("{element}{before}") };
+        let (envelope, _) = read(&status_with(before, &added)).expect(element);
+        assert!(envelope.claimed_content().status.is_some());
+    }
 }

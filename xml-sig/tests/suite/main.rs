@@ -9,6 +9,7 @@
 
 mod corpus;
 mod mutate;
+mod pieces;
 mod profile;
 mod reader;
 mod sign;

@@ -262,6 +262,38 @@ fn every_limit_holds_at_its_value_and_not_one_past_it() {
     }
 }
 
+#[test]
+fn names_and_namespaces_hold_at_their_limits_and_not_one_byte_past_them() {
+    let limits = Limits { namespace_bytes: 6, name_bytes: 8, ..Limits::default() };
+    for (limit, good, bad) in [
+        ("namespace_bytes", "<a xmlns='u:6789'/>", "<a xmlns='u:67890'/>"),
+        ("namespace_bytes", "<a xmlns:p='&#117;:6789'/>", "<a xmlns:p='&#117;:67890'/>"),
+        ("name_bytes", "<a2345678/>", "<a23456789/>"),
+        ("name_bytes", "<p:b45678 xmlns:p='u:'/>", "<p:b456789 xmlns:p='u:'/>"),
+        ("name_bytes", "<a b2345678=''/>", "<a b23456789=''/>"),
+        ("name_bytes", "<a xmlns:pq='u:'/>", "<a xmlns:pqr='u:'/>"),
+        ("name_bytes", "<?p2345678 x?><a/>", "<?p23456789 x?><a/>"),
+    ] {
+        let got = run_with(good.as_bytes(), 7, &limits, &[]);
+        assert!(got.is_ok(), "{good}: {got:?}");
+        assert_eq!(run_with(bad.as_bytes(), 7, &limits, &[]), Err(XmlFault::Limit(limit)), "{bad}");
+    }
+    let given = |uri| run_with(b"<a/>", 0, &limits, &[("", uri)]).err();
+    assert_eq!((given("u:6789"), given("u:67890")), (None, Some(XmlFault::Limit("namespace_bytes"))));
+}
+
+#[test]
+fn long_namespaces_do_not_multiply_the_work_of_short_names() {
+    let limits = Limits::default();
+    let root = |bytes: usize| format!("<a xmlns:p='u:{}'/>", "x".repeat(bytes - 2));
+    assert!(run_with(root(2048).as_bytes(), 0, &limits, &[]).is_ok());
+    let over = run_with(root(2049).as_bytes(), 0, &limits, &[]);
+    assert_eq!(over, Err(XmlFault::Limit("namespace_bytes")));
+    let name = |bytes: usize| format!("<{}/>", "x".repeat(bytes));
+    assert!(run_with(name(1024).as_bytes(), 0, &limits, &[]).is_ok());
+    assert_eq!(run_with(name(1025).as_bytes(), 0, &limits, &[]), Err(XmlFault::Limit("name_bytes")));
+}
+
 /// Wants no more at the first text.
 struct Stopper;
 

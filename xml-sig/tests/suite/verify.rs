@@ -170,6 +170,86 @@ fn structure_that_hides_something_is_refused() {
 }
 
 #[test]
+fn nothing_unsigned_can_hide_in_the_signature() {
+    let document = Draft::new(rsa()).document();
+    let trust = pinned(&[rsa()]);
+    let forged = "<r><h></h><b>9000</b></r>";
+    for (before, hidden) in [
+        ("</ds:KeyInfo>", forged),
+        ("<ds:X509Data>", forged),
+        ("<ds:X509Certificate>", forged),
+        ("</ds:X509Data>", "<b>9000</b>"),
+        ("</ds:X509Data>", "<X509SKI>AA==</X509SKI>"),
+        ("</ds:X509Data>", "<ds:KeyName>x</ds:KeyName>"),
+        ("</ds:X509Data>", "<ds:X509IssuerSerial><ds:X509SKI/></ds:X509IssuerSerial>"),
+        ("</ds:X509Data>", "<ds:X509IssuerSerial>1</ds:X509IssuerSerial>"),
+        ("</ds:X509Data>", "<ds:X509SubjectName><b>x</b></ds:X509SubjectName>"),
+        ("</ds:X509Data>", "<ds:X509SubjectName a=''>x</ds:X509SubjectName>"),
+        ("</ds:X509Data>", "<ds:X509SubjectName xml:lang='vi'>x</ds:X509SubjectName>"),
+        ("</ds:KeyInfo>", "<ds:X509Certificate/>"),
+        ("</ds:KeyInfo>", "<ds:RetrievalMethod URI=''/>"),
+        ("</ds:KeyInfo>", "<ds:KeyValue><b/></ds:KeyValue>"),
+        ("</ds:KeyInfo>", "<ds:KeyValue><ds:RSAKeyValue>x</ds:RSAKeyValue></ds:KeyValue>"),
+        ("</ds:KeyInfo>", "<ds:KeyValue><ds:ECKeyValue/></ds:KeyValue>"),
+        ("</ds:KeyInfo>", "9000"),
+        ("<ds:X509Certificate>", "9000"),
+        ("</ds:KeyInfo>", "<?p 9000?>"),
+        ("<ds:KeyInfo>", "<?p 9000?>"),
+        ("<ds:SignedInfo>", "<?p 9000?>"),
+        ("<ds:Reference ", "<?p 9000?>"),
+        ("</ds:X509Data>", "<ds:X509SKI><?p 9000?></ds:X509SKI>"),
+    ] {
+        let changed = document.replacen(before, &format!("{hidden}{before}"), 1);
+        assert_ne!(changed, document, "{before}");
+        assert_eq!(judge(&changed, &trust), "invalid structure", "{hidden} before {before}");
+    }
+    for tag in ["<ds:Signature", "<ds:KeyInfo", "<ds:X509Data", "<ds:X509Certificate", "<ds:SignatureValue"] {
+        for attribute in ["evil='1'", "xml:lang='vi'", "xmlns:q='u:q' q:Id='1'"] {
+            let changed = document.replacen(tag, &format!("{tag} {attribute}"), 1);
+            assert_eq!(judge(&changed, &trust), "invalid structure", "{attribute} in {tag}");
+        }
+    }
+}
+
+#[test]
+fn what_signers_write_in_the_signature_is_allowed() {
+    let trust = pinned(&[rsa()]);
+    let parts = "<ds:KeyName>x</ds:KeyName>\n\
+        <ds:KeyValue><ds:RSAKeyValue><ds:Modulus>AA==</ds:Modulus><ds:Exponent>AQAB</ds:Exponent></ds:RSAKeyValue></ds:KeyValue>\n\
+        <ds:KeyValue><e:ECKeyValue xmlns:e='http://www.w3.org/2009/xmldsig11#'>\
+        <e:NamedCurve URI='urn:oid:1.2.840.10045.3.1.7'/><e:PublicKey>BA==</e:PublicKey></e:ECKeyValue></ds:KeyValue>\n\
+        <ds:X509Data><ds:X509SubjectName>CN=x</ds:X509SubjectName><ds:X509SKI>AA==</ds:X509SKI>\
+        <ds:X509IssuerSerial><ds:X509IssuerName>CN=y</ds:X509IssuerName><ds:X509SerialNumber>7</ds:X509SerialNumber></ds:X509IssuerSerial>\
+        <ds:X509CRL>AA==</ds:X509CRL></ds:X509Data><!-- a comment -->";
+    let document = Draft::new(rsa()).document();
+    let changed = document
+        .replacen("</ds:KeyInfo>", &format!("\n{parts}\n</ds:KeyInfo>"), 1)
+        .replacen("<ds:Signature ", "<ds:Signature Id='s' ", 1)
+        .replacen("<ds:SignatureValue>", "<ds:SignatureValue Id='v'>", 1)
+        .replacen("<ds:KeyInfo>", "<ds:KeyInfo Id='k'>", 1);
+    assert_eq!(judge(&changed, &trust), "valid");
+}
+
+#[test]
+fn nothing_unknown_stands_in_signed_info_even_when_it_is_signed() {
+    let right = reference(" URI=\"\"", &[ENVELOPED], SHA256, &Draft::new(rsa()).content_digest());
+    for (from, to) in [
+        ("<ds:Transforms>", "<ds:Transforms a=\"\">"),
+        ("<ds:Transforms>", "<ds:Transforms>9000"),
+        ("<ds:Transforms>", "9000<ds:Transforms>"),
+        ("<ds:Reference ", "9000<ds:Reference "),
+        ("</ds:Reference>", "<b></b></ds:Reference>"),
+        ("</ds:Reference>", "</ds:Reference><b></b>"),
+        ("</ds:Transforms>", "<b></b></ds:Transforms>"),
+    ] {
+        let references = right.replacen(from, to, 1);
+        assert_ne!(references, right);
+        let document = Draft { references: Some(references), ..Draft::new(rsa()) }.document();
+        assert_eq!(judge(&document, &pinned(&[rsa()])), "invalid structure", "{to}");
+    }
+}
+
+#[test]
 fn the_signature_must_be_one_and_in_its_place() {
     let draft = Draft::new(rsa());
     let signature = draft.signature();

@@ -1,0 +1,39 @@
+//! Medians, ranges and percentiles.
+
+use std::time::Duration;
+
+/// Middle, least and greatest of some figures.
+pub(crate) struct Spread {
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+    pub(crate) most: f64,
+}
+
+impl Spread {
+    /// Of at least one figure; of none, all is zero.
+    pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Self {
+        let mut sorted: Vec<f64> = figures.into_iter().collect();
+        sorted.sort_by(f64::total_cmp);
+        let at = |index: usize| sorted.get(index).copied().unwrap_or_default();
+        let (half, last) = (sorted.len() / 2, sorted.len().saturating_sub(1));
+        let median = if sorted.len() % 2 == 1 {
+            at(half)
+        } else {
+            f64::midpoint(at(half.saturating_sub(1)), at(half))
+        };
+        Self { median, least: at(0), most: at(last) }
+    }
+
+    /// `median (least to most)` with this many digits after the point.
+    pub(crate) fn show(&self, digits: usize) -> String {
+        format!("{:.digits$} ({:.digits$} to {:.digits$})", self.median, self.least, self.most)
+    }
+}
+
+/// The smallest of the durations that at least `share` (0 to 1) of them do not exceed, in milliseconds.
+pub(crate) fn percentile_ms(durations: &mut [Duration], share: f64) -> f64 {
+    durations.sort_unstable();
+    let rank = (durations.len() as f64 * share).ceil() as usize;
+    let found = durations.get(rank.saturating_sub(1)).copied().unwrap_or_default();
+    found.as_secs_f64() * 1e3
+}

@@ -1,0 +1,196 @@
+//! What a sender is told by a status packet (design.md B6), and how status packets of organisations travel.
+
+use std::time::Duration;
+
+use lienthong_adapters::contract::{failure, received};
+use lienthong_pipeline::ports::FailureClass;
+use lienthong_pipeline::record::{Receipt, State};
+use lienthong_pipeline::report::GivenUpNotice;
+use lienthong_schemas::edxml::{BusinessType, StatusCode};
+
+use super::world::{A, B, C, D, OWN, Setup, World, letter, name_of, status};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// B and C are dead; everybody else takes everything.
+fn two_are_dead(world: &World) {
+    world.answer(|consignment, _| match consignment.delivery.route.receiver.as_str() {
+        B | C => Err(failure(FailureClass::Receiver, "connect")),
+        _ => Ok(received()),
+    });
+}
+
+/// How often a text stands in these packets.
+fn holding(packets: &[String], text: &str) -> usize {
+    packets.iter().filter(|packet| packet.contains(text)).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_is_told_once_in_our_own_name() {
+    let mut world = World::new();
+    two_are_dead(&world);
+    let receipt = world.send(letter(1, &[B])).await;
+    world.pass(HOUR * 49, HOUR / 2).await;
+    assert_eq!(world.states(&receipt).await, [State::GivenUp]);
+    let told = world.got(A);
+    assert_eq!(told.len(), 1, "{told:?}");
+    for part in [
+        &format!("<edXML:OrganId>{OWN}</edXML:OrganId>"),
+        "<edXML:StatusCode>02</edXML:StatusCode>",
+        "Sở Hai (H55.02)",
+        &name_of(1),
+        "<edXML:Code>1/STN-VP</edXML:Code>",
+        "<edXML:PromulgationDate>2026/01/02</edXML:PromulgationDate>",
+    ] {
+        assert!(told[0].contains(part), "{part} in {}", told[0]);
+    }
+    world.pass(HOUR * 49, HOUR).await;
+    assert_eq!(world.got(A).len(), 1);
+    let last = world.history(receipt.deliveries[0].delivery_id).await.pop();
+    assert_eq!(last, Some(("reported".into(), String::new())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_receiver_that_is_given_up_in_the_same_second_is_told_of() {
+    let mut world = World::new();
+    two_are_dead(&world);
+    let receipt = world.send(letter(1, &[B, C])).await;
+    world.pass(HOUR * 49, HOUR / 2).await;
+    assert_eq!(world.states(&receipt).await, [State::GivenUp, State::GivenUp]);
+    let told = world.got(A);
+    assert_eq!((told.len(), holding(&told, "(H55.02)"), holding(&told, "(H55.03)")), (2, 1, 1), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_outcome_of_a_status_packet_makes_no_status_packet() {
+    let mut world = World::new();
+    world.answer(|_, _| Err(failure(FailureClass::Receiver, "connect")));
+    let receipt = world.send(letter(1, &[B])).await;
+    world.pass(HOUR * 200, HOUR).await;
+    assert_eq!(world.states(&receipt).await, [State::GivenUp]);
+    assert_eq!(
+        (world.metrics.given_up.value(), world.metrics.accepted.value()),
+        (2, 2),
+        "the letter and one 02"
+    );
+    assert_eq!(world.ports.store.stats().await.expect("stats").pending, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_notify_api_nobody_is_told() {
+    let mut world = World::open(Setup { given_up: GivenUpNotice::Api, ..Setup::default() });
+    two_are_dead(&world);
+    let receipt = world.send(letter(1, &[B])).await;
+    world.pass(HOUR * 49, HOUR / 2).await;
+    assert_eq!(world.states(&receipt).await, [State::GivenUp]);
+    assert_eq!((world.got(A).len(), world.metrics.accepted.value()), (0, 1));
+    assert!(world.ports.store.pending_reports(1).await.expect("reports").is_empty());
+    assert!(
+        world.ports.store.unsent_events(1).await.expect("events").is_empty(),
+        "every event is in the stream"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_axis_answers_once_for_who_asked_it_to() {
+    let mut world = World::new();
+    let receipt = world.send(letter(1, &[D, B])).await;
+    world.quiet().await;
+    assert_eq!(world.states(&receipt).await, [State::Received, State::Received]);
+    let told = world.got(A);
+    assert_eq!(told.len(), 1, "one for D, none for B: {told:?}");
+    for part in [
+        &format!("<edXML:OrganId>{D}</edXML:OrganId>"),
+        "<edXML:StatusCode>01</edXML:StatusCode>",
+        "<edXML:Description>Trục liên thông báo thay:",
+        &name_of(1),
+    ] {
+        assert!(told[0].contains(part), "{part} in {}", told[0]);
+    }
+    world.pass(HOUR, HOUR / 4).await;
+    assert_eq!((world.got(A).len(), world.metrics.accepted.value()), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_axis_does_not_answer_for_who_refused_or_got_a_status() {
+    let mut world = World::new();
+    world.answer(|_, _| Err(failure(FailureClass::Permanent, "http_422")));
+    let refused = world.send(letter(1, &[D])).await;
+    world.quiet().await;
+    assert_eq!(world.states(&refused).await, [State::Refused]);
+    world.answer(|_, _| Ok(received()));
+    let to_d = status(A, D, 1, StatusCode::Registered, "2026-01-05T02:00:00Z", "");
+    let accepted = world.bring(to_d, "mot").await.expect("accepted");
+    world.quiet().await;
+    assert_eq!(world.states(&accepted.receipt).await, [State::Received]);
+    assert_eq!((world.got(A).len(), world.metrics.accepted.value()), (0, 2));
+}
+
+async fn answered(world: &World, code: StatusCode, at: &str, text: &str) -> (Receipt, bool) {
+    let accepted = world.bring(status(B, A, 1, code, at, text), "hai").await.expect("accepted");
+    (accepted.receipt, accepted.replayed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_packet_of_an_organisation_goes_to_whom_it_answers() {
+    let mut world = World::new();
+    world.send(letter(1, &[B])).await;
+    world.quiet().await;
+    let bytes = status(B, A, 1, StatusCode::Finished, "2026-01-05T02:00:00Z", "xong");
+    let accepted = world.bring(bytes.clone(), "hai").await.expect("accepted");
+    world.quiet().await;
+    assert_eq!(world.states(&accepted.receipt).await, [State::Received]);
+    assert_eq!(world.got(A), [String::from_utf8(bytes).expect("text")], "byte for byte");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeated_status_packet_is_known_by_its_key() {
+    let mut world = World::new();
+    let at = "2026-01-05T02:00:00Z";
+    let (first, replayed) = answered(&world, StatusCode::Registered, at, "").await;
+    assert!(!replayed);
+    // The same answer in other bytes.
+    let (same, replayed) = answered(&world, StatusCode::Registered, at, "vào sổ số 5").await;
+    assert!(replayed && same == first);
+    for (code, at) in [(StatusCode::Finished, at), (StatusCode::Registered, "2026-01-05T02:00:01Z")] {
+        let (other, replayed) = answered(&world, code, at, "").await;
+        assert!(!replayed && other.document_id != first.document_id);
+    }
+    world.quiet().await;
+    assert_eq!(world.got(A).len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_packet_does_not_overtake_the_document_that_it_answers() {
+    let mut world = World::new();
+    world.answer(|_, _| Err(failure(FailureClass::Receiver, "connect")));
+    // A copy for the sender itself, the answer to it, and an urgent revocation.
+    let own = world.send(letter(1, &[A])).await;
+    world.quiet().await;
+    let (answer, _) = answered(&world, StatusCode::Registered, "2026-01-05T02:00:00Z", "").await;
+    let revoked =
+        world.send(letter(2, &[A]).priority(4).business(BusinessType::Revoke, "nhầm", &name_of(1))).await;
+    world.quiet().await;
+    world.answer(|_, _| Ok(received()));
+    world.advance(Duration::from_secs(10)).await;
+    let ids = [&own, &answer, &revoked].map(|receipt| receipt.document_id);
+    assert_eq!(world.tried()[1..], ids);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_cannot_be_made_is_tried_again_and_keeps_nobody_else_from_theirs() {
+    let mut world = World::new();
+    two_are_dead(&world);
+    let damaged = world.send(letter(1, &[B])).await;
+    let good = world.send(letter(2, &[B])).await;
+    let paper = world.folder.path().join("admissions").join(damaged.document_id.to_string());
+    let whole = std::fs::read(&paper).expect("an admission");
+    std::fs::write(&paper, "torn").expect("damaged");
+    world.pass(HOUR * 49, HOUR / 2).await;
+    assert_eq!(world.states(&damaged).await, [State::GivenUp]);
+    assert_eq!(world.states(&good).await, [State::GivenUp]);
+    assert_eq!((world.got(A).len(), holding(&world.got(A), &name_of(2))), (1, 1));
+    std::fs::write(&paper, whole).expect("mended");
+    world.advance(Duration::from_secs(5)).await;
+    assert_eq!((world.got(A).len(), holding(&world.got(A), &name_of(1))), (2, 1));
+}

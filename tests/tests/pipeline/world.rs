@@ -1,0 +1,390 @@
+//! A gateway without a process around it: intake, relay, takeover, dispatch and report over ports in memory.
+//! Tokio's clock is paused in these tests, so it moves only when no task has work left; the gateway's own clock is moved
+//! by hand.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use lienthong_adapters::contract::{MemoryAdapter, received};
+use lienthong_broker::MemoryBroker;
+use lienthong_monitoring::Metrics;
+use lienthong_outbox::{FileSpool, MemoryStore};
+use lienthong_pipeline::clock::ManualClock;
+use lienthong_pipeline::directory::Directory;
+use lienthong_pipeline::dispatch::{Dispatch, DispatchPolicy};
+use lienthong_pipeline::examine::{PacketLimits, Refused};
+use lienthong_pipeline::intake::{Accepted, Intake, IntakePolicy, Origin};
+use lienthong_pipeline::ports::{Broker, Consignment, DeliveryFailure, Fault, Handover, OutboxStore, Ports};
+use lienthong_pipeline::ports::{Clock, Spool};
+use lienthong_pipeline::record::{Delivery, IdempotencyKey, Lane, Receipt, State, SystemId};
+use lienthong_pipeline::relay::Relay;
+use lienthong_pipeline::report::{GivenUpNotice, Report, Reporter};
+use lienthong_pipeline::takeover::Takeover;
+use lienthong_pipeline::tasks::Tasks;
+use lienthong_pipeline::wakes::Wakes;
+use lienthong_schemas::edxml::{DocumentBuilder, StatusCode, StatusPacket, StatusSender, StatusSubject};
+use lienthong_schemas::ids::{DeliveryId, DocumentId};
+use lienthong_schemas::organ::OrganId;
+use lienthong_schemas::rejections::{Rejection, RejectionCode};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+/// The code of the gateway's own organisation.
+pub(super) const OWN: &str = "H55.99";
+/// Sends in these tests; at home in system `mot`.
+pub(super) const A: &str = "H55.01";
+/// At home in `hai`.
+pub(super) const B: &str = "H55.02";
+/// Another code of [`B`].
+pub(super) const B_ALIAS: &str = "000.00.02.H55";
+/// At home in `ba`.
+pub(super) const C: &str = "H55.03";
+/// At home in `hai`, too; the axis answers for it.
+pub(super) const D: &str = "H55.04";
+
+/// The adapter's label in metrics.
+pub(super) const ADAPTER: &str = "vendor_http";
+
+const DIRECTORY: &str = r#"
+[[organisation]]
+organ_id = "H55.01"
+name = "Sở Một"
+home = { system = "mot" }
+[[organisation]]
+organ_id = "H55.02"
+aliases = ["000.00.02.H55"]
+name = "Sở Hai"
+home = { system = "hai" }
+[[organisation]]
+organ_id = "H55.03"
+name = "Sở Ba"
+home = { system = "ba" }
+[[organisation]]
+organ_id = "H55.04"
+name = "Sở Bốn"
+home = { system = "hai" }
+answers = "axis-on-behalf"
+"#;
+
+type Script = dyn FnMut(&Consignment, usize) -> Result<Handover, DeliveryFailure> + Send;
+type Wrap = fn(MemoryBroker) -> Arc<dyn Broker>;
+
+/// What a test may choose.
+pub(super) struct Setup {
+    /// More organisations, in TOML.
+    pub(super) directory: &'static str,
+    pub(super) policy: DispatchPolicy,
+    pub(super) given_up: GivenUpNotice,
+    /// What stands between the gateway and its broker.
+    pub(super) wrap: Wrap,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let policy = DispatchPolicy {
+            retry_first: Duration::from_secs(10),
+            retry_max: Duration::from_secs(80),
+            give_up_after: Duration::from_secs(48 * 3600),
+            concurrent: 8,
+            jitter: 0.0,
+        };
+        let wrap: Wrap = |broker| Arc::new(broker);
+        Self { directory: "", policy, given_up: GivenUpNotice::Status02, wrap }
+    }
+}
+
+/// See the module.
+pub(super) struct World {
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) ports: Ports,
+    pub(super) broker: MemoryBroker,
+    pub(super) adapter: Arc<MemoryAdapter>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) intake: Arc<Intake>,
+    pub(super) folder: TempDir,
+    script: Arc<Mutex<Box<Script>>>,
+    setup: Setup,
+    directory: Arc<ArcSwap<Directory>>,
+    tasks: JoinSet<Result<(), Fault>>,
+}
+
+impl World {
+    /// The usual one, running; every receiver takes everything.
+    pub(super) fn new() -> Self {
+        Self::open(Setup::default())
+    }
+
+    /// A running one.
+    pub(super) fn open(setup: Setup) -> Self {
+        let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
+        let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
+        let spool = FileSpool::open(folder.path()).expect("a spool");
+        let store = Arc::new(MemoryStore::new(clock.clone()));
+        Self::over(setup, clock, folder, store, Arc::new(spool))
+    }
+
+    /// A running one over a given store.
+    pub(super) fn over(
+        setup: Setup,
+        clock: Arc<ManualClock>,
+        folder: TempDir,
+        store: Arc<dyn OutboxStore>,
+        spool: Arc<dyn Spool>,
+    ) -> Self {
+        let blobs = folder.path().join("object-store");
+        std::fs::create_dir(&blobs).expect("a folder");
+        let broker = MemoryBroker::new(blobs);
+        let wrapped = (setup.wrap)(broker.clone());
+        let ports = Ports { clock: clock.clone(), spool, store, broker: wrapped };
+        let take: Box<Script> = Box::new(|_, _| Ok(received()));
+        let script = Arc::new(Mutex::new(take));
+        let asked = script.clone();
+        let adapter = MemoryAdapter::answering(move |consignment, nth| {
+            (asked.lock().expect("a script"))(consignment, nth)
+        });
+        let directory = Arc::new(ArcSwap::from_pointee(directory(setup.directory)));
+        let metrics = Arc::new(Metrics::new("test"));
+        let intake = intake(&ports, &directory, &metrics, &Wakes::default());
+        let mut world = Self {
+            clock,
+            ports,
+            broker,
+            adapter: Arc::new(adapter),
+            metrics,
+            intake,
+            folder,
+            script,
+            setup,
+            directory,
+            tasks: JoinSet::new(),
+        };
+        world.start();
+        world
+    }
+
+    /// Starts the tasks of a gateway, over whatever the ports hold.
+    pub(super) fn start(&mut self) {
+        let (wakes, metrics) = (Wakes::default(), self.metrics.clone());
+        self.intake = intake(&self.ports, &self.directory, &metrics, &wakes);
+        let stop = Tasks::new();
+        let relay = Relay::new(self.ports.clone(), metrics.clone(), wakes.clone());
+        self.tasks.spawn(relay.run(stop.clone()));
+        for lane in Lane::ALL {
+            let kind = lienthong_pipeline::record::AdapterKind::VendorHttp;
+            let takeover = Takeover::new(self.ports.clone(), kind, lane, wakes.clone());
+            self.tasks.spawn(takeover.run(stop.clone()));
+        }
+        let (adapter, policy) = (self.adapter.clone(), self.setup.policy);
+        let dispatch = Dispatch::new(self.ports.clone(), adapter, policy, metrics.clone(), wakes.clone());
+        self.tasks.spawn(dispatch.run(stop.clone()));
+        let reporter =
+            Reporter { own: organ(OWN), name: "Trục tỉnh".to_owned(), given_up: self.setup.given_up };
+        let (intake, directory) = (self.intake.clone(), self.directory.clone());
+        let report = Report::new(self.ports.clone(), intake, directory, reporter, metrics, wakes);
+        self.tasks.spawn(report.run(stop));
+    }
+
+    /// Cuts every task where it stands, as a kill would.
+    pub(super) fn kill(&mut self) {
+        self.tasks = JoinSet::new();
+    }
+
+    /// Ends it and leaves its folder.
+    pub(super) fn into_folder(self) -> TempDir {
+        self.folder
+    }
+
+    /// The directory is replaced, as by a reload.
+    pub(super) fn reload(&self, more: &str) {
+        self.directory.store(Arc::new(directory(more)));
+    }
+
+    /// From now on receivers answer so. The number counts the attempts of one delivery, from 1.
+    pub(super) fn answer(
+        &self,
+        script: impl FnMut(&Consignment, usize) -> Result<Handover, DeliveryFailure> + Send + 'static,
+    ) {
+        *self.script.lock().expect("a script") = Box::new(script);
+    }
+
+    /// Returns when no task has anything left to do before a clock moves. Fails when a task has ended.
+    pub(super) async fn quiet(&mut self) {
+        // With tokio's clock paused this is no wait: its time moves when all tasks, and all work off them, rest.
+        let rest = tokio::time::timeout(Duration::from_secs(1), std::future::pending::<()>()).await;
+        assert!(rest.is_err(), "nothing ends a wait for nothing");
+        if let Some(ended) = self.tasks.try_join_next() {
+            panic!("a task of the gateway ended: {ended:?}");
+        }
+    }
+
+    /// Moves the gateway's clock and lets everything happen that is due.
+    pub(super) async fn advance(&mut self, by: Duration) {
+        self.clock.advance(by);
+        self.quiet().await;
+    }
+
+    /// Moves the clock in steps.
+    pub(super) async fn pass(&mut self, whole: Duration, step: Duration) {
+        let end = self.clock.now() + whole;
+        while self.clock.now() < end {
+            self.advance(step).await;
+        }
+    }
+
+    /// Brings bytes in over the connection of a system.
+    pub(super) async fn bring(&self, bytes: Vec<u8>, system: &str) -> Result<Accepted, Refused> {
+        self.bring_keyed(bytes, system, None).await
+    }
+
+    /// The same with an `Idempotency-Key`.
+    pub(super) async fn bring_keyed(
+        &self,
+        bytes: Vec<u8>,
+        system: &str,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Accepted, Refused> {
+        let mut sink = self.ports.spool.receive().await?;
+        sink.write(Bytes::from(bytes)).await?;
+        let packet = sink.finish().await?;
+        self.intake.admit(packet, &Origin::System(self::system(system)), key).await
+    }
+
+    /// Sends a letter of [`A`]; it must be accepted.
+    pub(super) async fn send(&self, letter: DocumentBuilder) -> Receipt {
+        self.accept(letter).await.receipt
+    }
+
+    /// The same with the word on whether it was a repeat.
+    pub(super) async fn accept(&self, letter: DocumentBuilder) -> Accepted {
+        self.bring(letter.to_bytes().expect("written"), "mot").await.expect("accepted")
+    }
+
+    /// Sends a letter of [`A`]; it must be refused under this code.
+    pub(super) async fn refused(&self, letter: DocumentBuilder, code: RejectionCode) -> Rejection {
+        let refused = self.bring(letter.to_bytes().expect("written"), "mot").await;
+        match refused.expect_err("refused") {
+            Refused::Rejected(rejection) => {
+                assert_eq!(rejection.code, code, "{rejection}");
+                *rejection
+            }
+            Refused::Fault(fault) => panic!("{fault}"),
+        }
+    }
+
+    /// The delivery as it is.
+    pub(super) async fn delivery(&self, id: DeliveryId) -> Delivery {
+        self.ports.store.delivery(id).await.expect("the store answers").expect("a delivery")
+    }
+
+    /// States of a document's deliveries, in the order of its receipt.
+    pub(super) async fn states(&self, receipt: &Receipt) -> Vec<State> {
+        let mut states = Vec::new();
+        for line in &receipt.deliveries {
+            states.push(self.delivery(line.delivery_id).await.state);
+        }
+        states
+    }
+
+    /// Words and notes of a delivery's history.
+    pub(super) async fn history(&self, id: DeliveryId) -> Vec<(String, String)> {
+        let lines = self.ports.store.history(id).await.expect("the store answers");
+        lines.into_iter().map(|line| (line.event, line.note)).collect()
+    }
+
+    /// The documents of all attempts so far, oldest first.
+    pub(super) fn tried(&self) -> Vec<DocumentId> {
+        self.adapter.attempts().into_iter().map(|attempt| attempt.seen.document).collect()
+    }
+
+    /// The packets that reached this organisation, as text, oldest first.
+    pub(super) fn got(&self, organisation: &str) -> Vec<String> {
+        let attempts = self.adapter.attempts().into_iter();
+        let here = attempts.filter(|attempt| attempt.seen.receiver == organ(organisation));
+        let read = |attempt: lienthong_adapters::contract::Attempt| {
+            std::fs::read_to_string(attempt.consignment.packet).expect("a packet")
+        };
+        here.map(read).collect()
+    }
+
+    /// Removes a packet from the spool.
+    pub(super) fn lose_blob(&self, receipt: &Receipt) {
+        let blob = self.folder.path().join("blobs").join(receipt.sha256.to_string());
+        std::fs::remove_file(blob).expect("it was there");
+    }
+
+    /// Attempts that failed in this class.
+    pub(super) fn failed(&self, class: &'static str) -> u64 {
+        self.metrics.failed.of(ADAPTER, class).value()
+    }
+
+    /// Receivers paused now.
+    pub(super) fn paused(&self) -> i64 {
+        self.metrics.receivers_paused.of(ADAPTER).value()
+    }
+}
+
+fn intake(
+    ports: &Ports,
+    directory: &Arc<ArcSwap<Directory>>,
+    metrics: &Arc<Metrics>,
+    wakes: &Wakes,
+) -> Arc<Intake> {
+    let policy = IntakePolicy {
+        own: organ(OWN),
+        limits: PacketLimits::default(),
+        examinations: 2,
+        idempotency: Duration::from_secs(24 * 3600),
+    };
+    let anchors = Arc::default();
+    let (ports, directory, metrics) = (ports.clone(), directory.clone(), metrics.clone());
+    Arc::new(Intake::new(ports, policy, directory, anchors, metrics, wakes.clone()))
+}
+
+fn directory(more: &str) -> Directory {
+    let systems = ["mot", "hai", "ba"].map(system).into_iter().collect();
+    let none = &mut |path: &str| Err(format!("no {path}"));
+    Directory::from_toml(&format!("{DIRECTORY}{more}"), &systems, none).expect("a directory")
+}
+
+pub(super) fn organ(code: &str) -> OrganId {
+    OrganId::parse(code).expect("a code")
+}
+
+pub(super) fn system(id: &str) -> SystemId {
+    SystemId::parse(id).expect("a system")
+}
+
+pub(super) fn name_of(number: u32) -> String {
+    format!("{A},2026/01/02,{number}/STN-VP")
+}
+
+/// A letter of [`A`] with this number, and a DocumentId by it.
+pub(super) fn letter(number: u32, to: &[&str]) -> DocumentBuilder {
+    DocumentBuilder::new(A, to).code(&number.to_string(), "STN-VP").document_id(&name_of(number))
+}
+
+/// A status packet to `to` about letter `number` of [`A`].
+pub(super) fn status(
+    from: &str,
+    to: &str,
+    number: u32,
+    code: StatusCode,
+    at: &str,
+    description: &str,
+) -> Vec<u8> {
+    let from = StatusSender {
+        organ_id: organ(from),
+        organization_in_charge: String::new(),
+        organ_name: String::new(),
+    };
+    let response_for = StatusSubject {
+        organ_id: organ(to),
+        code: format!("{number}/STN-VP"),
+        document_id: name_of(number),
+        promulgation_date: "2026/01/02".to_owned(),
+    };
+    let timestamp = at.parse().expect("a time");
+    StatusPacket { from, response_for, code, description: description.to_owned(), timestamp }.to_xml()
+}
