@@ -287,11 +287,11 @@ impl Dispatch {
     }
 
     async fn finish(&self, delivery: &Delivery, state: State, note: String) -> Result<(), Fault> {
-        let change = Transition::Settled { state, note };
-        let done = self.ports.store.transition(delivery.id, self.ports.clock.now(), change).await?;
+        let (change, now) = (Transition::Settled { state, note }, self.ports.clock.now());
+        let done = self.ports.store.transition(delivery.id, now, change).await?;
         if done.is_some() {
             self.metrics.settled.of(state.as_str()).inc();
-            self.ports.spool.settled(delivery.document, delivery.id, state).await?;
+            self.ports.spool.settled(delivery.document, delivery.id, state, now).await?;
             self.wakes.report.notify_one();
         }
         Ok(())

@@ -25,12 +25,19 @@ pub struct Fault {
     pub place: &'static str,
     /// What it said.
     pub cause: String,
+    /// The part does not work again before the process is started anew (a store after a failed barrier).
+    pub fatal: bool,
 }
 
 impl Fault {
-    /// A fault of `place`.
+    /// A fault of `place` that may pass.
     pub fn new(place: &'static str, cause: impl std::fmt::Display) -> Self {
-        Self { place, cause: cause.to_string() }
+        Self { place, cause: cause.to_string(), fatal: false }
+    }
+
+    /// A fault of `place` after which only a new start helps.
+    pub fn fatal(place: &'static str, cause: impl std::fmt::Display) -> Self {
+        Self { place, cause: cause.to_string(), fatal: true }
     }
 }
 
@@ -78,8 +85,18 @@ pub trait Spool: Send + Sync + 'static {
     /// The admission of a document, `None` when there is none.
     async fn admission(&self, id: DocumentId) -> Result<Option<Admission>, Fault>;
 
-    /// Notes durably, beside the admission, that a delivery of this document is settled.
-    async fn settled(&self, document: DocumentId, delivery: DeliveryId, state: State) -> Result<(), Fault>;
+    /// Notes durably, beside the admission, that a delivery of this document came into a state, and when.
+    async fn settled(
+        &self,
+        document: DocumentId,
+        delivery: DeliveryId,
+        state: State,
+        at: Timestamp,
+    ) -> Result<(), Fault>;
+
+    /// Notes durably that the report which the last state noted asked for has been admitted. A store that is built anew
+    /// has every other one pending again.
+    async fn reported(&self, document: DocumentId, delivery: DeliveryId) -> Result<(), Fault>;
 
     /// The file of a blob, `None` when the spool does not have it.
     async fn blob(&self, digest: PacketDigest) -> Result<Option<PathBuf>, Fault>;
@@ -137,7 +154,8 @@ pub enum Transition {
     },
     /// The report to the sender that a `received` or `given_up` delivery asked for has been admitted.
     Reported,
-    /// Back to `Queued` with the next generation.
+    /// Back to `Queued` with the next generation: from an end or from `Parked` by the operator, from `Queued` when its
+    /// message is lost, that is published and not handed off.
     Requeued {
         /// Who and why.
         note: String,
@@ -171,7 +189,7 @@ pub trait OutboxStore: Send + Sync + 'static {
     /// Writes a document, its deliveries, keys and first events. The store sets `order` of each delivery.
     async fn admit(&self, admission: &Admission) -> Result<Admitted, Fault>;
 
-    /// Documents under the same (From, DocumentId) key.
+    /// Documents under the same (From, DocumentId) key, in the order of admission; of more than 1,000 the newest 1,000.
     async fn known(&self, name: [u8; 16]) -> Result<Vec<KnownDocument>, Fault>;
     /// The document that a status key was first seen on.
     async fn status_seen(&self, status: [u8; 16]) -> Result<Option<DocumentId>, Fault>;
@@ -198,6 +216,18 @@ pub trait OutboxStore: Send + Sync + 'static {
 
     /// Takes a delivery over for dispatch. Unknown ones are stored; known ones are marked. `handed_off` is set.
     async fn hand_off(&self, delivery: Delivery) -> Result<HandOff, Fault>;
+    /// Notes that an idempotency key also stands for a document that was admitted before.
+    async fn remember(
+        &self,
+        key: &IdempotencyKey,
+        document: DocumentId,
+        digest: PacketDigest,
+        at: Timestamp,
+    ) -> Result<(), Fault>;
+
+    /// Deliveries that are `Queued`, that the broker acknowledged before `before`, and that nobody has taken over: their
+    /// message may be lost. Oldest first.
+    async fn not_taken_over(&self, before: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault>;
     /// Receivers of this adapter that have deliveries handed off and `Queued`.
     async fn receivers(&self, adapter: AdapterKind) -> Result<Vec<ReceiverToken>, Fault>;
     /// The first `limit` such deliveries of one receiver and lane, in order.
@@ -264,6 +294,8 @@ pub trait Broker: Send + Sync + 'static {
     async fn publish(&self, message: &DeliveryMessage) -> Result<(), Fault>;
     /// Puts a blob into the Object Store under its digest unless it is there already with this length.
     async fn put_blob(&self, digest: PacketDigest, bytes: u64, file: PathBuf) -> Result<(), Fault>;
+    /// Takes a blob out of the Object Store; that it is not there is no fault.
+    async fn remove_blob(&self, digest: PacketDigest) -> Result<(), Fault>;
     /// Writes a blob of the Object Store into `sink` and returns it finished, its digest checked.
     async fn fetch_blob(
         &self,

@@ -91,6 +91,7 @@ impl Report {
         }
         let now = self.ports.clock.now();
         self.ports.store.transition(delivery.id, now, Transition::Reported).await?;
+        self.ports.spool.reported(delivery.document, delivery.id).await?;
         drop(timer);
         Ok(())
     }
