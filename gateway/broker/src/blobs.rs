@@ -2,10 +2,13 @@
 
 use std::path::Path;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{self, Poll, ready};
 use std::time::Duration;
 
+use async_nats::jetstream::context::Context;
 use async_nats::jetstream::object_store::{InfoErrorKind, Object, ObjectMetadata, ObjectStore};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
 use bytes::BytesMut;
 use lienthong_pipeline::ports::{Fault, Incoming, IncomingWriter};
 use lienthong_schemas::ids::PacketDigest;
@@ -13,6 +16,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, BufReader, ReadBuf};
 
 use crate::PLACE;
+use crate::streams::BLOBS;
 
 /// Bytes read, and stored as one message, at a time.
 pub(crate) const CHUNK_BYTES: usize = 128 * 1024;
@@ -50,6 +54,28 @@ pub(crate) async fn put(
     let limit = PUT_WAIT + Duration::from_secs(bytes >> 20);
     let put = tokio::time::timeout(limit, bucket.put(metadata, &mut checked)).await;
     put.map_err(|_| fault("putting a blob took too long"))?.map_err(fault)?;
+    Ok(())
+}
+
+/// Takes a blob out: its name first, so that a removal that was cut off leaves no name without bytes, then its chunks.
+/// Purging needs no room in the store, unlike the tombstone that the library's own removal writes.
+pub(crate) async fn remove(
+    requests: &Context,
+    bucket: &ObjectStore,
+    digest: PacketDigest,
+) -> Result<(), Fault> {
+    let name = digest.to_string();
+    let info = match bucket.info(&name).await {
+        Ok(info) => info,
+        Err(error) if error.kind() == InfoErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(fault(error)),
+    };
+    let stream = requests.get_stream(format!("OBJ_{BLOBS}")).await.map_err(fault)?;
+    let name = format!("$O.{BLOBS}.M.{}", URL_SAFE.encode(&name));
+    let chunks = format!("$O.{BLOBS}.C.{}", info.nuid);
+    for subject in [name, chunks] {
+        stream.purge().filter(subject).await.map_err(fault)?;
+    }
     Ok(())
 }
 
@@ -127,7 +153,7 @@ impl<R> Checked<R> {
 impl<R: AsyncRead + Unpin> AsyncRead for Checked<R> {
     fn poll_read(
         mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
+        context: &mut task::Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         let before = buffer.filled().len();

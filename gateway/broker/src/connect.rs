@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use lienthong_pipeline::ports::Fault;
+use tokio::sync::Notify;
 
 use crate::PLACE;
 
@@ -58,7 +60,12 @@ pub struct ServerAddress {
 
 /// A client in the state "connecting". Returns at once; fails only on settings that cannot work (no or broken URL,
 /// unreadable creds file).
-pub(crate) async fn client(address: &ServerAddress, name: &str) -> Result<Client, Fault> {
+/// `connected` is told of each connection.
+pub(crate) async fn client(
+    address: &ServerAddress,
+    name: &str,
+    connected: Arc<Notify>,
+) -> Result<Client, Fault> {
     let servers = servers(&address.urls)?;
     let mut options = ConnectOptions::new()
         .name(name)
@@ -67,7 +74,15 @@ pub(crate) async fn client(address: &ServerAddress, name: &str) -> Result<Client
         .ping_interval(PING_INTERVAL)
         .connection_timeout(CONNECTION_WAIT)
         .reconnect_delay_callback(reconnect_delay)
-        .event_callback(|event| async move { log(&event) })
+        .event_callback(move |event| {
+            let connected = connected.clone();
+            async move {
+                log(&event);
+                if event == Event::Connected {
+                    connected.notify_one();
+                }
+            }
+        })
         .require_tls(address.tls);
     if let Some(ca) = &address.ca {
         options = options.add_root_certificates(ca.clone());

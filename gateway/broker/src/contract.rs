@@ -53,6 +53,7 @@ pub async fn run(stage: &dyn Stage) {
     a_packet_rides_along_up_to_the_limit(stage, &mut lanes).await;
     a_blob_comes_back_as_it_was(stage).await;
     a_blob_that_is_not_its_digest_is_refused(stage).await;
+    a_blob_is_removed_and_may_come_again(stage).await;
     events_are_stored_once(stage).await;
     an_outage_loses_nothing(stage, &mut lanes).await;
 }
@@ -145,6 +146,21 @@ async fn a_blob_that_is_not_its_digest_is_refused(stage: &dyn Stage) {
     }
 }
 
+async fn a_blob_is_removed_and_may_come_again(stage: &dyn Stage) {
+    let packet = bytes_of(300_000);
+    let (digest, file) = (PacketDigest::of(&packet), stage.folder().join("removed"));
+    std::fs::write(&file, &packet).expect("written");
+    let fetch = || stage.broker().fetch_blob(digest, Box::new(MemorySink::default()));
+    for _ in 0..2 {
+        stage.broker().put_blob(digest, packet.len() as u64, file.clone()).await.expect("put");
+        assert_eq!(fetch().await.expect("fetched").bytes(), packet.len() as u64);
+        for _ in 0..2 {
+            stage.broker().remove_blob(digest).await.expect("removed, or not there");
+        }
+        assert!(fetch().await.is_err(), "it is gone");
+    }
+}
+
 async fn events_are_stored_once(stage: &dyn Stage) {
     let (first, second) = (sample::event(1, 1), sample::event(1, 2));
     for event in [&first, &first, &second, &first] {
@@ -169,6 +185,7 @@ async fn an_outage_loses_nothing(stage: &dyn Stage, (_, normal): &mut Lanes) {
     assert!(broker.publish_event(&sample::event(2, 1)).await.is_err());
     assert!(broker.put_blob(digest, 6, file.clone()).await.is_err());
     assert!(broker.fetch_blob(digest, Box::new(MemorySink::default())).await.is_err());
+    assert!(broker.remove_blob(digest).await.is_err());
     assert!(held.ack().await.is_err(), "not acknowledged, so it may come again");
 
     stage.start().await;

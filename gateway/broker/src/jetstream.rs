@@ -2,24 +2,26 @@
 //! caller repeats it with the same ids. Nothing is retried here but the connection and the stream of messages.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use async_nats::Client;
 use async_nats::connection::State as Connection;
 use async_nats::jetstream::context::{Context, ContextBuilder, PublishErrorKind};
+use async_nats::jetstream::object_store::ObjectStore;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use lienthong_pipeline::ports::{Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Taken};
 use lienthong_pipeline::record::{AdapterKind, Event, Lane};
 use lienthong_schemas::ids::PacketDigest;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::connect::{self, ServerAddress};
 use crate::message::{self, Outgoing};
+use crate::room::Room;
 use crate::streams::{BLOBS, Shape};
 use crate::{PLACE, blobs, pull, version};
 
@@ -29,6 +31,8 @@ pub const PUBLISH_WAIT: Duration = Duration::from_secs(3);
 const REQUEST_WAIT: Duration = Duration::from_secs(10);
 /// Longest time to make or compare all streams and consumers.
 const PREPARE_WAIT: Duration = Duration::from_secs(20);
+/// Pause after a look that failed.
+const PREPARE_AGAIN: Duration = Duration::from_secs(1);
 /// Most bytes that are published and not yet acknowledged: a server refuses more than 128 MB a stream, and its memory
 /// grows with them.
 const IN_FLIGHT_KIB: u32 = 32 * 1024;
@@ -46,6 +50,8 @@ pub struct BrokerOptions {
     pub max_age: Duration,
     /// Largest blob that is fetched, in bytes.
     pub blob_bytes_max: u64,
+    /// How much the server stores at most, in bytes, where it is ours and its account has no limit of its own.
+    pub store_bytes_max: Option<u64>,
 }
 
 /// The broker of design.md B7. Clones share one connection.
@@ -60,11 +66,18 @@ pub(crate) struct Link {
     requests: Context,
     shape: Shape,
     blob_bytes_max: u64,
-    /// Streams and consumers were seen as they should be, and nothing said otherwise since.
-    prepared: AtomicBool,
+    /// The connection, counted from 1, on which streams and consumers were seen as they should be, if nothing said
+    /// otherwise since; 0: none.
+    prepared: AtomicU64,
     preparing: Mutex<()>,
+    /// Why they are not as they should be, as last seen.
+    trouble: std::sync::Mutex<Option<Fault>>,
+    /// There is something to prepare.
+    doubt: Arc<Notify>,
+    room: Room,
     in_flight: Semaphore,
     pub(crate) closing: CancellationToken,
+    _ends_keeper: DropGuard,
 }
 
 fn fault(cause: impl std::fmt::Display) -> Fault {
@@ -75,8 +88,10 @@ impl NatsBroker {
     /// Starts connecting and returns at once; [`Broker::ready`] tells when it can be used. Fails only on settings that
     /// cannot work: no or broken URL, unreadable creds file.
     pub async fn connect(options: &BrokerOptions) -> Result<Self, Fault> {
-        let client = connect::client(&options.address, &options.name).await?;
-        Ok(Self(Arc::new(Link {
+        let doubt = Arc::new(Notify::new());
+        let client = connect::client(&options.address, &options.name, doubt.clone()).await?;
+        let closing = CancellationToken::new();
+        let link = Arc::new(Link {
             js: ContextBuilder::new().timeout(PUBLISH_WAIT).ack_timeout(PUBLISH_WAIT).build(client.clone()),
             requests: ContextBuilder::new()
                 .timeout(REQUEST_WAIT)
@@ -85,11 +100,21 @@ impl NatsBroker {
             client,
             shape: Shape { replicas: options.replicas, max_age: options.max_age },
             blob_bytes_max: options.blob_bytes_max,
-            prepared: AtomicBool::new(false),
+            prepared: AtomicU64::new(0),
             preparing: Mutex::new(()),
+            trouble: std::sync::Mutex::default(),
+            doubt,
+            room: Room::new(options.store_bytes_max),
             in_flight: Semaphore::new(IN_FLIGHT_KIB as usize),
-            closing: CancellationToken::new(),
-        })))
+            _ends_keeper: closing.clone().drop_guard(),
+            closing,
+        });
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it ends with the link, and what fails is what ready says"
+        )]
+        tokio::spawn(keep_prepared(Arc::downgrade(&link), link.doubt.clone(), link.closing.clone()));
+        Ok(Self(link))
     }
 
     /// Ends all streams of messages and then the connection. What was not acknowledged comes again next time.
@@ -112,36 +137,64 @@ impl Link {
         Ok(&self.client)
     }
 
-    /// Looks at all streams and consumers, and makes or changes what differs.
-    async fn prepare(&self) -> Result<(), Fault> {
-        self.connected()?;
-        let _turn = self.preparing.lock().await;
-        self.look().await
+    /// The number of the connection, from 1.
+    fn connection(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Acquire)
     }
 
+    /// Prepared on this connection, and nothing said otherwise since.
+    fn is_prepared(&self) -> bool {
+        let prepared = self.prepared.load(Ordering::Acquire);
+        prepared != 0 && prepared == self.connection()
+    }
+
+    /// Looks at all streams and consumers, and makes or changes what differs.
     async fn look(&self) -> Result<(), Fault> {
+        let connection = self.connection();
         let made = timeout(PREPARE_WAIT, self.shape.ensure(&self.requests)).await;
         let made = made.unwrap_or_else(|_| Err(fault("making streams and consumers took too long")));
-        self.prepared.store(made.is_ok(), Ordering::Release);
+        // What was seen on an earlier connection says nothing about this one.
+        self.prepared.store(if made.is_ok() { connection } else { 0 }, Ordering::Release);
+        *self.trouble() = made.clone().err();
         made
+    }
+
+    fn trouble(&self) -> std::sync::MutexGuard<'_, Option<Fault>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known, without asking the server but for its room, and that seldom.
+    async fn ready(&self) -> Result<(), Fault> {
+        self.connected()?;
+        if !self.is_prepared() {
+            let trouble = self.trouble().clone();
+            return Err(trouble.unwrap_or_else(|| fault("streams and consumers are being looked at")));
+        }
+        self.room.check(&self.requests).await
     }
 
     /// Connected, and prepared since somebody last had reason to doubt it.
     pub(crate) async fn usable(&self) -> Result<&Context, Fault> {
         self.connected()?;
-        if !self.prepared.load(Ordering::Acquire) {
+        if !self.is_prepared() {
             let _turn = self.preparing.lock().await;
             // Whoever had the turn before may have done it.
-            if !self.prepared.load(Ordering::Acquire) {
+            if !self.is_prepared() {
                 self.look().await?;
             }
         }
         Ok(&self.requests)
     }
 
+    async fn bucket(&self) -> Result<ObjectStore, Fault> {
+        let bucket = self.usable().await?.get_object_store(BLOBS).await;
+        bucket.inspect_err(|_| self.mistrust()).map_err(fault)
+    }
+
     /// A stream or consumer is not where it was: look at all of them before the next use.
     pub(crate) fn mistrust(&self) {
-        self.prepared.store(false, Ordering::Release);
+        self.prepared.store(0, Ordering::Release);
+        self.doubt.notify_one();
     }
 
     async fn send(&self, outgoing: Outgoing) -> Result<(), Fault> {
@@ -170,10 +223,34 @@ impl Link {
     }
 }
 
+/// Prepares on each connection, and after each doubt, whether or not anybody publishes. Ends with the link.
+async fn keep_prepared(link: Weak<Link>, doubt: Arc<Notify>, closing: CancellationToken) {
+    loop {
+        let Some(held) = link.upgrade() else { return };
+        let usable = tokio::select! {
+            usable = held.usable() => usable.map(|_| ()),
+            () = closing.cancelled() => return,
+        };
+        drop(held);
+        let pause = match usable {
+            Ok(()) => Duration::MAX,
+            Err(fault) => {
+                tracing::debug!(%fault, "the broker is not prepared yet");
+                PREPARE_AGAIN
+            }
+        };
+        tokio::select! {
+            () = doubt.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+            () = closing.cancelled() => return,
+        }
+    }
+}
+
 #[async_trait]
 impl Broker for NatsBroker {
     async fn ready(&self) -> Result<(), Fault> {
-        self.0.prepare().await
+        self.0.ready().await
     }
 
     async fn publish(&self, message: &DeliveryMessage) -> Result<(), Fault> {
@@ -181,8 +258,13 @@ impl Broker for NatsBroker {
     }
 
     async fn put_blob(&self, digest: PacketDigest, bytes: u64, file: PathBuf) -> Result<(), Fault> {
-        let bucket = self.0.usable().await?.get_object_store(BLOBS).await.map_err(fault)?;
+        let bucket = self.0.bucket().await?;
         blobs::put(&bucket, digest, bytes, &file).await
+    }
+
+    async fn remove_blob(&self, digest: PacketDigest) -> Result<(), Fault> {
+        let bucket = self.0.bucket().await?;
+        blobs::remove(&self.0.requests, &bucket, digest).await
     }
 
     async fn fetch_blob(
@@ -190,7 +272,7 @@ impl Broker for NatsBroker {
         digest: PacketDigest,
         sink: Box<dyn IncomingWriter>,
     ) -> Result<Box<dyn Incoming>, Fault> {
-        let bucket = self.0.usable().await?.get_object_store(BLOBS).await.map_err(fault)?;
+        let bucket = self.0.bucket().await?;
         blobs::fetch(&bucket, digest, self.0.blob_bytes_max, sink).await
     }
 

@@ -12,6 +12,7 @@ mod memory;
 mod message;
 mod probe;
 mod pull;
+mod room;
 mod streams;
 mod supervisor;
 mod version;

@@ -227,6 +227,14 @@ impl Broker for MemoryBroker {
         tokio::fs::rename(half, blob).await.map_err(fault)
     }
 
+    async fn remove_blob(&self, digest: PacketDigest) -> Result<(), Fault> {
+        drop(self.0.running()?);
+        match tokio::fs::remove_file(self.0.blob(digest)).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(fault(error)),
+            _ => Ok(()),
+        }
+    }
+
     async fn fetch_blob(
         &self,
         digest: PacketDigest,

@@ -8,6 +8,7 @@ use async_nats::header::{HeaderValue, NATS_EXPECTED_STREAM, NATS_MESSAGE_ID};
 use bytes::Bytes;
 use lienthong_pipeline::ports::{DeliveryMessage, Fault};
 use lienthong_pipeline::record::{AdapterKind, Delivery, Event, Lane, Route, State, SystemId};
+use lienthong_schemas::edxml::CORRELATIONS_MAX;
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, PacketDigest};
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +17,9 @@ use crate::{INLINE_BYTES_MAX, PLACE};
 
 /// The message format of this program (design.md B1).
 const VERSION: u32 = 1;
-/// Most correlation keys in a message; a delivery has at most 2 KB, so no real one has more.
-const CORRELATIONS_MAX: usize = 64;
+/// Longest `Lt-Kind`, in bytes of visible ASCII. With it and [`CORRELATIONS_MAX`] every delivery that is read fits into
+/// a store's record of 2 KB.
+const KIND_BYTES_MAX: usize = 64;
 /// Longest header value that is read.
 const HEADER_BYTES_MAX: usize = 4 * 1024;
 
@@ -43,6 +45,9 @@ fn subject(delivery: &Delivery) -> String {
 /// A delivery as a message.
 pub(crate) fn encode(message: &DeliveryMessage) -> Result<Outgoing, Fault> {
     let delivery = &message.delivery;
+    if kind(&delivery.kind).is_none() {
+        return Err(fault(format!("a kind that is not 1 to {KIND_BYTES_MAX} visible characters")));
+    }
     if delivery.correlations.len() > CORRELATIONS_MAX {
         return Err(fault(format!("more than {CORRELATIONS_MAX} correlations")));
     }
@@ -100,7 +105,7 @@ pub(crate) fn decode(
                 .read("Lt-Adapter", |text| AdapterKind::ALL.into_iter().find(|kind| kind.as_str() == text))?,
         },
         lane: fields.read("Lt-Lane", |text| Lane::ALL.into_iter().find(|lane| lane.token() == text))?,
-        kind: fields.text("Lt-Kind")?.to_owned(),
+        kind: fields.read("Lt-Kind", kind)?,
         digest: fields.parse("Lt-Sha256")?,
         bytes: fields.parse("Lt-Bytes")?,
         accepted_at,
@@ -133,6 +138,11 @@ pub(crate) fn decode(
 
 fn system(text: &str) -> Option<SystemId> {
     SystemId::parse(text).or_else(|| Some(SystemId::gateway()).filter(|gateway| gateway.as_str() == text))
+}
+
+fn kind(text: &str) -> Option<String> {
+    let fits = (1..=KIND_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    fits.then(|| text.to_owned())
 }
 
 fn correlations(text: &str) -> Option<Vec<CorrelationKey>> {

@@ -11,7 +11,8 @@ use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
 use lienthong_broker::contract::{MemorySink, becomes_ready, next, sample};
 use lienthong_broker::{
-    Auth, INLINE_BYTES_MAX, ManagedOptions, ManagedServer, NatsBroker, PUBLISH_WAIT, ServerAddress,
+    Auth, BrokerOptions, INLINE_BYTES_MAX, ManagedOptions, ManagedServer, NatsBroker, PUBLISH_WAIT,
+    ServerAddress,
 };
 use lienthong_pipeline::ports::Broker;
 use lienthong_pipeline::record::{AdapterKind, Lane};
@@ -207,6 +208,77 @@ async fn a_blob_over_the_limit_is_not_fetched() {
     }
 }
 
+/// `$O.BLOBS...` messages that are stored, and their bytes.
+async fn blobs_stored(server: &ManagedServer) -> (u64, u64) {
+    let js = onlooker(&server.address()).await;
+    let state = js.get_stream("OBJ_BLOBS").await.expect("there").cached_info().state.clone();
+    (state.messages, state.bytes)
+}
+
+#[tokio::test]
+async fn a_removed_blob_leaves_nothing_on_the_server() {
+    let data = folder();
+    let server = start(data.path()).await;
+    let broker = broker(&server).await;
+    becomes_ready(&broker).await;
+    let (kept, removed) = (vec![1; 300_000], vec![2; 300_000]);
+    let file = data.path().join("packet");
+    let mut before = (0, 0);
+    for packet in [&kept, &removed] {
+        before = blobs_stored(&server).await;
+        std::fs::write(&file, packet).expect("written");
+        let (digest, bytes) = (PacketDigest::of(packet), packet.len() as u64);
+        broker.put_blob(digest, bytes, file.clone()).await.expect("put");
+    }
+    assert!(before.0 > 0 && blobs_stored(&server).await.1 > before.1 + 300_000);
+    broker.remove_blob(PacketDigest::of(&removed)).await.expect("removed");
+    assert_eq!(blobs_stored(&server).await, before);
+    broker.fetch_blob(PacketDigest::of(&kept), Box::new(MemorySink::default())).await.expect("kept");
+}
+
+#[tokio::test]
+async fn a_bucket_that_vanishes_is_made_again() {
+    let data = folder();
+    let server = start(data.path()).await;
+    let broker = broker(&server).await;
+    becomes_ready(&broker).await;
+    onlooker(&server.address()).await.delete_stream("OBJ_BLOBS").await.expect("deleted");
+    let file = data.path().join("packet");
+    std::fs::write(&file, b"packet").expect("written");
+    let put = async {
+        let mut tries = tokio::time::interval(Duration::from_millis(50));
+        while broker.put_blob(PacketDigest::of(b"packet"), 6, file.clone()).await.is_err() {
+            tries.tick().await;
+        }
+    };
+    tokio::time::timeout(support::PATIENCE, put).await.expect("in time");
+}
+
+#[tokio::test]
+async fn ready_is_answered_from_memory_and_a_new_connection_is_looked_at() {
+    let data = folder();
+    let server = start(data.path()).await;
+    let broker = broker(&server).await;
+    becomes_ready(&broker).await;
+    // Nobody publishes, and nothing says that a stream is gone: ready does not look.
+    let js = onlooker(&server.address()).await;
+    js.delete_stream("EVENTS").await.expect("deleted");
+    for _ in 0..3 {
+        broker.ready().await.expect("as remembered");
+    }
+    assert!(js.get_stream("EVENTS").await.is_err(), "ready made nothing");
+
+    server.stop().await;
+    let mut looks = tokio::time::interval(Duration::from_millis(20));
+    while broker.ready().await.is_ok() {
+        looks.tick().await;
+    }
+    let again = start(data.path()).await;
+    becomes_ready(&broker).await;
+    let js = onlooker(&again.address()).await;
+    js.get_stream("EVENTS").await.expect("made again on the new connection");
+}
+
 #[tokio::test]
 async fn a_closed_broker_ends_its_streams_of_messages() {
     let data = folder();
@@ -241,6 +313,19 @@ async fn a_full_store_refuses_more_and_keeps_what_it_has() {
     };
     assert!(!stored.is_empty(), "{fault}");
     assert!(!fault.contains("too long"), "the server says why: {fault}");
+    broker.ready().await.expect("its room was asked for a moment ago");
+    let options = BrokerOptions { store_bytes_max: Some(1 << 20), ..broker_options(server.address()) };
+    let asks = NatsBroker::connect(&options).await.expect("settings that can work");
+    let mut looks = tokio::time::interval(Duration::from_millis(50));
+    let said = loop {
+        looks.tick().await;
+        let said = asks.ready().await.expect_err("not ready").to_string();
+        if said.contains("full") {
+            break said;
+        }
+    };
+    assert!(said.starts_with("broker: store ") && said.ends_with(" % full"), "{said}");
+    broker.remove_blob(PacketDigest::of(&[])).await.expect("removing needs no room");
     let mut lane = broker.deliveries(AdapterKind::VendorHttp, Lane::Normal).await.expect("the lane");
     for id in stored {
         assert_eq!(next(&mut lane).await.message().expect("reads").delivery.id, id);

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// Most deliveries that one admission may have (design.md B2: they go in one batch).
 pub const DELIVERIES_MAX: usize = 5_000;
 
+/// Most documents under one name that `known` answers with, the newest.
+pub(crate) const KNOWN_MAX: usize = 1_000;
+
 /// Lines of history kept for a delivery (design.md B2).
 pub(crate) const HISTORY_LINES_MAX: u64 = 50;
 
@@ -27,6 +30,20 @@ pub(crate) struct Record {
     pub(crate) lines: u64,
     /// Set while the sender has yet to be told.
     pub(crate) report: Option<Report>,
+    /// When the broker acknowledged the generation that is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) published_at: Option<Timestamp>,
+}
+
+/// What was noted of a delivery beside its admission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// The last state noted.
+    pub state: State,
+    /// When it came to be; `None` in a line of the first form.
+    pub at: Option<Timestamp>,
+    /// The report that this state asked for has been admitted.
+    pub reported: bool,
 }
 
 /// An outcome that the sender has yet to be told.
@@ -48,14 +65,30 @@ pub(crate) struct Step {
 }
 
 impl Record {
+    fn new(delivery: Delivery) -> Self {
+        Self { delivery, lines: 0, report: None, published_at: None }
+    }
+
     /// Waits for a place in the broker's stream. A parked delivery is held back until it is requeued.
     pub(crate) fn is_unpublished(&self) -> bool {
         self.delivery.state == State::Queued && self.delivery.published < self.delivery.generation
     }
 
+    /// The broker has it, and nobody took it over: since when.
+    pub(crate) fn not_taken_over(&self) -> Option<Timestamp> {
+        let Delivery { state, published, generation, handed_off, .. } = self.delivery;
+        let waits = state == State::Queued && published == generation && !handed_off;
+        self.published_at.filter(|_| waits)
+    }
+
     /// Stands in its receiver's queue.
     pub(crate) fn is_head(&self) -> bool {
         self.delivery.state == State::Queued && self.delivery.handed_off
+    }
+
+    /// Its outcome is one that a sender is told.
+    fn asks_for_report(&self) -> bool {
+        self.delivery.reportable && matches!(self.delivery.state, State::Received | State::GivenUp)
     }
 
     /// Holds up what shares a key with it.
@@ -108,17 +141,21 @@ pub(crate) fn check(admission: &Admission) -> Result<(), Fault> {
 pub(crate) fn admitted(delivery: &Delivery, order: u64) -> Step {
     let delivery = Delivery { order, published: 0, handed_off: false, ..delivery.clone() };
     let at = delivery.accepted_at;
-    Record { delivery, lines: 0, report: None }.step(at, "accepted", "")
+    Record::new(delivery).step(at, "accepted", "")
 }
 
 /// A delivery whose store was lost, after [`admitted`]: with the state that was noted beside its admission.
 ///
 /// `epoch` is the number of this rebuild, higher than any generation and line before it. What still has to be delivered
-/// gets it as generation, because the broker may know, and drop as a repeat, what the lost store had published.
-pub(crate) fn rebuilt(mut record: Record, state: State, at: Timestamp, epoch: u32) -> Step {
-    record.delivery.state = state;
-    if !state.is_final() {
+/// gets it as generation, because the broker may know, and drop as a repeat, what the lost store had published. An
+/// outcome that the sender had not been told by then is told under its own time; `number` is that of the event.
+pub(crate) fn rebuilt(mut record: Record, noted: Noted, at: Timestamp, epoch: u32, number: u64) -> Step {
+    record.delivery.state = noted.state;
+    if !noted.state.is_final() {
         record.delivery.generation = epoch;
+    }
+    if record.asks_for_report() && !noted.reported {
+        record.report = noted.at.map(|at| Report { at, number });
     }
     record.lines = u64::from(epoch);
     record.step(at, "rebuilt", "the store was built anew from the spool")
@@ -137,7 +174,7 @@ pub(crate) fn handed_off(
             return Err(HandOff::Settled);
         }
         let delivery = Delivery { order, published: generation, handed_off: true, ..message };
-        return Ok(Record { delivery, lines: 0, report: None }.step(at, "handed_off", ""));
+        return Ok(Record::new(delivery).step(at, "handed_off", ""));
     };
     let delivery = &known.delivery;
     if generation > delivery.generation {
@@ -169,7 +206,7 @@ fn taken_again(known: &Record, message: Delivery, at: Timestamp) -> Result<Step,
         order: had.order,
         ..message
     };
-    Ok(Record { delivery, lines: known.lines, report: None }.step(at, "handed_off", ""))
+    Ok(Record { lines: known.lines, ..Record::new(delivery) }.step(at, "handed_off", ""))
 }
 
 const fn may_be_requeued(state: State) -> bool {
@@ -186,6 +223,7 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
                 return None;
             }
             delivery.published = generation;
+            after.published_at = Some(at);
             ("published", String::new())
         }
         Transition::AttemptFailed { due, document_fault, ours_to_fix, note } => {
@@ -205,7 +243,7 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             ("reported", String::new())
         }
         Transition::Requeued { note } => {
-            if !may_be_requeued(delivery.state) {
+            if !may_be_requeued(delivery.state) && known.not_taken_over().is_none() {
                 return None;
             }
             delivery.state = State::Queued;
@@ -215,6 +253,7 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             delivery.ours_to_fix = false;
             delivery.due = at;
             after.report = None;
+            after.published_at = None;
             ("requeued", note)
         }
     };
@@ -230,7 +269,7 @@ fn settle(after: &mut Record, state: State, at: Timestamp, number: u64) -> Optio
     if !matches!(state, State::Parked | State::GivenUp | State::Withdrawn) {
         delivery.attempts = delivery.attempts.saturating_add(1);
     }
-    if delivery.reportable && matches!(state, State::Received | State::GivenUp) {
+    if after.asks_for_report() {
         after.report = Some(Report { at, number });
     }
     Some(if state == State::Parked { "parked" } else { "settled" })

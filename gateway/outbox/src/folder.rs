@@ -10,6 +10,27 @@ pub(crate) fn make(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// [`make`], with the names that are new, and the folder's own, on disk when this returns.
+pub(crate) fn make_durable(path: &Path) -> io::Result<()> {
+    let is_new = |path: &&Path| path.symlink_metadata().is_err();
+    let new: Vec<&Path> =
+        path.ancestors().take_while(|path| !path.as_os_str().is_empty()).take_while(is_new).collect();
+    make(path)?;
+    // Whoever made the folder may have been cut off before this, so its own name is always synced.
+    for made in new.iter().copied().chain(new.is_empty().then_some(path)) {
+        let Some(above) = made.parent() else { continue };
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        match sync(above) {
+            // A folder that stood there already may lie in one that is not ours to read.
+            Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied && new.is_empty() => {
+                tracing::debug!(path = %above.display(), %cause, "not synced");
+            }
+            synced => synced.map_err(at(above))?,
+        }
+    }
+    Ok(())
+}
+
 /// A new file (0600) to write; it must not exist.
 pub(crate) fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)

@@ -16,7 +16,7 @@ mod store;
 #[cfg(feature = "contract")]
 pub mod contract;
 
-pub use change::DELIVERIES_MAX;
+pub use change::{DELIVERIES_MAX, Noted};
 pub use format::FormatFault;
 pub use lock::{DataLock, LockFault};
 pub use memory::MemoryStore;

@@ -43,7 +43,7 @@ impl DataLock {
     /// See [`LockFault`].
     pub fn acquire(data_dir: &Path) -> Result<Self, LockFault> {
         let fault = |source: io::Error| LockFault::Io { data_dir: data_dir.to_owned(), source };
-        folder::make(data_dir).map_err(fault)?;
+        folder::make_durable(data_dir).map_err(fault)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(data_dir.join("lock")).map_err(fault)?;

@@ -1,7 +1,7 @@
 //! The store of tests: the same contract in memory, without indexes. What it answers is found by looking at every
 //! record, so it checks the indexes of the real store. Nothing of it outlives the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -15,7 +15,7 @@ use lienthong_pipeline::record::{
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest};
 use lienthong_schemas::organ::ReceiverToken;
 
-use crate::change::{self, HISTORY_LINES_MAX, PLACE, Record, Step};
+use crate::change::{self, HISTORY_LINES_MAX, KNOWN_MAX, PLACE, Record, Step};
 
 /// See the module.
 pub struct MemoryStore {
@@ -25,7 +25,8 @@ pub struct MemoryStore {
 
 #[derive(Default)]
 struct Shelf {
-    documents: Vec<(KnownDocument, Option<IdempotencyKey>, Timestamp)>,
+    documents: Vec<KnownDocument>,
+    idempotency: HashMap<IdempotencyKey, (DocumentId, PacketDigest, Timestamp)>,
     records: BTreeMap<DeliveryId, Record>,
     history: BTreeMap<DeliveryId, Vec<HistoryEntry>>,
     events: BTreeMap<u64, Event>,
@@ -41,7 +42,7 @@ impl MemoryStore {
 
     fn with<T>(&self, work: impl FnOnce(&mut Shelf) -> T) -> Result<T, Fault> {
         let mut shelf: MutexGuard<'_, _> = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.as_mut().map(work).ok_or_else(|| Fault::new(PLACE, "closed"))
+        shelf.as_mut().map(work).ok_or_else(|| Fault::fatal(PLACE, "closed"))
     }
 }
 
@@ -60,7 +61,7 @@ impl Shelf {
     }
 
     fn document(&self, id: DocumentId) -> bool {
-        self.documents.iter().any(|(document, ..)| document.id == id)
+        self.documents.iter().any(|document| document.id == id)
     }
 
     fn in_order(&self, wanted: impl Fn(&Record) -> bool) -> Vec<Delivery> {
@@ -81,7 +82,10 @@ impl OutboxStore for MemoryStore {
                 return Admitted::Existing;
             }
             let known = KnownDocument { id, keys: admission.keys.clone(), digest: receipt.sha256 };
-            shelf.documents.push((known, admission.idempotency.clone(), receipt.accepted_at));
+            shelf.documents.push(known);
+            if let Some(key) = admission.idempotency.clone() {
+                shelf.idempotency.insert(key, (id, receipt.sha256, receipt.accepted_at));
+            }
             for delivery in &admission.deliveries {
                 if !shelf.records.contains_key(&delivery.id) {
                     shelf.last_order += 1;
@@ -96,14 +100,15 @@ impl OutboxStore for MemoryStore {
     async fn known(&self, name: [u8; 16]) -> Result<Vec<KnownDocument>, Fault> {
         let named = |known: &KnownDocument| known.keys.name == Some(name);
         self.with(|shelf| {
-            shelf.documents.iter().map(|(known, ..)| known).filter(|known| named(known)).cloned().collect()
+            let named: Vec<_> = shelf.documents.iter().filter(|known| named(known)).collect();
+            named[named.len().saturating_sub(KNOWN_MAX)..].iter().map(|known| (*known).clone()).collect()
         })
     }
 
     async fn status_seen(&self, status: [u8; 16]) -> Result<Option<DocumentId>, Fault> {
         self.with(|shelf| {
-            let first = shelf.documents.iter().find(|(known, ..)| known.keys.status == Some(status));
-            first.map(|(known, ..)| known.id)
+            let first = shelf.documents.iter().find(|known| known.keys.status == Some(status));
+            first.map(|known| known.id)
         })
     }
 
@@ -113,8 +118,29 @@ impl OutboxStore for MemoryStore {
         not_before: Timestamp,
     ) -> Result<Option<(DocumentId, PacketDigest)>, Fault> {
         self.with(|shelf| {
-            let last = shelf.documents.iter().rfind(|(_, used, _)| used.as_ref() == Some(key));
-            last.filter(|(.., at)| *at >= not_before).map(|(known, ..)| (known.id, known.digest))
+            let found = shelf.idempotency.get(key).filter(|(.., at)| *at >= not_before);
+            found.map(|(document, digest, _)| (*document, *digest))
+        })
+    }
+
+    async fn remember(
+        &self,
+        key: &IdempotencyKey,
+        document: DocumentId,
+        digest: PacketDigest,
+        at: Timestamp,
+    ) -> Result<(), Fault> {
+        self.with(|shelf| {
+            shelf.idempotency.insert(key.clone(), (document, digest, at));
+        })
+    }
+
+    async fn not_taken_over(&self, before: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault> {
+        self.with(|shelf| {
+            let waits = |record: &&Record| record.not_taken_over().is_some_and(|since| since < before);
+            let mut found: Vec<_> = shelf.records.values().filter(waits).collect();
+            found.sort_by_key(|record| (record.not_taken_over(), record.delivery.order));
+            found.into_iter().take(limit).map(|record| record.delivery.clone()).collect()
         })
     }
 

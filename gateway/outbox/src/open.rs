@@ -76,7 +76,7 @@ pub fn open_or_rebuild(
     data_dir: &Path,
     clock: Arc<dyn Clock>,
 ) -> Result<(SledStore, FileSpool, Opened), OpenFault> {
-    folder::make(data_dir).map_err(OpenFault::Spool)?;
+    folder::make_durable(data_dir).map_err(OpenFault::Spool)?;
     format::check(data_dir)?;
     let spool = FileSpool::open(data_dir).map_err(OpenFault::Spool)?;
     let store = data_dir.join(STORE);

@@ -84,13 +84,13 @@ async fn five_documents(dir: &TempDir) {
     let settle = async |n, state| {
         let id = delivery_id(n, "H02");
         change(&store, id, settled(state)).await;
-        spool.settled(document_id(n), id, state).await.expect("noted");
+        spool.settled(document_id(n), id, state, NOW).await.expect("noted");
     };
     settle(1, State::Received).await;
     settle(2, State::Parked).await;
     settle(3, State::GivenUp).await;
     change(&store, delivery_id(3, "H02"), requeued()).await;
-    spool.settled(document_id(3), delivery_id(3, "H02"), State::Queued).await.expect("noted");
+    spool.settled(document_id(3), delivery_id(3, "H02"), State::Queued, NOW).await.expect("noted");
     let published = Transition::Published { generation: 1 };
     change(&store, delivery_id(4, "H02"), published).await;
     store.hand_off(delivery(4, "H02")).await.expect("handed off");
@@ -138,6 +138,42 @@ async fn losing_the_store_loses_nothing() {
     let (store, _, found) = opened(&dir);
     assert_eq!(found, Opened::Existing);
     five_documents_are_back(&store).await;
+}
+
+/// The sender hears of every outcome although the store was lost: under the same time, and once.
+#[tokio::test]
+async fn losing_the_store_loses_no_report() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (store, spool, _) = opened(&dir);
+    let ends = [State::Received, State::GivenUp, State::Refused, State::Received, State::Received];
+    for (n, state) in (1..).zip(ends) {
+        let mut document = admission(n, &["H02"]);
+        document.deliveries[0].reportable = n != 4;
+        admit(&store, &spool, &document, n).await;
+        let id = delivery_id(n, "H02");
+        let at = later(100 + n as i64);
+        store.transition(id, at, settled(state)).await.expect("written").expect("fits");
+        spool.settled(document_id(n), id, state, at).await.expect("noted");
+    }
+    let told = delivery_id(5, "H02");
+    change(&store, told, Transition::Reported).await;
+    spool.reported(document_id(5), told).await.expect("noted");
+    let pending = async |store: &SledStore| {
+        let pending = store.pending_reports(9).await.expect("read");
+        pending.iter().map(|report| (report.delivery.id, report.at)).collect::<Vec<_>>()
+    };
+    let wanted = [(delivery_id(1, "H02"), later(101)), (delivery_id(2, "H02"), later(102))];
+    assert_eq!(pending(&store).await, wanted);
+    drop((store, spool));
+    fs::remove_dir_all(dir.path().join("outbox")).expect("lost");
+    let (store, spool, _) = opened(&dir);
+    assert_eq!(pending(&store).await, wanted);
+    for (id, _) in wanted {
+        change(&store, id, Transition::Reported).await;
+    }
+    assert_eq!(pending(&store).await, []);
+    drop((store, spool));
+    assert_eq!(pending(&opened(&dir).0).await, []);
 }
 
 #[tokio::test]

@@ -167,7 +167,13 @@ impl Intake {
             recognise(&*self.ports.store, &directory, &envelope, &keys, id, packet.digest()).await?;
         drop(timer);
         let (served, reused) = match recognised {
-            Recognised::Repeat(known) => return self.replay(known).await,
+            Recognised::Repeat(known) => {
+                if let Some(key) = &idempotency {
+                    let now = self.ports.clock.now();
+                    self.ports.store.remember(key, known, packet.digest(), now).await?;
+                }
+                return self.replay(known).await;
+            }
             Recognised::New { served, reused } => (served, reused),
         };
 

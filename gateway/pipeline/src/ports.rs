@@ -85,8 +85,18 @@ pub trait Spool: Send + Sync + 'static {
     /// The admission of a document, `None` when there is none.
     async fn admission(&self, id: DocumentId) -> Result<Option<Admission>, Fault>;
 
-    /// Notes durably, beside the admission, that a delivery of this document is settled.
-    async fn settled(&self, document: DocumentId, delivery: DeliveryId, state: State) -> Result<(), Fault>;
+    /// Notes durably, beside the admission, that a delivery of this document came into a state, and when.
+    async fn settled(
+        &self,
+        document: DocumentId,
+        delivery: DeliveryId,
+        state: State,
+        at: Timestamp,
+    ) -> Result<(), Fault>;
+
+    /// Notes durably that the report which the last state noted asked for has been admitted. A store that is built anew
+    /// has every other one pending again.
+    async fn reported(&self, document: DocumentId, delivery: DeliveryId) -> Result<(), Fault>;
 
     /// The file of a blob, `None` when the spool does not have it.
     async fn blob(&self, digest: PacketDigest) -> Result<Option<PathBuf>, Fault>;
@@ -145,7 +155,7 @@ pub enum Transition {
     /// The report to the sender that a `received` or `given_up` delivery asked for has been admitted.
     Reported,
     /// Back to `Queued` with the next generation: from an end or from `Parked` by the operator, from `Queued` when its
-    /// message is lost.
+    /// message is lost, that is published and not handed off.
     Requeued {
         /// Who and why.
         note: String,
@@ -179,7 +189,7 @@ pub trait OutboxStore: Send + Sync + 'static {
     /// Writes a document, its deliveries, keys and first events. The store sets `order` of each delivery.
     async fn admit(&self, admission: &Admission) -> Result<Admitted, Fault>;
 
-    /// Documents under the same (From, DocumentId) key.
+    /// Documents under the same (From, DocumentId) key, in the order of admission; of more than 1,000 the newest 1,000.
     async fn known(&self, name: [u8; 16]) -> Result<Vec<KnownDocument>, Fault>;
     /// The document that a status key was first seen on.
     async fn status_seen(&self, status: [u8; 16]) -> Result<Option<DocumentId>, Fault>;

@@ -98,6 +98,7 @@ impl Report {
             };
             let pending: Vec<PendingReport> = pending.into_iter().filter(due).collect();
             if pending.is_empty() {
+                self.passed_over.retain(|_, at| *at > now);
                 let idle = now.saturating_add(IDLE).unwrap_or(Timestamp::MAX);
                 return Ok(self.passed_over.values().min().map_or(idle, |at| *at));
             }
@@ -127,6 +128,10 @@ impl Report {
         let now = self.ports.clock.now();
         self.ports.store.transition(delivery.id, now, Transition::Reported).await?;
         self.wakes.relay.notify_one();
+        if let Err(fault) = self.ports.spool.reported(delivery.document, delivery.id).await {
+            // Only a rebuild of the store would miss it: it would tell the sender once more, by the same packet.
+            tracing::error!(delivery_id = %delivery.id, %fault, "the note that the sender was told is not on disk");
+        }
         drop(timer);
         Ok(())
     }

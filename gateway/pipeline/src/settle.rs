@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
@@ -20,6 +21,7 @@ struct Note {
     document: DocumentId,
     delivery: DeliveryId,
     state: State,
+    at: Timestamp,
 }
 
 /// Writes outcomes.
@@ -37,11 +39,11 @@ impl Settle {
 
     /// The delivery is over.
     pub(crate) async fn finish(&self, delivery: &Delivery, state: State, note: String) -> Result<(), Fault> {
-        let change = Transition::Settled { state, note };
-        let done = self.ports.store.transition(delivery.id, self.ports.clock.now(), change).await?;
+        let (change, at) = (Transition::Settled { state, note }, self.ports.clock.now());
+        let done = self.ports.store.transition(delivery.id, at, change).await?;
         if done.is_some() {
             self.metrics.settled.of(state.as_str()).inc();
-            self.note(Note { document: delivery.document, delivery: delivery.id, state }).await;
+            self.note(Note { document: delivery.document, delivery: delivery.id, state, at }).await;
             self.wakes.report.notify_one();
             self.remove_blob_after(delivery).await?;
         }
@@ -79,7 +81,8 @@ impl Settle {
     /// The store has the outcome already; the note is for a rebuild of the store, so a full disk must not stop
     /// deliveries because of it.
     async fn note(&self, note: Note) {
-        if let Err(fault) = self.ports.spool.settled(note.document, note.delivery, note.state).await {
+        if let Err(fault) = self.ports.spool.settled(note.document, note.delivery, note.state, note.at).await
+        {
             tracing::error!(delivery_id = %note.delivery, %fault, "the settled note is not on disk yet");
             let mut notes = self.locked();
             if notes.len() < NOTES_MAX {

@@ -40,16 +40,16 @@ pub(super) async fn start(
     metrics: &Arc<Metrics>,
     tasks: &Tasks,
 ) -> Result<RunningBroker, CommandFault> {
-    let (address, managed) = match &settings.broker.server {
+    let (address, managed, store_bytes_max) = match &settings.broker.server {
         BrokerServer::Managed { nats_server } => {
             let managed = Arc::new(supervise(settings, nats_server.clone()).await?);
             tasks.spawn("broker watch", count_restarts(managed.clone(), metrics.clone(), tasks.clone()));
-            (managed.address(), Some(managed))
+            (managed.address(), Some(managed), Some(settings.broker.max_store.bytes()))
         }
         BrokerServer::External { url, login, ca } => {
             let urls = url.split(',').map(|url| url.trim().to_owned()).collect();
             let tls = url.starts_with("tls://");
-            (ServerAddress { urls, auth: auth(login), tls, ca: ca.clone() }, None)
+            (ServerAddress { urls, auth: auth(login), tls, ca: ca.clone() }, None, None)
         }
     };
     let options = BrokerOptions {
@@ -58,6 +58,7 @@ pub(super) async fn start(
         replicas: settings.broker.replicas,
         max_age: settings.delivery.give_up_after + AGE_AFTER_GIVE_UP,
         blob_bytes_max: lienthong_broker::BLOB_BYTES_MAX,
+        store_bytes_max,
     };
     let connection = NatsBroker::connect(&options).await.map_err(|fault| CommandFault(fault.to_string()))?;
     Ok(RunningBroker { broker: Arc::new(connection.clone()), connection, managed })

@@ -276,6 +276,9 @@ impl Broker for NoBroker {
     async fn put_blob(&self, _: PacketDigest, _: u64, _: PathBuf) -> Result<(), Fault> {
         Err(none())
     }
+    async fn remove_blob(&self, _: PacketDigest) -> Result<(), Fault> {
+        Err(none())
+    }
     async fn fetch_blob(
         &self,
         _: PacketDigest,

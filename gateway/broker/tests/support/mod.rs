@@ -67,7 +67,8 @@ pub(crate) async fn running(server: &ManagedServer) -> u32 {
 
 pub(crate) fn broker_options(address: ServerAddress) -> BrokerOptions {
     let name = "test".to_owned();
-    BrokerOptions { address, name, replicas: 1, max_age: MAX_AGE, blob_bytes_max: 1 << 30 }
+    let (max_age, blob_bytes_max) = (MAX_AGE, 1 << 30);
+    BrokerOptions { address, name, replicas: 1, max_age, blob_bytes_max, store_bytes_max: None }
 }
 
 pub(crate) async fn broker(server: &ManagedServer) -> NatsBroker {

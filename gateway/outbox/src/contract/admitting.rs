@@ -46,7 +46,7 @@ pub async fn what_is_unfit_is_refused_whole(store: Arc<dyn OutboxStore>) {
     let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
     for unfit in [twice, foreign, admission(1, &codes)] {
         let fault = store.admit(&unfit).await.expect_err("refused");
-        assert_eq!(fault.place, "store");
+        assert_eq!((fault.place, fault.fatal), ("store", false), "the next document may be fit");
         assert_eq!(store.known(unfit.keys.name.expect("a name")).await.expect("read"), []);
         assert_eq!(store.stats().await.expect("read"), StoreStats::default());
     }

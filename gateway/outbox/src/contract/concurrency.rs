@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lienthong_pipeline::ports::{Admitted, OutboxStore};
 use lienthong_pipeline::record::{AdapterKind, Lane, State};
-use lienthong_schemas::ids::CorrelationKey;
+use lienthong_schemas::ids::{CorrelationKey, PacketDigest};
 use tokio::task::JoinSet;
 
 use super::samples::*;
@@ -80,6 +80,8 @@ pub async fn after_close_every_call_fails(store: Arc<dyn OutboxStore>) {
         store.unsent_events(1).await.err(),
         store.events_sent(vec![1]).await.err(),
         store.hand_off(delivery).await.err(),
+        store.remember(&idempotency("k"), document_id(1), PacketDigest::of(b""), NOW).await.err(),
+        store.not_taken_over(NOW, 1).await.err(),
         store.receivers(adapter).await.err(),
         store.heads(adapter, &token, Lane::Normal, 1).await.err(),
         store.first_correlated(&token, key).await.err(),
@@ -88,6 +90,7 @@ pub async fn after_close_every_call_fails(store: Arc<dyn OutboxStore>) {
         store.stats().await.err(),
     ];
     for (n, fault) in faults.into_iter().enumerate() {
-        assert_eq!(fault.expect("failed").place, "store", "call {n}");
+        let fault = fault.expect("failed");
+        assert_eq!((fault.place, fault.fatal), ("store", true), "call {n}");
     }
 }

@@ -46,6 +46,65 @@ pub async fn published_counts_only_for_its_generation(store: Arc<dyn OutboxStore
     assert_eq!((late.state, late.published), (State::Received, 2));
 }
 
+async fn published_at(store: &dyn OutboxStore, n: u64, at: i64) -> Delivery {
+    let delivery = admitted(store, n, "H02").await;
+    let published = Transition::Published { generation: 1 };
+    store.transition(delivery.id, later(at), published).await.expect("written").expect("fits")
+}
+
+async fn waiting(store: &dyn OutboxStore, before: i64) -> Vec<DeliveryId> {
+    ids(&store.not_taken_over(later(before), usize::MAX).await.expect("read"))
+}
+
+/// `not_taken_over`: published before a time, by time of publication; hand-off and every end take it out.
+pub async fn what_nobody_takes_over_is_found_by_its_publication(store: Arc<dyn OutboxStore>) {
+    admitted(&*store, 9, "H02").await;
+    for (n, at) in [(1, 40), (2, 10), (3, 30), (4, 20), (5, 20)] {
+        published_at(&*store, n, at).await;
+    }
+    let id = |n| delivery_id(n, "H02");
+    assert_eq!(waiting(&*store, 10).await, [], "not at the time, before it");
+    assert_eq!(waiting(&*store, 21).await, [2, 4, 5].map(id));
+    assert_eq!(waiting(&*store, 99).await, [2, 4, 5, 3, 1].map(id));
+    for limit in 0..=2 {
+        let found = store.not_taken_over(later(99), limit).await.expect("read");
+        assert_eq!(ids(&found), [2, 4].map(id)[..limit]);
+    }
+    let found = store.delivery(id(4)).await.expect("read").expect("known");
+    assert_eq!(store.hand_off(found).await.expect("written"), HandOff::Taken);
+    change(&*store, id(2), settled(State::Parked)).await;
+    change(&*store, id(5), settled(State::Withdrawn)).await;
+    assert_eq!(waiting(&*store, 99).await, [3, 1].map(id));
+    change(&*store, id(2), requeued()).await;
+    assert_eq!(waiting(&*store, 99).await, [3, 1].map(id), "it is not published");
+    let foreign = Delivery { published: 1, ..delivery(7, "H02") };
+    store.hand_off(foreign).await.expect("handed off");
+    assert_eq!(waiting(&*store, 99).await, [3, 1].map(id));
+}
+
+/// Requeued from queued only when published and not handed off: the next generation, not published; the message of the
+/// earlier one, should it come after all, is known.
+pub async fn what_nobody_takes_over_is_published_anew(store: Arc<dyn OutboxStore>) {
+    let unpublished = admitted(&*store, 1, "H02").await;
+    refuse(&*store, unpublished.id, requeued()).await;
+    let taken = taken(&*store, 2, "H02").await;
+    refuse(&*store, taken.id, requeued()).await;
+
+    let lost = published_at(&*store, 3, 10).await;
+    let back = change(&*store, lost.id, requeued()).await;
+    assert_eq!((back.state, back.generation, back.published, back.handed_off), (State::Queued, 2, 1, false));
+    assert_eq!(ids(&store.unpublished(9).await.expect("read")), [unpublished.id, lost.id]);
+    assert_eq!(waiting(&*store, 99).await, []);
+    refuse(&*store, lost.id, requeued()).await;
+    assert_eq!(store.hand_off(lost).await.expect("written"), HandOff::Known);
+    let published = Transition::Published { generation: 2 };
+    store.transition(back.id, later(50), published).await.expect("written").expect("fits");
+    assert_eq!(waiting(&*store, 50).await, []);
+    assert_eq!(waiting(&*store, 51).await, [back.id]);
+    let again = store.delivery(back.id).await.expect("read").expect("known");
+    assert_eq!(store.hand_off(again).await.expect("written"), HandOff::Taken);
+}
+
 /// Known ones are marked, once; an older generation is known.
 pub async fn a_delivery_is_handed_off_once(store: Arc<dyn OutboxStore>) {
     let delivery = admitted(&*store, 1, "H02").await;

@@ -30,8 +30,10 @@ macro_rules! store_contract {
             five_thousand_receivers_go_in_one_admission
             unknown_ids_are_none
             documents_are_known_by_their_name
+            of_one_name_the_newest_thousand_are_known
             a_status_key_stays_with_its_first_document
             an_idempotency_key_counts_until_its_time
+            a_remembered_key_stands_for_an_earlier_document
             history_keeps_the_newest_fifty_lines
             a_long_note_is_cut
             every_step_is_one_event
@@ -39,6 +41,8 @@ macro_rules! store_contract {
             stats_follow_every_step
             unpublished_is_urgent_first_and_then_by_order
             published_counts_only_for_its_generation
+            what_nobody_takes_over_is_found_by_its_publication
+            what_nobody_takes_over_is_published_anew
             a_delivery_is_handed_off_once
             a_settled_delivery_is_not_handed_off
             a_foreign_delivery_is_taken_in

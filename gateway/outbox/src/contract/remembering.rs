@@ -31,6 +31,43 @@ pub async fn documents_are_known_by_their_name(store: Arc<dyn OutboxStore>) {
     assert_eq!(store.known([8; 16]).await.expect("read"), []);
 }
 
+/// Of more than 1,000 documents under one name the newest 1,000 are known.
+pub async fn of_one_name_the_newest_thousand_are_known(store: Arc<dyn OutboxStore>) {
+    let name = [7; 16];
+    let named = move |n: u64| {
+        let mut document = admission(n, &["H02"]);
+        document.keys.name = Some(name);
+        document
+    };
+    for n in 0..3 {
+        store.admit(&named(n)).await.expect("admitted");
+    }
+    let mut callers = tokio::task::JoinSet::new();
+    for n in 3..1_003 {
+        let store = store.clone();
+        callers.spawn(async move { store.admit(&named(n)).await.expect("admitted") });
+    }
+    callers.join_all().await;
+    let known = store.known(name).await.expect("read");
+    let ids: std::collections::BTreeSet<_> = known.iter().map(|known| known.id).collect();
+    assert_eq!((known.len(), ids), (1_000, (3..1_003).map(document_id).collect()));
+}
+
+/// `remember`: a further key for a document that was admitted before, from its own time on.
+pub async fn a_remembered_key_stands_for_an_earlier_document(store: Arc<dyn OutboxStore>) {
+    let mut document = admission(1, &["H02"]);
+    document.idempotency = Some(idempotency("first"));
+    store.admit(&document).await.expect("admitted");
+    let (key, digest) = (idempotency("second"), PacketDigest::of(&packet(1)));
+    store.remember(&key, document_id(1), digest, later(60)).await.expect("written");
+    let wanted = Some((document_id(1), digest));
+    assert_eq!(store.idempotent(&key, later(60)).await.expect("read"), wanted);
+    assert_eq!(store.idempotent(&key, later(61)).await.expect("read"), None);
+    assert_eq!(store.idempotent(&idempotency("first"), later(1)).await.expect("read"), wanted);
+    assert_eq!(store.idempotent(&idempotency("first"), later(2)).await.expect("read"), None);
+    assert_eq!(words(&*store, delivery_id(1, "H02")).await, ["accepted"], "no step of a delivery");
+}
+
 /// The document that a status key was first seen on.
 pub async fn a_status_key_stays_with_its_first_document(store: Arc<dyn OutboxStore>) {
     assert_eq!(store.status_seen([7; 16]).await.expect("read"), None);

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use lienthong_pipeline::crash::crash_point;
 use lienthong_pipeline::ports::{Fault, Incoming, IncomingWriter, Spool};
 use lienthong_pipeline::record::{Admission, State};
@@ -125,6 +126,9 @@ impl Folders {
         Ok((Temporary::new(path), file))
     }
 
+    /// By name and length alone. A copy that comes in again does not heal bytes that rotted on the disk, and that is
+    /// accepted: to know, each repeat of a document and each further receiver's copy would have to read a blob of up to
+    /// 100 MB again. Whoever sends the bytes on checks their digest, and parks the delivery when it is wrong.
     fn has_blob(&self, digest: PacketDigest, bytes: u64) -> io::Result<bool> {
         match fs::symlink_metadata(self.blob(digest)) {
             Ok(found) => Ok(found.is_file() && found.len() == bytes),
@@ -166,6 +170,7 @@ impl Folders {
                 // The first one stays. Its writer may not have synced the folders yet, so that is done here, too.
                 Ok(Some(_)) => {}
                 Ok(None) => temporary.keep(&path)?,
+                Err(damaged) if !damaged.is_lost => return Err(io::Error::other(damaged.to_string())),
                 Err(damaged) => {
                     tracing::error!(%damaged, "a damaged admission is replaced by one that came again");
                     temporary.keep(&path)?;
@@ -195,10 +200,10 @@ impl Folders {
         Ok((body.len() as u64 <= most).then(|| body.into()))
     }
 
-    fn settled(&self, document: DocumentId, delivery: DeliveryId, state: State) -> io::Result<()> {
+    fn note(&self, document: DocumentId, delivery: DeliveryId, line: papers::Line) -> io::Result<()> {
         let stripe = usize::from(document.as_bytes()[0]) % STRIPES;
         let _turn = locked(&self.settling[stripe]);
-        papers::append_settled(&self.admission(document), delivery, state)
+        papers::append_settled(&self.admission(document), delivery, line)
     }
 }
 
@@ -226,8 +231,19 @@ impl Spool for FileSpool {
         self.off(read).await
     }
 
-    async fn settled(&self, document: DocumentId, delivery: DeliveryId, state: State) -> Result<(), Fault> {
-        self.off(move |folders| folders.settled(document, delivery, state)).await
+    async fn settled(
+        &self,
+        document: DocumentId,
+        delivery: DeliveryId,
+        state: State,
+        at: Timestamp,
+    ) -> Result<(), Fault> {
+        let line = papers::Line::State(state, Some(at));
+        self.off(move |folders| folders.note(document, delivery, line)).await
+    }
+
+    async fn reported(&self, document: DocumentId, delivery: DeliveryId) -> Result<(), Fault> {
+        self.off(move |folders| folders.note(document, delivery, papers::Line::Reported)).await
     }
 
     async fn blob(&self, digest: PacketDigest) -> Result<Option<PathBuf>, Fault> {

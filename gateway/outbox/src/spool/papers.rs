@@ -1,6 +1,11 @@
 //! What is written of a document beside its packet. An admission: a line with the version, one with the JSON, one with
-//! the CRC-32C of both. A settled record: one line a delivery, each with its own CRC-32C; the last line of a delivery
-//! counts, so a requeue that is noted as `queued` undoes an earlier end.
+//! the CRC-32C of both. A settled record: lines, each with its own CRC-32C:
+//!
+//! ```text
+//! 2 <delivery> <state> <since when> <crc>    the last one of a delivery counts, so `queued` undoes an earlier end
+//! 2 <delivery> reported <crc>                the report that the state above asked for has been admitted
+//! 1 <delivery> <state> <crc>                 the first form: a state whose time is not known
+//! ```
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,16 +14,20 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use lienthong_pipeline::record::{Admission, Delivery, State};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
+use crate::change::Noted;
 use crate::folder;
 use crate::sealed::VERSION;
 
 /// Largest admission written or read, in bytes: 5,000 deliveries at 2 KB, their receipt lines, and room.
 pub const ADMISSION_BYTES_MAX: u64 = 16 << 20;
 
-/// Longest line of a settled record read, in bytes; ours have at most 60.
+/// The form of the lines that this program writes in settled records.
+const LINE_VERSION: u8 = 2;
+/// Longest line of a settled record read, in bytes; ours have at most 100.
 const LINE_BYTES_MAX: u64 = 256;
 /// Lines of a settled record read: each delivery a few times.
 const LINES_MAX: usize = 64 * crate::change::DELIVERIES_MAX;
@@ -28,8 +37,8 @@ const LINES_MAX: usize = 64 * crate::change::DELIVERIES_MAX;
 pub struct Found {
     /// The admission.
     pub admission: Admission,
-    /// The last state noted for a delivery.
-    pub settled: BTreeMap<DeliveryId, State>,
+    /// What was last noted of a delivery.
+    pub settled: BTreeMap<DeliveryId, Noted>,
     /// Lines of the settled record that were torn or damaged, and left out.
     pub lines_damaged: usize,
 }
@@ -37,7 +46,8 @@ pub struct Found {
 impl Found {
     /// Deliveries that are not in a final state.
     pub fn unsettled(&self) -> u64 {
-        let state = |delivery: &Delivery| self.settled.get(&delivery.id).copied().unwrap_or(delivery.state);
+        let state =
+            |delivery: &Delivery| self.settled.get(&delivery.id).map_or(delivery.state, |noted| noted.state);
         self.admission.deliveries.iter().filter(|delivery| !state(delivery).is_final()).count() as u64
     }
 }
@@ -49,6 +59,19 @@ pub struct Damaged {
     pub path: PathBuf,
     /// What is wrong with it.
     pub why: String,
+    /// It is torn, or its checksum is wrong: nothing of it can be had any more, so one that comes again may take its
+    /// place. Else it only cannot be read now (an I/O error), or not by this program (a newer version).
+    pub is_lost: bool,
+}
+
+impl Damaged {
+    fn kept(path: &Path, why: impl fmt::Display) -> Self {
+        Self { path: path.to_owned(), why: why.to_string(), is_lost: false }
+    }
+
+    fn lost(path: &Path, why: &str) -> Self {
+        Self { path: path.to_owned(), why: why.to_owned(), is_lost: true }
+    }
 }
 
 impl fmt::Display for Damaged {
@@ -94,13 +117,13 @@ pub(super) fn documents(
     let named = move |entry: io::Result<fs::DirEntry>| {
         let path = match entry {
             Ok(entry) => entry.path(),
-            Err(cause) => return Some(Err(Damaged { path: folder.clone(), why: cause.to_string() })),
+            Err(cause) => return Some(Err(Damaged::kept(&folder, cause))),
         };
         if path.extension().is_some_and(|extension| extension == SETTLED) {
             return None;
         }
         let id = path.file_name().and_then(|name| name.to_str()?.parse().ok());
-        Some(id.ok_or_else(|| Damaged { path, why: "its name is not the id of a document".to_owned() }))
+        Some(id.ok_or_else(|| Damaged::kept(&path, "its name is not the id of a document")))
     };
     Ok(entries.filter_map(named))
 }
@@ -123,49 +146,49 @@ pub(super) fn write(admission: &Admission) -> io::Result<Vec<u8>> {
 pub(super) fn read(path: &Path) -> Result<Option<Found>, Damaged> {
     let Some(admission) = read_admission(path)? else { return Ok(None) };
     let beside = path.with_extension(SETTLED);
-    let (settled, lines_damaged) =
-        read_settled(&beside).map_err(|cause| Damaged { path: beside.clone(), why: cause.to_string() })?;
+    let (settled, lines_damaged) = read_settled(&beside).map_err(|cause| Damaged::kept(&beside, cause))?;
     Ok(Some(Found { admission, settled, lines_damaged }))
 }
 
 /// An admission alone; `None` when there is no such file.
 pub(super) fn read_admission(path: &Path) -> Result<Option<Admission>, Damaged> {
-    let damaged = |why: String| Damaged { path: path.to_owned(), why };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(cause) => return Err(damaged(cause.to_string())),
+        Err(cause) => return Err(Damaged::kept(path, cause)),
     };
     let mut paper = Vec::new();
-    file.take(ADMISSION_BYTES_MAX + 1).read_to_end(&mut paper).map_err(|cause| damaged(cause.to_string()))?;
+    let read = file.take(ADMISSION_BYTES_MAX + 1).read_to_end(&mut paper);
+    read.map_err(|cause| Damaged::kept(path, cause))?;
     if paper.len() as u64 > ADMISSION_BYTES_MAX {
-        return Err(damaged(format!("more than {ADMISSION_BYTES_MAX} bytes")));
+        return Err(Damaged::kept(path, format!("more than {ADMISSION_BYTES_MAX} bytes")));
     }
-    let admission = parse(&paper).map_err(damaged)?;
+    let admission = parse(path, &paper)?;
     let name = admission.receipt.document_id.to_string();
     if path.file_name().is_none_or(|found| found.as_encoded_bytes() != name.as_bytes()) {
-        return Err(damaged(format!("it is the admission of {name}")));
+        return Err(Damaged::kept(path, format!("it is the admission of {name}")));
     }
     Ok(Some(admission))
 }
 
-fn parse(paper: &[u8]) -> Result<Admission, String> {
-    let torn = || "it is torn".to_owned();
+fn parse(path: &Path, paper: &[u8]) -> Result<Admission, Damaged> {
+    let torn = || Damaged::lost(path, "it is torn");
     let (version, _) = paper.split_at(paper.iter().position(|b| *b == b'\n').ok_or_else(torn)?);
     let version: u32 = std::str::from_utf8(version).ok().and_then(|v| v.parse().ok()).ok_or_else(torn)?;
     if version > u32::from(VERSION) {
-        return Err(format!("its version is {version}, and this program reads up to {VERSION}"));
+        let why = format!("its version is {version}, and this program reads up to {VERSION}");
+        return Err(Damaged::kept(path, why));
     }
     let (covered, sum) = paper.split_at_checked(paper.len().saturating_sub(9)).ok_or_else(torn)?;
     if sum != format!("{:08x}\n", crc32c::crc32c(covered)).as_bytes() {
-        return Err("its checksum is wrong".to_owned());
+        return Err(Damaged::lost(path, "its checksum is wrong"));
     }
     let body = covered.splitn(2, |b| *b == b'\n').nth(1).ok_or_else(torn)?;
-    serde_json::from_slice(body).map_err(|cause| format!("it does not read: {cause}"))
+    serde_json::from_slice(body).map_err(|cause| Damaged::kept(path, format!("it does not read: {cause}")))
 }
 
 /// The states noted in a settled record, and how many lines were left out.
-fn read_settled(path: &Path) -> io::Result<(BTreeMap<DeliveryId, State>, usize)> {
+fn read_settled(path: &Path) -> io::Result<(BTreeMap<DeliveryId, Noted>, usize)> {
     let (mut states, mut damaged) = (BTreeMap::new(), 0);
     let file = match File::open(path) {
         Ok(file) => file,
@@ -180,33 +203,62 @@ fn read_settled(path: &Path) -> io::Result<(BTreeMap<DeliveryId, State>, usize)>
             break;
         }
         match parse_settled(&line) {
-            Some((delivery, state)) => drop(states.insert(delivery, state)),
+            Some((delivery, Line::State(state, at))) => {
+                states.insert(delivery, Noted { state, at, reported: false });
+            }
+            Some((delivery, Line::Reported)) => {
+                if let Some(noted) = states.get_mut(&delivery) {
+                    noted.reported = true;
+                }
+            }
             None => damaged += 1,
         }
     }
     Ok((states, damaged))
 }
 
-fn settled_line(delivery: DeliveryId, state: State) -> String {
-    let text = format!("{VERSION} {delivery} {}", state.as_str());
+/// What a line of a settled record says of its delivery.
+#[derive(Clone, Copy)]
+pub(super) enum Line {
+    /// It came into this state at this time; no time: the first form.
+    State(State, Option<Timestamp>),
+    /// The sender has been told.
+    Reported,
+}
+
+const REPORTED: &str = "reported";
+
+fn written(delivery: DeliveryId, line: Line) -> String {
+    let text = match line {
+        Line::State(state, Some(at)) => format!("{LINE_VERSION} {delivery} {} {at}", state.as_str()),
+        Line::State(state, None) => format!("1 {delivery} {}", state.as_str()),
+        Line::Reported => format!("{LINE_VERSION} {delivery} {REPORTED}"),
+    };
     format!("{text} {:08x}\n", crc32c::crc32c(text.as_bytes()))
 }
 
-fn parse_settled(line: &[u8]) -> Option<(DeliveryId, State)> {
-    let line = std::str::from_utf8(line).ok()?;
-    let mut words = line.strip_suffix('\n')?.split(' ');
-    let (_version, delivery, state) = (words.next()?, words.next()?.parse().ok()?, words.next()?);
-    let state: State = serde_json::from_value(serde_json::Value::String(state.to_owned())).ok()?;
-    (settled_line(delivery, state) == line).then_some((delivery, state))
+/// `None` unless the line is, byte for byte, one that a program of ours wrote.
+fn parse_settled(text: &[u8]) -> Option<(DeliveryId, Line)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let words: Vec<&str> = text.strip_suffix('\n')?.splitn(6, ' ').collect();
+    let state = |word: &str| serde_json::from_value(serde_json::Value::String(word.to_owned())).ok();
+    let (delivery, line) = match words[..] {
+        ["1", delivery, word, _] => (delivery, Line::State(state(word)?, None)),
+        ["2", delivery, REPORTED, _] => (delivery, Line::Reported),
+        ["2", delivery, word, at, _] => (delivery, Line::State(state(word)?, Some(at.parse().ok()?))),
+        _ => return None,
+    };
+    let delivery = delivery.parse().ok()?;
+    (written(delivery, line) == text).then_some((delivery, line))
 }
 
 /// Appends one line beside an admission; on disk, with the file's name, when this returns. The caller sees to it that
 /// nobody else appends to the same file.
-pub(super) fn append_settled(admission: &Path, delivery: DeliveryId, state: State) -> io::Result<()> {
+pub(super) fn append_settled(admission: &Path, delivery: DeliveryId, line: Line) -> io::Result<()> {
     let path = admission.with_extension(SETTLED);
     let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path)?;
     let length = file.seek(SeekFrom::End(0))?;
-    let mut line = settled_line(delivery, state);
+    let mut line = written(delivery, line);
     if length == 0 {
         path.parent().map_or(Ok(()), folder::sync)?;
     } else if !ends_in_newline(&mut file)? {

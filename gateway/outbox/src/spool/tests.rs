@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::change::Noted;
 use crate::contract::samples::{admission, delivery_id, document_id, later, packet};
 
 fn opened() -> (TempDir, FileSpool) {
@@ -113,7 +114,7 @@ async fn an_admitted_packet_lies_under_its_names_for_this_user_only() {
     let blob = spool.blob(admitted.receipt.sha256).await.expect("read").expect("there");
     assert_eq!(fs::read(&blob).expect("read"), packet(1));
     assert_eq!(spool.admission(document_id(1)).await.expect("read"), Some(admitted.clone()));
-    spool.settled(document_id(1), delivery_id(1, "H02"), State::Received).await.expect("noted");
+    spool.settled(document_id(1), delivery_id(1, "H02"), State::Received, later(1)).await.expect("noted");
 
     assert!(names(&dir, "incoming").is_empty());
     assert_eq!(names(&dir, "blobs"), [admitted.receipt.sha256.to_string()]);
@@ -249,6 +250,7 @@ async fn a_torn_or_altered_admission_is_reported_and_may_come_again() {
     }
     let fault = spool.admission(document_id(1)).await.expect_err("damaged");
     assert!(fault.cause.contains(&document_id(1).to_string()), "{fault}");
+    fs::write(&path, &written[1..]).expect("overwritten");
     let found: Vec<_> = spool.admissions().expect("listed").collect();
     let whole: Vec<_> = found.iter().flatten().map(|found| found.admission.receipt.document_id).collect();
     assert_eq!((found.len(), whole), (2, vec![document_id(2)]));
@@ -262,7 +264,7 @@ async fn the_last_state_noted_for_a_delivery_counts() {
     let (_dir, spool) = opened();
     let receivers = ["H02", "H03"];
     spool.admit(received(&spool, &packet(1)).await, &admission(1, &receivers)).await.expect("admitted");
-    let note = |receiver, state| spool.settled(document_id(1), delivery_id(1, receiver), state);
+    let note = |receiver, state| spool.settled(document_id(1), delivery_id(1, receiver), state, later(9));
     let all = [
         State::Queued,
         State::Offered,
@@ -277,7 +279,7 @@ async fn the_last_state_noted_for_a_delivery_counts() {
     for state in all {
         note("H02", state).await.expect("noted");
         let found = spool.read_admission(document_id(1)).expect("read").expect("there");
-        assert_eq!(found.settled, [(delivery_id(1, "H02"), state)].into());
+        assert_eq!(found.settled, [(delivery_id(1, "H02"), noted(state, false))].into());
         assert_eq!((found.unsettled(), found.lines_damaged), (if state.is_final() { 1 } else { 2 }, 0));
     }
     assert_eq!(spool.unsettled_admissions().expect("listed").count(), 1);
@@ -287,12 +289,68 @@ async fn the_last_state_noted_for_a_delivery_counts() {
     assert_eq!(spool.unsettled_admissions().expect("listed").count(), 1);
 }
 
+fn noted(state: State, reported: bool) -> Noted {
+    Noted { state, at: Some(later(9)), reported }
+}
+
+#[tokio::test]
+async fn a_report_is_noted_of_the_state_that_asked_for_it() {
+    let (dir, spool) = opened();
+    spool.admit(received(&spool, &packet(1)).await, &admission(1, &["H02"])).await.expect("admitted");
+    let (document, id) = (document_id(1), delivery_id(1, "H02"));
+    let seen = || spool.read_admission(document).expect("read").expect("there").settled.remove(&id);
+    spool.reported(document, id).await.expect("noted");
+    assert_eq!(seen(), None, "of nothing");
+    spool.settled(document, id, State::GivenUp, later(9)).await.expect("noted");
+    assert_eq!(seen(), Some(noted(State::GivenUp, false)));
+    spool.reported(document, id).await.expect("noted");
+    assert_eq!(seen(), Some(noted(State::GivenUp, true)));
+    spool.settled(document, id, State::Queued, later(9)).await.expect("noted");
+    spool.settled(document, id, State::Received, later(9)).await.expect("noted");
+    assert_eq!(seen(), Some(noted(State::Received, false)), "asked for anew");
+
+    // A line of the first form is read, and longer ones with something behind are not.
+    let path = dir.path().join("admissions").join(format!("{document}.settled"));
+    let summed = |text: String| format!("{text} {:08x}\n", crc32c::crc32c(text.as_bytes()));
+    fs::write(&path, summed(format!("1 {id} refused"))).expect("written");
+    assert_eq!(seen(), Some(Noted { state: State::Refused, at: None, reported: false }));
+    for text in ["2 {} refused", "1 {} reported", "2 {} reported 1", "3 {} refused", "2 {} refused 1 1"] {
+        fs::write(&path, summed(text.replace("{}", &id.to_string()))).expect("written");
+        let found = spool.read_admission(document).expect("read").expect("there");
+        assert_eq!((found.settled.len(), found.lines_damaged), (0, 1), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_admission_that_cannot_be_read_now_is_not_replaced() {
+    let (dir, spool) = opened();
+    let admit = async || spool.admit(received(&spool, &packet(1)).await, &admission(1, &["H02"])).await;
+    admit().await.expect("admitted");
+    let path = dir.path().join("admissions").join(document_id(1).to_string());
+    let whole = fs::read(&path).expect("read");
+    let summed = |text: &str| format!("{text}{:08x}\n", crc32c::crc32c(text.as_bytes()));
+    for kept in [summed("2\n{}\n"), summed("1\n{\"later\":1}\n")] {
+        fs::write(&path, &kept).expect("written");
+        let fault = admit().await.expect_err("the fault goes up");
+        assert!(fault.cause.contains(&document_id(1).to_string()) && !fault.fatal, "{fault:?}");
+        assert_eq!(fs::read(&path).expect("read"), kept.as_bytes());
+    }
+    // Reading a folder is an I/O error.
+    fs::remove_file(&path).expect("removed");
+    fs::create_dir(&path).expect("made");
+    admit().await.expect_err("the fault goes up");
+    fs::remove_dir(&path).expect("still a folder");
+    fs::write(&path, &whole[..whole.len() / 2]).expect("torn");
+    admit().await.expect("a torn one is replaced");
+    assert_eq!(fs::read(&path).expect("read"), whole);
+}
+
 #[tokio::test]
 async fn a_torn_settled_line_costs_only_itself() {
     let (dir, spool) = opened();
     let receivers = ["H02", "H03", "H04"];
     spool.admit(received(&spool, &packet(1)).await, &admission(1, &receivers)).await.expect("admitted");
-    let note = |receiver, state| spool.settled(document_id(1), delivery_id(1, receiver), state);
+    let note = |receiver, state| spool.settled(document_id(1), delivery_id(1, receiver), state, later(9));
     note("H02", State::Received).await.expect("noted");
     let path = dir.path().join("admissions").join(format!("{}.settled", document_id(1)));
     let first = fs::read(&path).expect("read");
@@ -302,12 +360,13 @@ async fn a_torn_settled_line_costs_only_itself() {
         fs::write(&path, &both[..end]).expect("torn");
         note("H04", State::GivenUp).await.expect("noted");
         let found = spool.read_admission(document_id(1)).expect("read").expect("there");
-        let noted = [(delivery_id(1, "H02"), State::Received), (delivery_id(1, "H04"), State::GivenUp)];
+        let received = (delivery_id(1, "H02"), noted(State::Received, false));
+        let told = [received, (delivery_id(1, "H04"), noted(State::GivenUp, false))];
         // A line that lacks only its newline is torn, too: what was told is told with its newline.
-        let mut wanted: std::collections::BTreeMap<_, _> = noted.into();
+        let mut wanted: std::collections::BTreeMap<_, _> = told.into();
         let mut lost = 1;
         if end == both.len() - 1 {
-            wanted.insert(delivery_id(1, "H03"), State::Refused);
+            wanted.insert(delivery_id(1, "H03"), noted(State::Refused, false));
             lost = 0;
         }
         assert_eq!((found.settled, found.lines_damaged), (wanted, lost), "torn at {end}");
@@ -334,8 +393,9 @@ async fn deliveries_settled_at_once_all_have_their_line() {
     for code in codes {
         let spool = spool.clone();
         let id = delivery_id(1, &code);
-        callers
-            .spawn(async move { spool.settled(document_id(1), id, State::Received).await.expect("noted") });
+        callers.spawn(async move {
+            spool.settled(document_id(1), id, State::Received, later(1)).await.expect("noted")
+        });
     }
     callers.join_all().await;
     let found = spool.read_admission(document_id(1)).expect("read").expect("there");

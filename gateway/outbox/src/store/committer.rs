@@ -30,7 +30,7 @@ pub(super) fn run(mut writer: Writer, mut changes: mpsc::Receiver<Change>) {
     let fault = match served {
         Ok(Ok(())) => closed(),
         Ok(Err(fault)) => fault,
-        Err(panic) => Fault::new(PLACE, format!("the engine panicked: {}", said(&*panic))),
+        Err(panic) => Fault::fatal(PLACE, format!("the engine panicked: {}", said(&*panic))),
     };
     // Callers whose answers were dropped wait for this.
     progress.end(fault);

@@ -8,6 +8,7 @@
 //! r|<adapter>|<receiver>|<lane>|<order>          handed off and queued
 //! c|<receiver>|<key><order>                      queued or parked, by correlation key
 //! u|<lane>|<order>                               queued and not published
+//! w|<published at><order>                        queued, published, and not handed off
 //! p|<accepted at><order>                         not final
 //! n|<number>                                     outcomes that the sender has yet to be told
 //! v|<number>                                     events not sent
@@ -37,6 +38,8 @@ pub(super) const WHOLE: &[u8] = b"z|whole";
 pub(super) const PENDING: &[u8] = b"p|";
 /// Prefix of what is not published.
 pub(super) const UNPUBLISHED: &[u8] = b"u|";
+/// Prefix of what is published and not handed off, the oldest publication first.
+pub(super) const NOT_TAKEN_OVER: &[u8] = b"w|";
 /// Prefix of outcomes to report.
 pub(super) const REPORTS: &[u8] = b"n|";
 /// Prefix of events.
@@ -108,10 +111,18 @@ pub(super) fn idempotency(key: &IdempotencyKey) -> Vec<u8> {
 }
 
 fn pending(record: &Record) -> Vec<u8> {
-    let at = record.delivery.accepted_at.as_nanosecond();
+    ordered(timed(PENDING, record.delivery.accepted_at), record.delivery.order)
+}
+
+fn timed(prefix: &[u8], at: Timestamp) -> Vec<u8> {
     // With the sign bit turned, negative times sort before positive ones.
-    let sortable = at.cast_unsigned() ^ (1 << 127);
-    ordered(joined(&[PENDING, &sortable.to_be_bytes()]), record.delivery.order)
+    let sortable = at.as_nanosecond().cast_unsigned() ^ (1 << 127);
+    joined(&[prefix, &sortable.to_be_bytes()])
+}
+
+/// Keys below [`NOT_TAKEN_OVER`] of what was published before a time.
+pub(super) fn published_before(before: Timestamp) -> std::ops::Range<Vec<u8>> {
+    NOT_TAKEN_OVER.to_vec()..timed(NOT_TAKEN_OVER, before)
 }
 
 /// The time in a key below [`PENDING`].
@@ -146,6 +157,7 @@ pub(super) fn indexes(record: &Record) -> Vec<Vec<u8>> {
     if record.is_unpublished() {
         keys.push(ordered(unpublished(delivery.lane), order));
     }
+    keys.extend(record.not_taken_over().map(|since| ordered(timed(NOT_TAKEN_OVER, since), order)));
     if record.is_head() {
         keys.push(ordered(heads(delivery.route.adapter, &receiver, delivery.lane), order));
     }
@@ -175,8 +187,7 @@ mod tests {
         let times = [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::constant(1, 1), Timestamp::MAX];
         let mut before = Vec::new();
         for at in times {
-            let sortable = at.as_nanosecond().cast_unsigned() ^ (1 << 127);
-            let key = ordered(joined(&[PENDING, &sortable.to_be_bytes()]), 7);
+            let key = ordered(timed(PENDING, at), 7);
             assert_eq!(accepted_at(&key), Some(at));
             assert!(before < key);
             before = key;

@@ -246,6 +246,21 @@ impl OutboxStore for SledStore {
         self.change(move |writer| writer.hand_off(delivery)).await
     }
 
+    async fn remember(
+        &self,
+        key: &IdempotencyKey,
+        document: DocumentId,
+        digest: PacketDigest,
+        at: Timestamp,
+    ) -> Result<(), Fault> {
+        let (key, record) = (keys::idempotency(key), IdempotencyRecord { document, digest, at });
+        self.change(move |writer| writer.remember_key(key, &record)).await
+    }
+
+    async fn not_taken_over(&self, before: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault> {
+        self.read(move |view| view.not_taken_over(before, limit)).await
+    }
+
     async fn receivers(&self, adapter: AdapterKind) -> Result<Vec<ReceiverToken>, Fault> {
         self.read(move |view| view.receivers(adapter)).await
     }
@@ -305,7 +320,7 @@ impl OutboxStore for SledStore {
         };
         let joined = tokio::task::spawn_blocking(work).await.map_err(|panic| Fault::new(PLACE, panic))?;
         match joined {
-            Some(Err(_)) => Err(Fault::new(PLACE, "the committer panicked")),
+            Some(Err(_)) => Err(Fault::fatal(PLACE, "the committer panicked")),
             _ if ended.cause == closed().cause => Ok(()),
             _ => Err(ended),
         }

@@ -152,5 +152,5 @@ impl Progress {
 
 /// The fault of a call after `close`.
 pub(super) fn closed() -> Fault {
-    Fault::new(PLACE, "closed")
+    Fault::fatal(PLACE, "closed")
 }

@@ -101,7 +101,7 @@ async fn a_value_over_two_kilobytes_is_refused_whole() {
     };
     let most = (0..99).rfind(|n| size(*n) <= VALUE_BYTES_MAX).expect("some fit");
     let fault = store.admit(&correlated(most + 1)).await.expect_err("too large");
-    assert!(fault.cause.contains("at most 2048"), "{fault}");
+    assert!(fault.cause.contains("at most 2048") && !fault.fatal, "{fault:?}");
     assert_eq!(store.delivery(delivery_id(1, "H02")).await.expect("read"), None);
     assert_eq!(store.stats().await.expect("read"), StoreStats::default());
     assert_eq!(store.admit(&correlated(most)).await.expect("admitted"), Admitted::Inserted);
@@ -113,14 +113,16 @@ fn a_delivery_of_the_longest_codes_has_room_for_its_correlations() {
     delivery.sender = organ(&"S".repeat(64));
     delivery.route.system =
         lienthong_pipeline::record::SystemId::parse(&"s".repeat(32)).expect("a system id");
-    delivery.kind = "k".repeat(32);
+    delivery.kind = "\"".repeat(64);
     (delivery.accepted_at, delivery.due) = (Timestamp::MAX, Timestamp::MAX);
     (delivery.generation, delivery.published, delivery.bytes) = (u32::MAX, u32::MAX, u64::MAX);
     (delivery.attempts, delivery.document_failures) = (u32::MAX, u32::MAX);
     delivery.state = State::HandedOver;
-    delivery.correlations = (0..24).map(|n| CorrelationKey::of(&n.to_string())).collect();
+    delivery.correlations = (0..16).map(|n| CorrelationKey::of(&n.to_string())).collect();
     let report = Some(crate::change::Report { at: Timestamp::MAX, number: u64::MAX });
-    let record = Record { delivery: Delivery { order: u64::MAX, ..delivery }, lines: u64::MAX, report };
+    let (lines, published_at) = (u64::MAX, Some(Timestamp::MAX));
+    let delivery = Delivery { order: u64::MAX, ..delivery };
+    let record = Record { delivery, lines, report, published_at };
     assert!(crate::sealed::seal(b"", &record).expect("sealed").len() <= VALUE_BYTES_MAX);
 }
 
@@ -151,7 +153,7 @@ async fn a_flipped_byte_is_a_fault_that_names_the_key_and_is_noted() {
             store.deliveries_of(document_id(1)).await.expect_err("damaged"),
         ] {
             assert!(fault.cause.starts_with(&keys::shown(&key)), "{fault}");
-            assert!(fault.cause.ends_with("its checksum is wrong"), "{fault}");
+            assert!(fault.cause.ends_with("its checksum is wrong") && !fault.fatal, "{fault:?}");
         }
     }
     // Only this record is lost; the store goes on.
@@ -173,9 +175,28 @@ async fn a_value_of_a_newer_program_is_no_damage() {
     let sum = crc32c::crc32c(&[key.as_slice(), &[VERSION + 1], b"{}"].concat());
     overwrite(&store, key, [&[VERSION + 1], sum.to_le_bytes().as_slice(), b"{}"].concat()).await;
     let fault = store.delivery(delivery_id(1, "H02")).await.expect_err("newer");
-    assert!(fault.cause.contains("its version is 2"), "{fault}");
+    assert!(fault.cause.contains("its version is 2") && !fault.fatal, "{fault:?}");
     drop(store);
     reopened(&dir).stats().await.expect("open again");
+}
+
+/// Written before there was a time of publication, and an index by it: it reads, and goes on.
+#[tokio::test]
+async fn a_record_without_a_time_of_publication_reads() {
+    let (dir, store) = opened();
+    let delivery = admitted(&*store, 1, "H02").await;
+    change(&*store, delivery.id, Transition::Published { generation: 1 }).await;
+    let key = keys::delivery(delivery.id);
+    let db = locked(&store.db).clone().expect("open");
+    let sealed = db.get(&key).expect("read").expect("there");
+    let mut record: serde_json::Value = crate::sealed::unseal(&key, &sealed).expect("whole");
+    let at = record.as_object_mut().expect("an object").remove("published_at");
+    assert!(at.is_some());
+    overwrite(&store, key.clone(), crate::sealed::seal(&key, &record).expect("sealed")).await;
+    drop((db, store));
+    let store = reopened(&dir);
+    assert_eq!(store.not_taken_over(Timestamp::MAX, 9).await.expect("read"), []);
+    assert_eq!(store.hand_off(delivery).await.expect("written"), HandOff::Taken);
 }
 
 #[tokio::test]
@@ -187,6 +208,8 @@ async fn every_value_is_versioned_summed_and_small() {
     store.admit(&document).await.expect("admitted");
     let taken = taken(&*store, 2, "H02").await;
     change(&*store, taken.id, settled(State::Received)).await;
+    let waiting = admitted(&*store, 3, "H02").await;
+    change(&*store, waiting.id, Transition::Published { generation: 1 }).await;
     let db = locked(&store.db).clone().expect("open");
     let mut prefixes = std::collections::BTreeSet::new();
     for entry in db.iter() {
@@ -197,7 +220,7 @@ async fn every_value_is_versioned_summed_and_small() {
         prefixes.insert(keys::shown(&key[..2]));
     }
     let shown: Vec<_> = prefixes.iter().map(String::as_str).collect();
-    assert_eq!(shown, ["c|", "d|", "e|", "h|", "i|", "k|", "m|", "n|", "p|", "s|", "u|", "v|", "z|"]);
+    assert_eq!(shown, ["c|", "d|", "e|", "h|", "i|", "k|", "m|", "n|", "p|", "s|", "u|", "v|", "w|", "z|"]);
     assert_eq!(db.tree_names().len(), 1, "one tree");
 }
 
@@ -219,11 +242,12 @@ async fn indexes_leave_nothing_behind() {
         let taken = taken(&*store, n, "H02").await;
         change(&*store, taken.id, settled(State::Parked)).await;
         change(&*store, taken.id, requeued()).await;
+        change(&*store, taken.id, Transition::Published { generation: 2 }).await;
         change(&*store, taken.id, settled(State::GivenUp)).await;
         change(&*store, taken.id, Transition::Reported).await;
     }
     let db = locked(&store.db).clone().expect("open");
-    for prefix in ["c|", "n|", "p|", "r|", "u|"] {
+    for prefix in ["c|", "n|", "p|", "r|", "u|", "w|"] {
         assert_eq!(db.scan_prefix(prefix).count(), 0, "{prefix}");
     }
 }
@@ -237,7 +261,7 @@ async fn after_a_failed_barrier_every_call_fails_until_the_next_opening() {
     writer.file = std::fs::File::from(OwnedFd::from(socket));
     let store = SledStore::start(writer).expect("started");
     let fault = store.admit(&admission(1, &["H02"])).await.expect_err("not on disk");
-    assert!(fault.cause.contains("not on disk"), "{fault}");
+    assert!(fault.cause.contains("not on disk") && fault.fatal, "{fault:?}");
     let again = [
         store.admit(&admission(2, &["H02"])).await.err(),
         store.delivery(delivery_id(1, "H02")).await.err(),
@@ -245,7 +269,8 @@ async fn after_a_failed_barrier_every_call_fails_until_the_next_opening() {
         store.close().await.err(),
     ];
     for later in again {
-        assert_eq!(later.expect("failed").cause, fault.cause);
+        let later = later.expect("failed");
+        assert_eq!((later.cause, later.fatal), (fault.cause.clone(), true));
     }
     drop(store);
     reopened(&dir).stats().await.expect("open again");
@@ -255,7 +280,8 @@ async fn after_a_failed_barrier_every_call_fails_until_the_next_opening() {
 async fn a_panic_of_the_engine_poisons_the_store() {
     let (dir, store) = opened();
     let panic = store.change(|_| -> Result<(), Fault> { panic!("page cache") }).await;
-    assert!(panic.expect_err("poisoned").cause.contains("page cache"));
+    let fault = panic.expect_err("poisoned");
+    assert!(fault.cause.contains("page cache") && fault.fatal, "{fault:?}");
     assert!(store.stats().await.expect_err("poisoned").cause.contains("page cache"));
     assert!(store.close().await.is_err());
     drop(store);

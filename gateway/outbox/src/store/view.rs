@@ -1,6 +1,7 @@
 //! Reading the tree. Every range is bounded by its prefix and by a limit; nothing walks over all deliveries.
 //! An index entry and its record are two reads: whoever follows one checks that the record still belongs there.
 
+use jiff::Timestamp;
 use lienthong_pipeline::ports::{Fault, PendingReport};
 use lienthong_pipeline::record::{
     AdapterKind, Delivery, Event, HistoryEntry, KnownDocument, RecognitionKeys,
@@ -11,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::keys;
-use crate::change::{HISTORY_LINES_MAX, PLACE, Record};
+use crate::change::{HISTORY_LINES_MAX, KNOWN_MAX, PLACE, Record};
 use crate::sealed::{self, Damage};
 
 /// What stands under a document's key.
@@ -26,7 +27,7 @@ pub(super) struct DocumentRecord {
 pub(super) struct IdempotencyRecord {
     pub(super) document: DocumentId,
     pub(super) digest: PacketDigest,
-    pub(super) at: jiff::Timestamp,
+    pub(super) at: Timestamp,
 }
 
 /// Why a value could not be had.
@@ -72,11 +73,27 @@ impl View<'_> {
         limit: usize,
         belongs: impl Fn(&Record) -> bool,
     ) -> Result<Vec<Record>, ReadFault> {
+        self.followed(self.0.scan_prefix(prefix), limit, belongs)
+    }
+
+    /// Queued, acknowledged by the broker before a time, and not handed off.
+    pub(super) fn not_taken_over(&self, before: Timestamp, limit: usize) -> Result<Vec<Delivery>, ReadFault> {
+        let belongs = |record: &Record| record.not_taken_over().is_some_and(|since| since < before);
+        let found = self.followed(self.0.range(keys::published_before(before)), limit, belongs)?;
+        Ok(found.into_iter().map(|record| record.delivery).collect())
+    }
+
+    fn followed(
+        &self,
+        index: sled::Iter,
+        limit: usize,
+        belongs: impl Fn(&Record) -> bool,
+    ) -> Result<Vec<Record>, ReadFault> {
         let mut found = Vec::new();
         if limit == 0 {
             return Ok(found);
         }
-        for entry in self.0.scan_prefix(prefix) {
+        for entry in index {
             let (key, sealed) = entry?;
             let id: DeliveryId = unsealed(&key, &sealed)?;
             let Some(record) = self.record(id)?.filter(&belongs) else { continue };
@@ -97,9 +114,10 @@ impl View<'_> {
         Ok(self.indexed(prefix, limit, belongs)?.into_iter().map(|record| record.delivery).collect())
     }
 
+    /// The newest [`KNOWN_MAX`], oldest first.
     pub(super) fn known(&self, name: &[u8; 16]) -> Result<Vec<KnownDocument>, ReadFault> {
         let mut found = Vec::new();
-        for entry in self.0.scan_prefix(keys::names(name)) {
+        for entry in self.0.scan_prefix(keys::names(name)).rev().take(KNOWN_MAX) {
             let (key, sealed) = entry?;
             let id: DocumentId = unsealed(&key, &sealed)?;
             let document: Option<DocumentRecord> = self.value(&keys::document(id))?;
@@ -109,6 +127,7 @@ impl View<'_> {
                 digest: record.digest,
             }));
         }
+        found.reverse();
         Ok(found)
     }
 
@@ -156,7 +175,7 @@ impl View<'_> {
         Ok(records.into_iter().filter_map(report).collect())
     }
 
-    pub(super) fn oldest_pending(&self) -> Result<Option<jiff::Timestamp>, ReadFault> {
+    pub(super) fn oldest_pending(&self) -> Result<Option<Timestamp>, ReadFault> {
         let first = self.0.scan_prefix(keys::PENDING).keys().next().transpose()?;
         Ok(first.and_then(|key| keys::accepted_at(&key)))
     }

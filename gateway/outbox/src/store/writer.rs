@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Admitted, Clock, Fault, HandOff, Transition};
-use lienthong_pipeline::record::{Admission, Delivery, State};
+use lienthong_pipeline::record::{Admission, Delivery};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
 use super::draft::{Draft, Next};
 use super::progress::{Progress, is_noted};
 use super::view::{DocumentRecord, IdempotencyRecord, ReadFault, View};
 use super::{StoreFault, keys};
-use crate::change::{self, PLACE, Record, Step};
+use crate::change::{self, Noted, PLACE, Record, Step};
 use crate::folder;
 
 /// Memory that sled's pages may take (its own default is 1 GiB).
@@ -105,7 +105,7 @@ impl Writer {
     pub(crate) fn restore(
         &mut self,
         admission: &Admission,
-        settled: &BTreeMap<DeliveryId, State>,
+        settled: &BTreeMap<DeliveryId, Noted>,
         epoch: u32,
     ) -> Result<Admitted, Fault> {
         self.take_in(admission, Some((settled, epoch)))
@@ -114,7 +114,7 @@ impl Writer {
     fn take_in(
         &mut self,
         admission: &Admission,
-        restored: Option<(&BTreeMap<DeliveryId, State>, u32)>,
+        restored: Option<(&BTreeMap<DeliveryId, Noted>, u32)>,
     ) -> Result<Admitted, Fault> {
         change::check(admission)?;
         let receipt = &admission.receipt;
@@ -134,9 +134,10 @@ impl Writer {
             let step = change::admitted(delivery, draft.order());
             draft.step(None, &step)?;
             let Some((settled, epoch)) = restored else { continue };
-            let state = settled.get(&delivery.id).copied().unwrap_or(delivery.state);
-            if state != delivery.state || !state.is_final() {
-                let rebuilt = change::rebuilt(step.after.clone(), state, now, epoch);
+            let as_admitted = Noted { state: delivery.state, at: None, reported: false };
+            let noted = settled.get(&delivery.id).copied().unwrap_or(as_admitted);
+            if noted.state != delivery.state || !noted.state.is_final() {
+                let rebuilt = change::rebuilt(step.after.clone(), noted, now, epoch, draft.next.event);
                 draft.step(Some(&step.after), &rebuilt)?;
             }
         }
@@ -162,6 +163,13 @@ impl Writer {
             draft.put(keys::idempotency(key), &record)?;
         }
         Ok(())
+    }
+
+    /// `OutboxStore::remember`.
+    pub(super) fn remember_key(&mut self, key: Vec<u8>, record: &IdempotencyRecord) -> Result<(), Fault> {
+        let mut draft = Draft::new(self.next);
+        draft.put(key, record)?;
+        self.apply(draft)
     }
 
     /// `OutboxStore::hand_off`.
@@ -262,7 +270,7 @@ impl Writer {
     }
 
     fn fail(&mut self, cause: &dyn std::fmt::Display) -> Fault {
-        let fault = Fault::new(PLACE, format!("not on disk, and closed until the next start: {cause}"));
+        let fault = Fault::fatal(PLACE, format!("not on disk, and closed until the next start: {cause}"));
         self.broken.get_or_insert(fault).clone()
     }
 }
