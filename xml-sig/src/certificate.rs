@@ -162,8 +162,10 @@ impl Crl {
         self.crl.issuer_name().try_cmp(issuer).is_ok_and(std::cmp::Ordering::is_eq)
     }
 
+    /// A list that does not say when the next one comes may be of any age: it is never current (RFC 5280 section 5.1.2.5
+    /// demands the date). What it revokes stays revoked.
     pub(crate) fn is_current(&self, at: Timestamp) -> bool {
-        self.this_update <= at && self.next_update.is_none_or(|next| at <= next)
+        self.this_update <= at && self.next_update.is_some_and(|next| at <= next)
     }
 
     pub(crate) fn is_signed_by(&self, issuer: &X509Ref) -> bool {

@@ -375,7 +375,8 @@ fn refused(refusal: Refusal, offset: u64) -> ReadError {
 /// Productions 23-32 and 80, version 1.0 and UTF-8 only; `inside` is what stands between `<?xml` and `?>`.
 fn check_declaration(inside: &str, limits: &Limits) -> Result<(), XmlFault> {
     let mut split = Split::default();
-    if !inside.starts_with(SPACE) {
+    // There are no references in it: they would hide the encoding from other readers.
+    if !inside.starts_with(SPACE) || inside.contains('&') {
         return Err(XmlFault::Declaration);
     }
     split.split(inside, limits).map_err(|_| XmlFault::Declaration)?;

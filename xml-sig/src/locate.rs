@@ -199,7 +199,7 @@ impl<'a> Paths<'a> {
     }
 }
 
-/// The `xml:` attributes of the open elements.
+/// The `xml:` attributes of the open elements, names and values bounded together.
 #[derive(Default)]
 pub(crate) struct XmlAttributes {
     open: Vec<(usize, Inherited)>,
@@ -209,7 +209,7 @@ pub(crate) struct XmlAttributes {
 impl XmlAttributes {
     pub(crate) fn open(&mut self, open: &Open<'_>, bytes_max: usize) -> Result<(), ReadError> {
         for attribute in open.tag.attributes.iter().filter(|a| a.name.namespace == XML_NAMESPACE) {
-            self.bytes += attribute.value.len();
+            self.bytes += attribute.name.local.len() + attribute.value.len();
             if self.bytes > bytes_max {
                 let fault = XmlFault::Limit("markup_bytes");
                 return Err(XmlError { fault, offset: open.tag.offset }.into());
@@ -223,7 +223,7 @@ impl XmlAttributes {
     pub(crate) fn close(&mut self, depth: usize) {
         while self.open.last().is_some_and(|(at, _)| *at == depth) {
             if let Some((_, attribute)) = self.open.pop() {
-                self.bytes -= attribute.value.len();
+                self.bytes -= attribute.local.len() + attribute.value.len();
             }
         }
     }

@@ -30,8 +30,9 @@ pub struct Trust {
     pub pinned: Vec<Certificate>,
     /// A chain must lead to one of these. They need not be self-signed.
     pub anchors: Vec<Certificate>,
-    /// When not empty: each issuer in the chain must have a current list here. Lists are checked for a merely pinned
-    /// certificate too, as far as there is one of its issuer.
+    /// When not empty: each issuer in the chain must have a current list here, signed by it; a list without the date of
+    /// the next one is not current. Lists are checked for a merely pinned certificate too, as far as there is one of its
+    /// issuer's name: with no anchor, whether that issuer signed it cannot be known.
     pub crls: Vec<Crl>,
     /// The time that dates and lists are judged at: when the document was received.
     pub at: Timestamp,
@@ -52,17 +53,19 @@ impl Trust {
     ) -> Result<Vec<Warning>, Objection> {
         self.check_dates(signer)?;
         check_usage(signer)?;
-        let issuer = signer.x509().issuer_name();
-        if self.crls.iter().any(|crl| crl.is_of(issuer) && crl.revokes(signer.x509())) {
-            return Err(Objection::Invalid(Invalid::Revoked, signer.subject()));
-        }
         if self.anchors.is_empty() {
+            // Nobody is known whose key could prove the list; it comes from the settings, as the pin does.
+            let issuer = signer.x509().issuer_name();
+            if self.crls.iter().any(|crl| crl.is_of(issuer) && crl.revokes(signer.x509())) {
+                return Err(Objection::Invalid(Invalid::Revoked, signer.subject()));
+            }
             return Ok(Vec::new());
         }
         let chain = self.chain(signer, others)?;
         if self.crls.is_empty() {
             return Ok(vec![Warning::RevocationNotChecked]);
         }
+        self.check_proven_lists(signer, &chain)?;
         chain.windows(2).try_for_each(|pair| self.check_revocation(&pair[0], &pair[1]))?;
         Ok(Vec::new())
     }
@@ -114,6 +117,19 @@ impl Trust {
         parameters.set_depth(CHAIN_DEPTH);
         store.set_param(&parameters)?;
         Ok(store.build())
+    }
+
+    /// Lists that another anchor proves count too: an authority may have changed its key, and an anchor that signs has no
+    /// issuer in its chain.
+    fn check_proven_lists(&self, signer: &Certificate, chain: &[X509]) -> Result<(), Objection> {
+        let issuer = signer.x509().issuer_name();
+        let proven = |crl: &Crl| {
+            let known = chain.iter().map(AsRef::as_ref).chain(self.anchors.iter().map(Certificate::x509));
+            known.filter(|known| crl.is_of(known.subject_name())).any(|known| crl.is_signed_by(known))
+        };
+        let revoked =
+            self.crls.iter().any(|crl| crl.is_of(issuer) && crl.revokes(signer.x509()) && proven(crl));
+        if revoked { Err(Objection::Invalid(Invalid::Revoked, signer.subject())) } else { Ok(()) }
     }
 
     /// RFC 5280 section 6.3, for complete lists from the issuer itself.

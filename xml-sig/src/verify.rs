@@ -100,7 +100,8 @@ fn plan(capture: Capture, trust: &Trust, options: &ReadOptions<'_>) -> Result<Pl
         ));
     }
     let named = named_certificates(&captured);
-    let signer = find_signer(&captured.signature_value, octets, methods.signature, &named, trust)?;
+    let (signer, mut warnings) =
+        find_signer(&captured.signature_value, octets, methods.signature, &named, trust)?;
 
     // From here on only the octets whose signature was checked are read.
     let signed_info = SignedInfo::parse(octets, options.limits)?;
@@ -108,7 +109,6 @@ fn plan(capture: Capture, trust: &Trust, options: &ReadOptions<'_>) -> Result<Pl
         return Err(Objection::structure("SignedInfo reads differently in its two canonical forms"));
     }
     let references = signed_info.references(options.limits, trust.legacy_sha1)?;
-    let mut warnings = trust.check(&signer, &named)?;
     if methods.signature.sha1 || references.iter().any(|r| r.digest == DigestMethod::Sha1) {
         warnings.push(Warning::Sha1);
     }
@@ -121,15 +121,16 @@ fn named_certificates(captured: &Captured) -> Vec<Certificate> {
     decoded.filter_map(|der| Certificate::from_der(&der).ok()).collect()
 }
 
-/// The one whose key made the SignatureValue, among those that may be it: certificates that are pinned, or, when
-/// nothing is pinned, those that KeyInfo names (their chain is checked later).
+/// The one whose key made the SignatureValue and that is trusted, with the warnings of its check, among those that may be
+/// it: certificates that are pinned, or, when nothing is pinned, those that KeyInfo names. A renewed certificate has
+/// the key of the old one, so all whose key fits are tried; if none is trusted, the first objection is told.
 fn find_signer(
     value: &str,
     octets: &[u8],
     method: SignatureMethod,
     named: &[Certificate],
     trust: &Trust,
-) -> Result<Certificate, Objection> {
+) -> Result<(Certificate, Vec<Warning>), Objection> {
     let candidates: Vec<&Certificate> = match (trust.pinned.is_empty(), named.is_empty()) {
         (true, true) => {
             let detail = "KeyInfo has no readable X509Certificate".to_owned();
@@ -144,18 +145,23 @@ fn find_signer(
         return Err(Objection::Invalid(Invalid::ForeignSigner, format!("not a pinned certificate: {named}")));
     }
     let value = base64(value).ok_or_else(|| bad_value("it is not base64"))?;
-    let mut objection = None;
+    let (mut misfit, mut distrust) = (None, None);
     for candidate in candidates {
         match check_value(candidate, method, octets, &value) {
-            Ok(()) => return Ok(candidate.clone()),
+            Ok(()) => match trust.check(candidate, named) {
+                Ok(warnings) => return Ok((candidate.clone(), warnings)),
+                Err(objection) => {
+                    distrust.get_or_insert(objection);
+                }
+            },
             // A key that fits, and yet did not make it, says more than one that does not fit.
-            Err(wrong @ Objection::Invalid(Invalid::SignatureValue, _)) => objection = Some(wrong),
+            Err(wrong @ Objection::Invalid(Invalid::SignatureValue, _)) => misfit = Some(wrong),
             Err(other) => {
-                objection.get_or_insert(other);
+                misfit.get_or_insert(other);
             }
         }
     }
-    Err(objection.unwrap_or_else(|| bad_value("no key fits")))
+    Err(distrust.or(misfit).unwrap_or_else(|| bad_value("no key fits")))
 }
 
 fn check_value(

@@ -18,7 +18,9 @@ use openssl::sign::Signer;
 use openssl::x509::extension::{
     AuthorityKeyIdentifier, BasicConstraints, CrlNumber, ExtendedKeyUsage, KeyUsage,
 };
-use openssl::x509::{X509, X509Builder, X509CrlBuilder, X509Extension, X509NameBuilder, X509RevokedBuilder};
+use openssl::x509::{
+    X509, X509Builder, X509Crl, X509CrlBuilder, X509Extension, X509NameBuilder, X509RevokedBuilder,
+};
 use xml_sig::{
     Certificate, Crl, Limits, Name, Observer, Places, ReadError, ReadOptions, SigningKey, StartTag, Stop,
     Trust, Verdict, locate,
@@ -124,6 +126,46 @@ pub(crate) fn issue(key: &PKey<Private>, issuer: Option<&Identity>, wanted: Want
 /// A list by `issuer` that revokes these serial numbers.
 pub(crate) fn crl(issuer: &Identity, revoked: &[u32], this_update: &str, next_update: &str) -> Crl {
     Crl::from_pem(&crl_pem(issuer, revoked, this_update, next_update, None)).unwrap().remove(0)
+}
+
+/// A list that does not say when the next one comes: OpenSSL's builder makes none, so the date is taken out of the DER
+/// and the rest signed again.
+pub(crate) fn crl_without_next_update(issuer: &Identity, revoked: &[u32], this_update: &str) -> Crl {
+    const NEXT: &str = "20261231235959Z";
+    let pem = crl_pem(issuer, revoked, this_update, NEXT, None);
+    let der = X509Crl::from_pem(&pem).unwrap().to_der().unwrap();
+    let (list, _) = der_content(&der);
+    let (to_sign, rest) = der_content(list);
+    let next = [b"\x18\x0F", NEXT.as_bytes()].concat();
+    let at = to_sign.windows(next.len()).position(|window| window == next).unwrap();
+    let to_sign = der_of(0x30, &[&to_sign[..at], &to_sign[at + next.len()..]].concat());
+    let (algorithm, _) = der_content(rest);
+    let value =
+        Signer::new(MessageDigest::sha256(), &issuer.key).unwrap().sign_oneshot_to_vec(&to_sign).unwrap();
+    let value = der_of(0x03, &[&[0], &value[..]].concat());
+    let list = [to_sign, der_of(0x30, algorithm), value].concat();
+    Crl::from_der(&der_of(0x30, &list)).unwrap()
+}
+
+/// The content of the first DER element, and what stands behind it.
+fn der_content(der: &[u8]) -> (&[u8], &[u8]) {
+    let (from, length) = match der[1] {
+        short @ 0..0x80 => (2, usize::from(short)),
+        long => {
+            let from = 2 + usize::from(long & 0x7F);
+            (from, der[2..from].iter().fold(0, |length, &byte| length << 8 | usize::from(byte)))
+        }
+    };
+    der[from..].split_at(length)
+}
+
+fn der_of(tag: u8, content: &[u8]) -> Vec<u8> {
+    let [.., high, low] = content.len().to_be_bytes();
+    match content.len() {
+        0..0x80 => [&[tag, low], content].concat(),
+        0x80..0x100 => [&[tag, 0x81, low], content].concat(),
+        _ => [&[tag, 0x82, high, low], content].concat(),
+    }
 }
 
 /// The same as PEM, perhaps with one more extension.

@@ -155,6 +155,55 @@ fn revocation_is_checked_for_every_link() {
 }
 
 #[test]
+fn only_a_list_that_its_issuer_signed_revokes_below_an_anchor() {
+    let good = chain();
+    let forged = Identity { key: ec().key.clone(), x509: good.authority.x509.clone() };
+    let forged = crl(&forged, &[7], THIS_UPDATE, NEXT_UPDATE);
+    let with = |crls: Vec<Crl>| judge(&good.document(), &Trust { crls, ..good.trust() });
+    let mut lists = good.lists(&[], &[]);
+    lists.insert(0, forged.clone());
+    assert_eq!(with(lists), "valid");
+    let by_root = good.lists(&[], &[]).remove(0);
+    assert_eq!(with(vec![by_root, forged.clone()]), "unusable revocation-unknown");
+    let pinned_only = Trust { crls: vec![forged], ..pinned(&[&good.signer]) };
+    assert_eq!(judge(&good.document(), &pinned_only), "invalid revoked", "nobody can prove the list");
+}
+
+#[test]
+fn a_list_without_a_next_one_is_not_current_and_still_revokes() {
+    let good = chain();
+    let by_root = || good.lists(&[], &[]).remove(0);
+    let endless = |revoked: &[u32]| {
+        let list = crl_without_next_update(&good.authority, revoked, THIS_UPDATE);
+        assert_eq!(list.next_update(), None);
+        judge(&good.document(), &Trust { crls: vec![by_root(), list], ..good.trust() })
+    };
+    assert_eq!(endless(&[]), "unusable revocation-unknown");
+    assert_eq!(endless(&[7]), "invalid revoked");
+}
+
+#[test]
+fn of_two_certificates_with_one_key_the_trusted_one_counts_in_any_order() {
+    let key = ec_key(Nid::X9_62_PRIME256V1);
+    let of = |from, to, serial| issue(&key, None, Wanted { from, to, serial, ..Wanted::default() });
+    let old = of("20250101000000Z", "20260101000000Z", 1);
+    let new = of("20260101000000Z", "20270101000000Z", 2);
+    let next = of("20270101000000Z", "20280101000000Z", 3);
+    for key_info in [String::new(), new.key_info()] {
+        let document = Draft { key_info, ..Draft::new(&new) }.document();
+        for order in [[&old, &new, &next], [&next, &old, &new], [&new, &next, &old]] {
+            assert_eq!(judge(&document, &pinned(&order)), "valid");
+        }
+        let named = document.contains("X509Certificate");
+        let other = if named { "invalid foreign-signer" } else { "invalid expired" };
+        assert_eq!(judge(&document, &pinned(&[&old, ec()])), other);
+    }
+    let unnamed = Draft { key_info: String::new(), ..Draft::new(&new) }.document();
+    assert_eq!(judge(&unnamed, &pinned(&[&old, &next])), "invalid expired");
+    assert_eq!(judge(&unnamed, &pinned(&[ec(), &next, &old])), "invalid not-yet-valid");
+}
+
+#[test]
 fn a_list_that_covers_a_part_only_is_refused() {
     let root = chain().root;
     let pem = |critical: bool| {

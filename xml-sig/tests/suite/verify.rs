@@ -345,6 +345,23 @@ fn limits_of_the_signature_hold_at_their_value_and_not_one_past_it() {
 }
 
 #[test]
+fn names_of_nested_xml_attributes_are_bounded_together() {
+    let limits = Limits { markup_bytes: 4096, ..Limits::default() };
+    let nested = |depth: usize| {
+        let tag = format!("<a xml:{}=''>", "x".repeat(1000));
+        format!("<r>{}{}</r>", tag.repeat(depth), "</a>".repeat(depth))
+    };
+    let located = |document: &str| {
+        xml_sig::locate(&mut document.as_bytes(), &options(&limits), &PLACES, &mut Record::default()).err()
+    };
+    assert!(located(&nested(4)).is_none());
+    let over = located(&nested(5)).map(|error| error.to_string()).unwrap_or_default();
+    assert!(over.starts_with("the limit markup_bytes is exceeded"), "{over}");
+    let beside = nested(1).replace("<r>", "").replace("</r>", "").repeat(20);
+    assert!(located(&format!("<r>{beside}</r>")).is_none(), "closed elements give their names back");
+}
+
+#[test]
 fn the_second_pass_must_read_the_document_of_the_first() {
     let limits = Limits::default();
     let document = Draft::new(rsa()).document();
