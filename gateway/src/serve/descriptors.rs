@@ -5,16 +5,20 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::cli::CommandFault;
 
+/// Uploads of all systems at once, received or being taken in.
+const UPLOADS_MAX: usize = 128;
 /// A gateway with fewer descriptors than this for its connections is not worth starting.
 const LEAST: usize = 16;
 
-/// Connections at once that the descriptors suffice for.
+/// What the descriptors suffice for at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Share {
-    /// Of the public listener.
+    /// Connections of the public listener.
     pub(super) public: usize,
-    /// Of the operator's listener.
+    /// Connections of the operator's listener.
     pub(super) admin: usize,
+    /// Files of uploads; these go on when their connection is gone.
+    pub(super) uploads: usize,
 }
 
 /// Raises the soft limit to the hard one.
@@ -33,7 +37,7 @@ pub(super) fn left() -> usize {
     limit.unwrap_or(usize::MAX).saturating_sub(open)
 }
 
-/// Connections take at most half of what is left.
+/// Connections take at most half of what is left, files of uploads half of the rest.
 ///
 /// # Errors
 /// When that is less than a gateway can work with.
@@ -46,7 +50,7 @@ pub(super) fn share(left: usize, public: usize, admin: usize) -> Result<Share, C
         )));
     }
     let admin = admin.min(half / 4);
-    let share = Share { public: public.min(half - admin), admin };
+    let share = Share { public: public.min(half - admin), admin, uploads: UPLOADS_MAX.min(half / 2) };
     if share.public < public {
         tracing::warn!(
             asked = public,
@@ -64,11 +68,11 @@ mod tests {
 
     #[test]
     fn connections_take_at_most_half_of_the_descriptors() {
-        let of = |left| share(left, 1024, 32).ok();
-        assert_eq!(of(usize::MAX), Some(Share { public: 1024, admin: 32 }));
-        assert_eq!(of(2 * 1056), Some(Share { public: 1024, admin: 32 }));
-        assert_eq!(of(2 * 1055), Some(Share { public: 1023, admin: 32 }));
-        assert_eq!(of(100), Some(Share { public: 38, admin: 12 }));
-        assert_eq!((of(32), of(31)), (Some(Share { public: 12, admin: 4 }), None));
+        let of = |left| share(left, 1024, 32).ok().map(|s| (s.public, s.admin, s.uploads));
+        assert_eq!(of(usize::MAX), Some((1024, 32, 128)));
+        assert_eq!(of(2 * 1056), Some((1024, 32, 128)));
+        assert_eq!(of(2 * 1055), Some((1023, 32, 128)));
+        assert_eq!(of(100), Some((38, 12, 25)));
+        assert_eq!((of(32), of(31)), (Some((12, 4, 8)), None));
     }
 }

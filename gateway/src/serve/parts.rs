@@ -47,8 +47,6 @@ use crate::http::public::{self, Public};
 const EXAMINATIONS: usize = 4;
 /// Connections to the operator's listener at once.
 const ADMIN_CONNECTIONS_MAX: usize = 32;
-/// Uploads of all systems at once, received or being taken in.
-const UPLOADS_MAX: usize = 128;
 /// Documents that one system may look at at once; each look holds its whole answer in memory.
 const LOOKS_PER_SYSTEM: usize = 16;
 
@@ -220,7 +218,7 @@ async fn open_public(
         directory,
         credentials: Arc::new(ArcSwap::from_pointee(loaded.credentials.clone())),
         uploads: places(listen.uploads_per_system),
-        uploads_in_all: Arc::new(Semaphore::new(UPLOADS_MAX)),
+        uploads_in_all: Arc::new(Semaphore::new(share.uploads)),
         looks: places(LOOKS_PER_SYSTEM),
         limits: BodyLimits {
             bytes_max: listen.body_max.bytes(),
