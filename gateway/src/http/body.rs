@@ -155,4 +155,15 @@ mod tests {
             assert_eq!(begun.elapsed().as_secs(), 30 * windows);
         }
     }
+
+    #[tokio::test]
+    async fn an_answer_keeps_its_place_until_it_is_written() {
+        let room = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
+        let place = room.clone().try_acquire_owned().expect("a place");
+        let answer = Body::new(Holding::new(Body::from("an answer"), place));
+        assert_eq!(http_body::Body::size_hint(&answer).exact(), Some(9), "its length is known");
+        assert_eq!(room.available_permits(), 0);
+        assert_eq!(axum::body::to_bytes(answer, 100).await.expect("a body"), "an answer");
+        assert_eq!(room.available_permits(), 1);
+    }
 }
