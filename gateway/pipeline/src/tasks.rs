@@ -2,8 +2,9 @@
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// How a task ended before it was told to.
@@ -19,9 +20,26 @@ pub struct TaskFailure {
 /// Starts tasks and waits for them. Clones share one set.
 #[derive(Clone, Default)]
 pub struct Tasks {
-    set: Arc<Mutex<JoinSet<Result<(), TaskFailure>>>>,
+    set: Arc<Mutex<Set>>,
     stop: CancellationToken,
     failed: CancellationToken,
+}
+
+type Ended = Result<Result<(), TaskFailure>, JoinError>;
+
+#[derive(Default)]
+struct Set {
+    tasks: JoinSet<Result<(), TaskFailure>>,
+    /// Everything was waited for: nothing may begin any more.
+    closed: bool,
+}
+
+impl Set {
+    fn spawn(&mut self, work: impl Future<Output = Result<(), TaskFailure>> + Send + 'static) {
+        if !self.closed {
+            self.tasks.spawn(work);
+        }
+    }
 }
 
 impl Tasks {
@@ -57,7 +75,8 @@ impl Tasks {
     }
 
     /// Starts work that nobody may cancel half way: its result comes back through the handle, and it goes on when the
-    /// handle is dropped.
+    /// handle is dropped. [`Tasks::join`] waits for it; once that has ended, nothing is begun and the handle says so by an
+    /// error.
     pub fn complete<F>(&self, work: F) -> tokio::sync::oneshot::Receiver<F::Output>
     where
         F: Future + Send + 'static,
@@ -65,7 +84,7 @@ impl Tasks {
     {
         let (send, receive) = tokio::sync::oneshot::channel();
         let mut set = self.lock();
-        while set.try_join_next().is_some() {}
+        while set.tasks.try_join_next().is_some() {}
         set.spawn(async move {
             // The one who asked may be gone; the work counts, not the answer.
             drop(send.send(work.await));
@@ -94,11 +113,10 @@ impl Tasks {
         self.failed.cancelled().await;
     }
 
-    /// Waits until every task has ended and returns the failures.
+    /// Waits until every task has ended, also those that others begin meanwhile, and returns the failures.
     pub async fn join(&self) -> Vec<TaskFailure> {
-        let mut set = std::mem::take(&mut *self.lock());
         let mut failures = Vec::new();
-        while let Some(ended) = set.join_next().await {
+        while let Some(ended) = std::future::poll_fn(|cx| self.poll_join(cx)).await {
             match ended {
                 Ok(Ok(())) => {}
                 Ok(Err(failure)) => failures.push(failure),
@@ -110,7 +128,43 @@ impl Tasks {
         failures
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, JoinSet<Result<(), TaskFailure>>> {
+    fn poll_join(&self, cx: &mut Context<'_>) -> Poll<Option<Ended>> {
+        let mut set = self.lock();
+        let ended = ready!(set.tasks.poll_join_next(cx));
+        set.closed |= ended.is_none();
+        Poll::Ready(ended)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Set> {
         self.set.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_waits_for_work_begun_late_and_refuses_what_comes_after_it() {
+        let tasks = Tasks::new();
+        let (begin, begun) = tokio::sync::oneshot::channel::<()>();
+        let (finish, finished) = tokio::sync::oneshot::channel::<()>();
+        let inner = tasks.clone();
+        tasks.spawn("a request", async move {
+            begun.await.map_err(|_| "never begun")?;
+            drop(inner.complete(finished));
+            Ok::<_, &str>(())
+        });
+        tasks.stop();
+        let mut end = Box::pin(tasks.join());
+        assert!(futures_util::poll!(end.as_mut()).is_pending(), "the request is under way");
+        begin.send(()).expect("it waits");
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+            assert!(futures_util::poll!(end.as_mut()).is_pending(), "what the request began is not done");
+        }
+        finish.send(()).expect("it waits");
+        assert!(end.await.is_empty());
+        assert!(tasks.complete(async {}).await.is_err(), "nothing begins after the end");
     }
 }

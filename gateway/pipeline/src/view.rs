@@ -1,5 +1,7 @@
 //! "Where is my document?": what one connected system may see of one document (design.md invariant 9).
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 use lienthong_schemas::organ::OrganId;
@@ -8,6 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::directory::{Directory, Home};
 use crate::ports::{Fault, Ports};
 use crate::record::{Delivery, HistoryEntry, Receipt, State, SystemId};
+
+/// A document shown with more deliveries than this has only the newest line of each history: an answer stays below some
+/// megabytes however many receivers there are.
+const WHOLE_HISTORIES_MAX: usize = 100;
 
 /// Who is looking.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +50,7 @@ pub struct DeliveryView {
     pub attempts: u32,
     /// When the next attempt may be made, while it is queued.
     pub next_attempt: Option<Timestamp>,
-    /// The newest 50 lines, oldest first.
+    /// The newest 50 lines, oldest first; only the newest one where more than 100 deliveries are shown.
     pub history: Vec<HistoryEntry>,
 }
 
@@ -65,18 +71,21 @@ pub async fn document(
         Viewer::Operator => true,
         Viewer::System(system) => receipt.origin == *system || is_home(directory, &receipt.from, system),
     };
-    let mut deliveries = Vec::new();
-    for delivery in all {
-        let own =
-            matches!(viewer, Viewer::System(system) if is_home(directory, &delivery.route.receiver, system));
-        if sees_all || own {
-            deliveries.push(shown(ports, delivery).await?);
-        }
-    }
-    if deliveries.is_empty() {
+    let seen = |delivery: &Delivery| {
+        let receiver = &delivery.route.receiver;
+        sees_all || matches!(viewer, Viewer::System(system) if is_home(directory, receiver, system))
+    };
+    let visible: Vec<Delivery> = all.into_iter().filter(seen).collect();
+    if visible.is_empty() {
         return Ok(None);
     }
-    receipt.deliveries.retain(|line| deliveries.iter().any(|d| d.delivery_id == line.delivery_id));
+    let ids: HashSet<DeliveryId> = visible.iter().map(|delivery| delivery.id).collect();
+    receipt.deliveries.retain(|line| ids.contains(&line.delivery_id));
+    let whole = visible.len() <= WHOLE_HISTORIES_MAX;
+    let mut deliveries = Vec::with_capacity(visible.len());
+    for delivery in visible {
+        deliveries.push(shown(ports, delivery, whole).await?);
+    }
     Ok(Some(DocumentView { receipt, deliveries }))
 }
 
@@ -84,7 +93,11 @@ fn is_home(directory: &Directory, organ: &OrganId, system: &SystemId) -> bool {
     directory.find(organ).is_some_and(|o| matches!(&o.home, Some(Home::System(home)) if home == system))
 }
 
-async fn shown(ports: &Ports, delivery: Delivery) -> Result<DeliveryView, Fault> {
+async fn shown(ports: &Ports, delivery: Delivery, whole: bool) -> Result<DeliveryView, Fault> {
+    let mut history = ports.store.history(delivery.id).await?;
+    if !whole {
+        history.drain(..history.len().saturating_sub(1));
+    }
     let (vi, en) = delivery.state.wording();
     Ok(DeliveryView {
         delivery_id: delivery.id,
@@ -94,6 +107,6 @@ async fn shown(ports: &Ports, delivery: Delivery) -> Result<DeliveryView, Fault>
         state_en: en.to_owned(),
         attempts: delivery.attempts,
         next_attempt: (delivery.state == State::Queued).then_some(delivery.due),
-        history: ports.store.history(delivery.id).await?,
+        history,
     })
 }

@@ -1,12 +1,18 @@
-//! A request body into `incoming/`: bounded in size and in slowness, digested on the way.
+//! A request body into `incoming/`: bounded in size and in slowness, digested on the way. And an answer's body that
+//! holds a place until it is written.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
+use bytes::Bytes;
 use futures_util::StreamExt;
+use http_body::{Frame, SizeHint};
 use lienthong_pipeline::examine::Refused;
 use lienthong_pipeline::ports::{Incoming, Spool};
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 /// What a body may be.
@@ -51,6 +57,39 @@ pub async fn receive(
 /// The refusal of a body over the limit.
 pub fn too_large(limits: &BodyLimits) -> Rejection {
     Rejection::new(RejectionCode::BodyTooLarge).because(format!("max {} bytes", limits.bytes_max))
+}
+
+/// An answer that holds its place until the peer has taken it: a slow reader cannot pile up answers in memory.
+pub struct Holding {
+    body: Body,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Holding {
+    /// This body, with the place that it needed.
+    pub fn new(body: Body, place: OwnedSemaphorePermit) -> Self {
+        Self { body, _place: place }
+    }
+}
+
+impl http_body::Body for Holding {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// Counts what comes in each window. Only the time spent waiting for the sender counts, not our own disk.
@@ -115,5 +154,16 @@ mod tests {
             pace.wait(std::future::pending::<()>()).await.expect_err("too slow in the end");
             assert_eq!(begun.elapsed().as_secs(), 30 * windows);
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_keeps_its_place_until_it_is_written() {
+        let room = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
+        let place = room.clone().try_acquire_owned().expect("a place");
+        let answer = Body::new(Holding::new(Body::from("an answer"), place));
+        assert_eq!(http_body::Body::size_hint(&answer).exact(), Some(9), "its length is known");
+        assert_eq!(room.available_permits(), 0);
+        assert_eq!(axum::body::to_bytes(answer, 100).await.expect("a body"), "an answer");
+        assert_eq!(room.available_permits(), 1);
     }
 }

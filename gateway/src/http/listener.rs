@@ -1,5 +1,6 @@
 //! The accept loop: connections in bounded number, handshake and headers in bounded time, TLS where it is asked for.
-//! What is said on a connection is the routers' business (`public.rs`, `admin.rs`).
+//! What is said on a connection is the routers' business (`public.rs`, `admin.rs`); how long it may stand still,
+//! `patient.rs`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -17,10 +18,18 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
+use super::patient::Patient;
+use super::peers::Peers;
+
 /// Longest request head, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long requests under way may go on after shutdown was asked for (design.md B8).
-const GRACE: Duration = Duration::from_secs(30);
+pub const GRACE: Duration = Duration::from_secs(30);
+/// How long a peer may take nothing of what is written to it.
+pub const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
+/// First and longest wait after the system had no connection to give.
+const ACCEPT_WAIT_MIN: Duration = Duration::from_millis(100);
+const ACCEPT_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Bounds of one listener.
 pub struct Door {
@@ -32,15 +41,18 @@ pub struct Door {
     pub networks: Vec<lienthong_config::Network>,
     /// Time for the handshake, and for a request's head.
     pub header_timeout: Duration,
-    /// Connections at once.
+    /// How long a peer may take nothing of what is written to it: [`WRITE_STALL_MAX`].
+    pub write_stall: Duration,
+    /// Connections at once. One peer address has a quarter of them, but at least 8.
     pub connections_max: usize,
 }
 
 impl Door {
     /// Serves until shutdown; then requests under way have 30 s.
     pub async fn serve(self, router: Router, tasks: Tasks) -> Result<(), Fault> {
-        let Self { listener, tls, networks, header_timeout, connections_max } = self;
-        let entry = Arc::new(Entry { tls, networks, header_timeout });
+        let Self { listener, tls, networks, header_timeout, write_stall, connections_max } = self;
+        let entry = Arc::new(Entry { tls, networks, header_timeout, write_stall });
+        let peers = Peers::share(connections_max);
         let room = Arc::new(Semaphore::new(connections_max));
         let mut connections = JoinSet::new();
         loop {
@@ -49,21 +61,14 @@ impl Door {
                 () = tasks.stopped() => break,
             };
             let (stream, peer) = tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok(accepted) => accepted,
-                    // Out of file descriptors, or a peer that left at once: neither ends the listener.
-                    Err(cause) => {
-                        tracing::warn!(%cause, "accept");
-                        tokio::task::yield_now().await;
-                        continue;
-                    }
-                },
+                accepted = accept(&listener) => accepted,
                 () = tasks.stopped() => break,
             };
+            let Some(place) = peers.enter(peer.ip()) else { continue };
             let (entry, router, tasks) = (entry.clone(), router.clone(), tasks.clone());
             connections.spawn(async move {
                 entry.connection(stream, peer, router, tasks).await;
-                drop(permit);
+                drop((place, permit));
             });
             while connections.try_join_next().is_some() {}
         }
@@ -77,11 +82,31 @@ impl Door {
     }
 }
 
+/// The next connection. Being out of file descriptors does not end the listener: it waits, longer each time, and says
+/// so once.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    let mut wait = ACCEPT_WAIT_MIN;
+    loop {
+        let cause = match listener.accept().await {
+            Ok(accepted) => return accepted,
+            // A peer that left before its turn: the next one need not wait.
+            Err(cause) if cause.kind() == std::io::ErrorKind::ConnectionAborted => continue,
+            Err(cause) => cause,
+        };
+        if wait == ACCEPT_WAIT_MIN {
+            tracing::warn!(%cause, "no connection can be accepted; trying again");
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(ACCEPT_WAIT_MAX);
+    }
+}
+
 /// What is asked of a connection.
 struct Entry {
     tls: Option<TlsAcceptor>,
     networks: Vec<lienthong_config::Network>,
     header_timeout: Duration,
+    write_stall: Duration,
 }
 
 impl Entry {
@@ -93,6 +118,7 @@ impl Entry {
         if let Err(cause) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %cause, "nodelay");
         }
+        let stream = Patient::new(stream, self.write_stall);
         match &self.tls {
             None => self.http(stream, peer, router, tasks).await,
             Some(tls) => match tokio::time::timeout(self.header_timeout, tls.accept(stream)).await {
@@ -131,3 +157,6 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -23,7 +24,7 @@ use lienthong_schemas::rejections::{Rejection, RejectionCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::auth::Credentials;
-use super::body::{BodyLimits, receive, too_large};
+use super::body::{BodyLimits, Holding, receive, too_large};
 use super::problem::{Refusal, rejection_of, try_again};
 
 /// Everything that a request needs.
@@ -38,6 +39,10 @@ pub struct Public {
     pub credentials: Arc<ArcSwap<Credentials>>,
     /// Uploads at once, by system.
     pub uploads: HashMap<SystemId, Arc<Semaphore>>,
+    /// Uploads at once, of all systems.
+    pub uploads_in_all: Arc<Semaphore>,
+    /// Looks at documents at once, by system.
+    pub looks: HashMap<SystemId, Arc<Semaphore>>,
     /// Body limits.
     pub limits: BodyLimits,
     /// Counters.
@@ -69,7 +74,13 @@ async fn submit(State(public): State<Arc<Public>>, request: Request<Body>) -> Re
     }
 }
 
-async fn show(State(public): State<Arc<Public>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+async fn show(
+    State(public): State<Arc<Public>>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Response {
+    // What is no text is no id either, and is answered like one that nobody has.
+    let id = id.map(|Path(id)| id).unwrap_or_default();
     match public.show(&id, &headers).await {
         Ok(response) => response,
         Err(rejection) => public.refuse(rejection),
@@ -91,24 +102,26 @@ impl Public {
     async fn submit(&self, request: Request<Body>) -> Result<Response, Rejection> {
         let system = self.authenticate(request.headers())?;
         self.check_head(request.headers())?;
-        let _place = self.place(&system)?;
+        let place = place(&self.uploads, &system)?;
+        let of_all = self.uploads_in_all.clone().try_acquire_owned().map_err(|_| try_again())?;
         let turn = match idempotency_key(request.headers())? {
             Some(key) => Some((self.intake.begin(&system, &key)?, key)),
             None => None,
         };
-        let _counted = Counted::new(&self.metrics);
+        let counted = Counted::new(&self.metrics);
         let timer = self.metrics.timer(Step::Receive);
         let received = receive(request.into_body(), &self.limits, &*self.ports.spool).await;
         let packet = received.map_err(rejection_of)?;
         drop(timer);
 
-        // From here on the work goes to its end even when the sender goes away.
+        // From here on the work goes to its end even when the sender goes away, and it keeps its place: one who cuts
+        // and sends again finds it taken.
         let intake = self.intake.clone();
         let work = async move {
             let key =
                 turn.as_ref().map(|(_, key)| IdempotencyKey { system: system.clone(), key: key.clone() });
             let outcome = intake.admit(packet, &Origin::System(system), key).await;
-            drop(turn);
+            drop((turn, counted, place, of_all));
             outcome
         };
         let accepted = self.tasks.complete(work).await.map_err(|_| try_again())?.map_err(rejection_of)?;
@@ -128,10 +141,11 @@ impl Public {
         let system = self.authenticate(headers)?;
         let unknown = || Rejection::new(RejectionCode::NotFound).at("id");
         let id: DocumentId = id.parse().map_err(|_| unknown())?;
+        let look = place(&self.looks, &system)?;
         let directory = self.directory.load_full();
         let view = view::document(&self.ports, &directory, id, Viewer::System(&system)).await;
         let view = view.map_err(|fault| rejection_of(fault.into()))?.ok_or_else(unknown)?;
-        Ok(Json(view).into_response())
+        Ok(Json(view).into_response().map(|body| Body::new(Holding::new(body, look))))
     }
 
     fn authenticate(&self, headers: &HeaderMap) -> Result<SystemId, Rejection> {
@@ -154,15 +168,6 @@ impl Public {
         Ok(())
     }
 
-    fn place(&self, system: &SystemId) -> Result<OwnedSemaphorePermit, Rejection> {
-        let place = self.uploads.get(system).and_then(|room| room.clone().try_acquire_owned().ok());
-        place.ok_or_else(|| {
-            let mut rejection = Rejection::new(RejectionCode::UploadsTooMany);
-            rejection.retry_after_seconds = Some(5);
-            rejection
-        })
-    }
-
     fn refuse(&self, rejection: Rejection) -> Response {
         self.metrics.refused.of(rejection.code.row().label).inc();
         tracing::info!(
@@ -175,17 +180,30 @@ impl Public {
     }
 }
 
-/// One upload in the gauge, until dropped: also when the sender goes away.
-struct Counted<'a>(&'a Metrics);
+/// A place of a system that has so many of them.
+fn place(
+    rooms: &HashMap<SystemId, Arc<Semaphore>>,
+    system: &SystemId,
+) -> Result<OwnedSemaphorePermit, Rejection> {
+    let place = rooms.get(system).and_then(|room| room.clone().try_acquire_owned().ok());
+    place.ok_or_else(|| {
+        let mut rejection = Rejection::new(RejectionCode::UploadsTooMany);
+        rejection.retry_after_seconds = Some(5);
+        rejection
+    })
+}
 
-impl<'a> Counted<'a> {
-    fn new(metrics: &'a Metrics) -> Self {
+/// One upload in the gauge, until it is taken in or the sender goes away.
+struct Counted(Arc<Metrics>);
+
+impl Counted {
+    fn new(metrics: &Arc<Metrics>) -> Self {
         metrics.uploads_in_flight.inc();
-        Self(metrics)
+        Self(metrics.clone())
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.uploads_in_flight.dec();
     }

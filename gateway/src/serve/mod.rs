@@ -1,8 +1,9 @@
 //! `lienthong serve`: the parts of one gateway put together, started in order and stopped in the other order.
 
 mod broker;
+mod descriptors;
 mod parts;
-pub mod reload;
+mod reload;
 pub mod settings;
 mod signals;
 mod tls;
@@ -11,18 +12,26 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lienthong_config::Settings;
 use lienthong_outbox::DataLock;
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::ports::Ports;
-use lienthong_pipeline::tasks::Tasks;
+use lienthong_pipeline::tasks::{TaskFailure, Tasks};
 
 use crate::cli::CommandFault;
+use crate::http::listener::GRACE;
+use parts::Running;
 use settings::Loaded;
+use signals::Stop;
 
 /// Threads for requests and deliveries; hashing and files have the blocking pool besides.
 const WORKERS_MIN: usize = 2;
+/// How long all parts have to end: the requests under way, and 10 s more for what they promised.
+const STOP_WITHIN: Duration = GRACE.saturating_add(Duration::from_secs(10));
+/// Exit code of a gateway that was told twice to stop.
+const STOPPED_AT_ONCE: i32 = 1;
 
 /// Makes ring the one TLS provider of this process. May be called again.
 pub fn install_crypto() {
@@ -40,10 +49,14 @@ pub fn run(config: &Path) -> Result<ExitCode, CommandFault> {
     lienthong_monitoring::logs::install(log_format(&loaded.settings), level)
         .map_err(|cause| CommandFault::at("log", cause))?;
     install_crypto();
+    descriptors::raise();
     let workers = std::thread::available_parallelism().map_or(WORKERS_MIN, |n| n.get().max(WORKERS_MIN));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
     let runtime = runtime.map_err(|cause| CommandFault::at("runtime", cause))?;
-    runtime.block_on(serve(loaded))
+    let outcome = runtime.block_on(serve(loaded));
+    // Whatever did not end in its time must not hold up the process.
+    runtime.shutdown_background();
+    outcome
 }
 
 fn log_format(settings: &Settings) -> lienthong_monitoring::logs::LogFormat {
@@ -65,26 +78,28 @@ pub fn offline(settings: &Settings) -> Result<(DataLock, Ports), CommandFault> {
 }
 
 async fn serve(loaded: Loaded) -> Result<ExitCode, CommandFault> {
+    let mut stop = Stop::listen()?;
     let tasks = Tasks::new();
-    let running = parts::start(loaded, &tasks).await?;
+    let (running, stopping) = {
+        let start = parts::start(loaded, &tasks);
+        tokio::pin!(start);
+        tokio::select! {
+            started = start.as_mut() => (started?, false),
+            // What is half open is opened to its end, and then closed in order.
+            () = stop.asked() => (or_at_once(start, &mut stop).await?, true),
+        }
+    };
     tracing::info!(
         listen = %running.public_address, admin = %running.admin_address,
         version = env!("CARGO_PKG_VERSION"), "ready",
     );
     let failed = tokio::select! {
-        () = signals::asked_to_stop() => false,
+        () = async { if !stopping { stop.asked().await } } => false,
         () = tasks.failed() => true,
     };
     tracing::info!("stopping");
     tasks.stop();
-    let ended = tokio::select! {
-        failures = tasks.join() => failures,
-        () = signals::asked_to_stop() => {
-            tracing::warn!("asked again: stopping at once");
-            Vec::new()
-        }
-    };
-    running.finish().await;
+    let ended = or_at_once(end(running, &tasks), &mut stop).await;
     if failed || !ended.is_empty() {
         return Err(CommandFault(
             "một phần của trục bị lỗi, xem nhật ký (a part failed; see the log)".to_owned(),
@@ -92,4 +107,27 @@ async fn serve(loaded: Loaded) -> Result<ExitCode, CommandFault> {
     }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Every task ends, then the parts are closed; failures of tasks.
+async fn end(running: Running, tasks: &Tasks) -> Vec<TaskFailure> {
+    let ended = tokio::time::timeout(STOP_WITHIN, tasks.join()).await.unwrap_or_else(|_| {
+        tracing::error!("some tasks did not end in time and were cut");
+        vec![TaskFailure { name: "stop".to_owned(), cause: "it took too long".to_owned() }]
+    });
+    running.finish().await;
+    ended
+}
+
+/// Does this, unless somebody asks again to stop: then the process ends here, without closing anything. That is safe
+/// like a loss of power is: what was promised is on disk, and a broker of our own dies with us (prctl(2),
+/// PR_SET_PDEATHSIG).
+async fn or_at_once<T>(work: impl Future<Output = T>, stop: &mut Stop) -> T {
+    tokio::select! {
+        done = work => done,
+        () = stop.asked() => {
+            tracing::warn!("asked again: stopping at once");
+            std::process::exit(STOPPED_AT_ONCE)
+        }
+    }
 }

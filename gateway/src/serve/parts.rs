@@ -32,19 +32,23 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::broker::{self, RunningBroker};
-use super::reload::{Reload, stamp};
+use super::descriptors::{self, Share};
+use super::reload::Reload;
 use super::settings::Loaded;
+use super::signals::Hangup;
 use super::tls;
 use crate::cli::CommandFault;
 use crate::http::admin::{self, Admin};
 use crate::http::body::BodyLimits;
-use crate::http::listener::Door;
+use crate::http::listener::{Door, WRITE_STALL_MAX};
 use crate::http::public::{self, Public};
 
 /// Packets read and verified at once: each keeps a core busy.
 const EXAMINATIONS: usize = 4;
 /// Connections to the operator's listener at once.
 const ADMIN_CONNECTIONS_MAX: usize = 32;
+/// Documents that one system may look at at once; each look holds its whole answer in memory.
+const LOOKS_PER_SYSTEM: usize = 16;
 
 /// A gateway that runs.
 pub(super) struct Running {
@@ -77,18 +81,20 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let wakes = Wakes::default();
     let intake = intake(&loaded, &ports, &directory, &metrics, &wakes);
     start_way_out(&loaded, &ports, &intake, &directory, &metrics, &wakes, tasks)?;
-    let seen = stamp(&settings.directory.file);
     let reload = Reload {
         settings: settings.clone(),
         directory: directory.clone(),
         clock: ports.clock.clone(),
         metrics: metrics.clone(),
-        seen,
+        seen: loaded.directory_files.clone(),
+        hangup: Hangup::listen()?,
     };
     tasks.spawn("reload", reload.run(tasks.clone()));
 
-    let public_address = open_public(&loaded, &ports, intake, directory, &metrics, tasks).await?;
-    let admin_address = open_admin(&settings, &ports, &metrics, tasks).await?;
+    let share =
+        descriptors::share(descriptors::left(), settings.listen.connections_max, ADMIN_CONNECTIONS_MAX)?;
+    let public_address = open_public(&loaded, &ports, intake, directory, &metrics, &share, tasks).await?;
+    let admin_address = open_admin(&settings, &ports, &metrics, &share, tasks).await?;
     Ok(Running { public_address, admin_address, ports, broker, _lock: lock })
 }
 
@@ -198,19 +204,22 @@ async fn open_public(
     intake: Arc<Intake>,
     directory: Arc<ArcSwap<Directory>>,
     metrics: &Arc<Metrics>,
+    share: &Share,
     tasks: &Tasks,
 ) -> Result<SocketAddr, CommandFault> {
     let settings = &loaded.settings;
     let listen = &settings.listen;
-    let room = || Arc::new(Semaphore::new(listen.uploads_per_system));
-    let systems = settings.systems.keys().filter_map(|id| SystemId::parse(id));
-    let uploads: HashMap<_, _> = systems.map(|id| (id, room())).collect();
+    let systems = || settings.systems.keys().filter_map(|id| SystemId::parse(id));
+    let places =
+        |most: usize| -> HashMap<_, _> { systems().map(|id| (id, Arc::new(Semaphore::new(most)))).collect() };
     let public = Public {
         ports: ports.clone(),
         intake,
         directory,
         credentials: Arc::new(ArcSwap::from_pointee(loaded.credentials.clone())),
-        uploads,
+        uploads: places(listen.uploads_per_system),
+        uploads_in_all: Arc::new(Semaphore::new(share.uploads)),
+        looks: places(LOOKS_PER_SYSTEM),
         limits: BodyLimits {
             bytes_max: listen.body_max.bytes(),
             slowest_rate: listen.slowest_rate_bytes,
@@ -227,8 +236,8 @@ async fn open_public(
     };
     let listener = bind(listen.address).await?;
     let address = listener.local_addr().map_err(|cause| CommandFault::at(listen.address, cause))?;
-    let (header_timeout, connections_max) = (listen.header_timeout, listen.connections_max);
-    let door = Door { listener, tls, networks, header_timeout, connections_max };
+    let (header_timeout, write_stall) = (listen.header_timeout, WRITE_STALL_MAX);
+    let door = Door { listener, tls, networks, header_timeout, write_stall, connections_max: share.public };
     tasks.spawn("public listener", door.serve(public::router(Arc::new(public)), tasks.clone()));
     Ok(address)
 }
@@ -237,6 +246,7 @@ async fn open_admin(
     settings: &Settings,
     ports: &Ports,
     metrics: &Arc<Metrics>,
+    share: &Share,
     tasks: &Tasks,
 ) -> Result<SocketAddr, CommandFault> {
     let listener = bind(settings.admin_listen.address).await?;
@@ -247,7 +257,8 @@ async fn open_admin(
         tls: None,
         networks: Vec::new(),
         header_timeout: settings.listen.header_timeout,
-        connections_max: ADMIN_CONNECTIONS_MAX,
+        write_stall: WRITE_STALL_MAX,
+        connections_max: share.admin,
     };
     let admin = Admin { ports: ports.clone(), metrics: metrics.clone() };
     tasks.spawn("admin listener", door.serve(admin::router(Arc::new(admin)), tasks.clone()));

@@ -1,8 +1,8 @@
-//! The directory, read again when its file changes or on SIGHUP: all of it or nothing, with the difference in the log.
+//! The directory, read again when its file or one of its certificates changes, or on SIGHUP: all of it or nothing, with
+//! the difference in the log.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use lienthong_config::Settings;
@@ -11,52 +11,54 @@ use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::ports::{Clock, Fault};
 use lienthong_pipeline::tasks::Tasks;
 
-use super::{settings, signals};
+use super::settings::{self, FilesSeen};
+use super::signals::Hangup;
 
-/// How often the file is looked at.
+/// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Keeps the directory as its file says.
-pub struct Reload {
+/// Keeps the directory as its files say.
+pub(super) struct Reload {
     /// Which file.
-    pub settings: Arc<Settings>,
+    pub(super) settings: Arc<Settings>,
     /// Where the others read it.
-    pub directory: Arc<ArcSwap<Directory>>,
+    pub(super) directory: Arc<ArcSwap<Directory>>,
     /// When to look.
-    pub clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     /// Counts reloads.
-    pub metrics: Arc<Metrics>,
-    /// The file as it was when it was read last.
-    pub seen: Option<(SystemTime, u64)>,
+    pub(super) metrics: Arc<Metrics>,
+    /// The files as they were just before they were read last.
+    pub(super) seen: FilesSeen,
+    /// Asks for a reload at once.
+    pub(super) hangup: Hangup,
 }
 
-/// Time of change and length of a file; `None` when it cannot be looked at.
-pub fn stamp(file: &Path) -> Option<(SystemTime, u64)> {
-    let metadata = std::fs::metadata(file).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
-}
+/// A directory that was read, or why not.
+type Read = Result<Directory, Vec<String>>;
 
 impl Reload {
     /// Runs until shutdown.
-    pub async fn run(mut self, tasks: Tasks) -> Result<(), Fault> {
+    pub(super) async fn run(mut self, tasks: Tasks) -> Result<(), Fault> {
         while !tasks.is_stopping() {
             let due = self.clock.now().saturating_add(LOOK_EVERY).unwrap_or(jiff::Timestamp::MAX);
             let asked = tokio::select! {
                 () = self.clock.sleep_until(due) => false,
-                () = signals::asked_to_reload() => true,
+                () = self.hangup.asked() => true,
                 () = tasks.stopped() => break,
             };
-            let found = stamp(&self.settings.directory.file);
-            if asked || found != self.seen {
-                self.seen = found;
-                self.reload();
+            let (settings, seen) = (self.settings.clone(), std::mem::take(&mut self.seen));
+            let look = tokio::task::spawn_blocking(move || look(&settings, seen, asked));
+            let (seen, read) = look.await.map_err(|panic| Fault::new("reload", panic))?;
+            self.seen = seen;
+            if let Some(read) = read {
+                self.take(read);
             }
         }
         Ok(())
     }
 
-    fn reload(&self) {
-        match settings::directory(&self.settings) {
+    fn take(&self, read: Read) {
+        match read {
             Ok(directory) => {
                 let difference = self.directory.load().difference(&directory);
                 self.directory.store(Arc::new(directory));
@@ -69,4 +71,12 @@ impl Reload {
             }
         }
     }
+}
+
+fn look(settings: &Settings, seen: FilesSeen, asked: bool) -> (FilesSeen, Option<Read>) {
+    if !asked && !seen.changed() {
+        return (seen, None);
+    }
+    let (seen, read) = settings::directory(settings);
+    (seen, Some(read))
 }

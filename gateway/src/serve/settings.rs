@@ -1,7 +1,7 @@
 //! From files to values: settings, directory, certificates, tokens. All of it or nothing, with everything wrong listed.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lienthong_config::{Environment, Profile, Settings};
 use lienthong_pipeline::directory::Directory;
@@ -27,10 +27,37 @@ pub struct Loaded {
     pub own: OrganId,
     /// The organisations.
     pub directory: Directory,
+    /// The files that the directory was read from.
+    pub directory_files: FilesSeen,
     /// CA certificates and revocation lists.
     pub anchors: Anchors,
     /// Token hashes.
     pub credentials: Credentials,
+}
+
+/// Files as they were when they were looked at.
+#[derive(Clone, Debug, Default)]
+pub struct FilesSeen(Vec<(PathBuf, Option<Look>)>);
+
+/// What tells one content of a file from another: time of change with nanoseconds, length, inode (stat(2)).
+type Look = (i64, i64, u64, u64);
+
+impl FilesSeen {
+    fn look_at(&mut self, path: PathBuf) {
+        let look = look(&path);
+        self.0.push((path, look));
+    }
+
+    /// Whether one of them is another now, has come or is gone.
+    pub fn changed(&self) -> bool {
+        self.0.iter().any(|(path, seen)| look(path) != *seen)
+    }
+}
+
+fn look(path: &Path) -> Option<Look> {
+    use std::os::unix::fs::MetadataExt;
+    let file = std::fs::metadata(path).ok()?;
+    Some((file.mtime(), file.mtime_nsec(), file.len(), file.ino()))
 }
 
 /// Only the settings file; for commands that need no more.
@@ -51,31 +78,46 @@ pub fn load_all(file: &Path) -> Result<Loaded, Vec<String>> {
     let mut faults = Vec::new();
     let own = OrganId::parse(&settings.gateway.organ_id);
     let own = own.map_err(|cause| faults.push(format!("gateway.organ_id: {cause}"))).ok();
-    let directory = directory(&settings).map_err(|list| faults.extend(list)).ok();
+    let (directory_files, directory) = directory(&settings);
+    let directory = directory.map_err(|list| faults.extend(list)).ok();
     let anchors = anchors(&settings).map_err(|list| faults.extend(list)).ok();
-    if let (Some(directory), Some(anchors)) = (&directory, &anchors) {
-        faults.extend(trial_marks(&settings, directory, anchors));
-        faults.extend(ways_out(&settings, directory));
-    }
     match (own, directory, anchors) {
         (Some(own), Some(directory), Some(anchors)) if faults.is_empty() => {
             let credentials = credentials(&settings);
-            Ok(Loaded { settings, own, directory, anchors, credentials })
+            Ok(Loaded { settings, own, directory, directory_files, anchors, credentials })
         }
         _ => Err(faults),
     }
 }
 
-/// Reads the directory that the settings name; also used by the reload.
-pub fn directory(settings: &Settings) -> Result<Directory, Vec<String>> {
+/// Reads the directory that the settings name and checks all of it, at the start and at every reload. The files are
+/// looked at before they are read: one that changes meanwhile is seen as changed at the next look.
+pub fn directory(settings: &Settings) -> (FilesSeen, Result<Directory, Vec<String>>) {
+    let mut files = FilesSeen::default();
+    let checked = read_directory(settings, &mut files).and_then(|directory| {
+        let certificates = directory.organisations().iter().flat_map(|o| &o.certificates);
+        let mut faults = trial_marks(settings, certificates);
+        faults.extend(ways_out(settings, &directory));
+        if faults.is_empty() { Ok(directory) } else { Err(faults) }
+    });
+    (files, checked)
+}
+
+fn read_directory(settings: &Settings, files: &mut FilesSeen) -> Result<Directory, Vec<String>> {
     let file = &settings.directory.file;
+    files.look_at(file.clone());
     let text = read(file, DIRECTORY_BYTES_MAX).and_then(|bytes| {
         String::from_utf8(bytes).map_err(|_| format!("{}: không phải UTF-8 (not UTF-8)", file.display()))
     });
     let text = text.map_err(|fault| vec![fault])?;
     let folder = file.parent().unwrap_or_else(|| Path::new("."));
     let systems: HashSet<SystemId> = settings.systems.keys().filter_map(|id| SystemId::parse(id)).collect();
-    Directory::from_toml(&text, &systems, &mut |path| read(&folder.join(path), PEM_BYTES_MAX))
+    let mut certificate = |path: &str| {
+        let path = folder.join(path);
+        files.look_at(path.clone());
+        read(&path, PEM_BYTES_MAX)
+    };
+    Directory::from_toml(&text, &systems, &mut certificate)
         .map_err(|faults| faults.iter().map(|fault| format!("{}: {fault}", file.display())).collect())
 }
 
@@ -99,6 +141,7 @@ fn anchors(settings: &Settings) -> Result<Anchors, Vec<String>> {
             Err(fault) => faults.push(format!("trust.crl: {fault}")),
         }
     }
+    faults.extend(trial_marks(settings, &anchors.anchors));
     if faults.is_empty() { Ok(anchors) } else { Err(faults) }
 }
 
@@ -110,13 +153,15 @@ fn credentials(settings: &Settings) -> Credentials {
 }
 
 /// Keys made by `keygen` or `demo` must not meet real traffic (design.md B8).
-fn trial_marks(settings: &Settings, directory: &Directory, anchors: &Anchors) -> Vec<String> {
+fn trial_marks<'a>(
+    settings: &Settings,
+    certificates: impl IntoIterator<Item = &'a Certificate>,
+) -> Vec<String> {
     if settings.gateway.profile == Profile::Trial {
         return Vec::new();
     }
     let marked = |certificate: &&Certificate| certificate.subject().contains(TRIAL_MARK);
-    let of_organisations = directory.organisations().iter().flat_map(|o| &o.certificates);
-    let certificates = of_organisations.chain(&anchors.anchors).filter(marked);
+    let certificates = certificates.into_iter().filter(marked);
     certificates
         .map(|certificate| {
             let subject = certificate.subject();

@@ -1,25 +1,46 @@
-//! SIGTERM and SIGINT.
+//! SIGTERM, SIGINT and SIGHUP: listened to from the start of the process to its end, so that none falls between two
+//! listeners.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Resolves at the next SIGTERM or SIGINT. Where signals cannot be had, it never does.
-pub(super) async fn asked_to_stop() {
-    let (Ok(mut term), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be listened to");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
+use crate::cli::CommandFault;
+
+/// SIGTERM and SIGINT: stop.
+pub(super) struct Stop {
+    term: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    /// Listens from now on; one that comes while nobody waits is kept.
+    pub(super) fn listen() -> Result<Self, CommandFault> {
+        Ok(Self { term: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// Resolves at the next one.
+    pub(super) async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
-/// Resolves at the next SIGHUP: read the directory again.
-pub(super) async fn asked_to_reload() {
-    match signal(SignalKind::hangup()) {
-        Ok(mut hangup) => drop(hangup.recv().await),
-        Err(_) => std::future::pending().await,
+/// SIGHUP: read the directory again.
+pub(super) struct Hangup(Signal);
+
+impl Hangup {
+    /// Listens from now on.
+    pub(super) fn listen() -> Result<Self, CommandFault> {
+        listen(SignalKind::hangup()).map(Self)
     }
+
+    /// Resolves at the next one.
+    pub(super) async fn asked(&mut self) {
+        self.0.recv().await;
+    }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, CommandFault> {
+    signal(kind).map_err(|cause| CommandFault::at("signals", cause))
 }
