@@ -149,8 +149,8 @@ impl Queue<'_> {
         (due > now).then(|| Next::Wait(over.map_or(due, |at| at.min(due))))
     }
 
-    /// One that may go although `stuck` does not: the one tried least, so that a second bad document does not hide that
-    /// others pass.
+    /// One that may go although `stuck` does not: the first in order; but one that failed [`PARK_AFTER`] times itself
+    /// stands back, so that a second bad document does not hide for ever that others pass.
     async fn unrelated(
         &self,
         receiver: &ReceiverToken,
@@ -159,7 +159,8 @@ impl Queue<'_> {
     ) -> Result<Option<Delivery>, Fault> {
         let waiting = self.store.heads(self.adapter, receiver, stuck.lane, PROBE_WITHIN).await?;
         let mut waiting: Vec<Delivery> = waiting.into_iter().filter(|d| d.id != stuck.id).collect();
-        waiting.sort_by_key(|delivery| (delivery.attempts, delivery.order));
+        let standing_back = |d: &Delivery| if d.attempts < PARK_AFTER { 0 } else { d.attempts };
+        waiting.sort_by_key(|delivery| (standing_back(delivery), delivery.order));
         for delivery in waiting {
             let related = delivery.correlations.iter().any(|key| stuck.correlations.contains(key));
             if !related && delivery.due <= now && self.earlier_kin(receiver, &delivery).await?.is_none() {

@@ -103,32 +103,25 @@ impl Relay {
         self.ports.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX)
     }
 
-    /// Events, then deliveries until nothing is left that can be published now. Receivers go in parallel, one
-    /// receiver's deliveries in order; a receiver with a delivery that fails while the broker is well is set aside.
+    /// Publishes until nothing is left that can be published now. Receivers go in parallel, one receiver's deliveries in
+    /// order; a receiver with a delivery that fails while the broker is well is set aside. Events go out whatever became
+    /// of the deliveries, one batch a turn: each document makes some, and while many come in there is always another one.
     async fn round(&mut self) -> Result<Wait, Fault> {
         let now = self.ports.clock.now();
         self.aside.retain(|_, until| *until > now);
         loop {
-            // One batch of events a turn: each document makes some, and while many come in there is always another one.
-            let had_events = match self.send_events().await {
-                Ok(had_events) => had_events,
-                Err(fault) => return self.broker_away(fault),
-            };
             let chains = self.next_chains().await?;
-            if chains.is_empty() && had_events {
-                continue;
-            }
-            if chains.is_empty() {
-                self.pause = PAUSE_FIRST;
-                let first = self.aside.values().min().copied();
-                return Ok(Wait::WorkOr(first.unwrap_or(Timestamp::MAX)));
-            }
+            let had_deliveries = !chains.is_empty();
             let chains = chains.into_iter().map(|(receiver, chain)| {
                 let publishing = self.publish_chain(chain);
                 async move { (receiver, publishing.await) }
             });
             let outcomes: Vec<(OrganId, Result<(), Fault>)> =
                 futures_util::stream::iter(chains).buffer_unordered(RECEIVERS_AT_ONCE).collect().await;
+            let had_events = match self.send_events().await {
+                Ok(had_events) => had_events,
+                Err(fault) => return self.broker_away(fault),
+            };
             for (receiver, outcome) in outcomes {
                 let Err(fault) = outcome else { continue };
                 if fault.fatal || self.ports.broker.ready().await.is_err() {
@@ -136,6 +129,11 @@ impl Relay {
                 }
                 tracing::error!(%fault, %receiver, "not published; the receiver is set aside for a moment");
                 self.aside.insert(receiver, self.after(ASIDE));
+            }
+            if !had_deliveries && !had_events {
+                self.pause = PAUSE_FIRST;
+                let first = self.aside.values().min().copied();
+                return Ok(Wait::WorkOr(first.unwrap_or(Timestamp::MAX)));
             }
         }
     }

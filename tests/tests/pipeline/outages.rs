@@ -7,8 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use lienthong_adapters::contract::{failure, received};
 use lienthong_broker::MemoryBroker;
-use lienthong_pipeline::ports::{Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Taken};
+use lienthong_pipeline::ports::{
+    Broker, DeliveryMessage, FailureClass, Fault, Incoming, IncomingWriter, Taken,
+};
 use lienthong_pipeline::record::{AdapterKind, Event, Lane, State};
 use lienthong_schemas::ids::PacketDigest;
 
@@ -48,16 +51,26 @@ async fn what_comes_in_while_the_broker_is_away_is_delivered_afterwards_under_th
 async fn a_large_packet_goes_once_to_the_object_store_and_whole_to_each_receiver() {
     let mut world = World::new();
     let scan = std::io::Read::take(std::io::repeat(9), 700_000);
+    world.answer(|consignment, _| match consignment.delivery.route.receiver.as_str() {
+        D => Err(failure(FailureClass::Receiver, "connect")),
+        _ => Ok(received()),
+    });
     let receipt = world.send(letter(1, &[B, C, D]).attach("scan.pdf", "application/pdf", scan)).await;
     world.quiet().await;
+    assert_eq!(world.states(&receipt).await, [State::Received, State::Received, State::Queued]);
+    assert_eq!(stored_blobs(&world), [receipt.sha256.to_string()]);
+    world.answer(|_, _| Ok(received()));
+    world.advance(Duration::from_secs(60)).await;
     assert_eq!(world.states(&receipt).await, [State::Received; 3]);
+    assert!(stored_blobs(&world).is_empty(), "it leaves with its last delivery");
     let attempts = world.adapter.attempts();
     let own = attempts.iter().filter(|attempt| attempt.seen.document == receipt.document_id);
-    assert_eq!(own.map(|attempt| attempt.seen.bytes).collect::<Vec<_>>(), [receipt.bytes; 3]);
+    assert!(own.map(|attempt| attempt.seen.bytes).all(|bytes| bytes == receipt.bytes));
+}
+
+fn stored_blobs(world: &World) -> Vec<String> {
     let stored = std::fs::read_dir(world.folder.path().join("object-store")).expect("a folder");
-    let names: Vec<String> =
-        stored.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name")).collect();
-    assert_eq!(names, [receipt.sha256.to_string()]);
+    stored.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name")).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,6 +132,9 @@ impl Broker for Repeating {
     }
     async fn put_blob(&self, digest: PacketDigest, bytes: u64, file: PathBuf) -> Result<(), Fault> {
         self.0.put_blob(digest, bytes, file).await
+    }
+    async fn remove_blob(&self, digest: PacketDigest) -> Result<(), Fault> {
+        self.0.remove_blob(digest).await
     }
     async fn fetch_blob(
         &self,

@@ -40,6 +40,9 @@ impl Broker for Impatient {
     async fn put_blob(&self, digest: PacketDigest, bytes: u64, file: PathBuf) -> Result<(), Fault> {
         self.broker.put_blob(digest, bytes, file).await
     }
+    async fn remove_blob(&self, digest: PacketDigest) -> Result<(), Fault> {
+        self.broker.remove_blob(digest).await
+    }
     async fn fetch_blob(
         &self,
         digest: PacketDigest,
