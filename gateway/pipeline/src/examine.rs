@@ -110,7 +110,12 @@ fn attempt(
         reader = EnvelopeReader::new(ReadMode::Full, &limits.edxml);
         xml_sig::read(&mut *packet.open()?, &options, &mut reader).map_err(told)?;
     }
-    Ok(vouch(reader.finish()?, verdict, sender.policy, !namespaces.is_empty())?)
+    let whole = reader.finish()?;
+    // The keys and the policy were chosen for what the first read saw.
+    if (whole.claimed_sender(), whole.claimed_kind()) != (claims.claimed_sender(), claims.claimed_kind()) {
+        return Err(Fault::new("incoming", "the packet changed between two reads").into());
+    }
+    Ok(vouch(whole, verdict, sender.policy, !namespaces.is_empty())?)
 }
 
 fn second_read(
@@ -131,5 +136,58 @@ fn told(cause: ReadError) -> Attempt {
             Ok(rejection) => (*rejection).into(),
             Err(other) => Fault::new("reader", other).into(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+    use std::sync::Mutex;
+
+    use lienthong_schemas::edxml::{BusinessType, DocumentBuilder};
+    use lienthong_schemas::ids::PacketDigest;
+
+    use super::*;
+
+    /// Another packet at each opening, from the end.
+    struct Changing(Mutex<Vec<Vec<u8>>>);
+
+    impl Incoming for Changing {
+        fn digest(&self) -> PacketDigest {
+            PacketDigest::of(b"")
+        }
+
+        fn bytes(&self) -> u64 {
+            0
+        }
+
+        fn open(&self) -> Result<Box<dyn BufRead + Send>, Fault> {
+            let next = self.0.lock().expect("a lock").pop().expect("two reads");
+            Ok(Box::new(Cursor::new(next)))
+        }
+    }
+
+    fn examined(first: DocumentBuilder, second: DocumentBuilder) -> Result<VerifiedEnvelope, Refused> {
+        let packets = [second, first].map(|builder| builder.to_bytes().expect("a packet"));
+        let trust_of = |_: &Envelope| {
+            let at = "2026-01-05T01:00:00Z".parse().expect("a time");
+            let (pinned, anchors, crls) = (Vec::new(), Vec::new(), Vec::new());
+            let trust = Trust { pinned, anchors, crls, at, legacy_sha1: false };
+            Ok(SenderTrust { trust, policy: SignaturePolicy::VerifyIfPresent })
+        };
+        examine(&Changing(Mutex::new(packets.to_vec())), &PacketLimits::default(), &trust_of)
+    }
+
+    #[test]
+    fn sender_and_kind_are_those_that_the_policy_was_chosen_for() {
+        let letter = |from: &str| DocumentBuilder::new(from, &["H55.16"]);
+        assert!(examined(letter("H55.15"), letter("H55.15")).is_ok());
+        let revoking = letter("H55.15").business(BusinessType::Revoke, "x", "y");
+        for other in [letter("H55.14"), revoking] {
+            match examined(letter("H55.15"), other) {
+                Err(Refused::Fault(fault)) => assert_eq!(fault.cause, "the packet changed between two reads"),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }

@@ -141,7 +141,8 @@ impl Intake {
         let document_id = content.document_id.as_deref().unwrap_or_default();
         let id = DocumentId::derive(&sender, document_id, content.kind.id_text(), &digest);
         let span = tracing::info_span!("document", document_id = %id, sender = %sender);
-        let work = self.take_in(packet, envelope, origin, idempotency, directory, id);
+        let known_by = (id, keys(&envelope, &sender));
+        let work = self.take_in(packet, envelope, origin, idempotency, directory, known_by);
         work.instrument(span).await
     }
 
@@ -152,9 +153,8 @@ impl Intake {
         origin: &Origin,
         idempotency: Option<IdempotencyKey>,
         directory: Arc<Directory>,
-        id: DocumentId,
+        (id, mut keys): (DocumentId, RecognitionKeys),
     ) -> Result<Accepted, Refused> {
-        let mut keys = keys(&envelope);
         if *origin == Origin::Gateway {
             // Two receivers given up in one second make two packets with one key; ours are known by their bytes, which
             // are the same each time they are made.

@@ -29,26 +29,26 @@ pub enum Recognised {
     },
 }
 
-/// The keys of a packet.
-pub fn keys(envelope: &VerifiedEnvelope) -> RecognitionKeys {
+/// The keys of a packet of `sender`: the code that the directory has for its `From`, under whichever it was written.
+pub fn keys(envelope: &VerifiedEnvelope, sender: &OrganId) -> RecognitionKeys {
     let content = envelope.content();
-    let from = content.from.organ_id.as_str().as_bytes();
+    let from = sender.as_str().as_bytes();
     let name = content.document_id.as_ref().map(|id| digest16(&[b"name", from, id.as_bytes()]));
     RecognitionKeys {
         name: if content.kind == PacketKind::Status { None } else { name },
         kind: content.kind.id_text().to_owned(),
-        semantic: semantic_digest(envelope),
-        status: status_key(content),
+        semantic: semantic_digest(envelope, sender),
+        status: status_key(content, sender),
     }
 }
 
-fn status_key(content: &Content) -> Option<[u8; 16]> {
+fn status_key(content: &Content, sender: &OrganId) -> Option<[u8; 16]> {
     let status = content.status.as_ref()?;
     let subject = content.response_for.first()?;
     let code = status.code.digits();
     Some(digest16(&[
         b"status",
-        content.from.organ_id.as_str().as_bytes(),
+        sender.as_str().as_bytes(),
         subject.organ_text.to_uppercase().as_bytes(),
         subject.document_id.as_bytes(),
         code.as_bytes(),
@@ -122,4 +122,68 @@ fn resolved(directory: &Directory, code: &OrganId) -> OrganId {
 /// The id of a delivery of this document to this organisation.
 pub fn delivery_id(document: DocumentId, receiver: &OrganId) -> DeliveryId {
     DeliveryId::derive(&document, receiver, lienthong_schemas::ids::Operation::Deliver)
+}
+
+#[cfg(test)]
+mod tests {
+    use lienthong_schemas::edxml::{
+        DocumentBuilder, EdxmlLimits, SignaturePolicy, StatusCode, StatusPacket, StatusSender, StatusSubject,
+        read_envelope, vouch,
+    };
+    use xml_sig::Verdict;
+
+    use super::*;
+
+    fn organ(text: &str) -> OrganId {
+        OrganId::parse(text).expect("a code")
+    }
+
+    fn keys_of(bytes: &[u8], sender: &str) -> RecognitionKeys {
+        let mut open = || -> std::io::Result<Box<dyn std::io::BufRead>> {
+            Ok(Box::new(std::io::Cursor::new(bytes.to_vec())))
+        };
+        let (envelope, repaired) = read_envelope(&mut open, &EdxmlLimits::default()).expect("a packet");
+        let policy = SignaturePolicy::VerifyIfPresent;
+        let envelope = vouch(envelope, Verdict::Absent, policy, repaired).expect("an unsigned packet");
+        keys(&envelope, &organ(sender))
+    }
+
+    #[test]
+    fn a_letter_has_the_same_keys_under_every_code_of_its_sender() {
+        let letter = |from: &str| {
+            DocumentBuilder::new(from, &["H55.16"]).document_id("one").to_bytes().expect("a letter")
+        };
+        let own = keys_of(&letter("H55.15"), "H55.15");
+        assert!(own.name.is_some() && own.semantic.is_some());
+        assert_eq!(keys_of(&letter("000.00.15.H55"), "H55.15"), own);
+        let other = keys_of(&letter("H55.15"), "H55.14");
+        assert!(other.name != own.name && other.semantic != own.semantic);
+    }
+
+    #[test]
+    fn a_status_has_the_same_key_under_every_code_of_its_sender() {
+        let status = |from: &str| {
+            let packet = StatusPacket {
+                from: StatusSender {
+                    organ_id: organ(from),
+                    organization_in_charge: String::new(),
+                    organ_name: String::new(),
+                },
+                response_for: StatusSubject {
+                    organ_id: organ("H55.16"),
+                    code: String::new(),
+                    document_id: "one".to_owned(),
+                    promulgation_date: String::new(),
+                },
+                code: StatusCode::Registered,
+                description: String::new(),
+                timestamp: "2026-01-02T03:04:05Z".parse().expect("a time"),
+            };
+            packet.to_xml()
+        };
+        let own = keys_of(&status("H55.15"), "H55.15");
+        assert!(own.status.is_some());
+        assert_eq!(keys_of(&status("000.00.15.H55"), "H55.15"), own);
+        assert_ne!(keys_of(&status("H55.15"), "H55.14").status, own.status);
+    }
 }

@@ -2,21 +2,20 @@
 
 use sha2::{Digest, Sha256};
 
-use super::content::Content;
 use super::kind::{BusinessType, PacketKind};
 use super::verified::VerifiedEnvelope;
 use crate::ids::PacketDigest;
+use crate::organ::OrganId;
 
 /// SHA-256 over type, reason, From, number, notation, date, subject, due date, the documents referred to and the
 /// attachments' digests, each part preceded by its length. Receivers are left out: the same document to further
 /// receivers is the same document.
 ///
+/// `from` is the sender's own code, as the directory has it: one sender may write its code in several ways.
+///
 /// `None` unless the packet is a document of type 0: of other types another packet is another document.
-pub fn semantic_digest(envelope: &VerifiedEnvelope) -> Option<PacketDigest> {
-    digest_of(envelope.content())
-}
-
-pub(super) fn digest_of(content: &Content) -> Option<PacketDigest> {
+pub fn semantic_digest(envelope: &VerifiedEnvelope, from: &OrganId) -> Option<PacketDigest> {
+    let content = envelope.content();
     if content.kind != PacketKind::Document(BusinessType::New) {
         return None;
     }
@@ -24,7 +23,7 @@ pub(super) fn digest_of(content: &Content) -> Option<PacketDigest> {
     parts.add("edxml semantic 1");
     parts.add(&content.document_type_name);
     parts.add(content.business.as_ref().map_or("", |b| &b.reason));
-    parts.add(content.from.organ_id.as_str());
+    parts.add(from.as_str());
     parts.add(&content.code_number);
     parts.add(&content.code_notation);
     parts.add(&content.promulgation_date.text);

@@ -3,6 +3,7 @@
 use lienthong_schemas::edxml::{
     DocumentBuilder, REPAIR_NAMESPACES, SignaturePolicy, VerifiedEnvelope, semantic_digest, vouch,
 };
+use lienthong_schemas::organ::OrganId;
 use lienthong_schemas::rejections::Rejection;
 use xml_sig::Trust;
 
@@ -123,7 +124,8 @@ fn a_repaired_packet_is_never_better_than_unusable() {
 
 fn semantic(builder: DocumentBuilder) -> Option<String> {
     let envelope = vouched(&built(builder), &trust(&[]), VerifyIfPresent).expect("a letter");
-    semantic_digest(&envelope).map(|digest| digest.to_string())
+    let from = envelope.content().from.organ_id.clone();
+    semantic_digest(&envelope, &from).map(|digest| digest.to_string())
 }
 
 #[test]
@@ -159,6 +161,18 @@ fn the_semantic_digest_sees_what_a_document_says_and_not_to_whom() {
     }
     let revoked = attached(&["H01"]).business(lienthong_schemas::edxml::BusinessType::Revoke, "x", "y");
     assert_eq!(semantic(revoked), None, "other types have none");
+}
+
+#[test]
+fn the_semantic_digest_goes_by_the_code_that_the_directory_has() {
+    let letter = |from: &str| {
+        let builder = DocumentBuilder::new(from, &["H01"]);
+        vouched(&built(builder), &trust(&[]), VerifyIfPresent).expect("a letter")
+    };
+    let own = OrganId::parse("H55.15").expect("a code");
+    let (one, by_alias) = (letter("H55.15"), letter("000.00.15.H55"));
+    assert_eq!(semantic_digest(&one, &own), semantic_digest(&by_alias, &own));
+    assert_ne!(semantic_digest(&one, &own), semantic_digest(&one, &by_alias.content().from.organ_id));
 }
 
 #[test]
