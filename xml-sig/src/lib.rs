@@ -30,7 +30,7 @@ pub use certificate::{Certificate, Crl, KeyError};
 pub use error::{ReadError, Stop, XmlError, XmlFault};
 pub use limits::Limits;
 pub use locate::{Located, Places, locate};
-pub use reader::{Attribute, Name, Observer, ReadOptions, StartTag, read};
+pub use reader::{Attribute, Name, Observer, ReadOptions, StartTag, Unwatched, read};
 pub use sign::{SignError, SigningKey, sign};
 pub use trust::Trust;
 pub use verdict::{Coverage, Invalid, Unusable, Valid, Verdict, Warning};

@@ -66,6 +66,24 @@ pub trait Observer {
     fn end(&mut self, name: &Name<'_>) -> Result<(), Stop>;
 }
 
+/// Looks at nothing: for who only wants a verdict.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unwatched;
+
+impl Observer for Unwatched {
+    fn start(&mut self, _: &StartTag<'_>) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn text(&mut self, _: &str) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn end(&mut self, _: &Name<'_>) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
 /// How to read.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadOptions<'a> {

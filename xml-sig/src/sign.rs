@@ -16,12 +16,12 @@ use crate::algorithms::{C14N, DS, ECDSA_SHA256, ENVELOPED, RSA_SHA256, SHA256};
 use crate::c14n::{Canonical, Inherited, Method, is_relative};
 use crate::certificate::{Certificate, KeyError};
 use crate::driver::Drive;
-use crate::error::{ReadError, Stop};
+use crate::error::ReadError;
 use crate::events::{End, Open, Place, Sink, TextForm};
 use crate::limits::Limits;
 use crate::locate::{Finding, Paths, Places, XmlAttributes, locate};
 use crate::octets::Hashing;
-use crate::reader::{Name, Observer, ReadOptions, StartTag};
+use crate::reader::{ReadOptions, Unwatched};
 use crate::scope::Origin;
 use crate::verify::RSA_BITS;
 
@@ -308,23 +308,6 @@ impl Sink for Survey<'_> {
 
     fn instruction(&mut self, target: &str, data: &str, place: Place) -> Result<(), ReadError> {
         self.canonical.instruction(target, data, place);
-        Ok(())
-    }
-}
-
-/// Looks at nothing.
-struct Unwatched;
-
-impl Observer for Unwatched {
-    fn start(&mut self, _: &StartTag<'_>) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn text(&mut self, _: &str) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn end(&mut self, _: &Name<'_>) -> Result<(), Stop> {
         Ok(())
     }
 }

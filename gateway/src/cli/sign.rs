@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use lienthong_schemas::edxml::{NAMESPACE, PLACES};
-use xml_sig::{Certificate, Limits, Observer, ReadOptions, SigningKey, Trust, Verdict};
+use xml_sig::{Certificate, Limits, ReadOptions, SigningKey, Trust, Unwatched, Verdict};
 
 use super::{CommandFault, read_small};
 
@@ -68,25 +68,13 @@ pub fn sign_file(
 
 /// What we signed, we can verify; anything else must not leave the house.
 fn check(signed: &Path, options: &ReadOptions<'_>, certificate: &[u8]) -> Result<(), CommandFault> {
-    struct Nothing;
-    impl Observer for Nothing {
-        fn start(&mut self, _: &xml_sig::StartTag<'_>) -> Result<(), xml_sig::Stop> {
-            Ok(())
-        }
-        fn text(&mut self, _: &str) -> Result<(), xml_sig::Stop> {
-            Ok(())
-        }
-        fn end(&mut self, _: &xml_sig::Name<'_>) -> Result<(), xml_sig::Stop> {
-            Ok(())
-        }
-    }
     let fault = |cause: &dyn std::fmt::Display| CommandFault::at("signed packet", cause);
     let open = || File::open(signed).map(BufReader::new).map_err(|cause| fault(&cause));
     let pinned = Certificate::from_pem(certificate).map_err(|cause| fault(&cause))?;
     let trust = Trust { pinned, anchors: vec![], crls: vec![], at: super::verify::now(), legacy_sha1: false };
     let located =
-        xml_sig::locate(&mut open()?, options, &PLACES, &mut Nothing).map_err(|cause| fault(&cause))?;
-    match located.verify(&mut open()?, &trust, &mut Nothing).map_err(|cause| fault(&cause))? {
+        xml_sig::locate(&mut open()?, options, &PLACES, &mut Unwatched).map_err(|cause| fault(&cause))?;
+    match located.verify(&mut open()?, &trust, &mut Unwatched).map_err(|cause| fault(&cause))? {
         Verdict::Valid(_) => Ok(()),
         other => {
             Err(fault(&format!("chữ ký vừa tạo không kiểm tra được (cannot be verified: {})", other.name())))

@@ -13,9 +13,7 @@ use lienthong_pipeline::ports::Clock;
 use lienthong_schemas::edxml::PLACES;
 use lienthong_schemas::safe_text::SafeText;
 use serde_json::json;
-use xml_sig::{
-    Certificate, Crl, Limits, Name, Observer, ReadError, ReadOptions, StartTag, Stop, Trust, Verdict,
-};
+use xml_sig::{Certificate, Crl, Limits, ReadError, ReadOptions, Trust, Unwatched, Verdict};
 
 use super::{CommandFault, print, read_small};
 
@@ -46,20 +44,6 @@ pub(super) struct Verify {
 /// The time of the machine, for commands.
 pub(super) fn now() -> Timestamp {
     SystemClock.now()
-}
-
-struct Nothing;
-
-impl Observer for Nothing {
-    fn start(&mut self, _: &StartTag<'_>) -> Result<(), Stop> {
-        Ok(())
-    }
-    fn text(&mut self, _: &str) -> Result<(), Stop> {
-        Ok(())
-    }
-    fn end(&mut self, _: &Name<'_>) -> Result<(), Stop> {
-        Ok(())
-    }
 }
 
 /// What is told: a word, a code and a sentence, and the exit code.
@@ -121,11 +105,11 @@ impl Verify {
         let open = || File::open(&self.file).map(BufReader::new).map_err(|cause| fault(&cause));
         let limits = Limits::default();
         let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
-        let located = match xml_sig::locate(&mut open()?, &options, &PLACES, &mut Nothing) {
+        let located = match xml_sig::locate(&mut open()?, &options, &PLACES, &mut Unwatched) {
             Ok(located) => located,
             Err(cause) => return refused(cause, &fault),
         };
-        match located.verify(&mut open()?, trust, &mut Nothing) {
+        match located.verify(&mut open()?, trust, &mut Unwatched) {
             Ok(verdict) => Ok(told(&verdict)),
             Err(cause) => refused(cause, &fault),
         }

@@ -16,9 +16,7 @@ use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::sign::{Signer, Verifier};
 use openssl::x509::X509;
-use xml_sig::{
-    Certificate, Limits, Name, Observer, ReadOptions, SigningKey, StartTag, Stop, Trust, Verdict, locate,
-};
+use xml_sig::{Certificate, Limits, ReadOptions, SigningKey, Trust, Unwatched, Verdict, locate};
 
 use crate::conditions;
 use crate::figures::Spread;
@@ -159,8 +157,8 @@ fn open(path: &Path) -> io::Result<BufReader<File>> {
 fn judge(signed: &Path, trust: &Trust) -> Result<()> {
     let limits = Limits::default();
     let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
-    let located = locate(&mut open(signed)?, &options, &PLACES, &mut Nobody)?;
-    let verdict = located.verify(&mut open(signed)?, trust, &mut Nobody)?;
+    let located = locate(&mut open(signed)?, &options, &PLACES, &mut Unwatched)?;
+    let verdict = located.verify(&mut open(signed)?, trust, &mut Unwatched)?;
     ensure!(matches!(verdict, Verdict::Valid(_)), "the signature is {}", verdict.name());
     Ok(())
 }
@@ -196,22 +194,6 @@ fn pieces(path: &Path, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> 
         take(piece)?;
         let read = piece.len();
         reader.consume(read);
-    }
-}
-
-struct Nobody;
-
-impl Observer for Nobody {
-    fn start(&mut self, _: &StartTag<'_>) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn text(&mut self, _: &str) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn end(&mut self, _: &Name<'_>) -> Result<(), Stop> {
-        Ok(())
     }
 }
 
