@@ -141,7 +141,7 @@ pub struct ResponseFor {
     pub promulgation_date: DateText,
 }
 
-/// `Bussiness` [sic].
+/// `Bussiness` \[sic\].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Business {

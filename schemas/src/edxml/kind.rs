@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// `BussinessDocType` [sic]: what a document packet does.
+/// `BussinessDocType` \[sic\]: what a document packet does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum BusinessType {
     /// 0, văn bản mới.

@@ -7,6 +7,7 @@ use super::Row;
 macro_rules! table {
     ($($code:ident $name:literal $status:literal $sdk:literal $label:literal
         $title_vi:literal $title_en:literal $rule_vi:literal $rule_en:literal;)*) => {
+        #[allow(rustdoc::bare_urls, reason = "the texts are for senders, not for rustdoc")]
         /// Why something was refused. Closed: a code is a row, and whoever needs another adds a row.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum RejectionCode {
