@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use jiff::Timestamp;
 use lienthong_monitoring::{Metrics, Step};
-use lienthong_schemas::ids::PacketDigest;
+use lienthong_schemas::ids::{DeliveryId, PacketDigest};
 use lienthong_schemas::organ::OrganId;
 
 use crate::crash::crash_point;
@@ -188,28 +188,52 @@ impl Relay {
         }
     }
 
+    /// One receiver's deliveries, one after the other; what the broker has is then written down at once, in one barrier.
     async fn publish_chain(&self, chain: Vec<Delivery>) -> Result<(), Fault> {
+        let mut published = BTreeMap::new();
+        let mut outcome = Ok(());
         for delivery in chain {
-            self.publish_after_kin(delivery).await?;
+            outcome = self.publish_after_kin(delivery, &mut published).await;
+            if outcome.is_err() {
+                break;
+            }
         }
-        Ok(())
+        let now = self.ports.clock.now();
+        let written = published.into_iter().map(|(id, generation)| {
+            self.ports.store.transition(id, now, Transition::Published { generation })
+        });
+        for written in futures_util::future::join_all(written).await {
+            written?;
+        }
+        outcome
     }
 
     /// An urgent packet does not overtake a packet that it refers to (design.md B6, Order).
-    async fn publish_after_kin(&self, delivery: Delivery) -> Result<(), Fault> {
+    async fn publish_after_kin(
+        &self,
+        delivery: Delivery,
+        published: &mut BTreeMap<DeliveryId, u32>,
+    ) -> Result<(), Fault> {
         let token = delivery.route.receiver.token();
-        for key in &delivery.correlations {
-            let first = self.ports.store.first_correlated(&token, *key).await?;
-            let Some(first) = first.filter(|f| f.order < delivery.order) else { continue };
+        let firsts = delivery.correlations.iter().map(|key| self.ports.store.first_correlated(&token, *key));
+        for first in futures_util::future::join_all(firsts).await {
+            let Some(first) = first?.filter(|f| f.order < delivery.order) else { continue };
             if first.state == State::Queued && first.published < first.generation {
-                self.publish(first).await?;
+                self.publish(first, published).await?;
             }
         }
-        self.publish(delivery).await
+        self.publish(delivery, published).await
     }
 
-    async fn publish(&self, delivery: Delivery) -> Result<(), Fault> {
-        let timer = self.metrics.timer(Step::Publish);
+    async fn publish(
+        &self,
+        delivery: Delivery,
+        published: &mut BTreeMap<DeliveryId, u32>,
+    ) -> Result<(), Fault> {
+        if published.contains_key(&delivery.id) {
+            return Ok(());
+        }
+        let _timer = self.metrics.timer(Step::Publish);
         let inline = match self.body(&delivery).await? {
             Body::Missing => return self.park(&delivery).await,
             Body::Inline(body) => Some(body),
@@ -218,9 +242,7 @@ impl Relay {
         let (id, generation) = (delivery.id, delivery.generation);
         self.ports.broker.publish(&DeliveryMessage { delivery, inline }).await?;
         crash_point("after-publish");
-        let now = self.ports.clock.now();
-        self.ports.store.transition(id, now, Transition::Published { generation }).await?;
-        drop(timer);
+        published.insert(id, generation);
         Ok(())
     }
 
