@@ -102,7 +102,7 @@ impl Public {
     async fn submit(&self, request: Request<Body>) -> Result<Response, Rejection> {
         let system = self.authenticate(request.headers())?;
         self.check_head(request.headers())?;
-        let place = place(&self.uploads, &system)?;
+        let place = place(&self.uploads, &system, RejectionCode::UploadsTooMany)?;
         let of_all = self.uploads_in_all.clone().try_acquire_owned().map_err(|_| try_again())?;
         let turn = match idempotency_key(request.headers())? {
             Some(key) => Some((self.intake.begin(&system, &key)?, key)),
@@ -141,7 +141,7 @@ impl Public {
         let system = self.authenticate(headers)?;
         let unknown = || Rejection::new(RejectionCode::NotFound).at("id");
         let id: DocumentId = id.parse().map_err(|_| unknown())?;
-        let look = place(&self.looks, &system)?;
+        let look = place(&self.looks, &system, RejectionCode::LooksTooMany)?;
         let directory = self.directory.load_full();
         let view = view::document(&self.ports, &directory, id, Viewer::System(&system)).await;
         let view = view.map_err(|fault| rejection_of(fault.into()))?.ok_or_else(unknown)?;
@@ -184,10 +184,11 @@ impl Public {
 fn place(
     rooms: &HashMap<SystemId, Arc<Semaphore>>,
     system: &SystemId,
+    otherwise: RejectionCode,
 ) -> Result<OwnedSemaphorePermit, Rejection> {
     let place = rooms.get(system).and_then(|room| room.clone().try_acquire_owned().ok());
     place.ok_or_else(|| {
-        let mut rejection = Rejection::new(RejectionCode::UploadsTooMany);
+        let mut rejection = Rejection::new(otherwise);
         rejection.retry_after_seconds = Some(5);
         rejection
     })

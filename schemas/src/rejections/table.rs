@@ -83,6 +83,10 @@ table! {
         "Quá nhiều lượt gửi cùng lúc" "Too many uploads at once"
         "Hệ thống của bạn đang gửi nhiều hơn số lượt cho phép; hãy chờ theo Retry-After rồi gửi lại."
         "Your system has more uploads open than it may; wait for Retry-After and send again.";
+    LooksTooMany "LOOKS_TOO_MANY" 429 "20" "looks_too_many"
+        "Quá nhiều lượt tra cứu cùng lúc" "Too many look-ups at once"
+        "Hệ thống của bạn đang tra cứu nhiều hơn số lượt cho phép; hãy chờ theo Retry-After rồi hỏi lại."
+        "Your system has more look-ups open than it may; wait for Retry-After and ask again.";
     IdempotencyKeyInvalid "IDEMPOTENCY_KEY_INVALID" 400 "" "idempotency_key_invalid"
         "Idempotency-Key không hợp lệ" "Idempotency-Key invalid"
         "Idempotency-Key gồm 1 đến 128 ký tự ASCII nhìn thấy được; hãy sửa lại khóa."
