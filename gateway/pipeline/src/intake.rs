@@ -2,6 +2,7 @@
 //! Receiving the bytes and knowing who is connected is the door's business (gateway/src/http); nothing here is
 //! undone: a packet that is refused simply never leaves `incoming/`.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -135,8 +136,12 @@ impl Intake {
         let digest = packet.digest();
         let (packet, envelope) = self.parse_and_verify(packet, origin, directory.clone()).await?;
         let content = envelope.content();
+        let timer = self.metrics.timer(Step::Attribute);
         let sender = self.attribute(&directory, content, origin)?;
+        drop(timer);
+        let timer = self.metrics.timer(Step::Conform);
         self.conform(content, origin)?;
+        drop(timer);
 
         let document_id = content.document_id.as_deref().unwrap_or_default();
         let id = DocumentId::derive(&sender, document_id, content.kind.id_text(), &digest);
@@ -194,18 +199,21 @@ impl Intake {
     ) -> Result<(Box<dyn Incoming>, VerifiedEnvelope), Refused> {
         let fault = |cause: &dyn std::fmt::Display| Fault::new("examination", cause);
         let _room = self.examinations.acquire().await.map_err(|closed| fault(&closed))?;
-        let timer = self.metrics.timer(Step::Verify);
         let limits = self.policy.limits.clone();
-        let anchors = self.anchors.load_full();
+        let (anchors, metrics) = (self.anchors.load_full(), self.metrics.clone());
         let (now, origin) = (self.ports.clock.now(), origin.clone());
         let work = move || {
-            let trust_of = |claims: &Envelope| trust_of(claims, &origin, &directory, &anchors, now);
+            // The first read ends, and the second begins, when the claimed sender is known.
+            let (parse, verify) = (Cell::new(Some(metrics.timer(Step::Parse))), Cell::new(None));
+            let trust_of = |claims: &Envelope| {
+                drop(parse.take());
+                verify.set(Some(metrics.timer(Step::Verify)));
+                trust_of(claims, &origin, &directory, &anchors, now)
+            };
             let envelope = examine(&*packet, &limits, &trust_of)?;
             Ok::<_, Refused>((packet, envelope))
         };
-        let examined = tokio::task::spawn_blocking(work).await.map_err(|panic| fault(&panic))?;
-        drop(timer);
-        examined
+        tokio::task::spawn_blocking(work).await.map_err(|panic| fault(&panic))?
     }
 
     /// Step attribute: this connection, and the signer the directory names for it, may speak for `From/OrganId`.
