@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use lienthong_schemas::edxml::{NAMESPACE, PLACES};
+use lienthong_schemas::edxml::{HEADER_PATH, PLACES};
 use xml_sig::{Certificate, Limits, ReadOptions, SigningKey, Trust, Unwatched, Verdict};
 
 use super::{CommandFault, read_small};
@@ -54,10 +54,9 @@ pub fn sign_file(
     let draft = tempfile::NamedTempFile::new_in(folder).map_err(|cause| at_output(&cause))?;
     let mut open = || File::open(input).map(|f| Box::new(BufReader::new(f)) as Box<dyn BufRead>);
     let mut writer = BufWriter::new(draft.as_file());
-    let parent = [(NAMESPACE, "edXML"), (NAMESPACE, "edXMLEnvelope"), (NAMESPACE, "edXMLHeader")];
     let limits = Limits::default();
     let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
-    xml_sig::sign(&mut open, &parent, key, &options, &mut writer)
+    xml_sig::sign(&mut open, HEADER_PATH, key, &options, &mut writer)
         .map_err(|cause| CommandFault::at(input.display(), cause))?;
     writer.flush().map_err(|cause| at_output(&cause))?;
     drop(writer);
