@@ -27,7 +27,7 @@ pub use message::decode_event;
 pub use version::{OLDEST_SERVER, VersionFault};
 
 /// Largest packet that rides along in its message, in bytes; a larger one goes to the Object Store (design.md A fact 6).
-pub const INLINE_BYTES_MAX: usize = 256 * 1024;
+pub const INLINE_BYTES_MAX: usize = lienthong_pipeline::relay::INLINE_BYTES_MAX as usize;
 /// Largest blob that is fetched unless the settings say less, in bytes.
 pub const BLOB_BYTES_MAX: u64 = 1 << 30;
 
