@@ -13,6 +13,11 @@ use crate::ports::Clock;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
+/// The time that is `wait` after `time`; the last one there is when that is past it.
+pub fn after(time: Timestamp, wait: Duration) -> Timestamp {
+    time.saturating_add(wait).unwrap_or(Timestamp::MAX)
+}
+
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 #[async_trait]
@@ -50,7 +55,7 @@ impl ManualClock {
     /// Moves it forward; who waited for a time up to then goes on.
     pub fn advance(&self, by: Duration) {
         let _turn = self.moving.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.now.send_modify(|now| *now = now.saturating_add(by).unwrap_or(Timestamp::MAX));
+        self.now.send_modify(|now| *now = after(*now, by));
     }
 }
 

@@ -15,6 +15,7 @@ use rand::Rng;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+use crate::clock::after;
 use crate::crash::crash_point;
 use crate::ports::{Adapter, Consignment, DeliveryFailure, FailureClass, Fault, Handover, Ports, Transition};
 use crate::queue::{Next, PARK_AFTER, Queue, Standing};
@@ -126,7 +127,7 @@ impl Dispatch {
     /// Starts what is due and returns when to look again.
     async fn start_due(&mut self) -> Result<Timestamp, Fault> {
         let now = self.ports.clock.now();
-        let mut look_again = now.saturating_add(IDLE).unwrap_or(Timestamp::MAX);
+        let mut look_again = after(now, IDLE);
         let waiting = self.ports.store.receivers(self.adapter.kind()).await?;
         let known: HashSet<&ReceiverToken> = waiting.iter().collect();
         self.receivers.retain(|token, receiver| {
@@ -216,7 +217,10 @@ impl Dispatch {
         receiver.busy = false;
         let probe = receiver.probe.take_if(|probe| probe.stuck == attempt.delivery.id);
         let shown = match &attempt.outcome {
-            Ok(handover) => self.delivered(&attempt, handover).await?,
+            Ok(handover) => {
+                self.delivered(&attempt, handover).await?;
+                Shown::Fair
+            }
             Err(failure) => self.failed(&attempt, failure, probe.is_some_and(|probe| probe.passed)).await?,
         };
         drop(timer);
@@ -244,7 +248,7 @@ impl Dispatch {
     }
 
     /// Step settle: the outcome is written before anything else is done with this receiver.
-    async fn delivered(&self, attempt: &Attempt, handover: &Handover) -> Result<Shown, Fault> {
+    async fn delivered(&self, attempt: &Attempt, handover: &Handover) -> Result<(), Fault> {
         crash_point("after-receiver-2xx");
         self.settle.finish(&attempt.delivery, handover.state, handover.note.clone()).await?;
         crash_point("after-settle");
@@ -253,7 +257,7 @@ impl Dispatch {
             delivery_id = %attempt.delivery.id, document_id = %attempt.delivery.document,
             receiver = %attempt.delivery.route.receiver, state = handover.state.as_str(), "delivered",
         );
-        Ok(Shown::Fair)
+        Ok(())
     }
 
     /// What follows from a failure. `others_pass`: since its last failure another one was taken in its place.
@@ -310,7 +314,7 @@ impl Dispatch {
         let pause = self.policy.pause(failures, failure.retry_after);
         let now = self.ports.clock.now();
         let change = Transition::AttemptFailed {
-            due: now.saturating_add(pause).unwrap_or(Timestamp::MAX),
+            due: after(now, pause),
             document_fault,
             ours_to_fix: failure.class == FailureClass::OursToFix,
             note: failure.to_string(),

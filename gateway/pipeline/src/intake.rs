@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jiff::civil::Date;
 use lienthong_monitoring::{Metrics, Step};
 use lienthong_schemas::edxml::{Content, Envelope, PacketKind, VIETNAM};
 use lienthong_schemas::edxml::{SignaturePolicy, VerifiedEnvelope, check_carried};
@@ -183,8 +184,7 @@ impl Intake {
         };
 
         let timer = self.metrics.timer(Step::Route);
-        let today = self.ports.clock.now().to_zoned(VIETNAM.to_time_zone()).date();
-        let routed = route(&directory, &envelope, packet.bytes(), today, &served)?;
+        let routed = route(&directory, &envelope, packet.bytes(), self.today(), &served)?;
         drop(timer);
 
         let admission = self.compose(&*packet, &envelope, origin, idempotency, keys, id, &routed, reused);
@@ -234,13 +234,17 @@ impl Intake {
         if sender.home != Some(Home::System(system.clone())) {
             return Err(refuse(RejectionCode::SenderNotYours));
         }
-        let today = self.ports.clock.now().to_zoned(VIETNAM.to_time_zone()).date();
-        if !sender.is_open(today) {
+        if !sender.is_open(self.today()) {
             let mut rejection = refuse(RejectionCode::SenderClosed);
             rejection.successors = sender.successors.clone();
             return Err(rejection);
         }
         Ok(sender.id.clone())
+    }
+
+    /// The day it is in Vietnam, by which codes are open or closed.
+    fn today(&self) -> Date {
+        self.ports.clock.now().to_zoned(VIETNAM.to_time_zone()).date()
     }
 
     /// Step conform: what may not be carried, and what has already passed here.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use lienthong_schemas::ids::DeliveryId;
 use lienthong_schemas::organ::ReceiverToken;
 
+use crate::clock::after;
 use crate::ports::{Fault, OutboxStore};
 use crate::record::{AdapterKind, Delivery, Lane, State};
 
@@ -136,7 +137,7 @@ impl Queue<'_> {
             Standing::Failing => true,
             Standing::OursToFix => false,
         };
-        let at = delivery.accepted_at.saturating_add(self.give_up_after).unwrap_or(Timestamp::MAX);
+        let at = after(delivery.accepted_at, self.give_up_after);
         (failing && !delivery.ours_to_fix).then_some(at)
     }
 

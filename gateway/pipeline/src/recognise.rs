@@ -3,9 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use lienthong_schemas::edxml::VerifiedEnvelope;
-use lienthong_schemas::edxml::semantic_digest;
-use lienthong_schemas::edxml::{BusinessType, Content, PacketKind};
+use lienthong_schemas::edxml::{BusinessType, Content, PacketKind, VerifiedEnvelope, semantic_digest};
 use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest, digest16};
 use lienthong_schemas::organ::OrganId;
 use lienthong_schemas::rejections::{Rejection, RejectionCode};

@@ -11,9 +11,11 @@ use lienthong_monitoring::{Metrics, Step};
 use lienthong_schemas::ids::{DeliveryId, PacketDigest};
 use lienthong_schemas::organ::OrganId;
 
+use crate::clock::after;
 use crate::crash::crash_point;
 use crate::ports::{DeliveryMessage, Fault, Ports, Transition};
 use crate::record::{Delivery, State};
+use crate::settle::Settle;
 use crate::tasks::Tasks;
 use crate::wakes::Wakes;
 
@@ -24,16 +26,6 @@ const BATCH: usize = 64;
 const RECEIVERS_AT_ONCE: usize = 8;
 const PAUSE_FIRST: Duration = Duration::from_millis(250);
 const PAUSE_MOST: Duration = Duration::from_secs(5);
-
-/// Where the bytes of a packet are, for its message.
-enum Body {
-    /// In the message.
-    Inline(Bytes),
-    /// In the Object Store.
-    Stored,
-    /// Nowhere whole.
-    Missing,
-}
 
 /// A receiver whose delivery could not be published waits this long, while others go on.
 const ASIDE: Duration = Duration::from_secs(5);
@@ -48,8 +40,19 @@ pub struct Relay {
     ports: Ports,
     metrics: Arc<Metrics>,
     wakes: Wakes,
+    settle: Settle,
     aside: HashMap<OrganId, Timestamp>,
     pause: Duration,
+}
+
+/// Where the bytes of a packet are, for its message.
+enum Body {
+    /// In the message.
+    Inline(Bytes),
+    /// In the Object Store.
+    Stored,
+    /// Nowhere whole.
+    Missing,
 }
 
 /// What to wait for after a round.
@@ -63,7 +66,8 @@ enum Wait {
 impl Relay {
     /// The relay of one gateway.
     pub fn new(ports: Ports, metrics: Arc<Metrics>, wakes: Wakes) -> Self {
-        Self { ports, metrics, wakes, aside: HashMap::new(), pause: PAUSE_FIRST }
+        let settle = Settle::new(ports.clone(), metrics.clone(), wakes.clone());
+        Self { ports, metrics, wakes, settle, aside: HashMap::new(), pause: PAUSE_FIRST }
     }
 
     /// Runs until shutdown. A broker that is away is waited for; the wait never gives up.
@@ -100,7 +104,7 @@ impl Relay {
     }
 
     fn after(&self, wait: Duration) -> Timestamp {
-        self.ports.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX)
+        after(self.ports.clock.now(), wait)
     }
 
     /// Publishes until nothing is left that can be published now. Receivers go in parallel, one receiver's deliveries in
@@ -235,7 +239,11 @@ impl Relay {
         }
         let _timer = self.metrics.timer(Step::Publish);
         let inline = match self.body(&delivery).await? {
-            Body::Missing => return self.park(&delivery).await,
+            // A packet whose bytes are gone from the spool cannot be sent, and must not hold up the others.
+            Body::Missing => {
+                let note = "blob missing or damaged in the spool".to_owned();
+                return self.settle.park(&delivery, note).await;
+            }
             Body::Inline(body) => Some(body),
             Body::Stored => None,
         };
@@ -256,16 +264,6 @@ impl Relay {
         let Some(file) = self.ports.spool.blob(digest).await? else { return Ok(Body::Missing) };
         self.ports.broker.put_blob(digest, delivery.bytes, file).await?;
         Ok(Body::Stored)
-    }
-
-    /// A packet whose bytes are gone from the spool cannot be sent, and must not hold up the others.
-    async fn park(&self, delivery: &Delivery) -> Result<(), Fault> {
-        tracing::error!(delivery_id = %delivery.id, digest = %delivery.digest, "no whole blob: parked");
-        let note = "blob missing or damaged in the spool".to_owned();
-        let change = Transition::Settled { state: State::Parked, note };
-        self.ports.store.transition(delivery.id, self.ports.clock.now(), change).await?;
-        self.metrics.parked.inc();
-        Ok(())
     }
 
     /// Sends the oldest events, one batch; `false` when there was none.

@@ -9,11 +9,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use jiff::Timestamp;
+use lienthong_config::GivenUpNotice;
 use lienthong_monitoring::{Metrics, Step};
 use lienthong_schemas::edxml::{StatusCode, StatusPacket, StatusSender, StatusSubject};
 use lienthong_schemas::ids::DeliveryId;
 use lienthong_schemas::organ::OrganId;
 
+use crate::clock::after;
 use crate::directory::{Answers, Directory};
 use crate::examine::Refused;
 use crate::intake::{Intake, Origin};
@@ -27,15 +29,6 @@ const BATCH: usize = 32;
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// How the sender hears that a delivery was given up (`notify.given_up`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GivenUpNotice {
-    /// A status packet 02 from our own organisation.
-    Status02,
-    /// Only the API and the receipt show it.
-    Api,
-}
-
 /// Who we are in a status packet.
 #[derive(Clone, Debug)]
 pub struct Reporter {
@@ -43,7 +36,7 @@ pub struct Reporter {
     pub own: OrganId,
     /// Our name.
     pub name: String,
-    /// See [`GivenUpNotice`].
+    /// `notify.given_up`.
     pub given_up: GivenUpNotice,
 }
 
@@ -99,7 +92,7 @@ impl Report {
             let pending: Vec<PendingReport> = pending.into_iter().filter(due).collect();
             if pending.is_empty() {
                 self.passed_over.retain(|_, at| *at > now);
-                let idle = now.saturating_add(IDLE).unwrap_or(Timestamp::MAX);
+                let idle = after(now, IDLE);
                 return Ok(self.passed_over.values().min().map_or(idle, |at| *at));
             }
             for report in pending {
@@ -109,7 +102,7 @@ impl Report {
                     Err(fault) if fault.fatal => return Err(fault),
                     Err(fault) => {
                         tracing::error!(delivery_id = %id, %fault, "the sender cannot be told now");
-                        let again = now.saturating_add(AGAIN_AFTER).unwrap_or(Timestamp::MAX);
+                        let again = after(now, AGAIN_AFTER);
                         self.passed_over.insert(id, again);
                     }
                 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
+use crate::clock::after;
 use crate::crash::crash_point;
 use crate::ports::{DeliveryMessage, Fault, HandOff, Ports, Taken};
 use crate::record::{AdapterKind, Lane};
@@ -57,7 +58,7 @@ impl Takeover {
     }
 
     async fn rest(&self) {
-        let due = self.ports.clock.now().saturating_add(RETRY_AFTER).unwrap_or(jiff::Timestamp::MAX);
+        let due = after(self.ports.clock.now(), RETRY_AFTER);
         self.ports.clock.sleep_until(due).await;
     }
 

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use lienthong_adapters::vendor_http::{SLOWEST_BYTES_PER_SECOND, VendorHttp, VendorHttpEndpoint};
-use lienthong_config::{GivenUpNotice, ListenSecurity, Settings};
+use lienthong_config::{ListenSecurity, Settings};
 use lienthong_monitoring::Metrics;
 use lienthong_outbox::{DataLock, FileSpool, Outbox};
 use lienthong_pipeline::clock::SystemClock;
@@ -22,7 +22,7 @@ use lienthong_pipeline::ports::{
 };
 use lienthong_pipeline::record::{AdapterKind, Event, Lane, State, SystemId};
 use lienthong_pipeline::relay::Relay;
-use lienthong_pipeline::report::{self, Report, Reporter};
+use lienthong_pipeline::report::{Report, Reporter};
 use lienthong_pipeline::takeover::Takeover;
 use lienthong_pipeline::tasks::Tasks;
 use lienthong_pipeline::wakes::Wakes;
@@ -167,10 +167,7 @@ fn start_way_out(
     let reporter = Reporter {
         own: loaded.own.clone(),
         name: settings.gateway.name.clone(),
-        given_up: match settings.notify.given_up {
-            GivenUpNotice::Status02 => report::GivenUpNotice::Status02,
-            GivenUpNotice::Api => report::GivenUpNotice::Api,
-        },
+        given_up: settings.notify.given_up,
     };
     let wakes = wakes.clone();
     let report =

@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use lienthong_config::Settings;
 use lienthong_monitoring::Metrics;
+use lienthong_pipeline::clock::after;
 use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::ports::{Clock, Fault};
 use lienthong_pipeline::tasks::Tasks;
@@ -40,7 +41,7 @@ impl Reload {
     /// Runs until shutdown.
     pub(super) async fn run(mut self, tasks: Tasks) -> Result<(), Fault> {
         while !tasks.is_stopping() {
-            let due = self.clock.now().saturating_add(LOOK_EVERY).unwrap_or(jiff::Timestamp::MAX);
+            let due = after(self.clock.now(), LOOK_EVERY);
             let asked = tokio::select! {
                 () = self.clock.sleep_until(due) => false,
                 () = self.hangup.asked() => true,

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use lienthong_adapters::contract::{failure, received};
+use lienthong_config::GivenUpNotice;
 use lienthong_pipeline::ports::FailureClass;
 use lienthong_pipeline::record::{Receipt, State};
-use lienthong_pipeline::report::GivenUpNotice;
 use lienthong_schemas::edxml::{BusinessType, StatusCode};
 
 use super::world::{A, B, C, D, OWN, Setup, World, letter, name_of, status};

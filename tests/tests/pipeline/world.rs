@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use lienthong_adapters::contract::{MemoryAdapter, received};
 use lienthong_broker::MemoryBroker;
+use lienthong_config::GivenUpNotice;
 use lienthong_monitoring::Metrics;
 use lienthong_outbox::{FileSpool, MemoryStore};
 use lienthong_pipeline::clock::ManualClock;
@@ -20,7 +21,7 @@ use lienthong_pipeline::ports::{Broker, Consignment, DeliveryFailure, Fault, Han
 use lienthong_pipeline::ports::{Clock, Spool};
 use lienthong_pipeline::record::{Delivery, IdempotencyKey, Lane, Receipt, State, SystemId};
 use lienthong_pipeline::relay::Relay;
-use lienthong_pipeline::report::{GivenUpNotice, Report, Reporter};
+use lienthong_pipeline::report::{Report, Reporter};
 use lienthong_pipeline::takeover::Takeover;
 use lienthong_pipeline::tasks::Tasks;
 use lienthong_pipeline::wakes::Wakes;
