@@ -3,8 +3,8 @@
 use std::fs;
 
 use jiff::Timestamp;
-use lienthong_pipeline::ports::Consignment;
-use lienthong_pipeline::record::{AdapterKind, Delivery, Lane, Route, State, SystemId};
+use lienthong_pipeline::ports::{Addressee, Consignment};
+use lienthong_pipeline::record::{AdapterKind, Cover, Delivery, Lane, Route, State, SystemId};
 use lienthong_schemas::ids::{DeliveryId, DocumentId, Operation, PacketDigest};
 use lienthong_schemas::organ::OrganId;
 use tempfile::TempDir;
@@ -47,6 +47,7 @@ impl Parcel {
             due: accepted_at,
             ours_to_fix: false,
             order: 1,
+            closed: false,
         };
         Self { folder, delivery, at: "2026-08-03T02:15:30.75Z".parse().expect("a time") }
     }
@@ -54,7 +55,14 @@ impl Parcel {
     /// An attempt at 2026-08-03T02:15:30.75Z.
     pub(crate) fn consignment(&self) -> Consignment {
         let packet = self.folder.path().join("packet");
-        Consignment { delivery: self.delivery.clone(), packet, at: self.at }
+        Consignment {
+            delivery: self.delivery.clone(),
+            receivers: vec![self.delivery.route.receiver.clone()],
+            addressee: Addressee::default(),
+            cover: Cover::default(),
+            packet,
+            at: self.at,
+        }
     }
 }
 

@@ -1,13 +1,11 @@
 //! What a machine can check of `ARCHITECTURE.md` and of the house rules: imports, words, files, examples.
 //! Every file below the workspace is read, but for what is built (`target`) and what git keeps (`.git`).
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lienthong_config::{Environment, Settings};
 use lienthong_pipeline::directory::Directory;
-use lienthong_pipeline::record::SystemId;
 
 /// Which crates lie on which storey. A crate imports from lower storeys only, never from its own.
 const STOREYS: [&[&str]; 6] = [
@@ -225,11 +223,11 @@ fn the_examples_load() {
     let file = root().join("config/examples/lienthong.toml");
     let settings = Settings::load(&file, &Environment::empty());
     let settings = settings.unwrap_or_else(|faults| panic!("lienthong.toml: {faults:#?}"));
-    let systems: HashSet<SystemId> = settings.systems.keys().filter_map(|id| SystemId::parse(id)).collect();
-    assert_eq!(systems.len(), settings.systems.len(), "config and pipeline agree on what an id is");
+    let lines = lienthong::serve::settings::lines(&settings);
+    assert_eq!(lines.systems.len(), settings.systems.len(), "config and pipeline agree on what an id is");
     let text = std::fs::read_to_string(&settings.directory.file).expect("directory.toml");
     let load = &mut |name: &str| Err(format!("{name}: the example names no certificate that is set"));
-    let directory = Directory::from_toml(&text, &systems, load);
+    let directory = Directory::from_toml(&text, &lines, load);
     let directory = directory.unwrap_or_else(|faults| panic!("directory.toml: {faults:#?}"));
     assert!(!directory.organisations().is_empty());
 }

@@ -120,6 +120,7 @@ pub(crate) fn decode(
         due: accepted_at,
         ours_to_fix: false,
         order: 0,
+        closed: false,
     };
     if subject(&delivery) != subject_seen {
         return Err(fault("the subject is not that of the headers"));

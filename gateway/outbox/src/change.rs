@@ -2,7 +2,7 @@
 //! Each step gives the record after it and one line of history; that line is the event, too.
 
 use jiff::Timestamp;
-use lienthong_pipeline::ports::{Fault, HandOff, Transition};
+use lienthong_pipeline::ports::{Fault, HandOff, Listing, Transition};
 use lienthong_pipeline::record::{Admission, Delivery, Event, HistoryEntry, State};
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +115,14 @@ impl Step {
             receiver: route.receiver.clone(),
             entry: self.line.clone(),
         }
+    }
+}
+
+/// Whether a delivery stands in a list.
+pub(crate) fn is_listed(record: &Record, listing: Listing) -> bool {
+    match listing {
+        Listing::Pending => !record.delivery.state.is_final(),
+        Listing::DeadLetters => record.delivery.is_dead_letter(),
     }
 }
 
@@ -252,9 +260,24 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             delivery.document_failures = 0;
             delivery.ours_to_fix = false;
             delivery.due = at;
+            delivery.closed = false;
             after.report = None;
             after.published_at = None;
             ("requeued", note)
+        }
+        Transition::Hastened { note } => {
+            if !known.is_head() {
+                return None;
+            }
+            delivery.due = delivery.due.min(at);
+            ("hastened", note)
+        }
+        Transition::Closed { note } => {
+            if !delivery.is_dead_letter() {
+                return None;
+            }
+            delivery.closed = true;
+            ("closed", note)
         }
     };
     Some(after.step(at, event, &note))

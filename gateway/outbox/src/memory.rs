@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{
-    Admitted, Clock, Fault, HandOff, OutboxStore, PendingReport, StoreStats, Transition,
+    Admitted, Clock, Fault, HandOff, Listing, OutboxStore, PendingReport, StoreStats, Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane,
@@ -192,7 +192,7 @@ impl OutboxStore for MemoryStore {
     async fn receivers(&self, adapter: AdapterKind) -> Result<Vec<ReceiverToken>, Fault> {
         self.with(|shelf| {
             let heads = shelf.in_order(|record| record.is_head() && record.delivery.route.adapter == adapter);
-            let tokens = heads.into_iter().map(|delivery| delivery.route.receiver.token());
+            let tokens = heads.into_iter().map(|delivery| delivery.route.queue());
             tokens.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
         })
     }
@@ -207,10 +207,7 @@ impl OutboxStore for MemoryStore {
         self.with(|shelf| {
             let mut found = shelf.in_order(|record| {
                 let Delivery { route, lane: its, .. } = &record.delivery;
-                record.is_head()
-                    && route.adapter == adapter
-                    && route.receiver.token() == *receiver
-                    && *its == lane
+                record.is_head() && route.adapter == adapter && route.queue() == *receiver && *its == lane
             });
             found.truncate(limit);
             found
@@ -225,7 +222,7 @@ impl OutboxStore for MemoryStore {
         self.with(|shelf| {
             let found = shelf.in_order(|record| {
                 let Delivery { route, correlations, .. } = &record.delivery;
-                record.is_in_the_way() && route.receiver.token() == *receiver && correlations.contains(&key)
+                record.is_in_the_way() && route.queue() == *receiver && correlations.contains(&key)
             });
             found.into_iter().next()
         })
@@ -241,6 +238,26 @@ impl OutboxStore for MemoryStore {
             let known = shelf.records.get(&id)?;
             let step = change::transition(known, at, change, shelf.last_event + 1)?;
             Some(shelf.write(step))
+        })
+    }
+
+    async fn list(
+        &self,
+        listing: Listing,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, Fault> {
+        let place = |delivery: &Delivery| match listing {
+            Listing::Pending => (Some(delivery.accepted_at), delivery.order),
+            Listing::DeadLetters => (None, delivery.order),
+        };
+        self.with(|shelf| {
+            let after = after.and_then(|id| shelf.records.get(&id)).map(|record| place(&record.delivery));
+            let mut found = shelf.in_order(|record| change::is_listed(record, listing));
+            found.sort_by_key(place);
+            found.retain(|delivery| after.is_none_or(|after| place(delivery) > after));
+            found.truncate(limit);
+            found
         })
     }
 

@@ -11,7 +11,8 @@ use lienthong_schemas::ids::{DocumentId, PacketDigest};
 use crate::intake::shown;
 use crate::recognise::delivery_id;
 use crate::record::{
-    Admission, Delivery, IdempotencyKey, Lane, Receipt, ReceiptLine, RecognitionKeys, StatusSubject, SystemId,
+    Admission, Cover, Delivery, IdempotencyKey, Lane, Receipt, ReceiptLine, RecognitionKeys, StatusSubject,
+    SystemId,
 };
 use crate::route::Routed;
 
@@ -51,7 +52,8 @@ pub(crate) fn admission(
     let mut receivers = BTreeSet::new();
     let once = routed.iter().filter(|routed| receivers.insert(&routed.route.receiver));
     let deliveries = once.map(|routed| delivery(document, content, routed)).collect();
-    Admission { receipt, deliveries, keys, idempotency, subject: subject(content) }
+    let cover = cover(content, &receipt.signature);
+    Admission { receipt, deliveries, keys, idempotency, subject: subject(content), cover }
 }
 
 fn line(document: DocumentId, routed: &Routed) -> ReceiptLine {
@@ -86,6 +88,21 @@ fn delivery(document: &Document, content: &Content, routed: &Routed) -> Delivery
         due: document.accepted_at,
         ours_to_fix: false,
         order: 0,
+        closed: false,
+    }
+}
+
+fn cover(content: &Content, signature: &str) -> Cover {
+    let status = content.status.as_ref().map(|status| status.code.wording().0.to_owned());
+    Cover {
+        from_name: shown(&content.from.organ_name),
+        code: shown(&format!("{}/{}", content.code_number, content.code_notation)),
+        date: shown(&content.promulgation_date.text),
+        subject: shown(&content.subject),
+        priority: content.priority,
+        type_name: shown(&status.unwrap_or_else(|| content.document_type_name.clone())),
+        paper_follows: content.business.as_ref().map(|business| business.paper),
+        signature: signature.to_owned(),
     }
 }
 

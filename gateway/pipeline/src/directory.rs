@@ -1,7 +1,7 @@
 //! The directory of organisations (design.md B5): who has which codes, where it is at home, what is asked of it.
 //! Read from TOML as a whole or refused as a whole; a reload swaps it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::civil::Date;
 use lienthong_schemas::edxml::SignaturePolicy;
@@ -9,7 +9,7 @@ use lienthong_schemas::organ::OrganId;
 use serde::Deserialize;
 use xml_sig::Certificate;
 
-use crate::record::SystemId;
+use crate::record::{AdapterKind, MailAddress, SystemId};
 
 /// The home of an organisation: exactly one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,34 @@ pub enum Home {
     /// A connected system.
     System(SystemId),
     /// An axis, such as the Government Office's.
-    Axis(String),
+    Axis(SystemId),
+}
+
+/// What the settings say of a system or an axis that an organisation can be at home at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// How packets go there; `None`: it takes none.
+    pub way: Option<AdapterKind>,
+    /// Largest packet that can go there, in bytes.
+    pub packet_bytes_max: Option<u64>,
+}
+
+/// All lines of the settings.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    /// Connected systems.
+    pub systems: HashMap<SystemId, Line>,
+    /// Axes.
+    pub axes: HashMap<SystemId, Line>,
+}
+
+impl Lines {
+    fn of(&self, home: &Home) -> Option<Line> {
+        match home {
+            Home::System(system) => self.systems.get(system).copied(),
+            Home::Axis(axis) => self.axes.get(axis).copied(),
+        }
+    }
 }
 
 /// Who says that a document has arrived (`answers`).
@@ -53,8 +80,10 @@ pub struct Organisation {
     pub name: String,
     /// Where it is at home; `None` only for `reach = "paper"` and closed codes.
     pub home: Option<Home>,
-    /// Settings for its adapter, kept as written.
-    pub adapter: toml::Table,
+    /// How packets go to its home; `None` when they do not.
+    pub way: Option<AdapterKind>,
+    /// Its mailbox; present where its home is reached by e-mail.
+    pub mailbox: Option<MailAddress>,
     /// What is asked of its signatures.
     pub signature: SignaturePolicy,
     /// SHA-1 is taken from this sender.
@@ -103,7 +132,7 @@ struct Entry {
     name: String,
     home: Option<HomeEntry>,
     #[serde(default)]
-    adapter: toml::Table,
+    adapter: AdapterEntry,
     #[serde(default)]
     signature: SignaturePolicy,
     #[serde(default)]
@@ -123,6 +152,12 @@ struct Entry {
     accepts_max_bytes: Option<u64>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AdapterEntry {
+    mailbox: Option<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HomeEntry {
@@ -138,15 +173,15 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Reads a directory. `load` gives the bytes of a certificate file named in it; `systems` are those that the
-    /// settings know.
+    /// Reads a directory. `load` gives the bytes of a certificate file named in it; `lines` are those that the settings
+    /// know.
     ///
     /// # Errors
-    /// Everything that is wrong, at once: unknown keys, bad codes, a code twice, two homes or none, an unknown system,
-    /// a successor that is not there, a cycle of successors, an unreadable certificate.
+    /// Everything that is wrong, at once: unknown keys, bad codes, a code twice, two homes or none, an unknown system
+    /// or axis, one that takes no packets, a mailbox missing where mail goes, or out of place, a successor that is not there, a cycle of successors, an unreadable certificate.
     pub fn from_toml(
         text: &str,
-        systems: &HashSet<SystemId>,
+        lines: &Lines,
         load: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
     ) -> Result<Self, Vec<DirectoryFault>> {
         let mut faults = Vec::new();
@@ -158,7 +193,7 @@ impl Directory {
                 faults.push(DirectoryFault { place: format!("{place}.{key}"), rule });
             };
             match Entry::deserialize(toml::Value::Table(table)) {
-                Ok(entry) => organisations.extend(organisation(entry, systems, load, &mut fault)),
+                Ok(entry) => organisations.extend(organisation(entry, lines, load, &mut fault)),
                 Err(error) => fault("", error.message().to_owned()),
             }
         }
@@ -226,7 +261,7 @@ fn entries(text: &str, faults: &mut Vec<DirectoryFault>) -> Vec<toml::Table> {
 
 fn organisation(
     entry: Entry,
-    systems: &HashSet<SystemId>,
+    lines: &Lines,
     load: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
     fault: &mut dyn FnMut(&str, String),
 ) -> Option<Organisation> {
@@ -247,7 +282,13 @@ fn organisation(
     let valid_from = day("valid_from", &entry.valid_from);
     let valid_to = day("valid_to", &entry.valid_to);
     let needs_home = entry.reach == Reach::Electronic && valid_to.is_none();
-    let home = home(entry.home, needs_home, systems, fault);
+    let home = home(entry.home, needs_home, lines, fault);
+    let line = home.as_ref().and_then(|home| lines.of(home)).unwrap_or_default();
+    if home.is_some() && line.way.is_none() && entry.reach == Reach::Electronic {
+        fault("home", "nơi này không khai đường nhận gói tin (this home takes no packets)".to_owned());
+    }
+    let mailbox = mailbox(entry.adapter.mailbox, line.way, fault);
+    let limits = [entry.accepts_max_bytes, line.packet_bytes_max];
     let mut certificates = Vec::new();
     for path in &entry.certificates {
         let read = load(path).and_then(|pem| Certificate::from_pem(&pem).map_err(|e| e.to_string()));
@@ -261,7 +302,8 @@ fn organisation(
         aliases,
         name: entry.name,
         home,
-        adapter: entry.adapter,
+        way: line.way,
+        mailbox,
         signature: entry.signature,
         legacy_sha1: entry.legacy_sha1,
         certificates,
@@ -271,26 +313,49 @@ fn organisation(
         valid_to,
         successors,
         contact: entry.contact,
-        accepts_max_bytes: entry.accepts_max_bytes,
+        accepts_max_bytes: limits.into_iter().flatten().min(),
     })
+}
+
+fn mailbox(
+    text: Option<String>,
+    way: Option<AdapterKind>,
+    fault: &mut dyn FnMut(&str, String),
+) -> Option<MailAddress> {
+    let mailbox = text.as_deref().map(MailAddress::parse);
+    match (mailbox, way) {
+        (Some(None), _) => fault("adapter.mailbox", "không phải hộp thư (not a mailbox)".to_owned()),
+        (None, Some(AdapterKind::Email)) => {
+            fault("adapter.mailbox", "nơi nhận bằng thư cần hộp thư (mail needs a mailbox)".to_owned());
+        }
+        (Some(_), Some(AdapterKind::VendorHttp | AdapterKind::NationalAxis) | None) => fault(
+            "adapter.mailbox",
+            "chỉ dùng khi nơi kết nối nhận thư (only where the home is reached by e-mail)".to_owned(),
+        ),
+        (mailbox, _) => return mailbox.flatten(),
+    }
+    None
 }
 
 fn home(
     entry: Option<HomeEntry>,
     needed: bool,
-    systems: &HashSet<SystemId>,
+    lines: &Lines,
     fault: &mut dyn FnMut(&str, String),
 ) -> Option<Home> {
     match entry {
         None if needed => fault("home", "chưa khai nơi kết nối (no home)".to_owned()),
         None => {}
         Some(HomeEntry { system: Some(system), axis: None }) => match SystemId::parse(&system) {
-            Some(id) if systems.contains(&id) => return Some(Home::System(id)),
+            Some(id) if lines.systems.contains_key(&id) => return Some(Home::System(id)),
             _ => {
                 fault("home.system", format!("hệ thống {system} chưa khai trong [systems] (unknown system)"))
             }
         },
-        Some(HomeEntry { system: None, axis: Some(axis) }) => return Some(Home::Axis(axis)),
+        Some(HomeEntry { system: None, axis: Some(axis) }) => match SystemId::parse(&axis) {
+            Some(id) if lines.axes.contains_key(&id) => return Some(Home::Axis(id)),
+            _ => fault("home.axis", format!("trục {axis} chưa khai trong [axes] (unknown axis)")),
+        },
         Some(_) => fault("home", "chỉ một nơi: system hoặc axis (exactly one of system, axis)".to_owned()),
     }
     None
@@ -349,8 +414,14 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Directory, Vec<DirectoryFault>> {
-        let systems = ["a", "b"].iter().filter_map(|id| SystemId::parse(id)).collect();
-        Directory::from_toml(text, &systems, &mut |path| Err(format!("no {path}")))
+        let line = |way| Line { way, packet_bytes_max: None };
+        let id = |text| SystemId::parse(text).expect("an id");
+        let vendor = line(Some(AdapterKind::VendorHttp));
+        let mail = Line { way: Some(AdapterKind::Email), packet_bytes_max: Some(1_000) };
+        let systems = [(id("a"), vendor), (id("b"), vendor), (id("mute"), line(None)), (id("mail"), mail)];
+        let axes = [(id("vpcp"), line(Some(AdapterKind::NationalAxis)))];
+        let lines = Lines { systems: systems.into(), axes: axes.into() };
+        Directory::from_toml(text, &lines, &mut |path| Err(format!("no {path}")))
     }
 
     fn entry(id: &str, more: &str) -> String {
@@ -373,7 +444,12 @@ mod tests {
             + "[[organisation]]\norgan_id = \"H4\"\nname = \"n\"\nhome = { system = \"zz\" }\n"
             + "[[organisation]]\norgan_id = \"H5\"\nname = \"n\"\nhome = { system = \"a\", axis = \"b\" }\n"
             + "[[organisation]]\norgan_id = \"H6\"\nname = \"n\"\n"
-            + "[[organisation]]\norgan_id = \"H7\"\nname = \"n\"\nhoem = 1\n";
+            + "[[organisation]]\norgan_id = \"H7\"\nname = \"n\"\nhoem = 1\n"
+            + "[[organisation]]\norgan_id = \"H8\"\nname = \"n\"\nhome = { axis = \"zz\" }\n"
+            + "[[organisation]]\norgan_id = \"H10\"\nname = \"n\"\nhome = { system = \"mute\" }\n"
+            + "[[organisation]]\norgan_id = \"H11\"\nname = \"n\"\nhome = { system = \"mail\" }\n"
+            + &entry("H12", "adapter = { mailbox = \"x@y.vn\" }")
+            + "[[organisation]]\norgan_id = \"H13\"\nname = \"n\"\nhome = { system = \"mail\" }\nadapter = { mailbox = \"x y@z\" }\n";
         let faults = read(&text).expect_err("faults");
         let places: Vec<&str> = faults.iter().map(|f| f.place.as_str()).collect();
         for place in [
@@ -384,11 +460,32 @@ mod tests {
             "H5.home",
             "H6.home",
             "H7.",
+            "H8.home.axis",
+            "H10.home",
+            "H11.adapter.mailbox",
+            "H12.adapter.mailbox",
+            "H13.adapter.mailbox",
         ] {
             assert!(places.contains(&place), "{place} in {places:?}");
         }
         assert!(faults.iter().any(|f| f.rule.contains("H2") && f.rule.contains("twice")));
         assert!(faults.iter().any(|f| f.place == "H1.successors"));
+    }
+
+    #[test]
+    fn the_smaller_limit_of_an_organisation_and_of_its_line_counts() {
+        let mail = |more: &str| {
+            let adapter = "adapter = { mailbox = \"van-thu@xa.example.vn\" }";
+            let home = "home = { system = \"mail\" }";
+            let text =
+                format!("[[organisation]]\norgan_id = \"H1\"\nname = \"n\"\n{home}\n{adapter}\n{more}\n");
+            let organisation = read(&text).expect("reads").organisations()[0].clone();
+            (organisation.accepts_max_bytes, organisation.mailbox.map(|m| m.to_string()), organisation.way)
+        };
+        let mailbox = Some("van-thu@xa.example.vn".to_owned());
+        assert_eq!(mail(""), (Some(1_000), mailbox.clone(), Some(AdapterKind::Email)));
+        assert_eq!(mail("accepts_max_bytes = 999").0, Some(999));
+        assert_eq!(mail("accepts_max_bytes = 1001").0, Some(1_000));
     }
 
     #[test]

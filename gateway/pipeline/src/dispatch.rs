@@ -6,7 +6,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use futures_util::FutureExt;
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use lienthong_monitoring::{Metrics, Step};
 use lienthong_schemas::ids::DeliveryId;
@@ -16,8 +18,10 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::clock::after;
+use crate::consign::{Split, Together, consignment, failed, ids, together};
 use crate::crash::crash_point;
-use crate::ports::{Adapter, Consignment, DeliveryFailure, FailureClass, Fault, Handover, Ports, Transition};
+use crate::directory::Directory;
+use crate::ports::{Adapter, DeliveryFailure, FailureClass, Fault, Handover, Ports, Transition};
 use crate::queue::{Next, PARK_AFTER, Queue, Standing};
 use crate::record::{Delivery, Lane, State};
 use crate::settle::Settle;
@@ -76,22 +80,26 @@ enum Shown {
     Trouble { standing: Standing, pause: Duration },
 }
 
+/// One attempt that has ended.
 struct Attempt {
     receiver: ReceiverToken,
-    delivery: Delivery,
+    /// What left together; never empty.
+    together: Together,
     stuck: Option<Delivery>,
     outcome: Result<Handover, DeliveryFailure>,
 }
 
-/// One adapter's loop.
+/// One adapter's loop. A receiver here is a queue ([`crate::record::Route::queue`]).
 pub struct Dispatch {
     ports: Ports,
+    directory: Arc<ArcSwap<Directory>>,
     adapter: Arc<dyn Adapter>,
     policy: DispatchPolicy,
     metrics: Arc<Metrics>,
     wakes: Wakes,
     settle: Settle,
     receivers: HashMap<ReceiverToken, Receiver>,
+    split: Split,
     attempts: JoinSet<Attempt>,
 }
 
@@ -99,14 +107,15 @@ impl Dispatch {
     /// The loop of one adapter.
     pub fn new(
         ports: Ports,
+        directory: Arc<ArcSwap<Directory>>,
         adapter: Arc<dyn Adapter>,
         policy: DispatchPolicy,
         metrics: Arc<Metrics>,
         wakes: Wakes,
     ) -> Self {
         let settle = Settle::new(ports.clone(), metrics.clone(), wakes.clone());
-        let (receivers, attempts) = (HashMap::new(), JoinSet::new());
-        Self { ports, adapter, policy, metrics, wakes, settle, receivers, attempts }
+        let (receivers, split, attempts) = (HashMap::new(), Split::default(), JoinSet::new());
+        Self { ports, directory, adapter, policy, metrics, wakes, settle, receivers, split, attempts }
     }
 
     /// Runs until shutdown, then lets attempts under way be cut: they are repeated with the same ids.
@@ -115,7 +124,7 @@ impl Dispatch {
             self.settle.write_notes().await;
             let due = self.start_due().await?;
             tokio::select! {
-                () = self.wakes.dispatch.notified() => {}
+                () = self.wakes.dispatch(self.adapter.kind()).notified() => {}
                 () = self.ports.clock.sleep_until(due) => {}
                 Some(ended) = self.attempts.join_next() => self.ended(ended).await?,
                 () = tasks.stopped() => break,
@@ -128,6 +137,9 @@ impl Dispatch {
     async fn start_due(&mut self) -> Result<Timestamp, Fault> {
         let now = self.ports.clock.now();
         let mut look_again = after(now, IDLE);
+        for token in self.wakes.take_resumed(self.adapter.kind()) {
+            self.receivers.entry(token).or_default().paused_until = None;
+        }
         let waiting = self.ports.store.receivers(self.adapter.kind()).await?;
         let known: HashSet<&ReceiverToken> = waiting.iter().collect();
         self.receivers.retain(|token, receiver| {
@@ -162,8 +174,8 @@ impl Dispatch {
             None => queue.next(&token, self.free_lanes(), now).await?,
         };
         match next {
-            Next::Attempt(delivery) => self.attempt(token, *delivery, None),
-            Next::Probe { delivery, stuck } => self.attempt(token, *delivery, Some(*stuck)),
+            Next::Attempt(delivery) => self.attempt(token, *delivery, None).await?,
+            Next::Probe { delivery, stuck } => self.attempt(token, *delivery, Some(*stuck)).await?,
             Next::Park { delivery, because } => {
                 self.settle.park(&delivery, format!("refers to parked delivery {}", because.id)).await?;
                 return Ok(Some(now));
@@ -190,7 +202,14 @@ impl Dispatch {
         }
     }
 
-    fn attempt(&mut self, receiver: ReceiverToken, delivery: Delivery, stuck: Option<Delivery>) {
+    async fn attempt(
+        &mut self,
+        receiver: ReceiverToken,
+        delivery: Delivery,
+        stuck: Option<Delivery>,
+    ) -> Result<(), Fault> {
+        let Some(together) = together(&self.ports, delivery, &self.split).await? else { return Ok(()) };
+        let Some(delivery) = together.first() else { return Ok(()) };
         self.receivers.entry(receiver.clone()).or_default().busy = true;
         if delivery.attempts > 0 {
             self.metrics.retries.of(self.adapter.kind().as_str()).inc();
@@ -199,15 +218,18 @@ impl Dispatch {
             "delivery",
             document_id = %delivery.document, delivery_id = %delivery.id,
             sender = %delivery.sender, route = %delivery.route.receiver, attempt = delivery.attempts + 1,
+            receivers = together.len(),
         );
         let (ports, adapter, metrics) = (self.ports.clone(), self.adapter.clone(), self.metrics.clone());
+        let directory = self.directory.load_full();
         let work = async move {
             let timer = metrics.timer(Step::Deliver);
-            let outcome = try_once(&ports, &*adapter, &delivery).await;
+            let outcome = try_once(&ports, &directory, &*adapter, &together).await;
             drop(timer);
-            Attempt { receiver, delivery, stuck, outcome }
+            Attempt { receiver, together, stuck, outcome }
         };
         self.attempts.spawn(work.instrument(span));
+        Ok(())
     }
 
     async fn ended(&mut self, ended: Result<Attempt, tokio::task::JoinError>) -> Result<(), Fault> {
@@ -215,7 +237,7 @@ impl Dispatch {
         let timer = self.metrics.timer(Step::Settle);
         let receiver = self.receivers.entry(attempt.receiver.clone()).or_default();
         receiver.busy = false;
-        let probe = receiver.probe.take_if(|probe| probe.stuck == attempt.delivery.id);
+        let probe = receiver.probe.take_if(|probe| attempt.head().is_some_and(|head| head.id == probe.stuck));
         let shown = match &attempt.outcome {
             Ok(handover) => {
                 self.delivered(&attempt, handover).await?;
@@ -250,101 +272,118 @@ impl Dispatch {
     /// Step settle: the outcome is written before anything else is done with this receiver.
     async fn delivered(&self, attempt: &Attempt, handover: &Handover) -> Result<(), Fault> {
         crash_point("after-receiver-2xx");
-        self.settle.finish(&attempt.delivery, handover.state, handover.note.clone()).await?;
+        self.finish(&attempt.together, handover.state, &handover.note).await?;
         crash_point("after-settle");
-        self.metrics.delivered.of(self.adapter.kind().as_str()).inc();
-        tracing::info!(
-            delivery_id = %attempt.delivery.id, document_id = %attempt.delivery.document,
-            receiver = %attempt.delivery.route.receiver, state = handover.state.as_str(), "delivered",
-        );
+        for delivery in &attempt.together {
+            self.metrics.delivered.of(self.adapter.kind().as_str()).inc();
+            tracing::info!(
+                delivery_id = %delivery.id, document_id = %delivery.document,
+                receiver = %delivery.route.receiver, state = handover.state.as_str(), "delivered",
+            );
+        }
         Ok(())
+    }
+
+    async fn finish(&self, together: &[Delivery], state: State, note: &str) -> Result<(), Fault> {
+        let all = together.iter().map(|delivery| self.settle.finish(delivery, state, note.to_owned()));
+        try_join_all(all).await.map(drop)
+    }
+
+    async fn park(&self, together: &[Delivery], note: &str) -> Result<(), Fault> {
+        try_join_all(together.iter().map(|delivery| self.settle.park(delivery, note.to_owned())))
+            .await
+            .map(drop)
     }
 
     /// What follows from a failure. `others_pass`: since its last failure another one was taken in its place.
     async fn failed(
-        &self,
+        &mut self,
         attempt: &Attempt,
         failure: &DeliveryFailure,
         others_pass: bool,
     ) -> Result<Shown, Fault> {
-        let delivery = &attempt.delivery;
+        let (together, Some(head)) = (&attempt.together, attempt.head()) else { return Ok(Shown::Nothing) };
         let labels = (self.adapter.kind().as_str(), failure.class.as_str());
         self.metrics.failed.of(labels.0, labels.1).inc();
         tracing::warn!(
-            delivery_id = %delivery.id, document_id = %delivery.document, receiver = %delivery.route.receiver,
+            delivery_ids = ?ids(together), document_id = %head.document, receiver = %head.route.receiver,
             class = failure.class.as_str(), code = failure.code, note = failure.note, "attempt failed",
         );
         let standing = match failure.class {
-            FailureClass::Permanent => {
-                self.settle.finish(delivery, State::Refused, failure.to_string()).await?;
+            FailureClass::OneOfSeveral if together.len() > 1 => {
+                self.split.insert(head.document);
+                self.try_again(together, failure, Duration::ZERO, false).await?;
+                return Ok(Shown::Fair);
+            }
+            FailureClass::Permanent | FailureClass::OneOfSeveral => {
+                self.finish(together, State::Refused, &failure.to_string()).await?;
                 return Ok(Shown::Fair);
             }
             FailureClass::Packet => {
-                self.settle.park(delivery, failure.to_string()).await?;
+                self.park(together, &failure.to_string()).await?;
                 return Ok(Shown::Nothing);
             }
             // A probe that fails too shows that the receiver is in trouble, not the document.
             FailureClass::Document if attempt.stuck.is_none() => {
-                self.try_again(delivery, failure, delivery.document_failures + 1, true).await?;
-                if others_pass && delivery.document_failures + 1 >= PARK_AFTER {
-                    self.settle.park(delivery, "fails alone while other traffic passes".to_owned()).await?;
+                let pause = self.policy.pause(head.document_failures + 1, failure.retry_after);
+                self.try_again(together, failure, pause, true).await?;
+                if others_pass && head.document_failures + 1 >= PARK_AFTER {
+                    self.park(together, "fails alone while other traffic passes").await?;
                 }
                 return Ok(Shown::Nothing);
             }
             FailureClass::Document | FailureClass::Receiver => Standing::Failing,
             FailureClass::OursToFix => {
-                let receiver = &delivery.route.receiver;
+                let receiver = &head.route.receiver;
                 tracing::error!(%receiver, code = failure.code, "ours to fix: receiver paused");
                 Standing::OursToFix
             }
         };
         let failures = self.receivers.get(&attempt.receiver).map_or(1, |receiver| receiver.failures + 1);
-        let pause = self.try_again(delivery, failure, failures, false).await?;
+        let pause = self.policy.pause(failures, failure.retry_after);
+        self.try_again(together, failure, pause, false).await?;
         Ok(Shown::Trouble { standing, pause })
     }
 
-    /// Writes a failed attempt down and returns the pause after it.
+    /// Writes a failed attempt down.
     async fn try_again(
         &self,
-        delivery: &Delivery,
+        together: &[Delivery],
         failure: &DeliveryFailure,
-        failures: u32,
+        pause: Duration,
         document_fault: bool,
-    ) -> Result<Duration, Fault> {
-        let pause = self.policy.pause(failures, failure.retry_after);
+    ) -> Result<(), Fault> {
         let now = self.ports.clock.now();
-        let change = Transition::AttemptFailed {
-            due: after(now, pause),
-            document_fault,
-            ours_to_fix: failure.class == FailureClass::OursToFix,
-            note: failure.to_string(),
+        let failed = |delivery: &Delivery| {
+            let change = Transition::AttemptFailed {
+                due: after(now, pause),
+                document_fault,
+                ours_to_fix: failure.class == FailureClass::OursToFix,
+                note: failure.to_string(),
+            };
+            self.ports.store.transition(delivery.id, now, change)
         };
-        self.ports.store.transition(delivery.id, now, change).await?;
-        Ok(pause)
+        try_join_all(together.iter().map(failed)).await.map(drop)
+    }
+}
+
+impl Attempt {
+    fn head(&self) -> Option<&Delivery> {
+        self.together.first()
     }
 }
 
 async fn try_once(
     ports: &Ports,
+    directory: &Directory,
     adapter: &dyn Adapter,
-    delivery: &Delivery,
+    together: &[Delivery],
 ) -> Result<Handover, DeliveryFailure> {
-    let failed =
-        |class, code: &str, note| DeliveryFailure { class, code: code.to_owned(), note, retry_after: None };
-    let packet = match ports.spool.blob(delivery.digest).await {
-        Ok(Some(packet)) => packet,
-        Ok(None) => {
-            let note = format!("blob {} is gone from the spool", delivery.digest);
-            return Err(failed(FailureClass::Packet, "blob_missing", note));
-        }
-        // Too many open files, a disk that hangs: it may pass, and is no reason to end the gateway.
-        Err(fault) => return Err(failed(FailureClass::OursToFix, "spool", fault.to_string())),
-    };
-    let consignment = Consignment { delivery: delivery.clone(), packet, at: ports.clock.now() };
+    let consignment = consignment(ports, directory, together).await?;
     // A packet that makes an adapter panic is that document's failure, not the end of all deliveries.
     let attempt = AssertUnwindSafe(adapter.deliver(&consignment)).catch_unwind().await;
     attempt.unwrap_or_else(|_| {
-        tracing::error!(delivery_id = %delivery.id, "the adapter panicked");
+        tracing::error!(delivery_ids = ?ids(together), "the adapter panicked");
         Err(failed(FailureClass::Document, "panic", "the attempt failed inside the gateway".to_owned()))
     })
 }

@@ -2,6 +2,7 @@
 //! `takeover` and `dispatch` (out), `report` (back to the sender), in this order.
 
 mod compose;
+mod consign;
 mod settle;
 
 pub mod clock;

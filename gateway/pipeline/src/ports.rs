@@ -11,10 +11,11 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest};
-use lienthong_schemas::organ::ReceiverToken;
+use lienthong_schemas::organ::{OrganId, ReceiverToken};
 
 use crate::record::{
-    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, State,
+    AdapterKind, Admission, Cover, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane,
+    MailAddress, State,
 };
 
 /// Our own trouble: a disk, the store, the broker. Retried; a sender hears "try again later" and no more.
@@ -27,17 +28,24 @@ pub struct Fault {
     pub cause: String,
     /// The part does not work again before the process is started anew (a store after a failed barrier).
     pub fatal: bool,
+    /// There is no room: a full or nearly full disk, or the spool's quota.
+    pub full: bool,
 }
 
 impl Fault {
     /// A fault of `place` that may pass.
     pub fn new(place: &'static str, cause: impl std::fmt::Display) -> Self {
-        Self { place, cause: cause.to_string(), fatal: false }
+        Self { place, cause: cause.to_string(), fatal: false, full: false }
     }
 
     /// A fault of `place` after which only a new start helps.
     pub fn fatal(place: &'static str, cause: impl std::fmt::Display) -> Self {
-        Self { place, cause: cause.to_string(), fatal: true }
+        Self { place, cause: cause.to_string(), fatal: true, full: false }
+    }
+
+    /// `place` has no room for more.
+    pub fn full(place: &'static str, cause: impl std::fmt::Display) -> Self {
+        Self { place, cause: cause.to_string(), fatal: false, full: true }
     }
 }
 
@@ -160,6 +168,25 @@ pub enum Transition {
         /// Who and why.
         note: String,
     },
+    /// The next attempt of a `Queued` delivery that was handed off may be made at once.
+    Hastened {
+        /// Who and why.
+        note: String,
+    },
+    /// The operator has dealt with a dead letter: [`Delivery::closed`].
+    Closed {
+        /// Who and why.
+        note: String,
+    },
+}
+
+/// What [`OutboxStore::list`] lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// Deliveries that are not in a final state, the oldest document first.
+    Pending,
+    /// [`Delivery::is_dead_letter`], in the order of the store.
+    DeadLetters,
 }
 
 /// A delivery whose outcome the sender has yet to be told by a status packet.
@@ -228,9 +255,9 @@ pub trait OutboxStore: Send + Sync + 'static {
     /// Deliveries that are `Queued`, that the broker acknowledged before `before`, and that nobody has taken over: their
     /// message may be lost. Oldest first.
     async fn not_taken_over(&self, before: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault>;
-    /// Receivers of this adapter that have deliveries handed off and `Queued`.
+    /// Queues of this adapter that have deliveries handed off and `Queued`.
     async fn receivers(&self, adapter: AdapterKind) -> Result<Vec<ReceiverToken>, Fault>;
-    /// The first `limit` such deliveries of one receiver and lane, in order.
+    /// The first `limit` such deliveries of one queue ([`crate::record::Route::queue`]) and lane, in order.
     async fn heads(
         &self,
         adapter: AdapterKind,
@@ -238,8 +265,8 @@ pub trait OutboxStore: Send + Sync + 'static {
         lane: Lane,
         limit: usize,
     ) -> Result<Vec<Delivery>, Fault>;
-    /// The first delivery in order, of either lane, published or not, that is `Queued` or `Parked` at this receiver and
-    /// has this key.
+    /// The first delivery in order, of either lane, published or not, that is `Queued` or `Parked` in this queue and has
+    /// this key.
     async fn first_correlated(
         &self,
         receiver: &ReceiverToken,
@@ -254,6 +281,14 @@ pub trait OutboxStore: Send + Sync + 'static {
         at: Timestamp,
         change: Transition,
     ) -> Result<Option<Delivery>, Fault>;
+
+    /// A page of a list. It begins after the delivery `after`, wherever that one would stand; from the start without it.
+    async fn list(
+        &self,
+        listing: Listing,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, Fault>;
 
     /// Deliveries settled as `Received` or `GivenUp` with `reportable`, and not yet `Reported`.
     async fn pending_reports(&self, limit: usize) -> Result<Vec<PendingReport>, Fault>;
@@ -317,10 +352,25 @@ pub trait Broker: Send + Sync + 'static {
 pub struct Consignment {
     /// Ids, sender, receiver, kind; the same on every attempt.
     pub delivery: Delivery,
+    /// All receivers of this consignment, that of [`Consignment::delivery`] first; more than one only behind an axis.
+    pub receivers: Vec<OrganId>,
+    /// The receiver's name and mailbox, as the directory has them now.
+    pub addressee: Addressee,
+    /// The document's face; empty when another gateway took the document in.
+    pub cover: Cover,
     /// The packet's bytes, exactly as they came.
     pub packet: PathBuf,
     /// The time of this attempt, for signatures over it.
     pub at: Timestamp,
+}
+
+/// Who gets a consignment, for adapters that write to a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addressee {
+    /// The organisation's name.
+    pub name: String,
+    /// Its mailbox.
+    pub mailbox: Option<MailAddress>,
 }
 
 /// The receiver's side took it.
@@ -345,6 +395,8 @@ pub enum FailureClass {
     Document,
     /// Our own copy of this packet is bad: this delivery is parked, and its receiver is not to blame.
     Packet,
+    /// One of several receivers of a consignment is the reason: each is tried by itself.
+    OneOfSeveral,
 }
 
 impl FailureClass {
@@ -356,6 +408,7 @@ impl FailureClass {
             Self::Receiver => "receiver",
             Self::Document => "document",
             Self::Packet => "packet",
+            Self::OneOfSeveral => "one_of_several",
         }
     }
 }

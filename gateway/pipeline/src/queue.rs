@@ -203,7 +203,10 @@ impl Queue<'_> {
     ) -> Result<Option<Delivery>, Fault> {
         for key in &delivery.correlations {
             let first = self.store.first_correlated(receiver, *key).await?;
-            if let Some(first) = first.filter(|f| f.order < delivery.order) {
+            // Two deliveries of one document in one queue are parts of one consignment.
+            let earlier =
+                |first: &Delivery| first.order < delivery.order && first.document != delivery.document;
+            if let Some(first) = first.filter(earlier) {
                 return Ok(Some(first));
             }
         }

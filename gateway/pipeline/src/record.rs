@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest};
-use lienthong_schemas::organ::OrganId;
+use lienthong_schemas::organ::{OrganId, ReceiverToken};
 use serde::{Deserialize, Serialize};
 
 /// The id of a connected system, as the settings name it: `a-z 0-9 -`, at most 32 characters.
@@ -35,22 +35,59 @@ impl std::fmt::Display for SystemId {
     }
 }
 
+/// A mailbox: `local@domain` in printable ASCII, at most 254 characters (RFC 5321 section 4.5.3.1.3), without quoting,
+/// comments or an address literal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MailAddress(String);
+
+impl MailAddress {
+    /// The address that a file wrote; `None` when it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (local, domain) = text.split_once('@')?;
+        let atom = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&b);
+        let dotted = |part: &str, fits: &dyn Fn(u8) -> bool| {
+            part.split('.').all(|label| !label.is_empty() && label.bytes().all(fits))
+        };
+        let name = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        let fits = text.len() <= 254 && local.len() <= 64 && dotted(local, &atom) && dotted(domain, &name);
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// The address's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for MailAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The ways out. A new adapter is a folder in `adapters`, a variant here and a `match` arm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdapterKind {
     /// HTTP POST of the packet to a vendor's document system.
     VendorHttp,
+    /// A message with the packet attached, to a clerk's mailbox.
+    Email,
+    /// `sendEdoc` of the national SDK's protocol, to the Government Office axis or one that speaks like it.
+    NationalAxis,
 }
 
 impl AdapterKind {
     /// Every adapter there is.
-    pub const ALL: [Self; 1] = [Self::VendorHttp];
+    pub const ALL: [Self; 3] = [Self::VendorHttp, Self::Email, Self::NationalAxis];
 
     /// The name in subjects, settings, labels and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::VendorHttp => "vendor_http",
+            Self::Email => "email",
+            Self::NationalAxis => "national_axis",
         }
     }
 }
@@ -83,10 +120,21 @@ impl Lane {
 pub struct Route {
     /// The receiving organisation, its code as the directory has it now.
     pub receiver: OrganId,
-    /// The system that is this organisation's home.
+    /// The system, or the axis, that is this organisation's home.
     pub system: SystemId,
     /// How that system is reached.
     pub adapter: AdapterKind,
+}
+
+impl Route {
+    /// The queue in which deliveries wait for each other: one a receiver; behind an axis one for all its receivers,
+    /// because there a document is one consignment for all of them (design.md B5).
+    pub fn queue(&self) -> ReceiverToken {
+        match self.adapter {
+            AdapterKind::VendorHttp | AdapterKind::Email => self.receiver.token(),
+            AdapterKind::NationalAxis => ReceiverToken::of(&format!("axis-{}", self.system)),
+        }
+    }
 }
 
 /// Transport state of one delivery (design.md B6).
@@ -211,6 +259,16 @@ pub struct Delivery {
     pub ours_to_fix: bool,
     /// The order in which this store took its deliveries in; set by the store.
     pub order: u64,
+    /// The operator has dealt with this dead letter: it is listed no more. A requeue takes it back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closed: bool,
+}
+
+impl Delivery {
+    /// Somebody has to look at it: parked, refused or given up, and not [`Delivery::closed`].
+    pub fn is_dead_letter(&self) -> bool {
+        matches!(self.state, State::Parked | State::Refused | State::GivenUp) && !self.closed
+    }
 }
 
 /// One line of a delivery's history; at most 512 bytes when written down.
@@ -285,6 +343,31 @@ pub struct Admission {
     pub idempotency: Option<IdempotencyKey>,
     /// What a status packet of ours about this document must say.
     pub subject: StatusSubject,
+    /// What a clerk reads of it before opening it.
+    #[serde(default)]
+    pub cover: Cover,
+}
+
+/// The face of a document, from its verified content: what a message to a clerk says of the packet that it carries.
+/// Each text is escaped for display and cut to 200 characters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cover {
+    /// `From/OrganName`.
+    pub from_name: String,
+    /// `Code/CodeNumber` and `CodeNotation`: `12/UBND-VP`.
+    pub code: String,
+    /// `PromulgationInfo/PromulgationDate`, as written.
+    pub date: String,
+    /// `Subject`.
+    pub subject: String,
+    /// `OtherInfo/Priority`, 0 to 4.
+    pub priority: u8,
+    /// `DocumentType/TypeName`; of a status packet the status in words.
+    pub type_name: String,
+    /// `Bussiness/Paper`: a paper original follows; `None` when the packet has no `Bussiness`.
+    pub paper_follows: Option<bool>,
+    /// The receipt's word for the signature.
+    pub signature: String,
 }
 
 /// What is needed to answer for a document: the fields of `ResponseFor`.

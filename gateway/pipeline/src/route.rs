@@ -74,12 +74,12 @@ fn one(
         (false, Reach::Paper) => State::Paper,
         (false, Reach::Electronic) => State::Queued,
     };
-    let system = match (&receiver.home, state) {
-        (Some(Home::System(system)), _) => system.clone(),
-        (_, State::Paper | State::Parked) => SystemId::gateway(),
+    let (system, adapter) = match (&receiver.home, receiver.way, state) {
+        (Some(Home::System(system) | Home::Axis(system)), Some(adapter), _) => (system.clone(), adapter),
+        (_, _, State::Paper | State::Parked) => (SystemId::gateway(), AdapterKind::VendorHttp),
         _ => return Err(refuse(RejectionCode::ReceiverUnreachable, field, code)),
     };
-    let route = Route { receiver: receiver.id.clone(), system, adapter: AdapterKind::VendorHttp };
+    let route = Route { receiver: receiver.id.clone(), system, adapter };
     Ok(Routed { named: code.clone(), route, state })
 }
 

@@ -94,7 +94,7 @@ impl Takeover {
         crash_point("after-hand-off");
         tracing::debug!(delivery_id = %id, ?outcome, "taken over");
         if outcome == HandOff::Taken {
-            self.wakes.dispatch.notify_one();
+            self.wakes.dispatch(self.adapter).notify_one();
             self.wakes.relay.notify_one();
         }
         Ok(())

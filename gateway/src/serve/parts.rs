@@ -150,11 +150,7 @@ fn start_way_out(
 ) -> Result<(), CommandFault> {
     let settings = &loaded.settings;
     tasks.spawn("relay", Relay::new(ports.clone(), metrics.clone(), wakes.clone()).run(tasks.clone()));
-    for lane in Lane::ALL {
-        let takeover = Takeover::new(ports.clone(), AdapterKind::VendorHttp, lane, wakes.clone());
-        tasks.spawn("takeover", takeover.run(tasks.clone()));
-    }
-    let adapter: Arc<dyn Adapter> = Arc::new(vendor_http(settings)?);
+    let adapters: [Arc<dyn Adapter>; 1] = [Arc::new(vendor_http(settings)?)];
     let policy = DispatchPolicy {
         retry_first: settings.delivery.retry_first,
         retry_max: settings.delivery.retry_max,
@@ -162,8 +158,15 @@ fn start_way_out(
         concurrent: settings.delivery.concurrent,
         jitter: settings.delivery.jitter,
     };
-    let dispatch = Dispatch::new(ports.clone(), adapter, policy, metrics.clone(), wakes.clone());
-    tasks.spawn("dispatch", dispatch.run(tasks.clone()));
+    for adapter in adapters {
+        for lane in Lane::ALL {
+            let takeover = Takeover::new(ports.clone(), adapter.kind(), lane, wakes.clone());
+            tasks.spawn("takeover", takeover.run(tasks.clone()));
+        }
+        let (ports, directory) = (ports.clone(), directory.clone());
+        let dispatch = Dispatch::new(ports, directory, adapter, policy, metrics.clone(), wakes.clone());
+        tasks.spawn("dispatch", dispatch.run(tasks.clone()));
+    }
     let reporter = Reporter {
         own: loaded.own.clone(),
         name: settings.gateway.name.clone(),

@@ -1,12 +1,12 @@
 //! From files to values: settings, directory, certificates, tokens. All of it or nothing, with everything wrong listed.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use lienthong_config::{Environment, Profile, Settings};
-use lienthong_pipeline::directory::Directory;
+use lienthong_pipeline::directory::{Directory, Line, Lines};
 use lienthong_pipeline::intake::Anchors;
-use lienthong_pipeline::record::SystemId;
+use lienthong_pipeline::record::{AdapterKind, SystemId};
 use lienthong_schemas::organ::OrganId;
 use xml_sig::{Certificate, Crl};
 
@@ -96,8 +96,7 @@ pub fn directory(settings: &Settings) -> (FilesSeen, Result<Directory, Vec<Strin
     let mut files = FilesSeen::default();
     let checked = read_directory(settings, &mut files).and_then(|directory| {
         let certificates = directory.organisations().iter().flat_map(|o| &o.certificates);
-        let mut faults = trial_marks(settings, certificates);
-        faults.extend(ways_out(settings, &directory));
+        let faults = trial_marks(settings, certificates);
         if faults.is_empty() { Ok(directory) } else { Err(faults) }
     });
     (files, checked)
@@ -111,13 +110,12 @@ fn read_directory(settings: &Settings, files: &mut FilesSeen) -> Result<Director
     });
     let text = text.map_err(|fault| vec![fault])?;
     let folder = file.parent().unwrap_or_else(|| Path::new("."));
-    let systems: HashSet<SystemId> = settings.systems.keys().filter_map(|id| SystemId::parse(id)).collect();
     let mut certificate = |path: &str| {
         let path = folder.join(path);
         files.look_at(path.clone());
         read(&path, PEM_BYTES_MAX)
     };
-    Directory::from_toml(&text, &systems, &mut certificate)
+    Directory::from_toml(&text, &lines(settings), &mut certificate)
         .map_err(|faults| faults.iter().map(|fault| format!("{}: {fault}", file.display())).collect())
 }
 
@@ -170,21 +168,13 @@ fn trial_marks<'a>(
         .collect()
 }
 
-/// A system that is somebody's home must have a way out, or its documents would wait for ever.
-fn ways_out(settings: &Settings, directory: &Directory) -> Vec<String> {
-    use lienthong_pipeline::directory::Home;
-    let homes = directory.organisations().iter().filter_map(|o| match &o.home {
-        Some(Home::System(system)) => Some(system.as_str()),
-        _ => None,
+/// What the directory may name as a home, and how packets go there.
+pub fn lines(settings: &Settings) -> Lines {
+    let systems = settings.systems.iter().filter_map(|(id, system)| {
+        let way = system.vendor_http.as_ref().map(|_| AdapterKind::VendorHttp);
+        Some((SystemId::parse(id)?, Line { way, packet_bytes_max: None }))
     });
-    let homes: std::collections::BTreeSet<&str> = homes.collect();
-    let without = |id: &&str| settings.systems.get(*id).is_some_and(|system| system.vendor_http.is_none());
-    let fault = |id: &str| {
-        format!(
-            "systems.{id}: chưa khai vendor_http cho hệ thống có đơn vị nhận (a home of organisations needs vendor_http)"
-        )
-    };
-    homes.into_iter().filter(without).map(fault).collect()
+    Lines { systems: systems.collect(), axes: HashMap::new() }
 }
 
 fn read(path: &Path, most: u64) -> Result<Vec<u8>, String> {

@@ -2,6 +2,7 @@
 //! Tokio's clock is paused in these tests, so it moves only when no task has work left; the gateway's own clock is moved
 //! by hand.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,13 +14,13 @@ use lienthong_config::GivenUpNotice;
 use lienthong_monitoring::Metrics;
 use lienthong_outbox::{FileSpool, MemoryStore};
 use lienthong_pipeline::clock::ManualClock;
-use lienthong_pipeline::directory::Directory;
+use lienthong_pipeline::directory::{Directory, Line, Lines};
 use lienthong_pipeline::dispatch::{Dispatch, DispatchPolicy};
 use lienthong_pipeline::examine::{PacketLimits, Refused};
 use lienthong_pipeline::intake::{Accepted, Intake, IntakePolicy, Origin};
 use lienthong_pipeline::ports::{Broker, Consignment, DeliveryFailure, Fault, Handover, OutboxStore, Ports};
 use lienthong_pipeline::ports::{Clock, Spool};
-use lienthong_pipeline::record::{Delivery, IdempotencyKey, Lane, Receipt, State, SystemId};
+use lienthong_pipeline::record::{AdapterKind, Delivery, IdempotencyKey, Lane, Receipt, State, SystemId};
 use lienthong_pipeline::relay::Relay;
 use lienthong_pipeline::report::{Report, Reporter};
 use lienthong_pipeline::takeover::Takeover;
@@ -172,13 +173,15 @@ impl World {
         let stop = Tasks::new();
         let relay = Relay::new(self.ports.clone(), metrics.clone(), wakes.clone());
         self.tasks.spawn(relay.run(stop.clone()));
+        let kind = lienthong_pipeline::record::AdapterKind::VendorHttp;
         for lane in Lane::ALL {
-            let kind = lienthong_pipeline::record::AdapterKind::VendorHttp;
             let takeover = Takeover::new(self.ports.clone(), kind, lane, wakes.clone());
             self.tasks.spawn(takeover.run(stop.clone()));
         }
         let (adapter, policy) = (self.adapter.clone(), self.setup.policy);
-        let dispatch = Dispatch::new(self.ports.clone(), adapter, policy, metrics.clone(), wakes.clone());
+        let directory = self.directory.clone();
+        let dispatch =
+            Dispatch::new(self.ports.clone(), directory, adapter, policy, metrics.clone(), wakes.clone());
         self.tasks.spawn(dispatch.run(stop.clone()));
         let reporter =
             Reporter { own: organ(OWN), name: "Trục tỉnh".to_owned(), given_up: self.setup.given_up };
@@ -344,9 +347,11 @@ fn intake(
 }
 
 fn directory(more: &str) -> Directory {
-    let systems = ["mot", "hai", "ba"].map(system).into_iter().collect();
+    let line = Line { way: Some(AdapterKind::VendorHttp), packet_bytes_max: None };
+    let systems = ["mot", "hai", "ba"].map(|id| (system(id), line)).into();
+    let lines = Lines { systems, axes: HashMap::new() };
     let none = &mut |path: &str| Err(format!("no {path}"));
-    Directory::from_toml(&format!("{DIRECTORY}{more}"), &systems, none).expect("a directory")
+    Directory::from_toml(&format!("{DIRECTORY}{more}"), &lines, none).expect("a directory")
 }
 
 pub(super) fn organ(code: &str) -> OrganId {

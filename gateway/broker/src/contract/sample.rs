@@ -45,6 +45,7 @@ pub fn inline(number: u32, lane: Lane, packet: &[u8]) -> DeliveryMessage {
         due: accepted_at(),
         ours_to_fix: false,
         order: 0,
+        closed: false,
     };
     DeliveryMessage { delivery, inline: Some(Bytes::copy_from_slice(packet)) }
 }

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::ports::{Admitted, OutboxStore, Transition};
 use lienthong_pipeline::record::{
-    AdapterKind, Admission, Delivery, IdempotencyKey, Lane, Receipt, ReceiptLine, RecognitionKeys, Route,
-    State, StatusSubject, SystemId,
+    AdapterKind, Admission, Cover, Delivery, IdempotencyKey, Lane, Receipt, ReceiptLine, RecognitionKeys,
+    Route, State, StatusSubject, SystemId,
 };
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, Operation, PacketDigest, digest16};
 use lienthong_schemas::organ::OrganId;
@@ -71,7 +71,8 @@ pub fn admission(n: u64, receivers: &[&str]) -> Admission {
     };
     let name = Some(digest16(&[b"name", &n.to_be_bytes()]));
     let keys = RecognitionKeys { name, kind: "0".to_owned(), semantic: None, status: None };
-    Admission { receipt, deliveries, keys, idempotency: None, subject: StatusSubject::default() }
+    let (subject, cover) = (StatusSubject::default(), Cover::default());
+    Admission { receipt, deliveries, keys, idempotency: None, subject, cover }
 }
 
 fn system() -> SystemId {
@@ -101,6 +102,7 @@ pub fn delivery(n: u64, receiver: &str) -> Delivery {
         due: later(n as i64),
         ours_to_fix: false,
         order: 0,
+        closed: false,
     }
 }
 

@@ -5,11 +5,12 @@
 //! m|<document>                                   the document's keys and digest
 //! e|<delivery>                                   the delivery's record
 //! d|<document><order>                            its deliveries, in order
-//! r|<adapter>|<receiver>|<lane>|<order>          handed off and queued
-//! c|<receiver>|<key><order>                      queued or parked, by correlation key
+//! r|<adapter>|<queue>|<lane>|<order>             handed off and queued
+//! c|<queue>|<key><order>                         queued or parked, by correlation key
 //! u|<lane>|<order>                               queued and not published
 //! w|<published at><order>                        queued, published, and not handed off
 //! p|<accepted at><order>                         not final
+//! x|<order>                                      dead letters
 //! n|<number>                                     outcomes that the sender has yet to be told
 //! v|<number>                                     events not sent
 //! h|<delivery><line>                             history
@@ -20,6 +21,7 @@
 //! Where no value is named it is the delivery's id.
 
 use jiff::Timestamp;
+use lienthong_pipeline::ports::Listing;
 use lienthong_pipeline::record::{AdapterKind, IdempotencyKey, Lane};
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId};
 use lienthong_schemas::organ::ReceiverToken;
@@ -40,6 +42,8 @@ pub(super) const PENDING: &[u8] = b"p|";
 pub(super) const UNPUBLISHED: &[u8] = b"u|";
 /// Prefix of what is published and not handed off, the oldest publication first.
 pub(super) const NOT_TAKEN_OVER: &[u8] = b"w|";
+/// Prefix of dead letters.
+pub(super) const DEAD_LETTERS: &[u8] = b"x|";
 /// Prefix of outcomes to report.
 pub(super) const REPORTS: &[u8] = b"n|";
 /// Prefix of events.
@@ -120,6 +124,22 @@ fn timed(prefix: &[u8], at: Timestamp) -> Vec<u8> {
     joined(&[prefix, &sortable.to_be_bytes()])
 }
 
+/// Where a delivery stands, or would stand, in a list.
+pub(super) fn listed(listing: Listing, record: &Record) -> Vec<u8> {
+    match listing {
+        Listing::Pending => pending(record),
+        Listing::DeadLetters => ordered(DEAD_LETTERS.to_vec(), record.delivery.order),
+    }
+}
+
+/// What every key of a list begins with.
+pub(super) const fn list(listing: Listing) -> &'static [u8] {
+    match listing {
+        Listing::Pending => PENDING,
+        Listing::DeadLetters => DEAD_LETTERS,
+    }
+}
+
 /// Keys below [`NOT_TAKEN_OVER`] of what was published before a time.
 pub(super) fn published_before(before: Timestamp) -> std::ops::Range<Vec<u8>> {
     NOT_TAKEN_OVER.to_vec()..timed(NOT_TAKEN_OVER, before)
@@ -149,10 +169,13 @@ pub(super) fn after_receiver(adapter: AdapterKind, receiver: &ReceiverToken) -> 
 /// inserts what only the record after it has, so no index can be forgotten.
 pub(super) fn indexes(record: &Record) -> Vec<Vec<u8>> {
     let delivery = &record.delivery;
-    let (order, receiver) = (delivery.order, delivery.route.receiver.token());
+    let (order, receiver) = (delivery.order, delivery.route.queue());
     let mut keys = vec![ordered(of_document(delivery.document), order)];
     if !delivery.state.is_final() {
         keys.push(pending(record));
+    }
+    if delivery.is_dead_letter() {
+        keys.push(listed(Listing::DeadLetters, record));
     }
     if record.is_unpublished() {
         keys.push(ordered(unpublished(delivery.lane), order));

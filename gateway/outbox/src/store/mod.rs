@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{
-    Admitted, Clock, Fault, HandOff, OutboxStore, PendingReport, StoreStats, Transition,
+    Admitted, Clock, Fault, HandOff, Listing, OutboxStore, PendingReport, StoreStats, Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane,
@@ -293,6 +293,15 @@ impl OutboxStore for SledStore {
         change: Transition,
     ) -> Result<Option<Delivery>, Fault> {
         self.change(move |writer| writer.transition(id, at, change)).await
+    }
+
+    async fn list(
+        &self,
+        listing: Listing,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, Fault> {
+        self.read(move |view| view.page(listing, after, limit)).await
     }
 
     async fn pending_reports(&self, limit: usize) -> Result<Vec<PendingReport>, Fault> {

@@ -1,8 +1,10 @@
 //! Reading the tree. Every range is bounded by its prefix and by a limit; nothing walks over all deliveries.
 //! An index entry and its record are two reads: whoever follows one checks that the record still belongs there.
 
+use std::ops::Bound;
+
 use jiff::Timestamp;
-use lienthong_pipeline::ports::{Fault, PendingReport};
+use lienthong_pipeline::ports::{Fault, Listing, PendingReport};
 use lienthong_pipeline::record::{
     AdapterKind, Delivery, Event, HistoryEntry, KnownDocument, RecognitionKeys,
 };
@@ -12,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::keys;
-use crate::change::{HISTORY_LINES_MAX, KNOWN_MAX, PLACE, Record};
+use crate::change::{self, HISTORY_LINES_MAX, KNOWN_MAX, PLACE, Record};
 use crate::sealed::{self, Damage};
 
 /// What stands under a document's key.
@@ -80,6 +82,26 @@ impl View<'_> {
     pub(super) fn not_taken_over(&self, before: Timestamp, limit: usize) -> Result<Vec<Delivery>, ReadFault> {
         let belongs = |record: &Record| record.not_taken_over().is_some_and(|since| since < before);
         let found = self.followed(self.0.range(keys::published_before(before)), limit, belongs)?;
+        Ok(found.into_iter().map(|record| record.delivery).collect())
+    }
+
+    /// A page of a list. A delivery that left the list meanwhile still marks where the page begins.
+    pub(super) fn page(
+        &self,
+        listing: Listing,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, ReadFault> {
+        let prefix = keys::list(listing);
+        let after = match after {
+            Some(id) => self.record(id)?.map(|record| keys::listed(listing, &record)),
+            None => None,
+        };
+        let start = after.map_or(Bound::Included(prefix.to_vec()), Bound::Excluded);
+        let mut end = prefix.to_vec();
+        *end.last_mut().unwrap_or(&mut 0) += 1;
+        let index = self.0.range((start, Bound::Excluded(end)));
+        let found = self.followed(index, limit, |record| change::is_listed(record, listing))?;
         Ok(found.into_iter().map(|record| record.delivery).collect())
     }
 
