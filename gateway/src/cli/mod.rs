@@ -3,6 +3,7 @@
 
 mod config_check;
 mod documents;
+mod health;
 mod inspect;
 mod keygen;
 mod send;
@@ -66,6 +67,8 @@ enum Command {
     Keygen(keygen::Keygen),
     /// Gửi gói tin đến trục / Send a packet to a gateway
     Send(send::Send),
+    /// Hỏi trục có nhận văn bản được không / Whether the running gateway can accept documents
+    Health(health::Health),
     /// Tra cứu văn bản / Look up documents
     Documents {
         #[command(subcommand)]
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Verify(command) => command.run(),
         Command::Keygen(command) => command.run(),
         Command::Send(command) => command.run(),
+        Command::Health(command) => command.run(),
         Command::Documents { command } => documents::run(&command),
         Command::Demo(command) => command.run(),
         Command::BrokerGuard { args } => {
