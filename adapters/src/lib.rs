@@ -5,6 +5,7 @@
 //! [`lienthong_pipeline::ports::Adapter`], passes [`contract::holds`], tries once, and knows no other adapter.
 
 pub mod contract;
+pub mod endpoint;
 mod failure;
 mod packet;
 #[cfg(test)]

@@ -45,12 +45,9 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
-use lienthong_pipeline::record::SystemId;
-
 pub use outlet::VendorHttp;
 
-/// Shortest shared secret, in bytes.
-pub const SECRET_BYTES_MIN: usize = 16;
+pub use crate::endpoint::{EndpointCause, EndpointFault, SECRET_BYTES_MIN};
 
 /// A receiver is not expected to take packets slower than this, in bytes a second, unless its settings say so.
 pub const SLOWEST_BYTES_PER_SECOND: u64 = 64 * 1024;
@@ -93,34 +90,4 @@ impl fmt::Debug for VendorHttpEndpoint {
             .field("slowest_bytes_per_second", &self.slowest_bytes_per_second)
             .finish()
     }
-}
-
-/// Settings that cannot work. Nothing of the map that holds them is taken over.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("vendor_http endpoint of {system}: {cause}")]
-pub struct EndpointFault {
-    /// Whose endpoint.
-    pub system: SystemId,
-    /// What is wrong with it.
-    pub cause: EndpointCause,
-}
-
-/// What is wrong with an endpoint.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EndpointCause {
-    /// Not an `http` or `https` URL with a host, or one with user name or password.
-    #[error("the URL must be http or https, with a host, without user name and password")]
-    Url,
-    /// Shorter than [`SECRET_BYTES_MIN`].
-    #[error("the secret is shorter than {SECRET_BYTES_MIN} bytes")]
-    SecretShort,
-    /// `ca_pem` holds no certificate, or one that cannot be read.
-    #[error("the CA file holds no readable PEM certificate")]
-    Ca,
-    /// A timeout or the slowest rate is zero.
-    #[error("timeouts and the slowest rate must not be zero")]
-    Zero,
-    /// The TLS client could not be made; for example, the platform has no certificate authorities.
-    #[error("the TLS client cannot be made: {0}")]
-    Client(String),
 }

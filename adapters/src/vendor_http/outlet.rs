@@ -162,7 +162,7 @@ fn lines_of(
     }
     let open = |(system, endpoint)| match Line::open(endpoint) {
         Ok(line) => Ok((system, Arc::new(line))),
-        Err(cause) => Err(EndpointFault { system, cause }),
+        Err(cause) => Err(EndpointFault { adapter: AdapterKind::VendorHttp, system, cause }),
     };
     endpoints.into_iter().map(open).collect()
 }

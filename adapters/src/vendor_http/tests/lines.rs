@@ -115,6 +115,7 @@ async fn endpoints_are_replaced_all_or_nothing() {
     let broken = VendorHttpEndpoint { url: "ftp://x/".into(), ..at(&second) };
     let replaced = adapter.replace([(system("qlvb-mot"), at(&second)), (system("qlvb-hai"), broken)]);
     let fault = replaced.expect_err("one does not work");
+    assert!(fault.to_string().starts_with("vendor_http endpoint of qlvb-hai: the URL must"), "{fault}");
     assert_eq!((fault.system, fault.cause), (system("qlvb-hai"), EndpointCause::Url));
     adapter.deliver(&parcel.consignment()).await.expect("as before");
     assert_eq!((first.seen().len(), second.seen().len()), (1, 0));
