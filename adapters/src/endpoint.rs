@@ -1,7 +1,13 @@
-//! What can be wrong with the settings of an endpoint, whichever adapter it belongs to. Found when the endpoints are
-//! taken over, before anything is sent.
+//! The endpoints of an adapter, one a connected system, and what can be wrong with the settings of one: found when the
+//! endpoints are taken over, before anything is sent.
 
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use lienthong_pipeline::ports::{DeliveryFailure, FailureClass};
 use lienthong_pipeline::record::{AdapterKind, SystemId};
+
+use crate::failure::failed;
 
 /// Shortest secret that two sides may share, in bytes.
 pub const SECRET_BYTES_MIN: usize = 16;
@@ -36,4 +42,48 @@ pub enum EndpointCause {
     /// The TLS client could not be made; for example, the platform has no certificate authorities.
     #[error("the TLS client cannot be made: {0}")]
     Client(String),
+}
+
+/// The open lines of an adapter, one a system. They can be replaced while attempts run; each attempt ends with the line
+/// that it began with.
+pub(crate) struct Lines<E, L> {
+    adapter: AdapterKind,
+    open: fn(E) -> Result<L, EndpointCause>,
+    lines: RwLock<Arc<HashMap<SystemId, Arc<L>>>>,
+}
+
+impl<E, L> Lines<E, L> {
+    /// Opens a line to each endpoint.
+    pub(crate) fn new(
+        adapter: AdapterKind,
+        open: fn(E) -> Result<L, EndpointCause>,
+        endpoints: impl IntoIterator<Item = (SystemId, E)>,
+    ) -> Result<Self, EndpointFault> {
+        let lines = Self { adapter, open, lines: RwLock::default() };
+        lines.replace(endpoints)?;
+        Ok(lines)
+    }
+
+    /// Puts other endpoints in place of all present ones; on an error the present ones stay.
+    pub(crate) fn replace(
+        &self,
+        endpoints: impl IntoIterator<Item = (SystemId, E)>,
+    ) -> Result<(), EndpointFault> {
+        let open = |(system, endpoint)| match (self.open)(endpoint) {
+            Ok(line) => Ok((system, Arc::new(line))),
+            Err(cause) => Err(EndpointFault { adapter: self.adapter, system, cause }),
+        };
+        let lines = endpoints.into_iter().map(open).collect::<Result<_, _>>()?;
+        *self.lines.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(lines);
+        Ok(())
+    }
+
+    /// The line to this system. Fails as [`FailureClass::OursToFix`]: `no_endpoint`.
+    pub(crate) fn of(&self, system: &SystemId) -> Result<Arc<L>, DeliveryFailure> {
+        let lines = Arc::clone(&self.lines.read().unwrap_or_else(PoisonError::into_inner));
+        lines.get(system).cloned().ok_or_else(|| {
+            let cause = format!("no {} endpoint is set for the system {system}", self.adapter.as_str());
+            failed(FailureClass::OursToFix, "no_endpoint", &cause)
+        })
+    }
 }

@@ -7,6 +7,7 @@
 pub mod contract;
 pub mod endpoint;
 mod failure;
+mod http;
 mod packet;
 #[cfg(test)]
 mod parcel;

@@ -36,7 +36,6 @@
 //! ```
 
 mod outlet;
-mod trouble;
 mod wire;
 
 #[cfg(test)]
@@ -73,8 +72,7 @@ pub struct VendorHttpEndpoint {
 impl VendorHttpEndpoint {
     /// How long an attempt with a body of this many bytes may take, connection and answer included.
     pub fn patience(&self, body_bytes: u64) -> Duration {
-        let sending = Duration::from_secs(body_bytes.div_ceil(self.slowest_bytes_per_second.max(1)));
-        self.timeout.saturating_add(sending)
+        crate::http::patience(self.timeout, self.slowest_bytes_per_second, body_bytes)
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod answers;
 mod lines;
-mod peer;
+
 mod sent;
 mod tls;
 
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use lienthong_pipeline::ports::{Adapter, DeliveryFailure, Handover};
 
-use self::peer::{Conduct, Peer};
 use super::{SLOWEST_BYTES_PER_SECOND, VendorHttp, VendorHttpEndpoint};
+use crate::http::peer::{Conduct, Peer};
 use crate::parcel::{Parcel, system};
 
 const SECRET: &[u8] = b"bi mat cua kiem thu, 32 byte ...";

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use lienthong_pipeline::ports::{Adapter, FailureClass, Handover};
 use lienthong_pipeline::record::State;
 
-use super::peer::{Conduct, Peer};
 use super::{PATIENCE, adapter, answer, at, attempt, attempt_at};
+use crate::http::peer::{Conduct, Peer};
+use crate::http::{RETRY_AFTER_MAX, retry_after};
 use crate::parcel::Parcel;
 use crate::vendor_http::VendorHttpEndpoint;
-use crate::vendor_http::wire::{RETRY_AFTER_MAX, retry_after};
 
 #[tokio::test]
 async fn any_2xx_means_received() {

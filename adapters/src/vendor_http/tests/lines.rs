@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use lienthong_pipeline::ports::{Adapter, DeliveryFailure, FailureClass};
 
-use super::peer::{Conduct, Peer};
 use super::{PATIENCE, adapter, answer, at, attempt, attempt_at, endpoint};
+use crate::http::authority::Authority;
+use crate::http::peer::{Conduct, Peer};
 use crate::parcel::{Parcel, system};
 use crate::vendor_http::{EndpointCause, VendorHttpEndpoint};
 
@@ -63,7 +64,7 @@ fn the_timeout_grows_with_the_packet() {
 async fn a_handshake_that_does_not_come_runs_into_the_connect_timeout() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let url = format!("https://{}/nhan/goi", listener.local_addr().expect("its address"));
-    let ca_pem = Some(super::tls::Authority::make("Thử").pem());
+    let ca_pem = Some(Authority::make("Thử").pem());
     let short = VendorHttpEndpoint { connect_timeout: Duration::from_millis(200), ca_pem, ..endpoint(url) };
     is(&attempt(short).await.expect_err("no handshake"), FailureClass::Receiver, "connect");
 }
@@ -134,7 +135,7 @@ fn endpoints_that_cannot_work_are_refused() {
     let good = || endpoint("https://qlvb.example/nhan".into());
     let url = |text: &str| VendorHttpEndpoint { url: text.into(), ..good() };
     let ca = |pem: &str| VendorHttpEndpoint { ca_pem: Some(pem.into()), ..good() };
-    let own_ca = Some(super::tls::Authority::make("Thử").pem());
+    let own_ca = Some(Authority::make("Thử").pem());
     for (broken, cause) in [
         (url(""), EndpointCause::Url),
         (url("qlvb.example/nhan"), EndpointCause::Url),

@@ -9,9 +9,9 @@ use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
 
-use super::peer::{Peer, Request};
 use super::{SECRET, adapter, answer, at};
 use crate::contract::{self, Seen};
+use crate::http::peer::{Peer, Request};
 use crate::parcel::Parcel;
 use crate::vendor_http::wire;
 

@@ -10,7 +10,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// What the peer does with each request.
 #[derive(Clone)]
-pub(super) enum Conduct {
+pub(crate) enum Conduct {
     /// Takes it whole, answers these bytes, closes.
     Answer(Vec<u8>),
     /// Answers these bytes (or nothing) after the head, takes none of the body until released, then all that still comes.
@@ -27,14 +27,14 @@ pub(super) enum Conduct {
 
 /// A request as it came: the head's bytes as text, and the body.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) head: String,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Request {
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
     /// The value of a header that stands exactly once.
-    pub(super) fn field(&self, name: &str) -> &str {
+    pub(crate) fn field(&self, name: &str) -> &str {
         let mut fields = self.fields().into_iter().filter(|(given, _)| given == name);
         let value = fields.next().unwrap_or_else(|| panic!("no {name} in {}", self.head)).1;
         assert!(fields.next().is_none(), "{name} stands twice");
@@ -42,7 +42,7 @@ impl Request {
     }
 
     /// All headers, names in lower case, in order.
-    pub(super) fn fields(&self) -> Vec<(String, &str)> {
+    pub(crate) fn fields(&self) -> Vec<(String, &str)> {
         let lines = self.head.split("\r\n").skip(1).filter(|line| !line.is_empty());
         lines
             .map(|line| line.split_once(": ").expect("name: value"))
@@ -51,8 +51,8 @@ impl Request {
     }
 }
 
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Request>>>,
     held: Mutex<Held>,
 }
@@ -65,11 +65,11 @@ struct Held {
 }
 
 impl Peer {
-    pub(super) fn start(conduct: Conduct) -> Self {
+    pub(crate) fn start(conduct: Conduct) -> Self {
         Self::serve(conduct, None)
     }
 
-    pub(super) fn start_tls(conduct: Conduct, tls: Arc<ServerConfig>) -> Self {
+    pub(crate) fn start_tls(conduct: Conduct, tls: Arc<ServerConfig>) -> Self {
         Self::serve(conduct, Some(tls))
     }
 
@@ -92,11 +92,11 @@ impl Peer {
     }
 
     /// The requests whose body came whole (or as far as the peer wanted it).
-    pub(super) fn seen(&self) -> Vec<Request> {
+    pub(crate) fn seen(&self) -> Vec<Request> {
         self.seen.lock().expect("no panic holds it").clone()
     }
 
-    pub(super) fn only(&self) -> Request {
+    pub(crate) fn only(&self) -> Request {
         let mut seen = self.seen();
         assert_eq!(seen.len(), 1, "one request");
         seen.remove(0)
@@ -104,7 +104,7 @@ impl Peer {
 
     /// Waits until [`Conduct::AnswerEarly`] has a head, does this, and lets it read on; returns how many bytes of body
     /// still came. Blocks: call it from a blocking thread.
-    pub(super) fn release_after(&self, first: impl FnOnce()) -> u64 {
+    pub(crate) fn release_after(&self, first: impl FnOnce()) -> u64 {
         let held = self.held.lock().expect("no panic holds it");
         held.arrived.recv().expect("a head arrives");
         first();

@@ -1,0 +1,117 @@
+//! A line to one endpoint: its URL with the client that sends there, and how much time an attempt has.
+
+use std::time::Duration;
+
+use http::header::HeaderMap;
+use lienthong_pipeline::ports::DeliveryFailure;
+use reqwest::{Certificate, Client, Url};
+
+use super::answer::Answer;
+use super::body::{Attempt, PacketBody};
+use super::trouble;
+use crate::endpoint::EndpointCause;
+use crate::failure::note;
+use crate::packet::PacketReader;
+
+/// The URL of an endpoint: `http` or `https`, with a host, without user name and password.
+pub(crate) fn url(text: &str) -> Result<Url, EndpointCause> {
+    let url = Url::parse(text).map_err(|_| EndpointCause::Url)?;
+    let plain = url.username().is_empty() && url.password().is_none();
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain {
+        return Err(EndpointCause::Url);
+    }
+    Ok(url)
+}
+
+/// How long an attempt with a body of this many bytes may take, connection and answer included.
+pub(crate) fn patience(timeout: Duration, slowest_bytes_per_second: u64, body_bytes: u64) -> Duration {
+    timeout.saturating_add(Duration::from_secs(body_bytes.div_ceil(slowest_bytes_per_second.max(1))))
+}
+
+/// What every endpoint over HTTP says of how it is reached.
+pub(crate) struct Target<'e> {
+    /// Where the POST goes.
+    pub(crate) url: Url,
+    /// The certificate authorities to trust; they replace the platform's.
+    pub(crate) ca_pem: Option<&'e [u8]>,
+    /// For name resolution, TCP and TLS together.
+    pub(crate) connect_timeout: Duration,
+    /// For a whole attempt with an empty body.
+    pub(crate) timeout: Duration,
+    /// What the body adds to that: its length / this.
+    pub(crate) slowest_bytes_per_second: u64,
+}
+
+/// A target with its client.
+pub(crate) struct Line {
+    url: Url,
+    client: Client,
+    timeout: Duration,
+    slowest_bytes_per_second: u64,
+}
+
+impl Line {
+    pub(crate) fn open(target: Target<'_>) -> Result<Self, EndpointCause> {
+        let timeouts = [target.connect_timeout, target.timeout];
+        if timeouts.contains(&Duration::ZERO) || target.slowest_bytes_per_second == 0 {
+            return Err(EndpointCause::Zero);
+        }
+        let client = client(&target)?;
+        let Target { url, timeout, slowest_bytes_per_second, .. } = target;
+        Ok(Self { url, client, timeout, slowest_bytes_per_second })
+    }
+
+    /// Posts the packet and then `tail`, under a `Content-Length` of both; returns with the head of the answer. Trouble
+    /// with the packet's file comes before whatever the other side says.
+    pub(crate) async fn post(
+        &self,
+        headers: HeaderMap,
+        packet: PacketReader,
+        tail: &'static [u8],
+    ) -> Result<Answer, DeliveryFailure> {
+        let attempt = Attempt::default();
+        let body = PacketBody::new(packet, tail, &attempt);
+        let request = self
+            .client
+            .post(self.url.clone())
+            .headers(headers)
+            .timeout(patience(self.timeout, self.slowest_bytes_per_second, body.left()))
+            .body(reqwest::Body::wrap(body));
+        let answer = request.send().await;
+        if let Some(fault) = attempt.fault() {
+            return Err(fault.clone());
+        }
+        Ok(Answer::new(answer.map_err(trouble::sort)?, attempt))
+    }
+}
+
+/// A connection serves one attempt: one that the receiver closed while it lay idle would look like a packet that cuts
+/// connections. TLS sessions are resumed all the same.
+fn client(target: &Target<'_>) -> Result<Client, EndpointCause> {
+    // The client takes its cryptography from the process-wide provider, and panics without one.
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        drop(rustls::crypto::ring::default_provider().install_default());
+    }
+    let mut builder = Client::builder()
+        .user_agent(concat!("lienthong/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .http1_only()
+        .pool_max_idle_per_host(0)
+        .connect_timeout(target.connect_timeout)
+        // A receiver that has answered and stops reading does not keep the socket.
+        .tcp_user_timeout(target.timeout)
+        .tls_version_min(reqwest::tls::Version::TLS_1_2);
+    if let Some(pem) = target.ca_pem {
+        let authorities = Certificate::from_pem_bundle(pem).map_err(|_| EndpointCause::Ca)?;
+        if authorities.is_empty() {
+            return Err(EndpointCause::Ca);
+        }
+        builder = builder.tls_certs_only(authorities);
+    } else if target.url.scheme() != "https" {
+        // Without TLS no authority is needed, and a container may have none.
+        builder = builder.tls_certs_only([]);
+    }
+    builder.build().map_err(|error| EndpointCause::Client(note(&format!("{error:?}"))))
+}
