@@ -72,6 +72,8 @@ metrics! {
     broker_restarts: Counter = "broker_restarts_total";
     /// Times that the directory was read again, by result.
     directory_reloads: CounterBy = "directory_reloads_total" ["result"];
+    /// Things that operators did to deliveries by hand, by act.
+    operator_acts: CounterBy = "operator_acts_total" ["act"];
 }
 
 impl Metrics {

@@ -11,6 +11,7 @@ pub mod directory;
 pub mod dispatch;
 pub mod examine;
 pub mod intake;
+pub mod operate;
 pub mod ports;
 pub mod queue;
 pub mod recognise;

@@ -37,8 +37,13 @@ impl Settle {
         Self { ports, metrics, wakes, notes: Mutex::default() }
     }
 
-    /// The delivery is over.
-    pub(crate) async fn finish(&self, delivery: &Delivery, state: State, note: String) -> Result<(), Fault> {
+    /// The delivery is over; `false` when it was so already, and nothing was written.
+    pub(crate) async fn finish(
+        &self,
+        delivery: &Delivery,
+        state: State,
+        note: String,
+    ) -> Result<bool, Fault> {
         let (change, at) = (Transition::Settled { state, note }, self.ports.clock.now());
         let done = self.ports.store.transition(delivery.id, at, change).await?;
         if done.is_some() {
@@ -48,7 +53,7 @@ impl Settle {
             self.remove_blob_after(delivery).await?;
         }
         self.wakes.relay.notify_one();
-        Ok(())
+        Ok(done.is_some())
     }
 
     /// The delivery is held for the operator.
@@ -63,11 +68,31 @@ impl Settle {
         Ok(())
     }
 
-    /// The delivery is too old; its sender is told.
-    pub(crate) async fn give_up(&self, delivery: &Delivery, note: String) -> Result<(), Fault> {
-        tracing::error!(delivery_id = %delivery.id, receiver = %delivery.route.receiver, "given up");
-        self.metrics.given_up.inc();
-        self.finish(delivery, State::GivenUp, note).await
+    /// The delivery is too old, or the operator sees no way; its sender is told. `false`: it was over already.
+    pub(crate) async fn give_up(&self, delivery: &Delivery, note: String) -> Result<bool, Fault> {
+        let done = self.finish(delivery, State::GivenUp, note).await?;
+        if done {
+            tracing::error!(delivery_id = %delivery.id, receiver = %delivery.route.receiver, "given up");
+            self.metrics.given_up.inc();
+        }
+        Ok(done)
+    }
+
+    /// A delivery that was over is queued again. One that is settled meanwhile is noted once more, so that its outcome is
+    /// the last word. Should the spool not take the note, a rebuild of the store would only find the end of before.
+    pub(crate) async fn note_queued(&self, delivery: &Delivery, at: Timestamp) {
+        let Delivery { id, document, .. } = *delivery;
+        let noted = async {
+            self.ports.spool.settled(document, id, State::Queued, at).await?;
+            let now = self.ports.store.delivery(id).await?;
+            match now.filter(|now| now.state != State::Queued) {
+                Some(now) => self.ports.spool.settled(document, id, now.state, self.ports.clock.now()).await,
+                None => Ok(()),
+            }
+        };
+        if let Err(fault) = noted.await {
+            tracing::error!(delivery_id = %id, %fault, "the note that a delivery is queued again is not on disk");
+        }
     }
 
     /// Tries once more to write what the spool did not take.

@@ -1,0 +1,341 @@
+//! What an operator looks at: lists of deliveries, and one delivery with all that is known of it. Every text that came
+//! from outside is escaped here; every list is a page.
+
+use jiff::Timestamp;
+use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest};
+use lienthong_schemas::organ::OrganId;
+use lienthong_schemas::safe_text::SafeText;
+use serde::{Deserialize, Serialize};
+
+use crate::directory::{Directory, Home};
+use crate::ports::{Fault, Listing, Ports};
+use crate::record::{AdapterKind, Admission, Delivery, HistoryEntry, Lane, State, SystemId};
+
+/// Most deliveries on a page.
+pub const PAGE_MAX: usize = 200;
+/// Deliveries looked at for one page, at most, when a filter lets few pass.
+const LOOK_MAX: usize = 5_000;
+/// Deliveries read from the store at once.
+const BATCH: usize = 200;
+/// Dead letters are counted up to this number.
+pub const DEAD_LETTERS_COUNTED_MAX: u64 = 10_000;
+
+/// Which deliveries of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// From this organisation.
+    pub sender: Option<OrganId>,
+    /// To this organisation, by the code of its route.
+    pub receiver: Option<OrganId>,
+    /// In this state.
+    pub state: Option<State>,
+    /// On this way out.
+    pub adapter: Option<AdapterKind>,
+    /// The page begins after this delivery.
+    pub after: Option<DeliveryId>,
+    /// Deliveries on the page; at most [`PAGE_MAX`], which is meant without it.
+    pub limit: Option<usize>,
+}
+
+impl Wanted {
+    fn fits(&self, delivery: &Delivery) -> bool {
+        self.sender.as_ref().is_none_or(|sender| *sender == delivery.sender)
+            && self.receiver.as_ref().is_none_or(|receiver| *receiver == delivery.route.receiver)
+            && self.state.is_none_or(|state| state == delivery.state)
+            && self.adapter.is_none_or(|adapter| adapter == delivery.route.adapter)
+    }
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// Its deliveries.
+    pub deliveries: Vec<Line>,
+    /// The next page begins after this one; `None`: this is the last.
+    pub next: Option<DeliveryId>,
+}
+
+/// One delivery in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Its id.
+    pub delivery_id: DeliveryId,
+    /// Its document.
+    pub document_id: DocumentId,
+    /// From.
+    pub sender: OrganId,
+    /// To.
+    pub receiver: OrganId,
+    /// How.
+    pub adapter: AdapterKind,
+    /// By which system or axis.
+    pub system: SystemId,
+    /// Its lane.
+    pub lane: Lane,
+    /// Packet kind.
+    pub kind: String,
+    /// Transport state.
+    pub state: State,
+    /// That state in Vietnamese.
+    pub state_vi: String,
+    /// And in English.
+    pub state_en: String,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Raised by each requeue.
+    pub generation: u32,
+    /// Taken over for dispatch.
+    pub handed_off: bool,
+    /// The last attempt failed in a way that is ours to fix.
+    pub ours_to_fix: bool,
+    /// A dead letter that is dealt with.
+    pub closed: bool,
+    /// When its receipt was given.
+    pub accepted_at: Timestamp,
+    /// When the next attempt may be made, while it is queued.
+    pub next_attempt: Option<Timestamp>,
+    /// The newest line of its history.
+    pub last: Option<HistoryEntry>,
+}
+
+/// Everything that is known of one delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// As in a list.
+    pub delivery: Line,
+    /// The packet's digest.
+    pub sha256: PacketDigest,
+    /// The packet's length in bytes.
+    pub bytes: u64,
+    /// Whether the spool has the packet: without it nothing can be sent again.
+    pub packet_here: bool,
+    /// What the receipt and the document's face say; `None`: this gateway did not admit it.
+    pub document: Option<Face>,
+    /// What goes before it in its queue, while it is queued.
+    pub waits_for: Vec<WaitsFor>,
+    /// The home that the directory names now, where it is another one than that of the route, which stays. `None` also
+    /// when no directory was looked at.
+    pub home_now: Option<String>,
+    /// The newest 50 lines of its history, oldest first.
+    pub history: Vec<HistoryEntry>,
+}
+
+/// What tells a clerk which document it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Face {
+    /// The sender's own id of it.
+    pub sender_document_id: String,
+    /// The sender's name.
+    pub from_name: String,
+    /// Number and notation.
+    pub code: String,
+    /// Date, as written.
+    pub date: String,
+    /// Subject.
+    pub subject: String,
+    /// The system that brought it.
+    pub origin: String,
+    /// Signature verdict.
+    pub signature: String,
+    /// Subject of the signer's certificate.
+    pub signer: Option<String>,
+    /// Findings of its admission.
+    pub findings: Vec<String>,
+}
+
+/// Something that goes first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitsFor {
+    /// The delivery that goes first.
+    pub delivery_id: DeliveryId,
+    /// Its document.
+    pub document_id: DocumentId,
+    /// Its state.
+    pub state: State,
+    /// It shares, or is referred to by, a DocumentId; else it is the head of the same queue.
+    pub related: bool,
+    /// When it may be tried, while it is queued.
+    pub next_attempt: Option<Timestamp>,
+}
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub enum PageFault {
+    /// The page should begin after a delivery that nobody knows.
+    #[error("there is no such delivery")]
+    AfterUnknown,
+    /// Our own trouble.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// A page of a list. It may be short, even empty, and yet not the last, when a filter lets few pass.
+///
+/// # Errors
+/// See [`PageFault`].
+pub async fn list(ports: &Ports, listing: Listing, wanted: &Wanted) -> Result<Page, PageFault> {
+    if let Some(after) = wanted.after
+        && ports.store.delivery(after).await?.is_none()
+    {
+        return Err(PageFault::AfterUnknown);
+    }
+    let limit = wanted.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
+    let (mut found, mut looked, mut after) = (Vec::new(), 0, wanted.after);
+    loop {
+        let batch = ports.store.list(listing, after, BATCH).await?;
+        let ends = batch.len() < BATCH;
+        for delivery in batch {
+            (looked, after) = (looked + 1, Some(delivery.id));
+            if wanted.fits(&delivery) {
+                found.push(delivery);
+            }
+            if found.len() == limit {
+                return page(ports, found, after).await;
+            }
+        }
+        if ends || looked >= LOOK_MAX {
+            return page(ports, found, after.filter(|_| !ends)).await;
+        }
+    }
+}
+
+async fn page(ports: &Ports, found: Vec<Delivery>, next: Option<DeliveryId>) -> Result<Page, PageFault> {
+    let mut deliveries = Vec::with_capacity(found.len());
+    for delivery in found {
+        let last = ports.store.history(delivery.id).await?.pop();
+        deliveries.push(Line::new(&delivery, last));
+    }
+    Ok(Page { deliveries, next })
+}
+
+/// How many dead letters there are, and whether there are more than were counted.
+///
+/// # Errors
+/// The store's.
+pub async fn count_dead_letters(ports: &Ports) -> Result<(u64, bool), Fault> {
+    let (mut count, mut after) = (0, None);
+    while count < DEAD_LETTERS_COUNTED_MAX {
+        let batch = ports.store.list(Listing::DeadLetters, after, BATCH).await?;
+        count += batch.len() as u64;
+        if batch.len() < BATCH {
+            return Ok((count, false));
+        }
+        after = batch.last().map(|delivery| delivery.id);
+    }
+    Ok((count, true))
+}
+
+/// One delivery, `None` when there is none; without a directory nothing is said of where its receiver is at home now.
+///
+/// # Errors
+/// Those of store and spool.
+pub async fn show(
+    ports: &Ports,
+    directory: Option<&Directory>,
+    id: DeliveryId,
+) -> Result<Option<Shown>, Fault> {
+    let Some(delivery) = ports.store.delivery(id).await? else { return Ok(None) };
+    let history: Vec<HistoryEntry> = ports.store.history(id).await?.into_iter().map(safe_line).collect();
+    let ahead = match delivery.state {
+        State::Queued => ahead_of(ports, &delivery).await?,
+        _ => Vec::new(),
+    };
+    let waits_for = ahead.into_iter().map(|earlier| WaitsFor {
+        delivery_id: earlier.id,
+        document_id: earlier.document,
+        state: earlier.state,
+        related: earlier.correlations.iter().any(|key| delivery.correlations.contains(key)),
+        next_attempt: (earlier.state == State::Queued).then_some(earlier.due),
+    });
+    Ok(Some(Shown {
+        waits_for: waits_for.collect(),
+        delivery: Line::new(&delivery, history.last().cloned()),
+        sha256: delivery.digest,
+        bytes: delivery.bytes,
+        packet_here: ports.spool.blob(delivery.digest).await?.is_some(),
+        document: ports.spool.admission(delivery.document).await?.map(Face::of),
+        home_now: directory.and_then(|directory| home_now(directory, &delivery)),
+        history,
+    }))
+}
+
+/// What goes before a delivery in its queue: the head of its lane, and what it shares a DocumentId with.
+pub(super) async fn ahead_of(ports: &Ports, delivery: &Delivery) -> Result<Vec<Delivery>, Fault> {
+    let (adapter, queue) = (delivery.route.adapter, delivery.route.queue());
+    let mut ahead = ports.store.heads(adapter, &queue, delivery.lane, 1).await?;
+    for key in &delivery.correlations {
+        ahead.extend(ports.store.first_correlated(&queue, *key).await?);
+    }
+    // The parts of one document in one queue leave together.
+    ahead.retain(|earlier| earlier.order < delivery.order && earlier.document != delivery.document);
+    let mut seen = std::collections::HashSet::new();
+    ahead.retain(|earlier| seen.insert(earlier.id));
+    Ok(ahead)
+}
+
+fn home_now(directory: &Directory, delivery: &Delivery) -> Option<String> {
+    let organisation = directory.find(&delivery.route.receiver);
+    match organisation.map(|organisation| (&organisation.home, organisation.way)) {
+        None => Some("không có trong danh bạ (not in the directory)".to_owned()),
+        Some((None, _)) => Some("không có (none)".to_owned()),
+        Some((Some(Home::System(home) | Home::Axis(home)), way)) => {
+            let same = *home == delivery.route.system && way == Some(delivery.route.adapter);
+            let way = way.map_or("-", AdapterKind::as_str);
+            (!same).then(|| format!("{home} ({way})"))
+        }
+    }
+}
+
+impl Line {
+    fn new(delivery: &Delivery, last: Option<HistoryEntry>) -> Self {
+        let (vi, en) = delivery.state.wording();
+        Self {
+            delivery_id: delivery.id,
+            document_id: delivery.document,
+            sender: delivery.sender.clone(),
+            receiver: delivery.route.receiver.clone(),
+            adapter: delivery.route.adapter,
+            system: delivery.route.system.clone(),
+            lane: delivery.lane,
+            kind: safe(&delivery.kind),
+            state: delivery.state,
+            state_vi: vi.to_owned(),
+            state_en: en.to_owned(),
+            attempts: delivery.attempts,
+            generation: delivery.generation,
+            handed_off: delivery.handed_off,
+            ours_to_fix: delivery.ours_to_fix,
+            closed: delivery.closed,
+            accepted_at: delivery.accepted_at,
+            next_attempt: (delivery.state == State::Queued).then_some(delivery.due),
+            last: last.map(safe_line),
+        }
+    }
+}
+
+impl Face {
+    fn of(admission: Admission) -> Self {
+        let Admission { receipt, cover, .. } = admission;
+        Self {
+            sender_document_id: safe(&receipt.sender_document_id),
+            from_name: safe(&cover.from_name),
+            code: safe(&cover.code),
+            date: safe(&cover.date),
+            subject: safe(&cover.subject),
+            origin: safe(receipt.origin.as_str()),
+            signature: safe(&receipt.signature),
+            signer: receipt.signer.as_deref().map(safe),
+            findings: receipt.findings.iter().map(|finding| safe(finding)).collect(),
+        }
+    }
+}
+
+fn safe(text: &str) -> String {
+    SafeText::new(text).into_string()
+}
+
+/// Notes are escaped where they are made; a line taken over from another gateway is not ours to vouch for.
+fn safe_line(line: HistoryEntry) -> HistoryEntry {
+    HistoryEntry { event: safe(&line.event), note: safe(&line.note), ..line }
+}
