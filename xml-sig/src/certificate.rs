@@ -1,7 +1,7 @@
 //! Certificates and revocation lists, as the settings or a KeyInfo give them.
 
-use std::fmt::{self, Write as _};
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
@@ -9,6 +9,7 @@ use openssl::hash::MessageDigest;
 use openssl::x509::{CrlStatus, X509, X509Crl, X509KeyUsage, X509NameRef, X509Ref};
 
 use crate::der::has_critical_extension;
+use crate::name::name_text;
 
 /// A key, certificate or list that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +41,8 @@ pub struct Certificate {
     x509: X509,
     der: Vec<u8>,
     sha256: [u8; 32],
+    subject: String,
+    issuer: String,
     not_before: Timestamp,
     not_after: Timestamp,
 }
@@ -61,14 +64,15 @@ impl Certificate {
         if certificate.der != der { Err(KeyError::Unreadable("certificate")) } else { Ok(certificate) }
     }
 
-    /// The subject as RFC 4514 writes names, most specific part first; control characters are escaped.
+    /// The subject as RFC 4514 writes names, most specific part first; control characters are escaped. No two names
+    /// have one text; [`crate::Subject`] is compared with it.
     pub fn subject(&self) -> String {
-        name_text(self.x509.subject_name())
+        self.subject.clone()
     }
 
     /// The issuer, written like [`Certificate::subject`].
     pub fn issuer(&self) -> String {
-        name_text(self.x509.issuer_name())
+        self.issuer.clone()
     }
 
     /// The serial number in upper-case hex.
@@ -98,6 +102,10 @@ impl Certificate {
         &self.der
     }
 
+    pub(crate) fn has_subject(&self, subject: &str) -> bool {
+        self.subject == subject
+    }
+
     pub(crate) fn x509(&self) -> &X509Ref {
         &self.x509
     }
@@ -109,7 +117,12 @@ impl Certificate {
         let sha256 = <[u8; 32]>::try_from(&*digest).map_err(|_| KeyError::Unreadable("certificate"))?;
         let time = |t: &Asn1TimeRef| timestamp(t).ok_or(KeyError::Unreadable("certificate"));
         let (not_before, not_after) = (time(x509.not_before())?, time(x509.not_after())?);
-        Ok(Self { x509, der, sha256, not_before, not_after })
+        let name = |name: &X509NameRef| {
+            let text = name.to_der().ok().and_then(|der| name_text(&der));
+            text.ok_or(KeyError::Unreadable("certificate"))
+        };
+        let (subject, issuer) = (name(x509.subject_name())?, name(x509.issuer_name())?);
+        Ok(Self { x509, der, sha256, subject, issuer, not_before, not_after })
     }
 }
 
@@ -130,10 +143,20 @@ impl fmt::Debug for Certificate {
 /// A certificate revocation list from the settings; a complete one (RFC 5280 section 5).
 #[derive(Clone)]
 pub struct Crl {
-    crl: Arc<X509Crl>,
+    list: Arc<List>,
+}
+
+struct List {
+    crl: X509Crl,
+    issuer: String,
     this_update: Timestamp,
     next_update: Option<Timestamp>,
+    /// SHA-256 of certificates whose key signed it: a list of many megabytes is hashed once and not for each document.
+    signed_by: Mutex<Vec<[u8; 32]>>,
 }
+
+/// How many issuers a list remembers: an authority has a few certificates of one key.
+const SIGNED_BY_MAX: usize = 8;
 
 impl Crl {
     /// All lists of a PEM text; at least one.
@@ -153,28 +176,62 @@ impl Crl {
         Self::from_x509(X509Crl::from_der(der).map_err(|_| KeyError::Unreadable("CRL"))?)
     }
 
+    /// Whose certificates it is about, written like [`Certificate::subject`].
+    pub fn issuer(&self) -> &str {
+        &self.list.issuer
+    }
+
+    /// It was made at this time.
+    pub fn this_update(&self) -> Timestamp {
+        self.list.this_update
+    }
+
     /// A newer list is promised by this time; `None` when the list does not say.
     pub fn next_update(&self) -> Option<Timestamp> {
-        self.next_update
+        self.list.next_update
+    }
+
+    /// Whether this certificate has the list's issuer as its subject, may sign lists, and its key signed this one.
+    pub fn is_by(&self, issuer: &Certificate) -> bool {
+        self.is_of(issuer.x509().subject_name()) && self.is_signed_by(issuer.x509())
     }
 
     pub(crate) fn is_of(&self, issuer: &X509NameRef) -> bool {
-        self.crl.issuer_name().try_cmp(issuer).is_ok_and(std::cmp::Ordering::is_eq)
+        self.list.crl.issuer_name().try_cmp(issuer).is_ok_and(std::cmp::Ordering::is_eq)
     }
 
     /// A list that does not say when the next one comes may be of any age: it is never current (RFC 5280 section 5.1.2.5
     /// demands the date). What it revokes stays revoked.
     pub(crate) fn is_current(&self, at: Timestamp) -> bool {
-        self.this_update <= at && self.next_update.is_some_and(|next| at <= next)
+        self.this_update() <= at && self.next_update().is_some_and(|next| at <= next)
     }
 
     pub(crate) fn is_signed_by(&self, issuer: &X509Ref) -> bool {
         let may_sign = issuer.key_usage().is_none_or(|usage| usage.contains(X509KeyUsage::CRL_SIGN));
-        may_sign && issuer.public_key().and_then(|key| self.crl.verify(&key)).unwrap_or(false)
+        let Some(id) = issuer.digest(MessageDigest::sha256()).ok().and_then(|d| <[u8; 32]>::try_from(&*d).ok())
+        else {
+            return false;
+        };
+        if !may_sign || self.signers().contains(&id) {
+            return may_sign;
+        }
+        let signed = issuer.public_key().and_then(|key| self.list.crl.verify(&key)).unwrap_or(false);
+        if signed {
+            let mut known = self.signers();
+            if known.len() < SIGNED_BY_MAX {
+                known.push(id);
+            }
+        }
+        signed
+    }
+
+    fn signers(&self) -> std::sync::MutexGuard<'_, Vec<[u8; 32]>> {
+        // A list of digests is whole at every moment, also after a panic elsewhere.
+        self.list.signed_by.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn revokes(&self, certificate: &X509Ref) -> bool {
-        matches!(self.crl.get_by_serial(certificate.serial_number()), CrlStatus::Revoked(_))
+        matches!(self.list.crl.get_by_serial(certificate.serial_number()), CrlStatus::Revoked(_))
     }
 
     fn from_x509(crl: X509Crl) -> Result<Self, KeyError> {
@@ -187,57 +244,20 @@ impl Crl {
             Some(time) => Some(timestamp(time).ok_or(KeyError::Unreadable("CRL"))?),
             None => None,
         };
-        Ok(Self { crl: Arc::new(crl), this_update, next_update })
+        let issuer = crl.issuer_name().to_der().ok().and_then(|der| name_text(&der));
+        let issuer = issuer.ok_or(KeyError::Unreadable("CRL"))?;
+        let list = List { crl, issuer, this_update, next_update, signed_by: Mutex::default() };
+        Ok(Self { list: Arc::new(list) })
     }
 }
 
 impl fmt::Debug for Crl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Crl({})", name_text(self.crl.issuer_name()))
+        write!(f, "Crl({})", self.list.issuer)
     }
 }
 
 fn timestamp(time: &Asn1TimeRef) -> Option<Timestamp> {
     let since = Asn1Time::from_unix(0).ok()?.diff(time).ok()?;
     Timestamp::from_second(i64::from(since.days) * 86_400 + i64::from(since.secs)).ok()
-}
-
-fn name_text(name: &X509NameRef) -> String {
-    let mut text = String::new();
-    let entries: Vec<_> = name.entries().collect();
-    for entry in entries.into_iter().rev() {
-        if !text.is_empty() {
-            text.push(',');
-        }
-        let object = entry.object();
-        match object.nid().short_name() {
-            Ok(short) if short != "UNDEF" => text.push_str(short),
-            _ => text.push_str(&object.to_string()),
-        }
-        text.push('=');
-        match entry.data().to_string() {
-            Ok(value) => escape_into(&value, &mut text),
-            Err(_) => text.push('?'),
-        }
-    }
-    text
-}
-
-/// RFC 4514 section 2.4, and `\XX` for control characters.
-fn escape_into(value: &str, text: &mut String) {
-    let last = value.chars().count().saturating_sub(1);
-    for (at, c) in value.chars().enumerate() {
-        let edge = (at == 0 && (c == ' ' || c == '#')) || (at == last && c == ' ');
-        if edge || matches!(c, '"' | '+' | ',' | ';' | '<' | '>' | '\\') {
-            text.push('\\');
-            text.push(c);
-        } else if c.is_control() {
-            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                // Writing to a String does not fail.
-                write!(text, "\\{byte:02X}").unwrap_or_default();
-            }
-        } else {
-            text.push(c);
-        }
-    }
 }

@@ -1,5 +1,5 @@
-//! The little DER (X.690) that OpenSSL's binding does not show: the purposes in a certificate's ExtendedKeyUsage, and
-//! whether a CRL has critical extensions.
+//! The little DER (X.690) that OpenSSL's binding does not show: the purposes in a certificate's ExtendedKeyUsage, whether
+//! it is an authority's, and whether a CRL has critical extensions.
 
 const SEQUENCE: u8 = 0x30;
 const BOOLEAN: u8 = 0x01;
@@ -9,6 +9,8 @@ const EXTENSIONS: u8 = 0xA3;
 const CRL_EXTENSIONS: u8 = 0xA0;
 /// 2.5.29.37 (RFC 5280 section 4.2.1.12).
 const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1D, 0x25];
+/// 2.5.29.19 (RFC 5280 section 4.2.1.9).
+const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1D, 0x13];
 
 /// What a certificate's ExtendedKeyUsage says.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,7 +25,27 @@ pub(crate) enum Purposes<'d> {
 
 /// The purposes of a certificate.
 pub(crate) fn purposes(certificate: &[u8]) -> Purposes<'_> {
-    find(certificate).unwrap_or(Purposes::Unreadable)
+    match extension(certificate, EXTENDED_KEY_USAGE) {
+        Some(None) => Purposes::Absent,
+        Some(Some(value)) => listed(value).unwrap_or(Purposes::Unreadable),
+        None => Purposes::Unreadable,
+    }
+}
+
+/// Whether BasicConstraints make this the certificate of an authority. One that cannot be read is taken for one.
+pub(crate) fn is_authority(certificate: &[u8]) -> bool {
+    let Some(found) = extension(certificate, BASIC_CONSTRAINTS) else { return true };
+    let Some(value) = found else { return false };
+    match element(value) {
+        Some((SEQUENCE, [], [])) => false,
+        Some((SEQUENCE, fields, [])) => match element(fields) {
+            Some((BOOLEAN, ca, _)) => ca != [0],
+            // A path length without the flag: cA is FALSE by default.
+            Some(_) => false,
+            None => true,
+        },
+        _ => true,
+    }
 }
 
 /// Whether a CRL has a critical extension (RFC 5280 section 5.2): it is a delta list, or covers a part only. A list that
@@ -54,39 +76,40 @@ fn any_critical(crl: &[u8]) -> Option<bool> {
     Some(false)
 }
 
-fn find(certificate: &[u8]) -> Option<Purposes<'_>> {
+/// The value of an extension: `Some(None)` when there is no such one, `None` when the certificate cannot be read.
+fn extension<'d>(certificate: &'d [u8], wanted: &[u8]) -> Option<Option<&'d [u8]>> {
     let (_, outer, _) = element(certificate)?;
     let (_, mut tbs, _) = element(outer)?;
     while !tbs.is_empty() {
         let (tag, content, rest) = element(tbs)?;
         if tag == EXTENSIONS {
             let (_, list, _) = element(content)?;
-            return in_extensions(list);
+            return in_extensions(list, wanted);
         }
         tbs = rest;
     }
-    Some(Purposes::Absent)
+    Some(None)
 }
 
-fn in_extensions(mut list: &[u8]) -> Option<Purposes<'_>> {
+fn in_extensions<'d>(mut list: &'d [u8], wanted: &[u8]) -> Option<Option<&'d [u8]>> {
     while !list.is_empty() {
         let (tag, extension, rest) = element(list)?;
         let (id_tag, id, mut fields) = element(extension)?;
         if tag != SEQUENCE || id_tag != OID {
             return None;
         }
-        if id == EXTENDED_KEY_USAGE {
+        if id == wanted {
             loop {
                 let (tag, content, rest) = element(fields)?;
                 if tag == OCTETS {
-                    return listed(content);
+                    return Some(Some(content));
                 }
                 fields = rest;
             }
         }
         list = rest;
     }
-    Some(Purposes::Absent)
+    Some(None)
 }
 
 fn listed(value: &[u8]) -> Option<Purposes<'_>> {
@@ -107,7 +130,7 @@ fn listed(value: &[u8]) -> Option<Purposes<'_>> {
 }
 
 /// Tag, content and what follows, of one element with a one-byte tag and a definite length.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(crate) fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = der.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (len, rest) = match first {
@@ -136,5 +159,6 @@ mod tests {
         assert_eq!(element(&[0x30, 0x81, 1, 7, 9]), Some((0x30, &[7][..], &[9][..])));
         assert!(has_critical_extension(b"\x30\x03\x30\x01\x30"));
         assert_eq!(purposes(b"\x30\x03\x30\x01\x30"), Purposes::Unreadable);
+        assert!(is_authority(b"\x30\x03\x30\x01\x30"));
     }
 }

@@ -14,6 +14,7 @@ mod events;
 mod key_info;
 mod limits;
 mod locate;
+mod name;
 mod octets;
 mod reader;
 mod scope;
@@ -30,9 +31,10 @@ pub use certificate::{Certificate, Crl, KeyError};
 pub use error::{ReadError, Stop, XmlError, XmlFault};
 pub use limits::Limits;
 pub use locate::{Located, Places, locate};
+pub use name::{Subject, SubjectError};
 pub use reader::{Attribute, Name, Observer, ReadOptions, StartTag, Unwatched, read};
 pub use sign::{SignError, SigningKey, sign};
-pub use trust::Trust;
+pub use trust::{Authorities, Signers, Trust};
 pub use verdict::{Coverage, Invalid, Unusable, Valid, Verdict, Warning};
 
 /// The examples of the README are compiled and run as tests.

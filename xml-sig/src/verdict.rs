@@ -114,7 +114,7 @@ impl Warning {
 pub enum Unusable {
     /// An element Signature where one is allowed, in another namespace than XML Signature's.
     WrongNamespace,
-    /// KeyInfo has no readable X509Certificate and none is pinned.
+    /// KeyInfo has no readable X509Certificate and none is pinned with its bytes.
     NoCertificate,
     /// [`crate::Trust`] names neither a certificate nor an authority.
     NoTrust,
@@ -174,7 +174,7 @@ pub enum Invalid {
     RelativeNamespace,
     /// One of the limits on Signature, References or Transforms.
     Limit,
-    /// The certificate is not a pinned one.
+    /// The certificate is not bound to the sender ([`crate::Signers`]).
     ForeignSigner,
     /// No chain to a given authority.
     Untrusted,

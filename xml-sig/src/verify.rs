@@ -122,8 +122,9 @@ fn named_certificates(captured: &Captured) -> Vec<Certificate> {
 }
 
 /// The one whose key made the SignatureValue and that is trusted, with the warnings of its check, among those that may be
-/// it: certificates that are pinned, or, when nothing is pinned, those that KeyInfo names. A renewed certificate has
-/// the key of the old one, so all whose key fits are tried; if none is trusted, the first objection is told.
+/// it: certificates that KeyInfo names and that are bound to the sender, or, when it names none, those that are pinned. A
+/// renewed certificate has the key of the old one, so all whose key fits are tried; if none is trusted, the first
+/// objection is told.
 fn find_signer(
     value: &str,
     octets: &[u8],
@@ -131,18 +132,21 @@ fn find_signer(
     named: &[Certificate],
     trust: &Trust,
 ) -> Result<(Certificate, Vec<Warning>), Objection> {
-    let candidates: Vec<&Certificate> = match (trust.pinned.is_empty(), named.is_empty()) {
-        (true, true) => {
-            let detail = "KeyInfo has no readable X509Certificate".to_owned();
-            return Err(Objection::Unusable(Unusable::NoCertificate, detail));
-        }
-        (true, false) => named.iter().collect(),
-        (false, true) => trust.pinned.iter().collect(),
-        (false, false) => trust.pinned.iter().filter(|pinned| named.contains(pinned)).collect(),
+    let candidates: Vec<&Certificate> = match named {
+        [] => trust.signers.certificates.iter().collect(),
+        named => named.iter().filter(|certificate| trust.binds(certificate)).collect(),
     };
     if candidates.is_empty() {
-        let named = named.first().map_or(String::new(), Certificate::subject);
-        return Err(Objection::Invalid(Invalid::ForeignSigner, format!("not a pinned certificate: {named}")));
+        return Err(match named.first() {
+            None => {
+                let detail = "KeyInfo has no readable X509Certificate".to_owned();
+                Objection::Unusable(Unusable::NoCertificate, detail)
+            }
+            Some(named) => {
+                let detail = format!("no certificate of this sender: {}", named.subject());
+                Objection::Invalid(Invalid::ForeignSigner, detail)
+            }
+        });
     }
     let value = base64(value).ok_or_else(|| bad_value("it is not base64"))?;
     let (mut misfit, mut distrust) = (None, None);

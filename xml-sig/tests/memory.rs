@@ -8,6 +8,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use openssl::asn1::Asn1Time;
@@ -94,8 +95,8 @@ fn signing_and_verifying_a_long_text_takes_no_memory() {
     let places = Places { parents: &[parent] };
     let located = locate(&mut again(&file), &options, &places, &mut count).unwrap();
     let at: Timestamp = "2026-11-23T00:00:00Z".parse().unwrap();
-    let trust =
-        Trust { pinned: vec![certificate], anchors: Vec::new(), crls: Vec::new(), at, legacy_sha1: false };
+    let (signers, authorities) = (Arc::new(vec![certificate].into()), Arc::default());
+    let trust = Trust { signers, authorities, at, legacy_sha1: false };
     let verdict = located.verify(&mut again(&file), &trust, &mut Count::default()).unwrap();
     assert!(matches!(verdict, Verdict::Valid(_)), "{verdict:?}");
     assert!(count.0 > 2 * TEXT_BYTES);

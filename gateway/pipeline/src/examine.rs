@@ -142,7 +142,7 @@ fn told(cause: ReadError) -> Attempt {
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use lienthong_schemas::edxml::{BusinessType, DocumentBuilder};
     use lienthong_schemas::ids::PacketDigest;
@@ -171,8 +171,8 @@ mod tests {
         let packets = [second, first].map(|builder| builder.to_bytes().expect("a packet"));
         let trust_of = |_: &Envelope| {
             let at = "2026-01-05T01:00:00Z".parse().expect("a time");
-            let (pinned, anchors, crls) = (Vec::new(), Vec::new(), Vec::new());
-            let trust = Trust { pinned, anchors, crls, at, legacy_sha1: false };
+            let (signers, authorities) = (Arc::default(), Arc::default());
+            let trust = Trust { signers, authorities, at, legacy_sha1: false };
             Ok(SenderTrust { trust, policy: SignaturePolicy::VerifyIfPresent })
         };
         examine(&Changing(Mutex::new(packets.to_vec())), &PacketLimits::default(), &trust_of)

@@ -16,7 +16,7 @@ use lienthong_schemas::rejections::{Rejection, RejectionCode};
 use lienthong_schemas::safe_text::SafeText;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
-use xml_sig::{Certificate, Crl, Trust};
+use xml_sig::{Authorities, Certificate, Crl, Signers, Trust};
 
 use crate::directory::{Directory, Home};
 use crate::examine::{PacketLimits, Refused, SenderTrust, examine};
@@ -347,12 +347,12 @@ fn trust_of(
     now: jiff::Timestamp,
 ) -> Result<SenderTrust, Rejection> {
     let sender = directory.find(claims.claimed_sender());
-    let pinned = sender.map(|s| s.certificates.clone()).unwrap_or_default();
+    let signers: Signers = sender.map(|s| s.certificates.clone()).unwrap_or_default().into();
     // Without a certificate bound to this sender, a chain would let any holder of a certificate sign for it.
-    let (anchors, crls) = if pinned.is_empty() {
-        (Vec::new(), Vec::new())
+    let authorities = if signers.is_empty() {
+        Authorities::default()
     } else {
-        (anchors.anchors.clone(), anchors.crls.clone())
+        Authorities { anchors: anchors.anchors.clone(), crls: anchors.crls.clone() }
     };
     let policy = match (origin, claims.claimed_kind()) {
         (Origin::Gateway, _) => SignaturePolicy::VerifyIfPresent,
@@ -361,7 +361,8 @@ fn trust_of(
         (Origin::System(_), PacketKind::Document(_)) => sender.map(|s| s.signature).unwrap_or_default(),
     };
     let legacy_sha1 = sender.is_some_and(|s| s.legacy_sha1);
-    Ok(SenderTrust { trust: Trust { pinned, anchors, crls, at: now, legacy_sha1 }, policy })
+    let (signers, authorities) = (Arc::new(signers), Arc::new(authorities));
+    Ok(SenderTrust { trust: Trust { signers, authorities, at: now, legacy_sha1 }, policy })
 }
 
 /// Packets that could be the same document take turns under one key.

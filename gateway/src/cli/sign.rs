@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use lienthong_schemas::edxml::{HEADER_PATH, PLACES};
@@ -70,7 +71,8 @@ fn check(signed: &Path, options: &ReadOptions<'_>, certificate: &[u8]) -> Result
     let fault = |cause: &dyn std::fmt::Display| CommandFault::at("signed packet", cause);
     let open = || File::open(signed).map(BufReader::new).map_err(|cause| fault(&cause));
     let pinned = Certificate::from_pem(certificate).map_err(|cause| fault(&cause))?;
-    let trust = Trust { pinned, anchors: vec![], crls: vec![], at: super::verify::now(), legacy_sha1: false };
+    let (signers, authorities) = (Arc::new(pinned.into()), Arc::default());
+    let trust = Trust { signers, authorities, at: super::verify::now(), legacy_sha1: false };
     let located =
         xml_sig::locate(&mut open()?, options, &PLACES, &mut Unwatched).map_err(|cause| fault(&cause))?;
     match located.verify(&mut open()?, &trust, &mut Unwatched).map_err(|cause| fault(&cause))? {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -13,7 +14,9 @@ use lienthong_pipeline::ports::Clock;
 use lienthong_schemas::edxml::PLACES;
 use lienthong_schemas::safe_text::SafeText;
 use serde_json::json;
-use xml_sig::{Certificate, Crl, Limits, ReadError, ReadOptions, Trust, Unwatched, Verdict};
+use xml_sig::{
+    Authorities, Certificate, Crl, Limits, ReadError, ReadOptions, Signers, Subject, Trust, Unwatched, Verdict,
+};
 
 use super::{CommandFault, print, read_small};
 
@@ -24,6 +27,9 @@ pub(super) struct Verify {
     /// Chứng thư của người ký / The signer's certificate
     #[arg(long, value_name = "PEM")]
     cert: Vec<PathBuf>,
+    /// Chủ thể chứng thư theo RFC 4514, cần --ca / Subject of the signer's certificate, needs --ca
+    #[arg(long, value_name = "NAME", requires = "ca")]
+    signer: Vec<String>,
     /// Chứng thư gốc / CA certificates
     #[arg(long, value_name = "PEM")]
     ca: Vec<PathBuf>,
@@ -80,24 +86,27 @@ impl Verify {
     }
 
     fn trust(&self) -> Result<Trust, CommandFault> {
-        let mut trust = Trust {
-            pinned: Vec::new(),
-            anchors: Vec::new(),
-            crls: Vec::new(),
-            at: self.at.unwrap_or_else(now),
-            legacy_sha1: self.legacy_sha1,
-        };
+        let (mut signers, mut authorities) = (Signers::default(), Authorities::default());
         let bad = |path: &PathBuf, cause: xml_sig::KeyError| CommandFault::at(path.display(), cause);
         for path in &self.cert {
-            trust.pinned.extend(Certificate::from_pem(&read_small(path)?).map_err(|e| bad(path, e))?);
+            signers.certificates.extend(Certificate::from_pem(&read_small(path)?).map_err(|e| bad(path, e))?);
         }
         for path in &self.ca {
-            trust.anchors.extend(Certificate::from_pem(&read_small(path)?).map_err(|e| bad(path, e))?);
+            authorities.anchors.extend(Certificate::from_pem(&read_small(path)?).map_err(|e| bad(path, e))?);
         }
         for path in &self.crl {
-            trust.crls.extend(Crl::from_pem(&read_small(path)?).map_err(|e| bad(path, e))?);
+            authorities.crls.extend(Crl::from_pem(&read_small(path)?).map_err(|e| bad(path, e))?);
         }
-        Ok(trust)
+        for text in &self.signer {
+            let subject = Subject::parse(text).map_err(|cause| CommandFault::at("--signer", cause))?;
+            signers.subjects.push(subject);
+        }
+        Ok(Trust {
+            signers: Arc::new(signers),
+            authorities: Arc::new(authorities),
+            at: self.at.unwrap_or_else(now),
+            legacy_sha1: self.legacy_sha1,
+        })
     }
 
     fn judge(&self, trust: &Trust) -> Result<Answer, CommandFault> {

@@ -1,6 +1,7 @@
 //! Keys made at run time, signing, and the two passes that give an envelope and a verdict.
 
 use std::io::{BufRead, Cursor};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use lienthong_schemas::edxml::{EdxmlLimits, Envelope, EnvelopeReader, HEADER_PATH, PLACES, ReadMode};
@@ -59,7 +60,12 @@ pub(crate) fn trust(pinned: &[Certificate]) -> Trust {
 
 pub(crate) fn trust_after_days(pinned: &[Certificate], days: i64) -> Trust {
     let at = Timestamp::from_second(NOT_BEFORE + days * DAY).expect("a time");
-    Trust { pinned: pinned.to_vec(), anchors: Vec::new(), crls: Vec::new(), at, legacy_sha1: false }
+    Trust {
+        signers: Arc::new(pinned.to_vec().into()),
+        authorities: Arc::default(),
+        at,
+        legacy_sha1: false,
+    }
 }
 
 /// Both passes, as intake makes them: the envelope of the second, or of the first when the second was cut short.

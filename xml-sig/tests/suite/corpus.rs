@@ -1,12 +1,13 @@
 //! The verdicts of the shared corpus, made by other engines and other hands.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use openssl::asn1::Asn1Time;
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::x509::X509;
-use xml_sig::{Certificate, Crl, Limits, Places, ReadError, ReadOptions, Trust};
+use xml_sig::{Authorities, Certificate, Crl, Limits, Places, ReadError, ReadOptions, Signers, Trust};
 
 use crate::support::{ec, judge_with, word};
 
@@ -74,10 +75,13 @@ fn attacks_get_the_verdicts_that_the_corpus_asks_for() {
     assert!(rows.len() >= 40, "the table has {} rows", rows.len());
     for (file, expected, key) in rows {
         let document = std::fs::read(folder.join(&file)).unwrap();
-        let trust = Trust {
-            pinned: certificates(&folder.join(key)),
+        let authorities = Authorities {
             anchors: certificates(&folder.join("keys/ca.crt")),
             crls: Crl::from_pem(&std::fs::read(folder.join("keys/ca.crl")).unwrap()).unwrap(),
+        };
+        let trust = Trust {
+            signers: Arc::new(certificates(&folder.join(key)).into()),
+            authorities: Arc::new(authorities),
             at: "2026-11-23T00:00:00Z".parse().unwrap(),
             legacy_sha1: false,
         };
@@ -142,13 +146,12 @@ fn no_interop_vector_is_valid_that_the_corpus_does_not_call_so() {
         let Some((namespace, local)) = root_of(&document) else { continue };
         let root = [(namespace.as_str(), local.as_str())];
         let places = Places { parents: &[&[], &root] };
-        let pinned = pins(&folder.join(&key));
+        let signers: Arc<Signers> = Arc::new(pins(&folder.join(&key)).into());
         for (legacy_sha1, at) in
             [(true, "2026-11-23T00:00:00Z"), (true, "2005-01-01T00:00:00Z"), (false, "2013-01-01T00:00:00Z")]
         {
             let at = at.parse().unwrap();
-            let trust =
-                Trust { pinned: pinned.clone(), anchors: Vec::new(), crls: Vec::new(), at, legacy_sha1 };
+            let trust = Trust { signers: signers.clone(), authorities: Arc::default(), at, legacy_sha1 };
             let got = judge(&document, &places, &trust);
             println!("{file}: {expected}: {got}");
             if got == "valid" {

@@ -1,7 +1,7 @@
 //! Keys, certificates and signed documents, made when the tests run.
 
 use std::io::{BufRead, BufReader};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,8 +22,7 @@ use openssl::x509::{
     X509, X509Builder, X509Crl, X509CrlBuilder, X509Extension, X509NameBuilder, X509RevokedBuilder,
 };
 use xml_sig::{
-    Certificate, Crl, Limits, Name, Observer, Places, ReadError, ReadOptions, SigningKey, StartTag, Stop,
-    Trust, Verdict, locate,
+    Authorities, Certificate, Crl, Limits, Name, Observer, Places, ReadError, ReadOptions, SigningKey, StartTag, Stop, Trust, Verdict, locate,
 };
 
 pub(crate) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
@@ -224,13 +223,19 @@ pub(crate) fn ec() -> &'static Identity {
 
 /// Trust in exactly these certificates.
 pub(crate) fn pinned(identities: &[&Identity]) -> Trust {
+    let certificates: Vec<Certificate> = identities.iter().map(|i| i.certificate()).collect();
     Trust {
-        pinned: identities.iter().map(|i| i.certificate()).collect(),
-        anchors: Vec::new(),
-        crls: Vec::new(),
+        signers: Arc::new(certificates.into()),
+        authorities: Arc::default(),
         at: at(),
         legacy_sha1: false,
     }
+}
+
+/// The same with authorities and their lists.
+pub(crate) fn under(trust: Trust, anchors: &[&Identity], crls: Vec<Crl>) -> Trust {
+    let anchors = anchors.iter().map(|i| i.certificate()).collect();
+    Trust { authorities: Arc::new(Authorities { anchors, crls }), ..trust }
 }
 
 /// Writes down what it sees, less offsets and less everything in a ds:Signature.

@@ -40,7 +40,11 @@ impl Chain {
     }
 
     fn trust(&self) -> Trust {
-        Trust { anchors: vec![self.root.certificate()], ..pinned(&[]) }
+        under(pinned(&[]), &[&self.root], Vec::new())
+    }
+
+    fn with_lists(&self, crls: Vec<Crl>) -> Trust {
+        under(pinned(&[]), &[&self.root], crls)
     }
 
     fn lists(&self, by_root: &[u32], by_authority: &[u32]) -> Vec<Crl> {
@@ -71,7 +75,7 @@ fn a_chain_must_lead_to_an_anchor() {
     let good = chain();
     assert_eq!(judge(&good.document(), &good.trust()), "valid");
     assert_eq!(judge(&good.document(), &chain().trust()), "invalid untrusted");
-    let intermediate = Trust { anchors: vec![good.authority.certificate()], ..pinned(&[]) };
+    let intermediate = under(pinned(&[]), &[&good.authority], Vec::new());
     assert_eq!(judge(&Draft::new(&good.signer).document(), &intermediate), "valid");
     assert_eq!(
         judge(&Draft::new(&good.signer).document(), &good.trust()),
@@ -103,11 +107,7 @@ fn a_certificate_is_needed_when_only_authorities_are_given() {
 #[test]
 fn pin_and_chain_must_both_hold_when_both_are_given() {
     let good = chain();
-    let both = |identity: &Identity, anchor: &Identity| Trust {
-        pinned: vec![identity.certificate()],
-        anchors: vec![anchor.certificate()],
-        ..pinned(&[])
-    };
+    let both = |identity: &Identity, anchor: &Identity| under(pinned(&[identity]), &[anchor], Vec::new());
     assert_eq!(judge(&good.document(), &both(&good.signer, &good.root)), "valid");
     assert_eq!(judge(&good.document(), &both(ec(), &good.root)), "invalid foreign-signer");
     assert_eq!(judge(&good.document(), &both(&good.signer, ec())), "invalid untrusted");
@@ -137,7 +137,7 @@ fn dates_are_judged_at_the_given_time_also_for_a_pinned_certificate() {
 #[test]
 fn revocation_is_checked_for_every_link() {
     let good = chain();
-    let with = |crls: Vec<Crl>| judge(&good.document(), &Trust { crls, ..good.trust() });
+    let with = |crls: Vec<Crl>| judge(&good.document(), &good.with_lists(crls));
     assert_eq!(with(good.lists(&[1], &[2])), "valid");
     assert_eq!(with(good.lists(&[], &[7])), "invalid revoked");
     assert_eq!(with(good.lists(&[5], &[])), "invalid revoked", "the authority");
@@ -149,7 +149,7 @@ fn revocation_is_checked_for_every_link() {
         vec![good.lists(&[], &[]).remove(0), crl(&good.authority, &[], "20261001000000Z", "20261101000000Z")];
     assert_eq!(with(stale), "unusable revocation-unknown", "a list that is out of date");
 
-    let pin = |crls| Trust { crls, ..pinned(&[&good.signer]) };
+    let pin = |crls| under(pinned(&[&good.signer]), &[], crls);
     assert_eq!(judge(&good.document(), &pin(good.lists(&[], &[7]))), "invalid revoked", "merely pinned");
     assert_eq!(judge(&good.document(), &pin(good.lists(&[], &[]))), "valid");
 }
@@ -159,13 +159,13 @@ fn only_a_list_that_its_issuer_signed_revokes_below_an_anchor() {
     let good = chain();
     let forged = Identity { key: ec().key.clone(), x509: good.authority.x509.clone() };
     let forged = crl(&forged, &[7], THIS_UPDATE, NEXT_UPDATE);
-    let with = |crls: Vec<Crl>| judge(&good.document(), &Trust { crls, ..good.trust() });
+    let with = |crls: Vec<Crl>| judge(&good.document(), &good.with_lists(crls));
     let mut lists = good.lists(&[], &[]);
     lists.insert(0, forged.clone());
     assert_eq!(with(lists), "valid");
     let by_root = good.lists(&[], &[]).remove(0);
     assert_eq!(with(vec![by_root, forged.clone()]), "unusable revocation-unknown");
-    let pinned_only = Trust { crls: vec![forged], ..pinned(&[&good.signer]) };
+    let pinned_only = under(pinned(&[&good.signer]), &[], vec![forged]);
     assert_eq!(judge(&good.document(), &pinned_only), "invalid revoked", "nobody can prove the list");
 }
 
@@ -176,7 +176,7 @@ fn a_list_without_a_next_one_is_not_current_and_still_revokes() {
     let endless = |revoked: &[u32]| {
         let list = crl_without_next_update(&good.authority, revoked, THIS_UPDATE);
         assert_eq!(list.next_update(), None);
-        judge(&good.document(), &Trust { crls: vec![by_root(), list], ..good.trust() })
+        judge(&good.document(), &good.with_lists(vec![by_root(), list]))
     };
     assert_eq!(endless(&[]), "unusable revocation-unknown");
     assert_eq!(endless(&[7]), "invalid revoked");
@@ -233,7 +233,7 @@ fn a_chain_without_lists_is_valid_with_a_warning() {
         other => panic!("{other:?}"),
     };
     assert_eq!(warnings(&good.trust()), [Warning::RevocationNotChecked]);
-    assert_eq!(warnings(&Trust { crls: good.lists(&[], &[]), ..good.trust() }), []);
+    assert_eq!(warnings(&good.with_lists(good.lists(&[], &[]))), []);
 }
 
 #[test]

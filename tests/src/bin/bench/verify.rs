@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -105,9 +106,8 @@ fn measure(folder: &Path, size: u64, pairs: usize) -> Result<()> {
     let bytes = std::fs::metadata(&signed)?.len();
     let certificate = std::fs::read(folder.join("certificate"))?;
     let trust = Trust {
-        pinned: Certificate::from_pem(&certificate)?,
-        anchors: Vec::new(),
-        crls: Vec::new(),
+        signers: Arc::new(Certificate::from_pem(&certificate)?.into()),
+        authorities: Arc::default(),
         at: now(),
         legacy_sha1: false,
     };
