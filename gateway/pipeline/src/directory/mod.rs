@@ -1,0 +1,243 @@
+//! The directory of organisations (design.md B5): who has which codes, where it is at home, what is asked of it.
+//! Read from TOML as a whole or refused as a whole; a reload swaps it.
+
+mod entry;
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::civil::Date;
+use lienthong_schemas::edxml::SignaturePolicy;
+use lienthong_schemas::organ::OrganId;
+use serde::Deserialize;
+use xml_sig::Certificate;
+
+use self::entry::{Entry, entries, organisation};
+use crate::record::{AdapterKind, MailAddress, SystemId};
+
+/// The home of an organisation: exactly one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// A connected system.
+    System(SystemId),
+    /// An axis, such as the Government Office's.
+    Axis(SystemId),
+}
+
+/// What the settings say of a system or an axis that an organisation can be at home at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// How packets go there; `None`: it takes none.
+    pub way: Option<AdapterKind>,
+    /// Largest packet that can go there, in bytes.
+    pub packet_bytes_max: Option<u64>,
+}
+
+/// All lines of the settings.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    /// Connected systems.
+    pub systems: HashMap<SystemId, Line>,
+    /// Axes.
+    pub axes: HashMap<SystemId, Line>,
+}
+
+impl Lines {
+    fn of(&self, home: &Home) -> Option<Line> {
+        match home {
+            Home::System(system) => self.systems.get(system).copied(),
+            Home::Axis(axis) => self.axes.get(axis).copied(),
+        }
+    }
+}
+
+/// Who says that a document has arrived (`answers`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answers {
+    /// The receiver's own system.
+    #[default]
+    Receiver,
+    /// We write one 01 on its behalf.
+    AxisOnBehalf,
+}
+
+/// How an organisation is reached (`reach`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// By packet.
+    #[default]
+    Electronic,
+    /// By paper only: the receipt says so.
+    Paper,
+}
+
+/// One organisation.
+#[derive(Clone, Debug)]
+pub struct Organisation {
+    /// Its code now.
+    pub id: OrganId,
+    /// Other codes, old and new, that mean the same organisation.
+    pub aliases: Vec<OrganId>,
+    /// Its name.
+    pub name: String,
+    /// Where it is at home; `None` only for `reach = "paper"` and closed codes.
+    pub home: Option<Home>,
+    /// How packets go to its home; `None` when they do not.
+    pub way: Option<AdapterKind>,
+    /// Its mailbox; present where its home is reached by e-mail.
+    pub mailbox: Option<MailAddress>,
+    /// What is asked of its signatures.
+    pub signature: SignaturePolicy,
+    /// SHA-1 is taken from this sender.
+    pub legacy_sha1: bool,
+    /// Certificates that may sign for it. None: a signature cannot be judged.
+    pub certificates: Vec<Certificate>,
+    /// Who answers.
+    pub answers: Answers,
+    /// How it is reached.
+    pub reach: Reach,
+    /// First day of the code.
+    pub valid_from: Option<Date>,
+    /// Last day of the code.
+    pub valid_to: Option<Date>,
+    /// Who took over.
+    pub successors: Vec<OrganId>,
+    /// Telephone or mail of the clerk.
+    pub contact: String,
+    /// Largest packet it takes, in bytes.
+    pub accepts_max_bytes: Option<u64>,
+}
+
+impl Organisation {
+    /// Whether the code may be used on this day.
+    pub fn is_open(&self, day: Date) -> bool {
+        self.valid_from.is_none_or(|from| from <= day) && self.valid_to.is_none_or(|to| day <= to)
+    }
+}
+
+/// Something wrong in the directory's text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("organisation {place}: {rule}")]
+pub struct DirectoryFault {
+    /// Code or number of the entry, and the key.
+    pub place: String,
+    /// The rule that it breaks, Vietnamese first.
+    pub rule: String,
+}
+
+/// All organisations, found by any of their codes.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    organisations: Vec<Organisation>,
+    by_code: HashMap<OrganId, usize>,
+}
+
+impl Directory {
+    /// Reads a directory. `load` gives the bytes of a certificate file named in it; `lines` are those that the settings
+    /// know.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once: unknown keys, bad codes, a code twice, two homes or none, an unknown system
+    /// or axis, one that takes no packets, a mailbox missing where mail goes, or out of place, a successor that is not there, a cycle of successors, an unreadable certificate.
+    pub fn from_toml(
+        text: &str,
+        lines: &Lines,
+        load: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
+    ) -> Result<Self, Vec<DirectoryFault>> {
+        let mut faults = Vec::new();
+        let mut organisations = Vec::new();
+        for (number, table) in entries(text, &mut faults).into_iter().enumerate() {
+            let named = table.get("organ_id").and_then(|v| v.as_str()).map(str::to_owned);
+            let place = named.unwrap_or_else(|| format!("#{}", number + 1));
+            let mut fault = |key: &str, rule: String| {
+                faults.push(DirectoryFault { place: format!("{place}.{key}"), rule });
+            };
+            match Entry::deserialize(toml::Value::Table(table)) {
+                Ok(entry) => organisations.extend(organisation(entry, lines, load, &mut fault)),
+                Err(error) => fault("", error.message().to_owned()),
+            }
+        }
+        let by_code = index(&organisations, &mut faults);
+        successors(&organisations, &by_code, &mut faults);
+        if faults.is_empty() { Ok(Self { organisations, by_code }) } else { Err(faults) }
+    }
+
+    /// The organisation that a code, old or new, means.
+    pub fn find(&self, code: &OrganId) -> Option<&Organisation> {
+        self.by_code.get(code).map(|&at| &self.organisations[at])
+    }
+
+    /// All of them, as written.
+    pub fn organisations(&self) -> &[Organisation] {
+        &self.organisations
+    }
+
+    /// Codes that are new, gone or changed in `next`, for the log.
+    pub fn difference(&self, next: &Self) -> BTreeMap<&'static str, Vec<String>> {
+        let shown = |d: &Self| -> BTreeMap<String, String> {
+            d.organisations.iter().map(|o| (o.id.to_string(), format!("{o:?}"))).collect()
+        };
+        let (old, new) = (shown(self), shown(next));
+        let mut lists = BTreeMap::new();
+        let added: Vec<String> = new.keys().filter(|k| !old.contains_key(*k)).cloned().collect();
+        let removed: Vec<String> = old.keys().filter(|k| !new.contains_key(*k)).cloned().collect();
+        let changed = |k: &&String| old.get(*k).is_some_and(|before| before != &new[*k]);
+        let changed: Vec<String> = new.keys().filter(changed).cloned().collect();
+        lists.insert("added", added);
+        lists.insert("changed", changed);
+        lists.insert("removed", removed);
+        lists
+    }
+}
+
+fn index(organisations: &[Organisation], faults: &mut Vec<DirectoryFault>) -> HashMap<OrganId, usize> {
+    let mut by_code = HashMap::new();
+    for (at, organisation) in organisations.iter().enumerate() {
+        for code in std::iter::once(&organisation.id).chain(&organisation.aliases) {
+            if by_code.insert(code.clone(), at).is_some() {
+                let rule = format!("mã {code} khai hai lần (the code {code} stands twice)");
+                faults.push(DirectoryFault { place: organisation.id.to_string(), rule });
+            }
+        }
+    }
+    by_code
+}
+
+fn successors(
+    organisations: &[Organisation],
+    by_code: &HashMap<OrganId, usize>,
+    faults: &mut Vec<DirectoryFault>,
+) {
+    // 0 = not seen, 1 = on the path that is being walked, 2 = free of cycles. Walked without recursion: the depth of a
+    // chain of successors is the file's, not ours.
+    let mut marks = vec![0_u8; organisations.len()];
+    for start in 0..organisations.len() {
+        let mut path = vec![(start, 0_usize)];
+        while let Some((at, child)) = path.pop() {
+            if child == 0 {
+                if marks[at] == 2 {
+                    continue;
+                }
+                marks[at] = 1;
+            }
+            let organisation = &organisations[at];
+            let Some(code) = organisation.successors.get(child) else {
+                marks[at] = 2;
+                continue;
+            };
+            path.push((at, child + 1));
+            let mut fault = |rule: String| {
+                faults.push(DirectoryFault { place: format!("{}.successors", organisation.id), rule });
+            };
+            match by_code.get(code) {
+                None => fault(format!("không có đơn vị {code} (no such organisation)")),
+                Some(&next) if marks[next] == 1 => fault(format!("vòng lặp qua {code} (a cycle by {code})")),
+                Some(&next) => path.push((next, 0)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

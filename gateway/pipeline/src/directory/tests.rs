@@ -1,0 +1,110 @@
+//! The directory: what is refused, found and told.
+
+use super::*;
+
+fn read(text: &str) -> Result<Directory, Vec<DirectoryFault>> {
+    let line = |way| Line { way, packet_bytes_max: None };
+    let id = |text| SystemId::parse(text).expect("an id");
+    let vendor = line(Some(AdapterKind::VendorHttp));
+    let mail = Line { way: Some(AdapterKind::Email), packet_bytes_max: Some(1_000) };
+    let systems = [(id("a"), vendor), (id("b"), vendor), (id("mute"), line(None)), (id("mail"), mail)];
+    let axes = [(id("vpcp"), line(Some(AdapterKind::NationalAxis)))];
+    let lines = Lines { systems: systems.into(), axes: axes.into() };
+    Directory::from_toml(text, &lines, &mut |path| Err(format!("no {path}")))
+}
+
+fn entry(id: &str, more: &str) -> String {
+    format!("[[organisation]]\norgan_id = \"{id}\"\nname = \"n\"\nhome = {{ system = \"a\" }}\n{more}\n")
+}
+
+#[test]
+fn an_organisation_is_found_by_every_code() {
+    let directory = read(&entry("H55.15", "aliases = [\"000.00.15.H55\"]")).expect("reads");
+    let old = OrganId::parse("000.00.15.h55").expect("a code");
+    assert_eq!(directory.find(&old).map(|o| o.id.as_str()), Some("H55.15"));
+    assert!(directory.find(&OrganId::parse("H55").expect("a code")).is_none());
+}
+
+#[test]
+fn everything_wrong_is_listed_at_once() {
+    let text = entry("H1", "aliases = [\"H2\"]\nsuccessors = [\"H9\"]")
+        + &entry("H2", "certificates = [\"x.pem\"]\nvalid_to = \"31/12/2025\"")
+        + &entry("bad code", "")
+        + "[[organisation]]\norgan_id = \"H4\"\nname = \"n\"\nhome = { system = \"zz\" }\n"
+        + "[[organisation]]\norgan_id = \"H5\"\nname = \"n\"\nhome = { system = \"a\", axis = \"b\" }\n"
+        + "[[organisation]]\norgan_id = \"H6\"\nname = \"n\"\n"
+        + "[[organisation]]\norgan_id = \"H7\"\nname = \"n\"\nhoem = 1\n"
+        + "[[organisation]]\norgan_id = \"H8\"\nname = \"n\"\nhome = { axis = \"zz\" }\n"
+        + "[[organisation]]\norgan_id = \"H10\"\nname = \"n\"\nhome = { system = \"mute\" }\n"
+        + "[[organisation]]\norgan_id = \"H11\"\nname = \"n\"\nhome = { system = \"mail\" }\n"
+        + &entry("H12", "adapter = { mailbox = \"x@y.vn\" }")
+        + "[[organisation]]\norgan_id = \"H13\"\nname = \"n\"\nhome = { system = \"mail\" }\nadapter = { mailbox = \"x y@z\" }\n";
+    let faults = read(&text).expect_err("faults");
+    let places: Vec<&str> = faults.iter().map(|f| f.place.as_str()).collect();
+    for place in [
+        "H2.certificates",
+        "H2.valid_to",
+        "bad code.organ_id",
+        "H4.home.system",
+        "H5.home",
+        "H6.home",
+        "H7.",
+        "H8.home.axis",
+        "H10.home",
+        "H11.adapter.mailbox",
+        "H12.adapter.mailbox",
+        "H13.adapter.mailbox",
+    ] {
+        assert!(places.contains(&place), "{place} in {places:?}");
+    }
+    assert!(faults.iter().any(|f| f.rule.contains("H2") && f.rule.contains("twice")));
+    assert!(faults.iter().any(|f| f.place == "H1.successors"));
+}
+
+#[test]
+fn the_smaller_limit_of_an_organisation_and_of_its_line_counts() {
+    let mail = |more: &str| {
+        let adapter = "adapter = { mailbox = \"van-thu@xa.example.vn\" }";
+        let home = "home = { system = \"mail\" }";
+        let text = format!("[[organisation]]\norgan_id = \"H1\"\nname = \"n\"\n{home}\n{adapter}\n{more}\n");
+        let organisation = read(&text).expect("reads").organisations()[0].clone();
+        (organisation.accepts_max_bytes, organisation.mailbox.map(|m| m.to_string()), organisation.way)
+    };
+    let mailbox = Some("van-thu@xa.example.vn".to_owned());
+    assert_eq!(mail(""), (Some(1_000), mailbox.clone(), Some(AdapterKind::Email)));
+    assert_eq!(mail("accepts_max_bytes = 999").0, Some(999));
+    assert_eq!(mail("accepts_max_bytes = 1001").0, Some(1_000));
+}
+
+#[test]
+fn a_cycle_of_successors_is_refused() {
+    let ring = entry("H1", "successors = [\"H2\"]")
+        + &entry("H2", "successors = [\"H3\"]")
+        + &entry("H3", "successors = [\"H1\"]");
+    assert!(read(&ring).expect_err("a cycle").iter().any(|f| f.rule.contains("cycle")));
+    let diamond = entry("H1", "successors = [\"H2\", \"H3\"]")
+        + &entry("H2", "successors = [\"H3\"]")
+        + &entry("H3", "");
+    assert!(read(&diamond).is_ok());
+}
+
+#[test]
+fn a_code_is_open_on_its_first_and_last_day() {
+    let text = entry("H1", "valid_from = \"2020-01-02\"\nvalid_to = \"2025-06-30\"");
+    let directory = read(&text).expect("reads");
+    let organisation = &directory.organisations()[0];
+    for (day, open) in
+        [("2020-01-01", false), ("2020-01-02", true), ("2025-06-30", true), ("2025-07-01", false)]
+    {
+        assert_eq!(organisation.is_open(day.parse().expect("a day")), open, "{day}");
+    }
+}
+
+#[test]
+fn a_reload_says_what_changed() {
+    let old = read(&(entry("H1", "") + &entry("H2", ""))).expect("reads");
+    let new = read(&(entry("H2", "contact = \"x\"") + &entry("H3", ""))).expect("reads");
+    let lists = old.difference(&new);
+    assert_eq!((lists["added"].join(","), lists["removed"].join(",")), ("H3".into(), "H1".into()));
+    assert_eq!(lists["changed"], ["H2"]);
+}
