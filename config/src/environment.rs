@@ -13,6 +13,9 @@ pub const BROKER_PASSWORD: &str = "LIENTHONG_BROKER_PASSWORD";
 /// The token of the broker.
 pub const BROKER_TOKEN: &str = "LIENTHONG_BROKER_TOKEN";
 
+/// The key that secrets of the settings are sealed with, where no file holds it.
+pub const MASTER_KEY: &str = "LIENTHONG_MASTER_KEY";
+
 /// The broker program, where the settings do not name one.
 pub const NATS_SERVER: &str = "LIENTHONG_NATS_SERVER";
 
@@ -47,13 +50,42 @@ impl Environment {
     /// The variable that holds the secret of a system: `LIENTHONG_SYSTEM_<ID>_SECRET`, the id in upper case with `_` for
     /// `-`. An id has no `_`, so no two systems share a variable.
     pub fn system_secret(id: &str) -> String {
-        format!("{PREFIX}SYSTEM_{}_SECRET", id.to_ascii_uppercase().replace('-', "_"))
+        SecretOf::System.variable(id)
     }
 
-    /// Names of the variables of the form [`Environment::system_secret`].
-    pub(crate) fn system_secrets(&self) -> impl Iterator<Item = &str> {
+    /// The variable that holds the secret of an axis: `LIENTHONG_AXIS_<ID>_SECRET`, as [`Environment::system_secret`].
+    pub fn axis_secret(id: &str) -> String {
+        SecretOf::Axis.variable(id)
+    }
+
+    /// Names of the variables for secrets of this kind.
+    pub(crate) fn secrets_of(&self, kind: SecretOf) -> impl Iterator<Item = &str> {
+        let prefix = format!("{PREFIX}{}_", kind.as_str());
         let names = self.0.keys().filter_map(|name| name.to_str());
-        names.filter(|name| name.starts_with("LIENTHONG_SYSTEM_") && name.ends_with("_SECRET"))
+        names.filter(move |name| name.starts_with(&prefix) && name.ends_with("_SECRET"))
+    }
+}
+
+/// Whose secret a variable holds.
+#[derive(Clone, Copy)]
+pub(crate) enum SecretOf {
+    /// A connected system's.
+    System,
+    /// An axis's.
+    Axis,
+}
+
+impl SecretOf {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "SYSTEM",
+            Self::Axis => "AXIS",
+        }
+    }
+
+    /// The variable of one of them.
+    pub(crate) fn variable(self, id: &str) -> String {
+        format!("{PREFIX}{}_{}_SECRET", self.as_str(), id.to_ascii_uppercase().replace('-', "_"))
     }
 }
 

@@ -27,6 +27,10 @@ pub enum FaultCode {
     Duplicate,
     /// A choice that this version does not have.
     Unavailable,
+    /// A secret that must not stand in the settings as it is.
+    SecretInClear,
+    /// A sealed secret that does not open.
+    WrongSeal,
 }
 
 impl FaultCode {
@@ -43,6 +47,8 @@ impl FaultCode {
             Self::FileMissing => "file-missing",
             Self::Duplicate => "duplicate",
             Self::Unavailable => "unavailable",
+            Self::SecretInClear => "secret-in-clear",
+            Self::WrongSeal => "wrong-seal",
         }
     }
 }

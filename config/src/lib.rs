@@ -5,6 +5,7 @@
 pub mod environment;
 mod fault;
 mod reading;
+mod seal;
 mod sections;
 mod values;
 
@@ -13,17 +14,24 @@ use std::path::{Path, PathBuf};
 
 pub use environment::Environment;
 pub use fault::{FaultCode, SettingsFault};
+pub use seal::{MASTER_KEY_BYTES, MasterKey, SealFault, SecretPlace, SecretPlaceFault};
 pub use sections::admin_listen::AdminListenSettings;
+pub use sections::axes::{AxisSettings, ToHeader};
 pub use sections::broker::{BrokerLogin, BrokerServer, BrokerSettings};
 pub use sections::delivery::DeliverySettings;
 pub use sections::directory::DirectorySettings;
+pub use sections::email::{EmailSettings, MailSecurity};
 pub use sections::gateway::{GatewaySettings, Profile};
+pub use sections::line::SYSTEM_ID_BYTES_MAX;
 pub use sections::listen::{ListenSecurity, ListenSettings};
 pub use sections::log::{LogFormat, LogLevel, LogSettings};
 pub use sections::notify::{GivenUpNotice, NotifySettings};
+pub use sections::operators::{OPERATOR_NAME_BYTES_MAX, OperatorRole, OperatorSettings};
 pub use sections::receipt::{ReceiptAfter, ReceiptSettings};
 pub use sections::retention::RetentionSettings;
-pub use sections::systems::{SYSTEM_ID_BYTES_MAX, SystemSettings, TOKENS_PER_SYSTEM_MAX, VendorHttpSettings};
+pub use sections::spool::SpoolSettings;
+pub use sections::support::SupportSettings;
+pub use sections::systems::{SystemSettings, TOKENS_PER_SYSTEM_MAX, VendorHttpSettings};
 pub use sections::trust::TrustSettings;
 pub use values::byte_size::{ByteSize, ByteSizeFault};
 pub use values::network::{Network, NetworkFault};
@@ -44,6 +52,8 @@ pub struct Settings {
     pub file: PathBuf,
     /// `[gateway]`: who we are and where our data lives.
     pub gateway: GatewaySettings,
+    /// `[support]`: whom a sender can ask.
+    pub support: SupportSettings,
     /// `[listen]`: the door for connected systems.
     pub listen: ListenSettings,
     /// `[admin_listen]`: the door for metrics and health.
@@ -52,6 +62,8 @@ pub struct Settings {
     pub broker: BrokerSettings,
     /// `[receipt]`: when a sender gets its receipt.
     pub receipt: ReceiptSettings,
+    /// `[spool]`: how much of the disk packets may take.
+    pub spool: SpoolSettings,
     /// `[delivery]`: attempts, pauses and the end of patience.
     pub delivery: DeliverySettings,
     /// `[notify]`: how senders learn of what could not be delivered.
@@ -62,6 +74,10 @@ pub struct Settings {
     pub trust: TrustSettings,
     /// `[systems.<id>]`: who may connect; the key is the id, `[a-z0-9-]{1,32}`.
     pub systems: BTreeMap<String, SystemSettings>,
+    /// `[axes.<id>]`: axes that documents are handed on to; the key is the id, of the same form, which no system has.
+    pub axes: BTreeMap<String, AxisSettings>,
+    /// `[operators.<name>]`: who may give commands; the key is the name, `[a-z0-9.-]{1,32}`.
+    pub operators: BTreeMap<String, OperatorSettings>,
     /// `[log]`: form and detail of the log.
     pub log: LogSettings,
     /// `[retention]`: how long things are remembered.

@@ -10,11 +10,14 @@ use toml::de::{DeTable, DeValue};
 
 use crate::environment::Environment;
 use crate::fault::{FaultCode, Rule, SettingsFault};
+use crate::reading::secrets::Master;
 use crate::reading::setting::Setting;
-use crate::values::secret::{SECRET_BYTES_MAX, Secret};
 
+mod secrets;
 mod setting;
 mod suggestion;
+
+pub(crate) use secrets::InClear;
 
 /// Reads a file whole, unless it is longer than `bytes_max`.
 pub(crate) fn read_limited(file: &Path, bytes_max: u64) -> io::Result<String> {
@@ -33,6 +36,8 @@ pub(crate) struct Reading<'t> {
     /// Where each line but the first begins.
     line_starts: Vec<usize>,
     environment: &'t Environment,
+    /// What sealed secrets are opened with.
+    master: Master,
     faults: Vec<SettingsFault>,
     /// Every key that was asked for, so that a test can look for it in the example.
     #[cfg(test)]
@@ -48,6 +53,7 @@ impl<'t> Reading<'t> {
             text,
             line_starts,
             environment,
+            master: Master::Absent,
             faults: Vec::new(),
             #[cfg(test)]
             asked: Vec::new(),
@@ -148,7 +154,15 @@ impl<'r, 't> Section<'r, 't> {
         self.read(key)
     }
 
-    fn needed(&mut self, key: &str) {
+    /// Notes a key that this section must not have, when it is set; its value is not looked at.
+    pub(crate) fn refuse(&mut self, key: &str, code: FaultCode, rule: Rule) {
+        if self.entries.remove(key).is_some() {
+            self.fault(key, code, rule);
+        }
+    }
+
+    /// Notes a key that is not set.
+    pub(crate) fn needed(&mut self, key: &str) {
         if !self.is_set(key) {
             self.fault(key, FaultCode::Missing, Rule::new("bắt buộc phải khai", "this key is needed"));
         }
@@ -165,6 +179,14 @@ impl<'r, 't> Section<'r, 't> {
             self.fault(key, FaultCode::OutOfRange, rule);
         }
         value
+    }
+
+    /// The value of a key, if it is set; a value outside the limits is noted.
+    pub(crate) fn ranged_if_set<T>(&mut self, key: &str, least: T, most: T) -> Option<T>
+    where
+        T: Setting + PartialOrd + Copy + std::fmt::Display,
+    {
+        self.is_set(key).then(|| self.ranged(key, least, least, most))
     }
 
     /// A number of things, or its default; outside the limits it is noted.
@@ -222,6 +244,12 @@ impl<'r, 't> Section<'r, 't> {
         default
     }
 
+    /// One of several words that must be set.
+    pub(crate) fn required_choice<T: Copy>(&mut self, key: &str, choices: &[(&str, Option<T>)], or: T) -> T {
+        self.needed(key);
+        self.choice(key, choices, or)
+    }
+
     /// A path, relative to the folder of the settings. Nothing is checked.
     pub(crate) fn path(&mut self, key: &str) -> Option<PathBuf> {
         let text: String = self.read(key)?;
@@ -269,40 +297,6 @@ impl<'r, 't> Section<'r, 't> {
         let path = path.display();
         let rule = Rule::new(format!("không đọc được tệp {path}"), format!("{path} cannot be read: {cause}"));
         self.fault(key, FaultCode::FileMissing, rule);
-        None
-    }
-
-    /// A secret: from the environment, which goes first, or from `key`, or from the file that `<key>_file` names.
-    pub(crate) fn secret(&mut self, key: &str, variable: &str, bytes_min: usize) -> Option<Secret> {
-        let key_file = format!("{key}_file");
-        let inline: Option<String> = self.read(key);
-        let file = self.file(&key_file);
-        if self.is_set(key) && self.is_set(&key_file) {
-            let rule = Rule::new(
-                format!("chỉ khai {key} hoặc {key_file}"),
-                format!("only one of {key}, {key_file}"),
-            );
-            self.fault(&key_file, FaultCode::Contradiction, rule);
-        }
-        let text = match (self.environment().value(variable), inline, file) {
-            (Some(value), ..) => value.to_str().map(str::to_owned),
-            (None, Some(text), _) => Some(text),
-            (None, None, Some(file)) => read_limited(&file, SECRET_BYTES_MAX as u64 + 2)
-                .ok()
-                .map(|text| text.trim_end_matches(['\r', '\n']).to_owned()),
-            (None, None, None) => return None,
-        };
-        let fits = |text: &String| (bytes_min..=SECRET_BYTES_MAX).contains(&text.len());
-        if let Some(text) = text.filter(fits) {
-            return Some(Secret::new(text));
-        }
-        let rule = Rule::new(
-            format!(
-                "phải là UTF-8 dài từ {bytes_min} đến {SECRET_BYTES_MAX} byte (có thể lấy từ {variable})"
-            ),
-            format!("UTF-8 of {bytes_min} to {SECRET_BYTES_MAX} bytes, possibly from {variable}"),
-        );
-        self.fault(key, FaultCode::OutOfRange, rule);
         None
     }
 

@@ -10,7 +10,8 @@ use crate::*;
 mod example;
 
 const GATEWAY: &str = "[gateway]\ndata_dir = \"data\"\norgan_id = \"H55\"\nname = \"Trục\"\n";
-const DIRECTORY: &str = "[directory]\nfile = \"directory.toml\"\n";
+/// What else must be set.
+const REST: &str = "[directory]\nfile = \"directory.toml\"\n[support]\nhotline = \"0200 000 000\"\n";
 const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
 /// A folder with the files that the texts below name.
@@ -31,7 +32,7 @@ fn load_in(folder: &Path, text: &str, environment: &Environment) -> Result<Setti
 
 /// Loads what is needed and these lines besides.
 fn load(more: &str) -> Result<Settings, Vec<SettingsFault>> {
-    load_in(folder().path(), &format!("{GATEWAY}{DIRECTORY}{more}"), &Environment::empty())
+    load_in(folder().path(), &format!("{GATEWAY}{REST}{more}"), &Environment::empty())
 }
 
 /// Key and code of every fault.
@@ -67,7 +68,7 @@ fn what_is_not_set_has_its_default() {
 #[test]
 fn paths_are_relative_to_the_file() {
     let folder = folder();
-    let text = format!("{GATEWAY}{DIRECTORY}[trust]\nca = [\"ca.pem\"]\n");
+    let text = format!("{GATEWAY}{REST}[trust]\nca = [\"ca.pem\"]\n");
     let settings = load_in(folder.path(), &text, &Environment::empty()).expect("loads");
     assert_eq!(settings.gateway.data_dir, folder.path().join("data"));
     assert_eq!(settings.directory.file, folder.path().join("directory.toml"));
@@ -176,7 +177,7 @@ fn limits_hold_at_both_ends() {
         }
     }
     let name = |bytes: usize| GATEWAY.replace("Trục", &"a".repeat(bytes));
-    let loads = |text: &str| load_in(folder().path(), &format!("{text}{DIRECTORY}"), &Environment::empty());
+    let loads = |text: &str| load_in(folder().path(), &format!("{text}{REST}"), &Environment::empty());
     assert!(loads(&name(256)).is_ok());
     assert!(loads(&name(257)).is_err());
     assert!(loads(&GATEWAY.replace("Trục", "a\\u001b[2J")).is_err());
@@ -184,7 +185,7 @@ fn limits_hold_at_both_ends() {
 
 #[test]
 fn a_settings_file_has_a_longest_length() {
-    let padding = SETTINGS_BYTES_MAX as usize - GATEWAY.len() - DIRECTORY.len();
+    let padding = SETTINGS_BYTES_MAX as usize - GATEWAY.len() - REST.len();
     assert!(load(&"#".repeat(padding)).is_ok());
     let found = load(&"#".repeat(padding + 1)).expect_err("too long");
     assert_eq!(found[0].code, FaultCode::Unreadable);
@@ -247,9 +248,9 @@ fn a_broker_is_ours_or_somebody_elses() {
 
 #[test]
 fn secrets_come_from_the_environment_first() {
-    let text = format!(
-        "{GATEWAY}{DIRECTORY}[broker]\nurl = \"tls://a\"\nuser = \"u\"\npassword = \"in the file\"\n"
-    ) + &vendor("url = \"https://a.example.vn\"\nsecret_file = \"secret\"");
+    let text =
+        format!("{GATEWAY}{REST}[broker]\nurl = \"tls://a\"\nuser = \"u\"\npassword = \"in the file\"\n")
+            + &vendor("url = \"https://a.example.vn\"\nsecret_file = \"secret\"");
     let environment = Environment::empty()
         .with(environment::BROKER_PASSWORD, "from outside")
         .with("LIENTHONG_SYSTEM_A_SECRET", "sixteen bytes or more");
@@ -265,7 +266,7 @@ fn secrets_come_from_the_environment_first() {
     let shown = format!("{settings:?}");
     assert!(!shown.contains("from outside") && !shown.contains("sixteen"), "{shown}");
 
-    let managed = format!("{GATEWAY}{DIRECTORY}");
+    let managed = format!("{GATEWAY}{REST}");
     for (variable, value) in
         [(environment::BROKER_TOKEN, "t"), ("LIENTHONG_SYSTEM_B_SECRET", "0123456789abcdef")]
     {

@@ -221,10 +221,13 @@ fn no_path_of_one_machine_is_written_down() {
 #[test]
 fn the_examples_load() {
     let file = root().join("config/examples/lienthong.toml");
-    let settings = Settings::load(&file, &Environment::empty());
+    let secrets = ["SYSTEM_QLVB_SO_NOI_VU", "SYSTEM_THU_CONG_VU", "AXIS_VPCP"];
+    let with = |all: Environment, of| all.with(format!("LIENTHONG_{of}_SECRET"), "sixteen bytes or more");
+    let settings = Settings::load(&file, &secrets.into_iter().fold(Environment::empty(), with));
     let settings = settings.unwrap_or_else(|faults| panic!("lienthong.toml: {faults:#?}"));
     let lines = lienthong::serve::settings::lines(&settings);
     assert_eq!(lines.systems.len(), settings.systems.len(), "config and pipeline agree on what an id is");
+    assert_eq!(lines.axes.len(), settings.axes.len(), "config and pipeline agree on what an id is");
     let text = std::fs::read_to_string(&settings.directory.file).expect("directory.toml");
     let load = &mut |name: &str| Err(format!("{name}: the example names no certificate that is set"));
     let directory = Directory::from_toml(&text, &lines, load);

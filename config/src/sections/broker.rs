@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::environment;
 use crate::fault::{FaultCode, Rule};
-use crate::reading::Section;
+use crate::reading::{InClear, Section};
 use crate::values::byte_size::ByteSize;
 use crate::values::secret::Secret;
 
@@ -57,8 +57,18 @@ pub struct BrokerSettings {
 }
 
 /// Keys that only an external broker has.
-const EXTERNAL_KEYS: [&str; 8] =
-    ["user", "password", "password_file", "token", "token_file", "credentials", "ca", "replicas"];
+const EXTERNAL_KEYS: [&str; 10] = [
+    "user",
+    "password",
+    "password_file",
+    "password_sealed",
+    "token",
+    "token_file",
+    "token_sealed",
+    "credentials",
+    "ca",
+    "replicas",
+];
 
 impl BrokerSettings {
     pub(crate) fn read(section: &mut Section<'_, '_>) -> Option<Self> {
@@ -130,8 +140,8 @@ fn program(section: &mut Section<'_, '_>) -> Option<PathBuf> {
 /// At most one way to log in.
 fn login(section: &mut Section<'_, '_>) -> Option<BrokerLogin> {
     let user: Option<String> = section.read("user");
-    let password = section.secret("password", environment::BROKER_PASSWORD, 1);
-    let token = section.secret("token", environment::BROKER_TOKEN, 1);
+    let password = section.secret("password", environment::BROKER_PASSWORD, InClear::Allowed);
+    let token = section.secret("token", environment::BROKER_TOKEN, InClear::Allowed);
     let credentials = section.file("credentials");
     let ways = [user.is_some() || password.is_some(), token.is_some(), section.is_set("credentials")];
     if ways.into_iter().filter(|way| *way).count() > 1 {

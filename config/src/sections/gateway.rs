@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::fault::{FaultCode, Rule};
 use crate::reading::Section;
 
 /// Longest text of a name, code or telephone line, in bytes.
@@ -30,8 +31,6 @@ pub struct GatewaySettings {
     pub name: String,
     /// Trial or real.
     pub profile: Profile,
-    /// Telephone or mail that refusals name; empty when there is none.
-    pub support_hotline: String,
 }
 
 impl GatewaySettings {
@@ -41,13 +40,9 @@ impl GatewaySettings {
         let name = section.required_text("name", LINE_BYTES_MAX);
         let choices = [("trial", Some(Profile::Trial)), ("production", Some(Profile::Production))];
         let profile = section.choice("profile", &choices, Profile::Production);
-        let support_hotline = section.text("support_hotline", LINE_BYTES_MAX);
-        Some(Self {
-            data_dir: data_dir?,
-            organ_id: organ_id?,
-            name: name?,
-            profile,
-            support_hotline: support_hotline?,
-        })
+        section.master_key("master_key_file");
+        let moved = Rule::new("đã chuyển sang hotline của mục [support]", "it is hotline in [support] now");
+        section.refuse("support_hotline", FaultCode::UnknownKey, moved);
+        Some(Self { data_dir: data_dir?, organ_id: organ_id?, name: name?, profile })
     }
 }

@@ -1,15 +1,21 @@
 //! The sections of the settings, one file each, and what holds between them.
 
 pub(crate) mod admin_listen;
+pub(crate) mod axes;
 pub(crate) mod broker;
 pub(crate) mod delivery;
 pub(crate) mod directory;
+pub(crate) mod email;
 pub(crate) mod gateway;
+pub(crate) mod line;
 pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod notify;
+pub(crate) mod operators;
 pub(crate) mod receipt;
 pub(crate) mod retention;
+pub(crate) mod spool;
+pub(crate) mod support;
 pub(crate) mod systems;
 pub(crate) mod trust;
 
@@ -18,34 +24,45 @@ use std::path::Path;
 use crate::Settings;
 use crate::fault::{FaultCode, Rule};
 use crate::reading::Section;
+use crate::sections::gateway::Profile;
 use crate::values::span::Span;
 
-/// Reads every section. `None` stands for a fault that was noted.
+/// Reads every section. `None` stands for a fault that was noted. `[gateway]` comes first: it has the key that sealed
+/// secrets of the others are opened with.
 pub(crate) fn read(file: &Path, root: &mut Section<'_, '_>) -> Option<Settings> {
     let gateway = root.section("gateway", gateway::GatewaySettings::read);
+    let support = root.section("support", support::SupportSettings::read);
     let listen = root.section("listen", listen::ListenSettings::read);
     let admin_listen = root.section("admin_listen", admin_listen::AdminListenSettings::read);
     let broker = root.section("broker", broker::BrokerSettings::read);
     let receipt = root.section("receipt", receipt::ReceiptSettings::read);
+    let spool = root.section("spool", spool::SpoolSettings::read);
     let delivery = root.section("delivery", delivery::DeliverySettings::read);
     let notify = root.section("notify", notify::NotifySettings::read);
     let directory = root.section("directory", directory::DirectorySettings::read);
     let trust = root.section("trust", trust::TrustSettings::read);
-    let systems = root.section("systems", systems::read);
+    let gateway_name = gateway.as_ref().map_or("", |gateway| &gateway.name);
+    let systems = root.section("systems", |section| systems::read(gateway_name, section));
+    let axes = root.section("axes", |section| axes::read(&systems, section));
+    let operators = root.section("operators", operators::read);
     let log = root.section("log", log::LogSettings::read);
     let retention = root.section("retention", retention::RetentionSettings::read);
     let settings = Settings {
         file: file.to_owned(),
         gateway: gateway?,
+        support: support?,
         listen: listen?,
         admin_listen,
         broker: broker?,
         receipt,
+        spool,
         delivery,
         notify,
         directory: directory?,
         trust,
         systems,
+        axes,
+        operators,
         log,
         retention,
     };
@@ -69,15 +86,31 @@ fn between(settings: &Settings, root: &mut Section<'_, '_>) {
         );
         root.fault("retention", FaultCode::Contradiction, rule);
     }
-    for (id, system) in &settings.systems {
-        let Some(vendor) = &system.vendor_http else { continue };
-        if vendor.timeout > settings.delivery.attempt_timeout {
-            let limit = Span::new(settings.delivery.attempt_timeout);
-            let rule = Rule::new(
-                format!("{id}.vendor_http.timeout dài hơn delivery.attempt_timeout ({limit})"),
-                format!("{id}.vendor_http.timeout is longer than delivery.attempt_timeout ({limit})"),
-            );
-            root.fault("systems", FaultCode::Contradiction, rule);
-        }
+    if settings.gateway.profile == Profile::Production && settings.support.hotline.is_empty() {
+        let rule = Rule::new(
+            "bắt buộc phải khai, vì ghi trong mọi thông báo từ chối; chỉ profile = \"trial\" được để trống",
+            "this key is needed, as it stands in every refusal; only profile = \"trial\" may leave it out",
+        );
+        root.section("support", |section| section.fault("hotline", FaultCode::Missing, rule));
+    }
+    attempts(settings, root);
+}
+
+/// No line may wait longer than an attempt lasts.
+fn attempts(settings: &Settings, root: &mut Section<'_, '_>) {
+    let most = settings.delivery.attempt_timeout;
+    let systems = settings.systems.iter().flat_map(|(id, system)| {
+        let vendor = system.vendor_http.as_ref().map(|vendor| (format!("{id}.vendor_http"), vendor.timeout));
+        let email = system.email.as_ref().map(|email| (format!("{id}.email"), email.timeout));
+        vendor.into_iter().chain(email).map(|line| ("systems", line))
+    });
+    let axes = settings.axes.iter().map(|(id, axis)| ("axes", (id.clone(), axis.timeout)));
+    let limit = Span::new(most);
+    for (section, (line, _)) in systems.chain(axes).filter(|(_, (_, timeout))| *timeout > most) {
+        let rule = Rule::new(
+            format!("{line}.timeout dài hơn delivery.attempt_timeout ({limit})"),
+            format!("{line}.timeout is longer than delivery.attempt_timeout ({limit})"),
+        );
+        root.fault(section, FaultCode::Contradiction, rule);
     }
 }

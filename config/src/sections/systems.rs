@@ -5,16 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::environment::Environment;
+use crate::environment::SecretOf;
 use crate::fault::{FaultCode, Rule};
-use crate::reading::Section;
+use crate::reading::{InClear, Section};
+use crate::sections::email::EmailSettings;
 use crate::sections::gateway::LINE_BYTES_MAX;
-use crate::values::secret::{SECRET_BYTES_MIN, Secret};
-use crate::values::span::Span;
+use crate::sections::line;
+use crate::values::secret::Secret;
 use crate::values::url::HttpUrl;
-
-/// Longest id of a system, in bytes.
-pub const SYSTEM_ID_BYTES_MAX: usize = 32;
 
 /// Tokens that one system may have at once.
 pub const TOKENS_PER_SYSTEM_MAX: usize = 8;
@@ -27,8 +25,10 @@ pub struct SystemSettings {
     /// SHA-256 of each token that it may show. Two at once let a token be changed without a pause; none: it cannot
     /// send to us.
     pub token_sha256: Vec<[u8; 32]>,
-    /// How packets are handed to it; `None`: it takes none.
+    /// Packets are posted to it over HTTP. It has at most one of this and `email`; with neither it takes none.
     pub vendor_http: Option<VendorHttpSettings>,
+    /// It is a mail system, and packets go to its mailboxes.
+    pub email: Option<EmailSettings>,
 }
 
 /// The way out to a vendor's document system over HTTP.
@@ -46,50 +46,40 @@ pub struct VendorHttpSettings {
     pub timeout: Duration,
 }
 
-/// Reads all of them; the keys are their ids.
-pub(crate) fn read(section: &mut Section<'_, '_>) -> BTreeMap<String, SystemSettings> {
+/// Reads all of them; the keys are their ids. `gateway_name` is ours.
+pub(crate) fn read(gateway_name: &str, section: &mut Section<'_, '_>) -> BTreeMap<String, SystemSettings> {
     let mut systems = BTreeMap::new();
     let mut tokens = BTreeSet::new();
-    let ids = section.names();
+    let ids = line::ids(section);
     for id in &ids {
-        if !is_id(id) {
-            let rule = Rule::new(
-                "tên hệ thống chỉ gồm a-z, 0-9, dấu gạch nối, tối đa 32 ký tự",
-                "the id of a system has a-z, 0-9 and hyphens only, at most 32",
-            );
-            section.fault(id, FaultCode::WrongType, rule);
-        }
-        let system = section.section(id, |section| system(id, &mut tokens, section));
+        let system = section.section(id, |section| system(id, gateway_name, &mut tokens, section));
         systems.extend(system.map(|system| (id.clone(), system)));
     }
-    let variables: Vec<String> = ids.iter().map(|id| Environment::system_secret(id)).collect();
-    let strangers =
-        section.environment().system_secrets().filter(|name| !variables.iter().any(|v| v == name));
-    for variable in strangers {
-        let rule = Rule::new(
-            format!("biến môi trường {variable} không ứng với hệ thống nào"),
-            format!("the variable {variable} belongs to no system"),
-        );
-        section.fault(variable, FaultCode::UnknownKey, rule);
-    }
+    line::strange_variables(SecretOf::System, &ids, section);
     systems
-}
-
-fn is_id(id: &str) -> bool {
-    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    (1..=SYSTEM_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(fits)
 }
 
 fn system(
     id: &str,
+    gateway_name: &str,
     tokens: &mut BTreeSet<[u8; 32]>,
     section: &mut Section<'_, '_>,
 ) -> Option<SystemSettings> {
     let name = section.required_text("name", LINE_BYTES_MAX);
     let token_sha256 = token_hashes(tokens, section);
-    let has_vendor = section.is_set("vendor_http");
-    let vendor_http = section.section("vendor_http", |section| vendor_http(id, has_vendor, section));
-    Some(SystemSettings { name: name?, token_sha256, vendor_http })
+    let (has_vendor, has_email) = (section.is_set("vendor_http"), section.is_set("email"));
+    if has_vendor && has_email {
+        section.contradiction(
+            "email",
+            "không đi cùng vendor_http: một hệ thống chỉ nhận theo một đường",
+            "does not go together with vendor_http: a system has one way in",
+        );
+    }
+    let vendor_http =
+        section.section("vendor_http", |section| has_vendor.then(|| vendor_http(id, section))?);
+    let email = section
+        .section("email", |section| has_email.then(|| EmailSettings::read(id, gateway_name, section))?);
+    Some(SystemSettings { name: name?, token_sha256, vendor_http, email })
 }
 
 /// The hashes of a system's tokens, which no other system has.
@@ -117,41 +107,16 @@ fn token_hashes(tokens: &mut BTreeSet<[u8; 32]>, section: &mut Section<'_, '_>) 
     hashes
 }
 
-fn vendor_http(id: &str, is_set: bool, section: &mut Section<'_, '_>) -> Option<VendorHttpSettings> {
-    if !is_set {
-        return None;
-    }
-    let url: Option<HttpUrl> = section.required("url");
-    let insecure = section.read("insecure_http").unwrap_or(false);
-    if url.as_ref().is_some_and(|url| !url.is_https() && !url.is_loopback() && !insecure) {
-        section.contradiction(
-            "url",
-            "phải là https://, trừ khi khai insecure_http = true",
-            "must be https://, unless insecure_http = true",
-        );
-    }
-    let variable = Environment::system_secret(id);
-    let faults_before = section.faults_noted();
-    let secret = section.secret("secret", &variable, SECRET_BYTES_MIN);
-    if secret.is_none() && section.faults_noted() == faults_before {
-        let rule = Rule::new(
-            format!("cần secret, secret_file hoặc biến môi trường {variable}"),
-            format!("secret, secret_file or the variable {variable} is needed"),
-        );
-        section.fault("secret", FaultCode::Missing, rule);
-    }
+fn vendor_http(id: &str, section: &mut Section<'_, '_>) -> Option<VendorHttpSettings> {
+    let url = line::url(section);
+    let secret = section.required_secret("secret", &SecretOf::System.variable(id), InClear::Allowed);
     let ca = section.file("ca");
-    let seconds = |n| Span::new(Duration::from_secs(n));
-    let connect_timeout = section.ranged("connect_timeout", seconds(10), seconds(1), seconds(300));
-    let timeout = section.ranged("timeout", seconds(120), seconds(1), seconds(3_600));
-    if connect_timeout > timeout {
-        section.contradiction("connect_timeout", "dài hơn timeout", "longer than timeout");
-    }
+    let waits = line::waits(section);
     Some(VendorHttpSettings {
         url: url?,
         secret: secret?,
         ca,
-        connect_timeout: connect_timeout.duration(),
-        timeout: timeout.duration(),
+        connect_timeout: waits.connect,
+        timeout: waits.whole,
     })
 }

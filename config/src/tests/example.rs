@@ -1,5 +1,6 @@
 //! The commented example: it loads, has every key that the reader asks for, and shows the defaults.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{folder, load_in};
@@ -18,12 +19,35 @@ fn whole_example() -> (String, String) {
     (text.clone(), whole.collect::<Vec<_>>().join("\n"))
 }
 
+/// The variables of the secrets that the example leaves to the environment.
+const VARIABLES: [&str; 3] = [
+    "LIENTHONG_SYSTEM_QLVB_SO_NOI_VU_SECRET",
+    "LIENTHONG_SYSTEM_THU_CONG_VU_SECRET",
+    "LIENTHONG_AXIS_VPCP_SECRET",
+];
+
+fn secrets() -> Environment {
+    VARIABLES.into_iter().fold(Environment::empty(), |all, name| all.with(name, "sixteen bytes or more"))
+}
+
 #[test]
 fn the_example_loads_as_it_is() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/lienthong.toml");
-    let settings =
-        Settings::load(&file, &Environment::empty()).unwrap_or_else(|faults| panic!("{faults:#?}"));
-    assert_eq!(settings.systems.len(), 2);
+    let settings = Settings::load(&file, &secrets()).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    assert_eq!((settings.systems.len(), settings.axes.len()), (2, 1));
+}
+
+#[test]
+fn the_example_has_no_secret_of_its_own() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/lienthong.toml");
+    let faults = Settings::load(&file, &Environment::empty()).expect_err("secrets are missing");
+    let found: Vec<(&str, FaultCode)> = faults.iter().map(|f| (f.key.as_str(), f.code)).collect();
+    let missing = [
+        "systems.qlvb-so-noi-vu.vendor_http.secret",
+        "systems.thu-cong-vu.email.password",
+        "axes.vpcp.secret",
+    ];
+    assert_eq!(found, missing.map(|key| (key, FaultCode::Missing)));
 }
 
 #[test]
@@ -36,24 +60,42 @@ fn the_example_has_every_key_and_no_other() {
         found.iter().filter(|f| matches!(f.code, FaultCode::UnknownKey | FaultCode::Syntax)).collect();
     assert!(strangers.is_empty(), "{strangers:#?}");
     let table: toml::Table = whole.parse().expect("TOML");
-    for key in &reading.asked {
-        let mut at = Some(&table);
-        let parts: Vec<&str> = key.split('.').collect();
-        let (last, folders) = parts.split_last().expect("a key");
-        for part in folders {
-            at = at.and_then(|table| table.get(*part)).and_then(|value| value.as_table());
+    let shown = shown_keys("", &table);
+    for key in reading.asked.iter().map(|key| any_name(key)) {
+        assert!(shown.contains(&key), "{key} is not in the example");
+    }
+}
+
+/// Paths of all keys, the names that the writer chooses left open: what one section shows need not stand in another.
+fn shown_keys(path: &str, table: &toml::Table) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    for (key, value) in table {
+        let key = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        if let Some(inner) = value.as_table() {
+            keys.extend(shown_keys(&key, inner));
         }
-        // The second system shows that the way out may be left away.
-        let optional = key.starts_with("systems.qlvb-so-y-te.");
-        assert!(optional || at.is_some_and(|table| table.contains_key(*last)), "{key} is not in the example");
+        keys.insert(any_name(&key));
+    }
+    keys
+}
+
+fn any_name(key: &str) -> String {
+    let parts: Vec<&str> = key.split('.').collect();
+    match parts[..] {
+        [kind @ ("systems" | "axes" | "operators"), _, ref rest @ ..] => {
+            [&[kind, "*"], rest].concat().join(".")
+        }
+        _ => key.to_owned(),
     }
 }
 
 #[test]
 fn the_example_shows_the_defaults() {
     // Keys without a default: the example shows a possible value.
-    const POSSIBLE: [&str; 15] = [
-        "support_hotline",
+    const POSSIBLE: &[&str] = &[
+        "master_key_file",
+        "quota",
+        "packet_max",
         "tls_cert",
         "tls_key",
         "insecure_networks",
@@ -62,31 +104,35 @@ fn the_example_shows_the_defaults() {
         "user",
         "password",
         "password_file",
+        "password_sealed",
         "token",
         "token_file",
+        "token_sealed",
+        "secret",
+        "secret_file",
+        "secret_sealed",
         "credentials",
+        "token_sha256",
         "ca",
         "crl",
-        "token_sha256",
     ];
     let (text, _) = whole_example();
     let folder = folder();
-    let loaded = |text: &str| load_in(folder.path(), text, &Environment::empty());
+    let loaded = |text: &str| load_in(folder.path(), text, &secrets());
     let defaults = format!("{:?}", loaded(&text).expect("loads"));
     let mut shown = 0;
     let mut in_commented_table = false;
-    for line in text.lines() {
+    for (at, line) in text.lines().enumerate() {
         in_commented_table = line.starts_with("#[") || (in_commented_table && !line.starts_with('['));
         let setting = line.strip_prefix('#').and_then(|line| Some((line.split_once(" = ")?.0, line)));
-        let Some((key, setting)) = setting.filter(|(key, _)| !key.contains(' ') && !POSSIBLE.contains(key))
-        else {
+        let default = |key: &str| !key.contains(' ') && !POSSIBLE.contains(&key);
+        let Some((key, setting)) = setting.filter(|(key, _)| !in_commented_table && default(key)) else {
             continue;
         };
-        if !in_commented_table {
-            let explicit = text.replacen(&format!("\n{line}\n"), &format!("\n{setting}\n"), 1);
-            assert_eq!(format!("{:?}", loaded(&explicit).expect(key)), defaults, "{setting}");
-            shown += 1;
-        }
+        let explicit = text.lines().enumerate().map(|(n, line)| if n == at { setting } else { line });
+        let explicit = loaded(&explicit.collect::<Vec<_>>().join("\n"));
+        assert_eq!(format!("{:?}", explicit.expect(key)), defaults, "line {}: {setting}", at + 1);
+        shown += 1;
     }
-    assert_eq!(shown, 23);
+    assert_eq!(shown, 37);
 }

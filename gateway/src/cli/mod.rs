@@ -6,6 +6,7 @@ mod documents;
 mod health;
 mod inspect;
 mod keygen;
+mod secret;
 mod send;
 mod sign;
 mod verify;
@@ -65,6 +66,11 @@ enum Command {
     Verify(verify::Verify),
     /// Tạo khóa thử nghiệm / Make a trial PKI
     Keygen(keygen::Keygen),
+    /// Niêm phong khóa bí mật cho tệp cấu hình / Seal secrets for the settings
+    Secret {
+        #[command(subcommand)]
+        command: secret::SecretCommand,
+    },
     /// Gửi gói tin đến trục / Send a packet to a gateway
     Send(send::Send),
     /// Hỏi trục có nhận văn bản được không / Whether the running gateway can accept documents
@@ -104,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Sign(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Keygen(command) => command.run(),
+        Command::Secret { command } => secret::run(&command),
         Command::Send(command) => command.run(),
         Command::Health(command) => command.run(),
         Command::Documents { command } => documents::run(&command),

@@ -209,7 +209,8 @@ fn settings(public: &str, admin: &str, wishes: &Wishes) -> String {
     };
     format!(
         "[gateway]\ndata_dir = \"data\"\norgan_id = \"H55.TRUC\"\nname = \"Trục liên thông (thử nghiệm)\"\n\
-         profile = \"trial\"\nsupport_hotline = \"0208 000 000\"\n{}\
+         profile = \"trial\"\n{}\
+         [support]\nhotline = \"0208 000 000\"\n\
          [listen]\naddress = \"{public}\"\n{}\
          [admin_listen]\naddress = \"{admin}\"\n\
          [delivery]\nretry_max = \"2s\"\n{}\

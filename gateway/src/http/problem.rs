@@ -31,7 +31,7 @@ struct Problem<'a> {
 pub struct Refusal {
     /// What is refused, and why.
     pub rejection: Rejection,
-    /// `gateway.support_hotline`.
+    /// `support.hotline`.
     pub hotline: String,
 }
 

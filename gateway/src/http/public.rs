@@ -49,7 +49,7 @@ pub struct Public {
     pub metrics: Arc<Metrics>,
     /// Where admissions run to their end.
     pub tasks: Tasks,
-    /// `gateway.support_hotline`.
+    /// `support.hotline`.
     pub hotline: String,
 }
 

@@ -227,7 +227,7 @@ async fn open_public(
         },
         metrics: metrics.clone(),
         tasks: tasks.clone(),
-        hotline: settings.gateway.support_hotline.clone(),
+        hotline: settings.support.hotline.clone(),
     };
     let (tls, networks) = match &listen.security {
         ListenSecurity::Tls { cert, key } => (Some(tls::acceptor(cert, key)?), Vec::new()),

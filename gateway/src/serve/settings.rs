@@ -1,9 +1,8 @@
 //! From files to values: settings, directory, certificates, tokens. All of it or nothing, with everything wrong listed.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use lienthong_config::{Environment, Profile, Settings};
+use lienthong_config::{ByteSize, Environment, Profile, Settings};
 use lienthong_pipeline::directory::{Directory, Line, Lines};
 use lienthong_pipeline::intake::Anchors;
 use lienthong_pipeline::record::{AdapterKind, SystemId};
@@ -171,10 +170,27 @@ fn trial_marks<'a>(
 /// What the directory may name as a home, and how packets go there.
 pub fn lines(settings: &Settings) -> Lines {
     let systems = settings.systems.iter().filter_map(|(id, system)| {
-        let way = system.vendor_http.as_ref().map(|_| AdapterKind::VendorHttp);
-        Some((SystemId::parse(id)?, Line { way, packet_bytes_max: None }))
+        let line = match (&system.vendor_http, &system.email) {
+            (Some(_), _) => Line { way: Some(AdapterKind::VendorHttp), packet_bytes_max: None },
+            (None, Some(email)) => Line {
+                way: Some(AdapterKind::Email),
+                packet_bytes_max: Some(mailed_packet_bytes_max(email.message_max.bytes())),
+            },
+            (None, None) => Line::default(),
+        };
+        Some((SystemId::parse(id)?, line))
     });
-    Lines { systems: systems.collect(), axes: HashMap::new() }
+    let axes = settings.axes.iter().filter_map(|(id, axis)| {
+        let packet_bytes_max = axis.packet_max.map(ByteSize::bytes);
+        Some((SystemId::parse(id)?, Line { way: Some(AdapterKind::NationalAxis), packet_bytes_max }))
+    });
+    Lines { systems: systems.collect(), axes: axes.collect() }
+}
+
+/// Largest packet in a message of so many bytes: base64 makes four bytes of three, the rest is for what stands around.
+const fn mailed_packet_bytes_max(message_bytes_max: u64) -> u64 {
+    const AROUND: u64 = 64 << 10;
+    (message_bytes_max / 4 * 3).saturating_sub(AROUND)
 }
 
 fn read(path: &Path, most: u64) -> Result<Vec<u8>, String> {

@@ -1,0 +1,112 @@
+//! `[axes.<id>]`: axes that we hand documents on to, such as the Government Office's. They speak the protocol of the
+//! national SDK (`sendEdoc`). Which organisations are behind one, the directory's `home` says.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::environment::SecretOf;
+use crate::fault::{FaultCode, Rule};
+use crate::reading::{InClear, Section};
+use crate::sections::gateway::LINE_BYTES_MAX;
+use crate::sections::line;
+use crate::sections::systems::SystemSettings;
+use crate::values::byte_size::ByteSize;
+use crate::values::secret::Secret;
+use crate::values::url::HttpUrl;
+
+/// Longest id that an axis gave us, in bytes.
+const SYSTEM_ID_THERE_BYTES_MAX: usize = 256;
+
+/// Whether a submission names its receivers outside the packet. The meaning of the header is not known for certain
+/// (spec/vxp-api.md section 9), so an axis can be told to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToHeader {
+    /// `to` has exactly the receivers of the consignment.
+    Send,
+    /// No `to`: the axis takes the receivers of the packet.
+    Omit,
+}
+
+/// An axis that we hand documents on to.
+#[derive(Clone, Debug)]
+pub struct AxisSettings {
+    /// Its name, as operators read it.
+    pub name: String,
+    /// What operations are appended to, without query.
+    pub url: HttpUrl,
+    /// The `systemid` that the axis gave us: printable ASCII without blanks.
+    pub system_id: String,
+    /// The key of the signature over each request, shared with the axis.
+    pub secret: Secret,
+    /// Whether submissions name their receivers.
+    pub to_header: ToHeader,
+    /// PEM file of the authorities that may vouch for the axis; `None`: the system's.
+    pub ca: Option<PathBuf>,
+    /// Largest packet it takes; `None`: not known.
+    pub packet_max: Option<ByteSize>,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// Longest time of one request.
+    pub timeout: Duration,
+}
+
+/// Reads all of them; the keys are their ids, which no system has.
+pub(crate) fn read(
+    systems: &BTreeMap<String, SystemSettings>,
+    section: &mut Section<'_, '_>,
+) -> BTreeMap<String, AxisSettings> {
+    let mut axes = BTreeMap::new();
+    let ids = line::ids(section);
+    for id in &ids {
+        if systems.contains_key(id) {
+            let rule = Rule::new(
+                format!("trùng với mục [systems.{id}]"),
+                format!("there is a section [systems.{id}] too"),
+            );
+            section.fault(id, FaultCode::Duplicate, rule);
+        }
+        let axis = section.section(id, |section| axis(id, section));
+        axes.extend(axis.map(|axis| (id.clone(), axis)));
+    }
+    line::strange_variables(SecretOf::Axis, &ids, section);
+    axes
+}
+
+fn axis(id: &str, section: &mut Section<'_, '_>) -> Option<AxisSettings> {
+    let name = section.required_text("name", LINE_BYTES_MAX);
+    let url = line::url(section);
+    if url.as_ref().is_some_and(|url| url.as_str().contains('?')) {
+        section.contradiction("url", "không được có phần ?…", "must not have a query");
+    }
+    let system_id = system_id(section);
+    let secret = section.required_secret("secret", &SecretOf::Axis.variable(id), InClear::Refused);
+    let words = [("send", Some(ToHeader::Send)), ("omit", Some(ToHeader::Omit))];
+    let to_header = section.choice("to_header", &words, ToHeader::Send);
+    let ca = section.file("ca");
+    let (least, most) = (ByteSize::new(1_000), ByteSize::new(4_000_000_000));
+    let packet_max = section.ranged_if_set("packet_max", least, most);
+    let waits = line::waits(section);
+    Some(AxisSettings {
+        name: name?,
+        url: url?,
+        system_id: system_id?,
+        secret: secret?,
+        to_header,
+        ca,
+        packet_max,
+        connect_timeout: waits.connect,
+        timeout: waits.whole,
+    })
+}
+
+/// It travels as the value of a header, where only ASCII survives.
+fn system_id(section: &mut Section<'_, '_>) -> Option<String> {
+    let text = section.required_text("system_id", SYSTEM_ID_THERE_BYTES_MAX)?;
+    if text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Some(text);
+    }
+    let rule = Rule::new("chỉ gồm chữ ASCII, không có dấu cách", "ASCII without blanks");
+    section.fault("system_id", FaultCode::WrongType, rule);
+    None
+}
