@@ -1,9 +1,13 @@
 //! `lienthong demo`: the main job, once, on real input, with the gateway as a child process and every fault of the day.
 //! It ends with `demo: OK` only when every receiver has exactly the bytes it should have.
 
+pub mod axis;
 pub mod child;
+pub mod mailbox;
+pub mod pki;
 pub mod receiver;
 mod scenes;
+mod sockets;
 mod story;
 pub mod world;
 

@@ -2,25 +2,28 @@
 //! bytes from `docs/vendor-http.md` alone, shares no code with the adapter, and keeps everything it got.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
-use openssl::hash::{Hasher, MessageDigest};
+use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use super::sockets::{Sum, accept, answer_http, lock};
+
+/// Stands in what is said of a body that ended too early.
+const CUT: &str = "cut body";
 
 /// One packet that was taken.
 #[derive(Clone, Debug)]
@@ -145,29 +148,10 @@ impl Receiver {
     fn serve(self: Arc<Self>, listener: TcpListener) {
         let open = CancellationToken::new();
         *lock(&self.open) = Some(open.clone());
-        #[expect(clippy::disallowed_methods, reason = "a peer of the gateway, ended by its own token")]
-        drop(tokio::spawn(async move {
-            let mut connections = JoinSet::new();
-            loop {
-                let accepted = tokio::select! {
-                    accepted = listener.accept() => accepted,
-                    () = open.cancelled() => break,
-                };
-                let Ok((stream, _)) = accepted else { break };
-                let receiver = self.clone();
-                connections.spawn(async move {
-                    let service = hyper::service::service_fn(move |request| {
-                        let receiver = receiver.clone();
-                        async move { Ok::<_, Infallible>(receiver.request(request).await) }
-                    });
-                    let served = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service);
-                    // A connection cut by the gateway's end is part of the play.
-                    drop(served.await);
-                });
-            }
-            connections.shutdown().await;
-        }));
+        accept(listener, open, move |stream| {
+            let receiver = self.clone();
+            async move { answer_http(stream, |request| receiver.request(request)).await }
+        });
     }
 
     async fn request(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
@@ -177,7 +161,10 @@ impl Receiver {
             None => match self.take(request).await {
                 Ok(()) => (StatusCode::OK, "đã nhận / taken".to_owned()),
                 Err((status, complaint)) => {
-                    lock(&self.complaints).push(complaint.clone());
+                    // A gateway that is killed cuts what it was sending.
+                    if !complaint.contains(CUT) {
+                        lock(&self.complaints).push(complaint.clone());
+                    }
                     (status, complaint)
                 }
             },
@@ -204,22 +191,17 @@ impl Receiver {
         let draft = self.folder.join(format!("{delivery_id}.{seconds}.part"));
         let io = |cause: std::io::Error| broken(StatusCode::SERVICE_UNAVAILABLE, &cause.to_string());
         let mut file = tokio::fs::File::create(&draft).await.map_err(io)?;
-        let mut hash = Hasher::new(MessageDigest::sha256())
-            .map_err(|cause| broken(StatusCode::SERVICE_UNAVAILABLE, &cause.to_string()))?;
-        let mut bytes = 0;
+        let openssl = |cause: ErrorStack| broken(StatusCode::SERVICE_UNAVAILABLE, &cause.to_string());
+        let mut sum = Sum::begin().map_err(openssl)?;
         while let Some(frame) = body.frame().await {
-            let frame =
-                frame.map_err(|cause| broken(StatusCode::BAD_REQUEST, &format!("cut body: {cause}")))?;
+            let frame = frame.map_err(|cause| broken(StatusCode::BAD_REQUEST, &format!("{CUT}: {cause}")))?;
             let Ok(chunk) = frame.into_data() else { continue };
-            bytes += chunk.len() as u64;
-            hash.update(&chunk)
-                .map_err(|cause| broken(StatusCode::SERVICE_UNAVAILABLE, &cause.to_string()))?;
+            sum.add(&chunk).map_err(openssl)?;
             file.write_all(&chunk).await.map_err(io)?;
         }
         file.sync_all().await.map_err(io)?;
-        let digest =
-            hash.finish().map_err(|cause| broken(StatusCode::SERVICE_UNAVAILABLE, &cause.to_string()))?;
-        let sha256 = hex::encode(digest);
+        let (sha256, bytes) = sum.end().map_err(openssl)?;
+        let sha256 = hex::encode(sha256);
         if bytes != length || field("lienthong-digest")? != format!("sha-256={sha256}") {
             return Err(broken(StatusCode::INTERNAL_SERVER_ERROR, "the body is not the one announced"));
         }
@@ -297,8 +279,4 @@ fn header(headers: &HeaderMap, name: &str) -> Result<String, String> {
         (Some(value), None) => Ok(value.to_owned()),
         _ => Err(format!("{name} is missing or stands twice")),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
