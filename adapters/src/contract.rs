@@ -1,6 +1,7 @@
 //! What every adapter keeps to, as a suite; and [`MemoryAdapter`], the one without a network, for tests of the pipeline.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use lienthong_pipeline::ports::{Adapter, Consignment, DeliveryFailure, FailureClass, Handover};
@@ -103,7 +104,8 @@ type Answer = dyn Fn(&Consignment, usize) -> Result<Handover, DeliveryFailure> +
 
 /// An adapter whose receivers live in memory. It reads packets as a real one does, and answers by a script.
 pub struct MemoryAdapter {
-    answer: Box<Answer>,
+    kind: AdapterKind,
+    answer: Arc<Answer>,
     attempts: watch::Sender<Vec<Attempt>>,
 }
 
@@ -124,11 +126,17 @@ impl Default for MemoryAdapter {
 
 impl MemoryAdapter {
     /// Answers each whole packet by this script. The number counts the attempts of the same delivery that have reached
-    /// its receiver, from 1.
+    /// its receiver, from 1. It is of the kind [`AdapterKind::VendorHttp`].
     pub fn answering(
         script: impl Fn(&Consignment, usize) -> Result<Handover, DeliveryFailure> + Send + Sync + 'static,
     ) -> Self {
-        Self { answer: Box::new(script), attempts: watch::Sender::default() }
+        let (answer, attempts) = (Arc::new(script), watch::Sender::default());
+        Self { kind: AdapterKind::VendorHttp, answer, attempts }
+    }
+
+    /// Another adapter, of this kind, to the same receivers: one script, and one list of attempts.
+    pub fn playing(&self, kind: AdapterKind) -> Self {
+        Self { kind, answer: self.answer.clone(), attempts: self.attempts.clone() }
     }
 
     /// Every attempt that reached its receiver, whatever the script answered, oldest first.
@@ -149,6 +157,11 @@ pub fn received() -> Handover {
     Handover { state: State::Received, note: "received in memory".into() }
 }
 
+/// The answer of a relay that took the packet and does not say whether the receiver has it.
+pub fn handed_over() -> Handover {
+    Handover { state: State::HandedOver, note: "handed over in memory".into() }
+}
+
 /// The answer of a receiver that did not.
 pub fn failure(class: FailureClass, code: &str) -> DeliveryFailure {
     failed(class, code, "failed in memory")
@@ -157,7 +170,7 @@ pub fn failure(class: FailureClass, code: &str) -> DeliveryFailure {
 #[async_trait]
 impl Adapter for MemoryAdapter {
     fn kind(&self) -> AdapterKind {
-        AdapterKind::VendorHttp
+        self.kind
     }
 
     async fn deliver(&self, consignment: &Consignment) -> Result<Handover, DeliveryFailure> {
@@ -185,11 +198,25 @@ mod tests {
     use crate::parcel::Parcel;
 
     #[tokio::test]
-    async fn the_adapter_in_memory_holds_the_contract() {
-        let adapter = MemoryAdapter::default();
+    async fn the_adapter_in_memory_holds_the_contract_in_every_kind() {
+        for kind in AdapterKind::ALL {
+            let adapter = MemoryAdapter::default().playing(kind);
+            let parcel = Parcel::of(b"<edXML/>");
+            let mut good = parcel.consignment();
+            good.delivery.route.adapter = kind;
+            let seen = || adapter.attempts().into_iter().map(|attempt| attempt.seen).collect();
+            holds(&adapter, &good, seen).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn kinds_in_memory_share_their_receivers() {
+        let vendor = MemoryAdapter::default();
+        let mail = vendor.playing(AdapterKind::Email);
         let parcel = Parcel::of(b"<edXML/>");
-        let seen = || adapter.attempts().into_iter().map(|attempt| attempt.seen).collect();
-        holds(&adapter, &parcel.consignment(), seen).await;
+        mail.deliver(&parcel.consignment()).await.expect("taken");
+        vendor.deliver(&parcel.consignment()).await.expect("taken");
+        assert_eq!((vendor.attempts().len(), mail.attempts().len()), (2, 2));
     }
 
     #[tokio::test]

@@ -2,13 +2,12 @@
 //! Tokio's clock is paused in these tests, so it moves only when no task has work left; the gateway's own clock is moved
 //! by hand.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use lienthong_adapters::contract::{MemoryAdapter, received};
+use lienthong_adapters::contract::{MemoryAdapter, handed_over, received};
 use lienthong_broker::MemoryBroker;
 use lienthong_config::GivenUpNotice;
 use lienthong_monitoring::Metrics;
@@ -46,8 +45,19 @@ pub(super) const C: &str = "H55.03";
 /// At home in `hai`, too; the axis answers for it.
 pub(super) const D: &str = "H55.04";
 
+/// A clerk's mailbox, by the mail system `thu`.
+pub(super) const M: &str = "H55.05";
+/// At home at the axis `vpcp`.
+pub(super) const X: &str = "G01.01";
+/// And another one there; the axis answers for it.
+pub(super) const Y: &str = "G01.02";
+/// And a third.
+pub(super) const Z: &str = "G01.03";
+
 /// The adapter's label in metrics.
 pub(super) const ADAPTER: &str = "vendor_http";
+/// That of the axis.
+pub(super) const AXIS: &str = "national_axis";
 
 const DIRECTORY: &str = r#"
 [[organisation]]
@@ -68,6 +78,24 @@ organ_id = "H55.04"
 name = "Sở Bốn"
 home = { system = "hai" }
 answers = "axis-on-behalf"
+[[organisation]]
+organ_id = "H55.05"
+name = "Xã Năm"
+home = { system = "thu" }
+adapter = { mailbox = "van-thu@xa-nam.example.vn" }
+[[organisation]]
+organ_id = "G01.01"
+name = "Bộ Một"
+home = { axis = "vpcp" }
+[[organisation]]
+organ_id = "G01.02"
+name = "Bộ Hai"
+home = { axis = "vpcp" }
+answers = "axis-on-behalf"
+[[organisation]]
+organ_id = "G01.03"
+name = "Bộ Ba"
+home = { axis = "vpcp" }
 "#;
 
 type Script = dyn FnMut(&Consignment, usize) -> Result<Handover, DeliveryFailure> + Send;
@@ -105,6 +133,8 @@ pub(super) struct World {
     pub(super) adapter: Arc<MemoryAdapter>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) intake: Arc<Intake>,
+    /// Those of the tasks that run now.
+    pub(super) wakes: Wakes,
     pub(super) folder: TempDir,
     script: Arc<Mutex<Box<Script>>>,
     setup: Setup,
@@ -140,7 +170,7 @@ impl World {
         let broker = MemoryBroker::new(blobs);
         let wrapped = (setup.wrap)(broker.clone());
         let ports = Ports { clock: clock.clone(), spool, store, broker: wrapped };
-        let take: Box<Script> = Box::new(|_, _| Ok(received()));
+        let take: Box<Script> = Box::new(|consignment, _| Ok(taken(consignment)));
         let script = Arc::new(Mutex::new(take));
         let asked = script.clone();
         let adapter = MemoryAdapter::answering(move |consignment, nth| {
@@ -148,7 +178,8 @@ impl World {
         });
         let directory = Arc::new(ArcSwap::from_pointee(directory(setup.directory)));
         let metrics = Arc::new(Metrics::new("test"));
-        let intake = intake(&ports, &directory, &metrics, &Wakes::default());
+        let wakes = Wakes::default();
+        let intake = intake(&ports, &directory, &metrics, &wakes);
         let mut world = Self {
             clock,
             ports,
@@ -156,6 +187,7 @@ impl World {
             adapter: Arc::new(adapter),
             metrics,
             intake,
+            wakes,
             folder,
             script,
             setup,
@@ -169,20 +201,22 @@ impl World {
     /// Starts the tasks of a gateway, over whatever the ports hold.
     pub(super) fn start(&mut self) {
         let (wakes, metrics) = (Wakes::default(), self.metrics.clone());
+        self.wakes = wakes.clone();
         self.intake = intake(&self.ports, &self.directory, &metrics, &wakes);
         let stop = Tasks::new();
         let relay = Relay::new(self.ports.clone(), metrics.clone(), wakes.clone());
         self.tasks.spawn(relay.run(stop.clone()));
-        let kind = lienthong_pipeline::record::AdapterKind::VendorHttp;
-        for lane in Lane::ALL {
-            let takeover = Takeover::new(self.ports.clone(), kind, lane, wakes.clone());
-            self.tasks.spawn(takeover.run(stop.clone()));
+        for kind in AdapterKind::ALL {
+            for lane in Lane::ALL {
+                let takeover = Takeover::new(self.ports.clone(), kind, lane, wakes.clone());
+                self.tasks.spawn(takeover.run(stop.clone()));
+            }
+            let (ports, directory, metrics) = (self.ports.clone(), self.directory.clone(), metrics.clone());
+            let adapter = Arc::new(self.adapter.playing(kind));
+            let dispatch =
+                Dispatch::new(ports, directory, adapter, self.setup.policy, metrics, wakes.clone());
+            self.tasks.spawn(dispatch.run(stop.clone()));
         }
-        let (adapter, policy) = (self.adapter.clone(), self.setup.policy);
-        let directory = self.directory.clone();
-        let dispatch =
-            Dispatch::new(self.ports.clone(), directory, adapter, policy, metrics.clone(), wakes.clone());
-        self.tasks.spawn(dispatch.run(stop.clone()));
         let reporter =
             Reporter { own: organ(OWN), name: "Trục tỉnh".to_owned(), given_up: self.setup.given_up };
         let (intake, directory) = (self.intake.clone(), self.directory.clone());
@@ -305,11 +339,20 @@ impl World {
     /// The packets that reached this organisation, as text, oldest first.
     pub(super) fn got(&self, organisation: &str) -> Vec<String> {
         let attempts = self.adapter.attempts().into_iter();
-        let here = attempts.filter(|attempt| attempt.seen.receiver == organ(organisation));
+        let here = attempts.filter(|attempt| attempt.consignment.receivers.contains(&organ(organisation)));
         let read = |attempt: lienthong_adapters::contract::Attempt| {
             std::fs::read_to_string(attempt.consignment.packet).expect("a packet")
         };
         here.map(read).collect()
+    }
+
+    /// Documents and receivers of all attempts at the axes so far, oldest first.
+    pub(super) fn consigned(&self) -> Vec<(DocumentId, Vec<String>)> {
+        let attempts = self.adapter.attempts().into_iter().map(|attempt| attempt.consignment);
+        let axis =
+            attempts.filter(|consignment| consignment.delivery.route.adapter == AdapterKind::NationalAxis);
+        let to = |consignment: &Consignment| consignment.receivers.iter().map(ToString::to_string).collect();
+        axis.map(|consignment| (consignment.delivery.document, to(&consignment))).collect()
     }
 
     /// Removes a packet from the spool.
@@ -326,6 +369,14 @@ impl World {
     /// Receivers paused now.
     pub(super) fn paused(&self) -> i64 {
         self.metrics.receivers_paused.of(ADAPTER).value()
+    }
+}
+
+/// The answer of who takes everything: a vendor's system has it, mail and axis hand it over.
+pub(super) fn taken(consignment: &Consignment) -> Handover {
+    match consignment.delivery.route.adapter {
+        AdapterKind::VendorHttp => received(),
+        AdapterKind::Email | AdapterKind::NationalAxis => handed_over(),
     }
 }
 
@@ -346,10 +397,14 @@ fn intake(
     Arc::new(Intake::new(ports, policy, directory, anchors, metrics, wakes.clone()))
 }
 
+/// The lines: systems of vendors `mot`, `hai`, `ba` and, as an axis has that name, `vpcp`; mail `thu`; axes `vpcp`, `bo`.
 fn directory(more: &str) -> Directory {
-    let line = Line { way: Some(AdapterKind::VendorHttp), packet_bytes_max: None };
-    let systems = ["mot", "hai", "ba"].map(|id| (system(id), line)).into();
-    let lines = Lines { systems, axes: HashMap::new() };
+    let line = |id: &str, way| (system(id), Line { way: Some(way), packet_bytes_max: None });
+    let vendor = |id| line(id, AdapterKind::VendorHttp);
+    let systems =
+        [vendor("mot"), vendor("hai"), vendor("ba"), vendor("vpcp"), line("thu", AdapterKind::Email)];
+    let axes = ["vpcp", "bo"].map(|id| line(id, AdapterKind::NationalAxis));
+    let lines = Lines { systems: systems.into(), axes: axes.into() };
     let none = &mut |path: &str| Err(format!("no {path}"));
     Directory::from_toml(&format!("{DIRECTORY}{more}"), &lines, none).expect("a directory")
 }
