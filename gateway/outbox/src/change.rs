@@ -44,6 +44,8 @@ pub struct Noted {
     pub at: Option<Timestamp>,
     /// The report that this state asked for has been admitted.
     pub reported: bool,
+    /// The operator has dealt with the dead letter that this state made.
+    pub closed: bool,
 }
 
 /// An outcome that the sender has yet to be told.
@@ -147,7 +149,7 @@ pub(crate) fn check(admission: &Admission) -> Result<(), Fault> {
 
 /// A delivery of a new document.
 pub(crate) fn admitted(delivery: &Delivery, order: u64) -> Step {
-    let delivery = Delivery { order, published: 0, handed_off: false, ..delivery.clone() };
+    let delivery = Delivery { order, published: 0, handed_off: false, closed: false, ..delivery.clone() };
     let at = delivery.accepted_at;
     Record::new(delivery).step(at, "accepted", "")
 }
@@ -159,6 +161,7 @@ pub(crate) fn admitted(delivery: &Delivery, order: u64) -> Step {
 /// outcome that the sender had not been told by then is told under its own time; `number` is that of the event.
 pub(crate) fn rebuilt(mut record: Record, noted: Noted, at: Timestamp, epoch: u32, number: u64) -> Step {
     record.delivery.state = noted.state;
+    record.delivery.closed = noted.closed && may_be_closed(&record.delivery);
     if !noted.state.is_final() {
         record.delivery.generation = epoch;
     }
@@ -181,7 +184,7 @@ pub(crate) fn handed_off(
         if message.state.is_final() {
             return Err(HandOff::Settled);
         }
-        let delivery = Delivery { order, published: generation, handed_off: true, ..message };
+        let delivery = Delivery { order, published: generation, handed_off: true, closed: false, ..message };
         return Ok(Record::new(delivery).step(at, "handed_off", ""));
     };
     let delivery = &known.delivery;
@@ -212,6 +215,7 @@ fn taken_again(known: &Record, message: Delivery, at: Timestamp) -> Result<Step,
         attempts: had.attempts.max(message.attempts),
         document_failures: 0,
         order: had.order,
+        closed: false,
         ..message
     };
     Ok(Record { lines: known.lines, ..Record::new(delivery) }.step(at, "handed_off", ""))
@@ -219,6 +223,11 @@ fn taken_again(known: &Record, message: Delivery, at: Timestamp) -> Result<Step,
 
 const fn may_be_requeued(state: State) -> bool {
     matches!(state, State::Parked | State::GivenUp | State::Refused)
+}
+
+/// A dead letter that is over. A parked one holds up what refers to it, so it may not leave the operator's sight.
+fn may_be_closed(delivery: &Delivery) -> bool {
+    delivery.is_dead_letter() && delivery.state.is_final()
 }
 
 /// Applies a transition; `None` when it does not fit. `number` is the one that its event will have.
@@ -273,7 +282,7 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             ("hastened", note)
         }
         Transition::Closed { note } => {
-            if !delivery.is_dead_letter() {
+            if !may_be_closed(delivery) {
                 return None;
             }
             delivery.closed = true;

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::folder;
 
 /// The version that this program reads and writes.
-const CURRENT: u32 = 1;
+///
+/// 1: stores without entries for dead letters. It is written down as 2 before the store is indexed anew: a program that
+/// knows only 1 would leave out such entries. What is still to be done then, the store's own mark says.
+const CURRENT: u32 = 2;
 /// What the file begins with, so that nobody takes it for something else.
 const LABEL: &str = "lienthong";
 /// Longest file read, in bytes.
@@ -35,7 +38,7 @@ pub enum FormatFault {
     Io(#[from] io::Error),
 }
 
-/// Accepts the data folder, or writes the file when there is none. There is no older format to migrate from.
+/// Accepts the data folder, or writes the file when there is none or an older one.
 pub(crate) fn check(data_dir: &Path) -> Result<(), FormatFault> {
     let path = data_dir.join("FORMAT");
     let file = match fs::File::open(&path) {
@@ -47,6 +50,10 @@ pub(crate) fn check(data_dir: &Path) -> Result<(), FormatFault> {
     file.take(BYTES_MAX).read_to_end(&mut text).map_err(folder::at(&path))?;
     match read(&text) {
         Some(CURRENT) => Ok(()),
+        Some(found @ 1..CURRENT) => {
+            tracing::warn!(from = found, to = CURRENT, "the data folder is brought to the present format");
+            Ok(write(data_dir, &path)?)
+        }
         Some(found) if found > CURRENT => Err(FormatFault::Newer { found }),
         _ => Err(FormatFault::Unreadable { path }),
     }
@@ -78,16 +85,24 @@ mod tests {
     fn an_absent_file_is_written_and_then_accepted() {
         let dir = tempfile::tempdir().expect("a folder");
         check(dir.path()).expect("written");
-        assert_eq!(fs::read(dir.path().join("FORMAT")).expect("read"), b"lienthong 1\n");
+        assert_eq!(fs::read(dir.path().join("FORMAT")).expect("read"), b"lienthong 2\n");
         check(dir.path()).expect("accepted");
+    }
+
+    #[test]
+    fn an_older_format_is_brought_to_this_one() {
+        let dir = tempfile::tempdir().expect("a folder");
+        fs::write(dir.path().join("FORMAT"), "lienthong 1\n").expect("written");
+        check(dir.path()).expect("migrated");
+        assert_eq!(fs::read(dir.path().join("FORMAT")).expect("read"), b"lienthong 2\n");
     }
 
     #[test]
     fn a_newer_format_is_refused_and_left_as_it_is() {
         let dir = tempfile::tempdir().expect("a folder");
-        fs::write(dir.path().join("FORMAT"), "lienthong 2\n").expect("written");
-        assert!(matches!(check(dir.path()), Err(FormatFault::Newer { found: 2 })));
-        assert_eq!(fs::read(dir.path().join("FORMAT")).expect("read"), b"lienthong 2\n");
+        fs::write(dir.path().join("FORMAT"), "lienthong 3\n").expect("written");
+        assert!(matches!(check(dir.path()), Err(FormatFault::Newer { found: 3 })));
+        assert_eq!(fs::read(dir.path().join("FORMAT")).expect("read"), b"lienthong 3\n");
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub use format::FormatFault;
 pub use lock::{DataLock, LockFault};
 pub use memory::MemoryStore;
 pub use open::{OpenFault, Opened, Rebuilt, open_or_rebuild};
-pub use spool::{ADMISSION_BYTES_MAX, Admissions, Damaged, FileSpool, Found};
+pub use spool::{ADMISSION_BYTES_MAX, Admissions, Damaged, FileSpool, Found, SpoolLimits};
 pub use store::{SledStore, StoreFault, VALUE_BYTES_MAX};
 
 /// The store that the program runs on, for those who need not know which one it is.

@@ -55,9 +55,9 @@ async fn a_new_folder_is_fresh_and_then_existing() {
 #[test]
 fn a_newer_format_is_refused_before_anything_is_touched() {
     let dir = tempfile::tempdir().expect("a folder");
-    fs::write(dir.path().join("FORMAT"), "lienthong 2\n").expect("written");
+    fs::write(dir.path().join("FORMAT"), "lienthong 3\n").expect("written");
     let fault = open_or_rebuild(dir.path(), clock()).err().expect("refused");
-    assert!(matches!(fault, OpenFault::Format(FormatFault::Newer { found: 2 })), "{fault}");
+    assert!(matches!(fault, OpenFault::Format(FormatFault::Newer { found: 3 })), "{fault}");
     assert_eq!(entries(dir.path()), ["FORMAT"]);
 }
 

@@ -77,11 +77,33 @@ pub trait IncomingWriter: Send {
     async fn finish(self: Box<Self>) -> Result<Box<dyn Incoming>, Fault>;
 }
 
+/// What the spool takes of its disk, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpoolUsage {
+    /// Packets in `blobs/` and `incoming/`.
+    pub bytes: u64,
+    /// What these may come to by intake; `None`: no limit but the disk.
+    pub quota: Option<u64>,
+    /// Free on the disk for this user.
+    pub disk_free: u64,
+}
+
 /// Packets on disk (design.md B2): `incoming/`, `blobs/`, `admissions/`.
 #[async_trait]
 pub trait Spool: Send + Sync + 'static {
-    /// Opens a new file in `incoming/`.
+    /// Opens a new file in `incoming/` for a packet that somebody sends us. Here, and when it is written, the spool's
+    /// quota and the space to be kept free on the disk hold: [`Fault::full`] when there is no room.
     async fn receive(&self) -> Result<Box<dyn IncomingWriter>, Fault>;
+
+    /// The same for what the gateway needs to go on: status packets of its own, packets taken over from the broker. It
+    /// counts towards the quota, and only the disk itself refuses it.
+    async fn receive_ours(&self) -> Result<Box<dyn IncomingWriter>, Fault>;
+
+    /// Whether a packet of this length could come in by [`Spool::receive`] now; [`Fault::full`] if not.
+    fn room_for(&self, bytes: u64) -> Result<(), Fault>;
+
+    /// Numbers for metrics.
+    async fn usage(&self) -> Result<SpoolUsage, Fault>;
 
     /// B2: blob and admission are fdatasynced, renamed, and both folders fsynced when this returns. Repeating it for
     /// the same document does no harm; the first admission stays.
@@ -105,6 +127,10 @@ pub trait Spool: Send + Sync + 'static {
     /// Notes durably that the report which the last state noted asked for has been admitted. A store that is built anew
     /// has every other one pending again.
     async fn reported(&self, document: DocumentId, delivery: DeliveryId) -> Result<(), Fault>;
+
+    /// Notes durably that the operator has dealt with the dead letter that the last state noted made of a delivery
+    /// ([`Transition::Closed`]). A store that is built anew lists every other one again.
+    async fn closed(&self, document: DocumentId, delivery: DeliveryId) -> Result<(), Fault>;
 
     /// The file of a blob, `None` when the spool does not have it.
     async fn blob(&self, digest: PacketDigest) -> Result<Option<PathBuf>, Fault>;
@@ -173,7 +199,8 @@ pub enum Transition {
         /// Who and why.
         note: String,
     },
-    /// The operator has dealt with a dead letter: [`Delivery::closed`].
+    /// The operator has dealt with a dead letter that is over: [`Delivery::closed`]. One that is `Parked` must be given
+    /// up or requeued: closed, it would hold up what refers to it and stand in no list of dead letters.
     Closed {
         /// Who and why.
         note: String,

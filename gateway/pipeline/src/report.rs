@@ -168,7 +168,7 @@ impl Report {
     }
 
     async fn send(&self, pending: &PendingReport, packet: Vec<u8>) -> Result<(), Fault> {
-        let mut sink = self.ports.spool.receive().await?;
+        let mut sink = self.ports.spool.receive_ours().await?;
         sink.write(Bytes::from(packet)).await?;
         let incoming = sink.finish().await?;
         match self.intake.admit(incoming, &Origin::Gateway, None).await {

@@ -101,7 +101,7 @@ impl Takeover {
     }
 
     async fn fetch(&self, message: &DeliveryMessage) -> Result<(), Fault> {
-        let mut sink = self.ports.spool.receive().await?;
+        let mut sink = self.ports.spool.receive_ours().await?;
         let packet = match &message.inline {
             Some(body) => {
                 sink.write(body.clone()).await?;

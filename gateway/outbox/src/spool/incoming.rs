@@ -11,7 +11,8 @@ use lienthong_pipeline::ports::{Fault, Incoming, IncomingWriter};
 use lienthong_schemas::ids::PacketDigest;
 use sha2::{Digest, Sha256};
 
-use super::{FileSpool, Folders, PLACE, locked};
+use super::room::{Charge, Claim};
+use super::{FileSpool, Folders, PLACE, fault, locked};
 
 /// Chunks are gathered up to this many bytes before one write on the blocking pool.
 const GATHERED_BYTES_MAX: usize = 256 * 1024;
@@ -25,11 +26,13 @@ const READ_BYTES: usize = 64 * 1024;
 pub(super) struct Temporary {
     path: PathBuf,
     kept: bool,
+    /// Of a packet. A writer that is cut off holds it as long as it still writes.
+    charge: Option<Arc<Charge>>,
 }
 
 impl Temporary {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, kept: false }
+    pub(super) fn new(path: PathBuf, charge: Option<Arc<Charge>>) -> Self {
+        Self { path, kept: false, charge }
     }
 
     /// Gives the file its lasting name.
@@ -42,6 +45,9 @@ impl Temporary {
             fs::rename(&self.path, path)?;
             path.clone_into(&mut self.path);
             self.kept = true;
+            if let Some(charge) = &self.charge {
+                charge.keep();
+            }
         }
         Ok(())
     }
@@ -85,7 +91,16 @@ impl IncomingFile {
 
     /// Moves it to `blobs/`, where all who hold it go on reading it.
     pub(super) fn keep(&self, path: &Path) -> io::Result<()> {
-        locked(&self.place).rename(path)
+        let mut place = locked(&self.place);
+        let replaced = match fs::symlink_metadata(path) {
+            Ok(found) if !place.kept && found.is_file() => found.len(),
+            Ok(_) => 0,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => 0,
+            Err(cause) => return Err(cause),
+        };
+        place.rename(path)?;
+        self.folders.room.free(replaced);
+        Ok(())
     }
 }
 
@@ -111,20 +126,26 @@ impl Incoming for Packet {
 
     fn open(&self) -> Result<Box<dyn BufRead + Send>, Fault> {
         let place = locked(&self.0.place);
-        let file = File::open(&place.path).map_err(|cause| Fault::new(PLACE, cause))?;
+        let file = File::open(&place.path).map_err(fault)?;
         Ok(Box::new(BufReader::with_capacity(READ_BYTES, file)))
     }
 }
 
 /// What a writer has on disk.
-struct Written {
+pub(super) struct Written {
     file: File,
     hash: Sha256,
     bytes: u64,
+    charge: Arc<Charge>,
 }
 
 impl Written {
+    pub(super) fn new(file: File, charge: Arc<Charge>) -> Self {
+        Self { file, hash: Sha256::new(), bytes: 0, charge }
+    }
+
     fn append(&mut self, chunk: &[u8]) -> io::Result<()> {
+        self.charge.take(chunk.len() as u64)?;
         self.file.write_all(chunk)?;
         self.hash.update(chunk);
         self.bytes += chunk.len() as u64;
@@ -143,9 +164,17 @@ pub(super) struct FileWriter {
 }
 
 impl FileWriter {
-    pub(super) fn new(spool: FileSpool, temporary: Temporary, file: File) -> Self {
-        let written = Some(Written { file, hash: Sha256::new(), bytes: 0 });
-        Self { spool, temporary, written, gathered: Vec::new(), gathered_bytes: 0 }
+    /// Begins a packet in `incoming/`.
+    pub(super) async fn begin(spool: FileSpool, claim: Claim) -> Result<Self, Fault> {
+        let make = move |folders: &Arc<Folders>| {
+            if claim == Claim::Intake {
+                folders.room.check(0)?;
+            }
+            folders.packet(claim)
+        };
+        let (temporary, written) = spool.off(make).await?;
+        let written = Some(written);
+        Ok(Self { spool, temporary, written, gathered: Vec::new(), gathered_bytes: 0 })
     }
 
     async fn flush(&mut self) -> Result<Written, Fault> {
@@ -184,9 +213,8 @@ impl IncomingWriter for FileWriter {
 
 /// A packet that is not in our `incoming/` (it came from elsewhere): its bytes, checked, in a file of ours.
 pub(super) fn copy(folders: &Arc<Folders>, packet: &dyn Incoming) -> io::Result<Arc<IncomingFile>> {
-    let (temporary, file) = folders.temporary()?;
+    let (temporary, mut written) = folders.packet(Claim::Ours)?;
     let mut source = packet.open().map_err(io::Error::other)?;
-    let mut written = Written { file, hash: Sha256::new(), bytes: 0 };
     let mut piece = vec![0; READ_BYTES];
     loop {
         let read = source.read(&mut piece)?;

@@ -3,6 +3,7 @@
 
 mod incoming;
 mod papers;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -17,14 +18,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use lienthong_pipeline::crash::crash_point;
-use lienthong_pipeline::ports::{Fault, Incoming, IncomingWriter, Spool};
+use lienthong_pipeline::ports::{Fault, Incoming, IncomingWriter, Spool, SpoolUsage};
 use lienthong_pipeline::record::{Admission, State};
 use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest};
 
-use self::incoming::{FileWriter, IncomingFile, Temporary};
+use self::incoming::{FileWriter, IncomingFile, Temporary, Written};
+use self::room::{Charge, Claim, Room, is_full};
 use crate::folder;
 
 pub use papers::{ADMISSION_BYTES_MAX, Admissions, Damaged, Found};
+pub use room::SpoolLimits;
 
 /// The `place` of every fault of the spool.
 const PLACE: &str = "spool";
@@ -42,6 +45,7 @@ struct Folders {
     incoming: PathBuf,
     blobs: PathBuf,
     admissions: PathBuf,
+    room: Arc<Room>,
     names: AtomicU64,
     /// Packets in `incoming/` that somebody still holds. One digest is one content, so one file serves all.
     live: Mutex<HashMap<PacketDigest, Weak<IncomingFile>>>,
@@ -50,8 +54,8 @@ struct Folders {
 }
 
 impl FileSpool {
-    /// Opens the spool below a data folder, making its folders (0700), and empties `incoming/`. Blocks; the caller holds
-    /// [`crate::DataLock`].
+    /// Opens the spool below a data folder, making its folders (0700), empties `incoming/` and counts the bytes of
+    /// `blobs/`. Without limits, see [`FileSpool::with_limits`]. Blocks; the caller holds [`crate::DataLock`].
     ///
     /// # Errors
     /// A folder cannot be made, read or emptied.
@@ -63,16 +67,25 @@ impl FileSpool {
         }
         folder::sync(data_dir).map_err(folder::at(data_dir))?;
         empty(&incoming).map_err(folder::at(&incoming))?;
+        let room = Room::measure(&blobs).map_err(folder::at(&blobs))?;
         let folders = Folders {
             incoming,
             blobs,
             admissions,
+            room: Arc::new(room),
             names: AtomicU64::new(0),
             live: Mutex::default(),
             publishing: Mutex::default(),
             settling: std::array::from_fn(|_| Mutex::default()),
         };
         Ok(Self { folders: Arc::new(folders) })
+    }
+
+    /// From now on intake stays within these limits.
+    #[must_use]
+    pub fn with_limits(self, limits: SpoolLimits) -> Self {
+        self.folders.room.limit(limits);
+        self
     }
 
     /// Every admission, one file at a time and in no order, with the states noted beside it. Blocks.
@@ -105,7 +118,7 @@ impl FileSpool {
     ) -> Result<T, Fault> {
         let folders = self.folders.clone();
         let done = tokio::task::spawn_blocking(move || work(&folders)).await;
-        done.map_err(|panic| Fault::new(PLACE, panic))?.map_err(|cause| Fault::new(PLACE, cause))
+        done.map_err(|panic| Fault::new(PLACE, panic))?.map_err(fault)
     }
 }
 
@@ -118,12 +131,19 @@ impl Folders {
         self.blobs.join(digest.to_string())
     }
 
+    /// A file for a packet, its bytes counted.
+    fn packet(&self, claim: Claim) -> io::Result<(Temporary, Written)> {
+        let charge = Charge::new(&self.room, claim);
+        let (temporary, file) = self.temporary(Some(charge.clone()))?;
+        Ok((temporary, Written::new(file, charge)))
+    }
+
     /// A name in `incoming/` that nothing has.
-    fn temporary(&self) -> io::Result<(Temporary, fs::File)> {
+    fn temporary(&self, charge: Option<Arc<Charge>>) -> io::Result<(Temporary, fs::File)> {
         let name = self.names.fetch_add(1, Ordering::Relaxed);
         let path = self.incoming.join(format!("{name:016x}"));
         let file = folder::new_file(&path).map_err(folder::at(&path))?;
-        Ok((Temporary::new(path), file))
+        Ok((Temporary::new(path, charge), file))
     }
 
     /// By name and length alone. A copy that comes in again does not heal bytes that rotted on the disk, and that is
@@ -156,7 +176,7 @@ impl Folders {
         let paper = papers::write(admission)?;
         let blob = self.prepare(packet)?;
         crash_point("after-blob-fsync");
-        let (temporary, mut file) = self.temporary()?;
+        let (temporary, mut file) = self.temporary(None)?;
         io::Write::write_all(&mut file, &paper)?;
         file.sync_data()?;
         drop(file);
@@ -210,8 +230,19 @@ impl Folders {
 #[async_trait]
 impl Spool for FileSpool {
     async fn receive(&self) -> Result<Box<dyn IncomingWriter>, Fault> {
-        let (temporary, file) = self.off(|folders| folders.temporary()).await?;
-        Ok(Box::new(FileWriter::new(self.clone(), temporary, file)))
+        Ok(Box::new(FileWriter::begin(self.clone(), Claim::Intake).await?))
+    }
+
+    async fn receive_ours(&self) -> Result<Box<dyn IncomingWriter>, Fault> {
+        Ok(Box::new(FileWriter::begin(self.clone(), Claim::Ours).await?))
+    }
+
+    fn room_for(&self, bytes: u64) -> Result<(), Fault> {
+        self.folders.room.check(bytes).map_err(fault)
+    }
+
+    async fn usage(&self) -> Result<SpoolUsage, Fault> {
+        self.off(|folders| folders.room.usage()).await
     }
 
     async fn admit(&self, packet: Box<dyn Incoming>, admission: &Admission) -> Result<(), Fault> {
@@ -246,6 +277,10 @@ impl Spool for FileSpool {
         self.off(move |folders| folders.note(document, delivery, papers::Line::Reported)).await
     }
 
+    async fn closed(&self, document: DocumentId, delivery: DeliveryId) -> Result<(), Fault> {
+        self.off(move |folders| folders.note(document, delivery, papers::Line::Closed)).await
+    }
+
     async fn blob(&self, digest: PacketDigest) -> Result<Option<PathBuf>, Fault> {
         let find = move |folders: &Arc<Folders>| {
             let path = folders.blob(digest);
@@ -262,6 +297,11 @@ impl Spool for FileSpool {
     async fn read(&self, digest: PacketDigest, most: u64) -> Result<Option<Bytes>, Fault> {
         self.off(move |folders| folders.read(digest, most)).await
     }
+}
+
+/// A fault of the spool; whether there is no room is told from the error, the disk's or our own.
+fn fault(cause: io::Error) -> Fault {
+    if is_full(&cause) { Fault::full(PLACE, cause) } else { Fault::new(PLACE, cause) }
 }
 
 /// Removes all that is in a folder.

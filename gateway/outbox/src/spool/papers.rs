@@ -4,6 +4,7 @@
 //! ```text
 //! 2 <delivery> <state> <since when> <crc>    the last one of a delivery counts, so `queued` undoes an earlier end
 //! 2 <delivery> reported <crc>                the report that the state above asked for has been admitted
+//! 2 <delivery> closed <crc>                  the operator has dealt with the dead letter that the state above made
 //! 1 <delivery> <state> <crc>                 the first form: a state whose time is not known
 //! ```
 
@@ -204,11 +205,12 @@ fn read_settled(path: &Path) -> io::Result<(BTreeMap<DeliveryId, Noted>, usize)>
         }
         match parse_settled(&line) {
             Some((delivery, Line::State(state, at))) => {
-                states.insert(delivery, Noted { state, at, reported: false });
+                states.insert(delivery, Noted { state, at, reported: false, closed: false });
             }
-            Some((delivery, Line::Reported)) => {
+            Some((delivery, line)) => {
                 if let Some(noted) = states.get_mut(&delivery) {
-                    noted.reported = true;
+                    noted.reported |= matches!(line, Line::Reported);
+                    noted.closed |= matches!(line, Line::Closed);
                 }
             }
             None => damaged += 1,
@@ -224,15 +226,19 @@ pub(super) enum Line {
     State(State, Option<Timestamp>),
     /// The sender has been told.
     Reported,
+    /// The operator has dealt with it.
+    Closed,
 }
 
 const REPORTED: &str = "reported";
+const CLOSED: &str = "closed";
 
 fn written(delivery: DeliveryId, line: Line) -> String {
     let text = match line {
         Line::State(state, Some(at)) => format!("{LINE_VERSION} {delivery} {} {at}", state.as_str()),
         Line::State(state, None) => format!("1 {delivery} {}", state.as_str()),
         Line::Reported => format!("{LINE_VERSION} {delivery} {REPORTED}"),
+        Line::Closed => format!("{LINE_VERSION} {delivery} {CLOSED}"),
     };
     format!("{text} {:08x}\n", crc32c::crc32c(text.as_bytes()))
 }
@@ -245,6 +251,7 @@ fn parse_settled(text: &[u8]) -> Option<(DeliveryId, Line)> {
     let (delivery, line) = match words[..] {
         ["1", delivery, word, _] => (delivery, Line::State(state(word)?, None)),
         ["2", delivery, REPORTED, _] => (delivery, Line::Reported),
+        ["2", delivery, CLOSED, _] => (delivery, Line::Closed),
         ["2", delivery, word, at, _] => (delivery, Line::State(state(word)?, Some(at.parse().ok()?))),
         _ => return None,
     };

@@ -290,7 +290,7 @@ async fn the_last_state_noted_for_a_delivery_counts() {
 }
 
 fn noted(state: State, reported: bool) -> Noted {
-    Noted { state, at: Some(later(9)), reported }
+    Noted { state, at: Some(later(9)), reported, closed: false }
 }
 
 #[tokio::test]
@@ -313,7 +313,7 @@ async fn a_report_is_noted_of_the_state_that_asked_for_it() {
     let path = dir.path().join("admissions").join(format!("{document}.settled"));
     let summed = |text: String| format!("{text} {:08x}\n", crc32c::crc32c(text.as_bytes()));
     fs::write(&path, summed(format!("1 {id} refused"))).expect("written");
-    assert_eq!(seen(), Some(Noted { state: State::Refused, at: None, reported: false }));
+    assert_eq!(seen(), Some(Noted { state: State::Refused, at: None, reported: false, closed: false }));
     for text in ["2 {} refused", "1 {} reported", "2 {} reported 1", "3 {} refused", "2 {} refused 1 1"] {
         fs::write(&path, summed(text.replace("{}", &id.to_string()))).expect("written");
         let found = spool.read_admission(document).expect("read").expect("there");

@@ -15,7 +15,7 @@
 //! v|<number>                                     events not sent
 //! h|<delivery><line>                             history
 //! i|<system>|<key>   k|<name><order><document>   s|<status>   recognition (design.md B3)
-//! z|next   z|whole                               counters; the store was filled to its end
+//! z|next   z|whole   z|layout                    counters; the store was filled to its end; see `upgrade`
 //! ```
 //!
 //! Where no value is named it is the delivery's id.
@@ -35,6 +35,14 @@ pub(super) const KEY_BYTES_MAX: usize = 256;
 pub(super) const NEXT: &[u8] = b"z|next";
 /// Present when the store was filled to its end after it was made.
 pub(super) const WHOLE: &[u8] = b"z|whole";
+/// The layout that the store has; absent in the first one.
+pub(super) const LAYOUT: &[u8] = b"z|layout";
+
+/// Prefix of records.
+pub(super) const DELIVERIES: &[u8] = b"e|";
+/// Prefixes of all that [`indexes`] makes.
+pub(super) const INDEXES: [&[u8]; 8] =
+    [b"d|", b"r|", b"c|", UNPUBLISHED, NOT_TAKEN_OVER, PENDING, DEAD_LETTERS, REPORTS];
 
 /// Prefix of deliveries that are not final, the oldest first.
 pub(super) const PENDING: &[u8] = b"p|";
@@ -49,6 +57,15 @@ pub(super) const REPORTS: &[u8] = b"n|";
 /// Prefix of events.
 pub(super) const EVENTS: &[u8] = b"v|";
 
+/// The first key after all that begin with a prefix, which must not end in its last possible byte.
+pub(super) fn after(prefix: &[u8]) -> Vec<u8> {
+    let mut after = prefix.to_vec();
+    if let Some(last) = after.last_mut() {
+        *last += 1;
+    }
+    after
+}
+
 fn joined(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }
@@ -58,7 +75,7 @@ pub(super) fn document(id: DocumentId) -> Vec<u8> {
 }
 
 pub(super) fn delivery(id: DeliveryId) -> Vec<u8> {
-    joined(&[b"e|", id.as_bytes()])
+    joined(&[DELIVERIES, id.as_bytes()])
 }
 
 pub(super) fn of_document(id: DocumentId) -> Vec<u8> {

@@ -7,6 +7,7 @@ mod keys;
 mod progress;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 mod view;
 mod writer;
 

@@ -98,9 +98,7 @@ impl View<'_> {
             None => None,
         };
         let start = after.map_or(Bound::Included(prefix.to_vec()), Bound::Excluded);
-        let mut end = prefix.to_vec();
-        *end.last_mut().unwrap_or(&mut 0) += 1;
-        let index = self.0.range((start, Bound::Excluded(end)));
+        let index = self.0.range((start, Bound::Excluded(keys::after(prefix))));
         let found = self.followed(index, limit, |record| change::is_listed(record, listing))?;
         Ok(found.into_iter().map(|record| record.delivery).collect())
     }
@@ -203,6 +201,7 @@ impl View<'_> {
     }
 }
 
-fn unsealed<T: DeserializeOwned>(key: &[u8], sealed: &[u8]) -> Result<T, ReadFault> {
+/// The value that was stored under `key`.
+pub(super) fn unsealed<T: DeserializeOwned>(key: &[u8], sealed: &[u8]) -> Result<T, ReadFault> {
     sealed::unseal(key, sealed).map_err(|damage| ReadFault::Damaged(key.to_vec(), damage))
 }

@@ -14,7 +14,7 @@ use lienthong_schemas::ids::{DeliveryId, DocumentId};
 use super::draft::{Draft, Next};
 use super::progress::{Progress, is_noted};
 use super::view::{DocumentRecord, IdempotencyRecord, ReadFault, View};
-use super::{StoreFault, keys};
+use super::{StoreFault, keys, upgrade};
 use crate::change::{self, Noted, PLACE, Record, Step};
 use crate::folder;
 
@@ -37,7 +37,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Opens the store in a folder, or makes one there.
+    /// Opens the store in a folder, or makes one there; one of an older layout is brought to this one.
     pub(crate) fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreFault> {
         let io = |source| StoreFault::Io { path: folder.to_owned(), source };
         folder::make(folder).map_err(io)?;
@@ -57,6 +57,7 @@ impl Writer {
         if let Some(above) = folder.parent() {
             folder::sync(above).map_err(io)?;
         }
+        upgrade::upgrade(&db, &file, folder)?;
         let view = View(&db);
         let next = view.value(keys::NEXT).map_err(|fault| StoreFault::of_reading(folder, fault))?;
         let next = next.unwrap_or(Next { order: 1, event: 1 });
@@ -134,7 +135,7 @@ impl Writer {
             let step = change::admitted(delivery, draft.order());
             draft.step(None, &step)?;
             let Some((settled, epoch)) = restored else { continue };
-            let as_admitted = Noted { state: delivery.state, at: None, reported: false };
+            let as_admitted = Noted { state: delivery.state, at: None, reported: false, closed: false };
             let noted = settled.get(&delivery.id).copied().unwrap_or(as_admitted);
             if noted.state != delivery.state || !noted.state.is_final() {
                 let rebuilt = change::rebuilt(step.after.clone(), noted, now, epoch, draft.next.event);

@@ -1,0 +1,135 @@
+//! Stores that an earlier program wrote: its records read, but not all of the index entries of [`keys::indexes`] are
+//! there, and some may stand under keys of before. Every entry is made anew once, in small batches; the mark is written
+//! last, so what is cut off begins again at the next opening and does no harm.
+
+use std::fs::File;
+use std::ops::Bound;
+use std::path::Path;
+
+use lienthong_pipeline::ports::Fault;
+use lienthong_schemas::ids::DeliveryId;
+
+use super::draft::{Draft, Next};
+use super::view::{ReadFault, View, unsealed};
+use super::{StoreFault, keys};
+use crate::change::Record;
+
+/// The layout that this program writes. 1, which has no mark: no entries for dead letters, queues named by receiver.
+pub(super) const LAYOUT: u8 = 2;
+/// Keys looked at for one batch.
+const CHUNK: usize = 512;
+
+/// The layout of a store; a store that has just been made has the first one, too.
+pub(super) fn layout(view: &View<'_>) -> Result<u8, ReadFault> {
+    Ok(view.value(keys::LAYOUT)?.unwrap_or(1))
+}
+
+/// Brings the store to [`LAYOUT`].
+///
+/// # Errors
+/// It is of a newer layout; a record or an entry is damaged; the disk.
+pub(super) fn upgrade(db: &sled::Db, file: &File, folder: &Path) -> Result<(), StoreFault> {
+    let found = layout(&View(db)).map_err(|fault| StoreFault::of_reading(folder, fault))?;
+    if found > LAYOUT {
+        return Err(StoreFault::Newer { path: folder.to_owned(), found });
+    }
+    if found == LAYOUT {
+        return Ok(());
+    }
+    let work = Upgrade { db, file, folder };
+    let mut removed = 0;
+    for index in keys::INDEXES {
+        removed += work.each(index, remove_stale)?;
+    }
+    let added = work.each(keys::DELIVERIES, add_missing)?;
+    let mut mark = Draft::new(Next { order: 0, event: 0 });
+    mark.put(keys::LAYOUT.to_vec(), &LAYOUT).map_err(|fault| work.failed(&fault))?;
+    work.write(mark)?;
+    if removed + added > 0 {
+        tracing::warn!(from = found, to = LAYOUT, added, removed, "the store was indexed anew");
+    }
+    Ok(())
+}
+
+struct Upgrade<'a> {
+    db: &'a sled::Db,
+    file: &'a File,
+    folder: &'a Path,
+}
+
+/// Looks at one key and its value, and drafts what has to change; how many entries these are.
+type Step = fn(&View<'_>, &[u8], &[u8], &mut Draft) -> Result<u64, StepFault>;
+
+enum StepFault {
+    Read(ReadFault),
+    Write(Fault),
+}
+
+impl From<ReadFault> for StepFault {
+    fn from(fault: ReadFault) -> Self {
+        Self::Read(fault)
+    }
+}
+
+impl Upgrade<'_> {
+    /// Takes a step for every key that begins with `prefix`, a chunk at a time.
+    fn each(&self, prefix: &[u8], step: Step) -> Result<u64, StoreFault> {
+        let (view, mut after, mut changed) = (View(self.db), None::<Vec<u8>>, 0);
+        loop {
+            let start = after.map_or_else(|| Bound::Included(prefix.to_vec()), Bound::Excluded);
+            let mut draft = Draft::new(Next { order: 0, event: 0 });
+            let (mut in_chunk, mut last) = (0, None);
+            let keys = self.db.range((start, Bound::Excluded(keys::after(prefix))));
+            for entry in keys.take(CHUNK) {
+                let (key, sealed) = entry.map_err(|cause| StoreFault::of_engine(self.folder, cause))?;
+                in_chunk += step(&view, &key, &sealed, &mut draft).map_err(|fault| match fault {
+                    StepFault::Read(fault) => StoreFault::of_reading(self.folder, fault),
+                    StepFault::Write(fault) => self.failed(&fault),
+                })?;
+                last = Some(key.to_vec());
+            }
+            let Some(last) = last else { return Ok(changed) };
+            if in_chunk > 0 {
+                self.write(draft)?;
+                changed += in_chunk;
+            }
+            after = Some(last);
+        }
+    }
+
+    fn write(&self, draft: Draft) -> Result<(), StoreFault> {
+        let engine = |cause| StoreFault::of_engine(self.folder, cause);
+        self.db.apply_batch(draft.batch).map_err(engine)?;
+        self.db.flush().map_err(engine)?;
+        let synced = self.file.sync_data();
+        synced.map_err(|source| StoreFault::Io { path: self.folder.to_owned(), source })
+    }
+
+    fn failed(&self, fault: &Fault) -> StoreFault {
+        StoreFault::Io { path: self.folder.to_owned(), source: std::io::Error::other(fault.to_string()) }
+    }
+}
+
+/// An entry that its record does not have.
+fn remove_stale(view: &View<'_>, key: &[u8], sealed: &[u8], draft: &mut Draft) -> Result<u64, StepFault> {
+    let id: DeliveryId = unsealed(key, sealed)?;
+    let record = view.record(id)?;
+    if record.is_some_and(|record| keys::indexes(&record).iter().any(|has| has == key)) {
+        return Ok(0);
+    }
+    draft.remove(key.to_vec());
+    Ok(1)
+}
+
+/// The entries of a record that are not there.
+fn add_missing(view: &View<'_>, key: &[u8], sealed: &[u8], draft: &mut Draft) -> Result<u64, StepFault> {
+    let record: Record = unsealed(key, sealed)?;
+    let mut added = 0;
+    for index in keys::indexes(&record) {
+        if view.value::<DeliveryId>(&index)? != Some(record.delivery.id) {
+            draft.put(index, &record.delivery.id).map_err(StepFault::Write)?;
+            added += 1;
+        }
+    }
+    Ok(added)
+}
