@@ -32,7 +32,7 @@ pub use sections::retention::RetentionSettings;
 pub use sections::spool::SpoolSettings;
 pub use sections::support::SupportSettings;
 pub use sections::systems::{SystemSettings, TOKENS_PER_SYSTEM_MAX, VendorHttpSettings};
-pub use sections::trust::TrustSettings;
+pub use sections::trust::{TRUST_FILES_MAX, TRUST_SETS_MAX, TrustSetSettings, TrustSettings};
 pub use values::byte_size::{ByteSize, ByteSizeFault};
 pub use values::network::{Network, NetworkFault};
 pub use values::secret::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret};
