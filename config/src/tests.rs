@@ -8,6 +8,8 @@ use crate::environment::{self, Environment};
 use crate::*;
 
 mod example;
+mod lines;
+mod secrets;
 
 const GATEWAY: &str = "[gateway]\ndata_dir = \"data\"\norgan_id = \"H55\"\nname = \"Trục\"\n";
 /// What else must be set.
@@ -62,7 +64,8 @@ fn what_is_not_set_has_its_default() {
     assert_eq!(settings.delivery.concurrent, 32);
     assert_eq!(settings.notify.given_up, GivenUpNotice::Status02);
     assert_eq!(settings.retention.idempotency, Duration::from_secs(30 * 86_400));
-    assert!(settings.systems.is_empty());
+    assert_eq!((settings.spool.quota, settings.spool.disk_free_min), (None, 2_000_000_000));
+    assert!(settings.systems.is_empty() && settings.axes.is_empty() && settings.operators.is_empty());
 }
 
 #[test]
@@ -161,6 +164,8 @@ fn limits_hold_at_both_ends() {
         ("listen", "uploads_per_system", ["1", "1024"], ["0", "1025"]),
         ("listen", "connections_max", ["1", "65535"], ["0", "65536"]),
         ("broker", "max_store", ["\"64MB\"", "\"100TB\""], ["\"63MB\"", "\"101TB\""]),
+        ("spool", "quota", ["\"1kB\"", "\"1000000TB\""], ["999", "\"1000001TB\""]),
+        ("spool", "disk_free_min", ["0", "\"1000000TB\""], ["\"-1GB\"", "\"1000001TB\""]),
         ("delivery", "retry_first", ["\"10ms\"", "\"15m\""], ["\"9ms\"", "\"16m\""]),
         ("delivery", "retry_max", ["\"5s\"", "\"1d\""], ["\"4s\"", "\"25h\""]),
         ("delivery", "attempt_timeout", ["\"1s\"", "\"1h\""], ["\"999ms\"", "\"61m\""]),
@@ -247,129 +252,26 @@ fn a_broker_is_ours_or_somebody_elses() {
 }
 
 #[test]
-fn secrets_come_from_the_environment_first() {
-    let text =
-        format!("{GATEWAY}{REST}[broker]\nurl = \"tls://a\"\nuser = \"u\"\npassword = \"in the file\"\n")
-            + &vendor("url = \"https://a.example.vn\"\nsecret_file = \"secret\"");
-    let environment = Environment::empty()
-        .with(environment::BROKER_PASSWORD, "from outside")
-        .with("LIENTHONG_SYSTEM_A_SECRET", "sixteen bytes or more");
-    let settings = load_in(folder().path(), &text, &environment).expect("loads");
-    let BrokerServer::External { login: BrokerLogin::Password { password, .. }, .. } =
-        &settings.broker.server
-    else {
-        panic!("it has a url and a password");
+fn a_real_gateway_has_a_hotline() {
+    let directory = "[directory]\nfile = \"directory.toml\"\n";
+    let found = |text: &str| {
+        let faults = load_in(folder().path(), text, &Environment::empty()).err().unwrap_or_default();
+        faults.into_iter().map(|fault| (fault.key, fault.line, fault.code)).collect::<Vec<_>>()
     };
-    assert_eq!(password.expose(), "from outside");
-    let secret = settings.systems["a"].vendor_http.as_ref().map(|vendor| vendor.secret.expose());
-    assert_eq!(secret, Some("sixteen bytes or more"));
-    let shown = format!("{settings:?}");
-    assert!(!shown.contains("from outside") && !shown.contains("sixteen"), "{shown}");
-
-    let managed = format!("{GATEWAY}{REST}");
-    for (variable, value) in
-        [(environment::BROKER_TOKEN, "t"), ("LIENTHONG_SYSTEM_B_SECRET", "0123456789abcdef")]
-    {
-        let found = load_in(folder().path(), &managed, &Environment::empty().with(variable, value));
-        assert!(
-            found.is_err_and(|faults| faults[0].key.ends_with(variable)),
-            "{variable} belongs to nothing"
-        );
-    }
-    let program = Environment::empty().with(environment::NATS_SERVER, "/opt/program");
-    let settings = load_in(folder().path(), &managed, &program).expect("loads");
-    assert!(
-        matches!(settings.broker.server, BrokerServer::Managed { nats_server: Some(path) } if path == Path::new("/opt/program"))
-    );
+    let missing = |line| vec![("support.hotline".to_owned(), line, FaultCode::Missing)];
+    assert_eq!(found(&format!("{GATEWAY}{directory}")), missing(None));
+    assert_eq!(found(&format!("{GATEWAY}{directory}[support]\nhotline = \" \"\n")), missing(Some(7)));
+    assert_eq!(found(&format!("{GATEWAY}profile = \"trial\"\n{directory}")), []);
+    assert_eq!(load("").expect("loads").support.hotline, "0200 000 000");
+    let hotline = |text: &str| found(&format!("{GATEWAY}{directory}[support]\nhotline = \"{text}\"\n")).len();
+    assert_eq!([hotline(&"1".repeat(256)), hotline(&"1".repeat(257)), hotline("1\\n2")], [0, 1, 1]);
 }
 
 #[test]
-fn a_fault_does_not_repeat_a_secret() {
-    let text = vendor("url = \"https://u:hunter2@a.example.vn\"\nsecret = \"hunter2\"")
-        + "[broker]\nurl = \"tls://u:hunter2@a\"\ntoken = 1\n";
-    let found = load(&text).expect_err("faults");
-    assert_eq!(found.len(), 4, "{found:?}");
-    assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
-    let found = load("[broker]\npassword = \"hunter2\" hunter2\n").expect_err("syntax");
-    assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
-}
-
-#[test]
-fn a_vendor_needs_a_secret_and_encryption() {
-    let secret = "secret = \"0123456789abcdef\"\n";
-    let settings = load(&vendor(&format!("url = \"http://127.0.0.1:1/in\"\n{secret}"))).expect("loads");
-    let vendor_http = settings.systems["a"].vendor_http.as_ref().expect("is set");
-    assert_eq!(vendor_http.url.as_str(), "http://127.0.0.1:1/in");
-    assert_eq!(
-        (vendor_http.connect_timeout, vendor_http.timeout),
-        (Duration::from_secs(10), Duration::from_secs(120))
-    );
-    assert!(load(&vendor(&format!("url = \"http://a.vn\"\ninsecure_http = true\n{secret}"))).is_ok());
-    let key = |key: &str| format!("systems.a.vendor_http.{key}");
-    for (lines, fault) in [
-        (format!("url = \"http://a.vn\"\n{secret}"), (key("url"), FaultCode::Contradiction)),
-        (secret.to_owned(), (key("url"), FaultCode::Missing)),
-        ("url = \"https://a.vn\"".to_owned(), (key("secret"), FaultCode::Missing)),
-        (
-            "url = \"https://a.vn\"\nsecret = \"0123456789abcde\"".to_owned(),
-            (key("secret"), FaultCode::OutOfRange),
-        ),
-        (
-            "url = \"https://a.vn\"\nsecret_file = \"nowhere\"".to_owned(),
-            (key("secret_file"), FaultCode::FileMissing),
-        ),
-        (
-            format!("url = \"https://a.vn\"\nconnect_timeout = \"9s\"\ntimeout = \"8s\"\n{secret}"),
-            (key("connect_timeout"), FaultCode::Contradiction),
-        ),
-        (
-            format!("url = \"https://a.vn\"\ntimeout = \"11m\"\n{secret}"),
-            ("systems".to_owned(), FaultCode::Contradiction),
-        ),
-    ] {
-        assert_eq!(faults(&vendor(&lines)), [fault], "{lines}");
-    }
-    let longest =
-        |bytes: usize| vendor(&format!("url = \"https://a.vn\"\nsecret = \"{}\"", "s".repeat(bytes)));
-    assert!(load(&longest(SECRET_BYTES_MAX)).is_ok());
-    assert!(load(&longest(SECRET_BYTES_MAX + 1)).is_err());
-}
-
-#[test]
-fn a_token_belongs_to_one_system() {
-    let system =
-        |id: &str, tokens: &str| format!("[systems.{id}]\nname = \"n\"\ntoken_sha256 = [{tokens}]\n");
-    let other = HASH.replace('9', "8");
-    let settings = load(&system("a", &format!("\"{HASH}\", \"{other}\""))).expect("loads");
-    assert_eq!(settings.systems["a"].token_sha256.len(), 2);
-    assert_eq!(hex::encode(settings.systems["a"].token_sha256[0]), HASH);
-    let twice = system("a", &format!("\"{HASH}\"")) + &system("b", &format!("\"{}\"", HASH.to_uppercase()));
-    assert_eq!(faults(&twice), [("systems.b.token_sha256".to_owned(), FaultCode::Duplicate)]);
-    let wrong = [("systems.a.token_sha256".to_owned(), FaultCode::WrongType)];
-    assert_eq!(faults(&system("a", "\"abc\"")), wrong);
-    assert_eq!(faults(&system("a", &format!("\"{HASH}0\""))), wrong);
-    let many = |n: usize| (0..n).map(|i| format!("\"{i:064x}\"")).collect::<Vec<_>>().join(",");
-    assert_eq!(faults(&system("a", &many(TOKENS_PER_SYSTEM_MAX))), []);
-    assert_eq!(
-        faults(&system("a", &many(TOKENS_PER_SYSTEM_MAX + 1))),
-        [("systems.a.token_sha256".to_owned(), FaultCode::OutOfRange)]
-    );
-}
-
-#[test]
-fn the_id_of_a_system_is_plain() {
-    for (id, fits) in [
-        ("a".to_owned(), true),
-        ("qlvb-so-noi-vu-2".to_owned(), true),
-        ("a".repeat(SYSTEM_ID_BYTES_MAX), true),
-        ("a".repeat(SYSTEM_ID_BYTES_MAX + 1), false),
-        ("A".to_owned(), false),
-        ("a_b".to_owned(), false),
-        ("\"a.b\"".to_owned(), false),
-        ("\"\"".to_owned(), false),
-        ("\"a\\nb\"".to_owned(), false),
-    ] {
-        assert_eq!(load(&format!("[systems.{id}]\nname = \"n\"\n")).is_ok(), fits, "{id}");
-    }
-    assert_eq!(faults("[systems]\na = 1\n")[0], ("systems.a".to_owned(), FaultCode::WrongType));
+fn the_old_key_of_the_hotline_says_where_it_went() {
+    let text = format!("{GATEWAY}support_hotline = \"0200 000 000\"\n{REST}");
+    let found = load_in(folder().path(), &text, &Environment::empty()).expect_err("it has moved");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].key.as_str(), found[0].code), ("gateway.support_hotline", FaultCode::UnknownKey));
+    assert!(found[0].vietnamese.contains("[support]") && found[0].english.contains("hotline in [support]"));
 }

@@ -96,7 +96,9 @@ impl Section<'_, '_> {
     pub(crate) fn required_secret(&mut self, key: &str, variable: &str, in_clear: InClear) -> Option<Secret> {
         let faults_before = self.faults_noted();
         let secret = self.secret(key, variable, in_clear);
-        if secret.is_none() && self.faults_noted() == faults_before {
+        // A sealed one that is set may have no fault of its own: the master key's is noted already.
+        let given = self.is_set(&format!("{key}_sealed"));
+        if secret.is_none() && !given && self.faults_noted() == faults_before {
             let clear = if in_clear == InClear::Allowed { format!("{key}, ") } else { String::new() };
             let rule = Rule::new(
                 format!("cần {clear}{key}_file, {key}_sealed hoặc biến môi trường {variable}"),
