@@ -12,6 +12,9 @@ use crate::failure::failed;
 /// Shortest secret that two sides may share, in bytes.
 pub const SECRET_BYTES_MIN: usize = 16;
 
+/// Longest id that another side knows us by, in bytes.
+pub const SYSTEM_ID_BYTES_MAX: usize = 256;
+
 /// Settings that cannot work. Nothing of the map that holds them is taken over.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} endpoint of {system}: {cause}", .adapter.as_str())]
@@ -30,12 +33,27 @@ pub enum EndpointCause {
     /// Not an `http` or `https` URL with a host, or one with user name or password.
     #[error("the URL must be http or https, with a host, without user name and password")]
     Url,
+    /// A query or a fragment in a URL that operations are appended to.
+    #[error("the URL is the beginning of others: it must end with a path, without query and fragment")]
+    Prefix,
+    /// A name that stands in a header is empty, too long, or not visible ASCII.
+    #[error("the system id must be 1 to {SYSTEM_ID_BYTES_MAX} visible ASCII characters")]
+    SystemId,
+    /// No secret at all, where the other side chooses it.
+    #[error("the secret is empty")]
+    SecretEmpty,
     /// Shorter than [`SECRET_BYTES_MIN`].
     #[error("the secret is shorter than {SECRET_BYTES_MIN} bytes")]
     SecretShort,
     /// `ca_pem` holds no certificate, or one that cannot be read.
     #[error("the CA file holds no readable PEM certificate")]
     Ca,
+    /// Neither a name of the DNS nor an address.
+    #[error("the host must be a name or an address")]
+    Host,
+    /// User name or password is empty, or has a NUL in it.
+    #[error("user name and password must not be empty, nor have a NUL in them")]
+    Account,
     /// A timeout, a rate or a limit is zero.
     #[error("timeouts, rates and limits must not be zero")]
     Zero,

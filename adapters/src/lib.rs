@@ -8,6 +8,7 @@ pub mod contract;
 pub mod endpoint;
 mod failure;
 mod http;
+pub mod national_axis;
 mod packet;
 #[cfg(test)]
 mod parcel;

@@ -10,7 +10,7 @@ mod line;
 pub(crate) mod peer;
 mod trouble;
 
-pub(crate) use answer::{Answer, End, Words};
+pub(crate) use answer::{Answer, End};
 #[cfg(test)]
 pub(crate) use answer::{RETRY_AFTER_MAX, retry_after};
 use hmac::{Hmac, KeyInit, Mac};

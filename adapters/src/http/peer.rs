@@ -17,6 +17,8 @@ pub(crate) enum Conduct {
     AnswerEarly(Vec<u8>),
     /// Closes after this many bytes of the body.
     CutAfter(usize),
+    /// Takes it whole, answers these bytes one by one, closes.
+    Dribble(Vec<u8>),
     /// Takes it whole, answers these bytes (or nothing), and then is silent until the client goes.
     Hang(Vec<u8>),
     /// Takes it whole, answers these bytes and then blanks for as long as the client listens.
@@ -126,6 +128,7 @@ struct Served {
 
 impl Served {
     fn one(&self, stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> io::Result<()> {
+        stream.set_nodelay(true)?;
         let mut link: Box<dyn Link> = match tls {
             Some(config) => {
                 let server = ServerConnection::new(config).map_err(io::Error::other)?;
@@ -156,6 +159,12 @@ impl Served {
         self.seen.lock().expect("no panic holds it").push(request);
         match &self.conduct {
             Conduct::Answer(answer) => link.write_all(answer)?,
+            Conduct::Dribble(answer) => {
+                for byte in answer {
+                    link.write_all(&[*byte])?;
+                    link.flush()?;
+                }
+            }
             Conduct::Flood(answer) => {
                 link.write_all(answer)?;
                 while link.write_all(&[b' '; 4096]).is_ok() {}

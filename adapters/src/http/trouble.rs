@@ -32,7 +32,12 @@ fn classify(error: &reqwest::Error) -> (FailureClass, &'static str) {
     if all::<hyper::Error>(error).any(hyper::Error::is_parse) {
         return (FailureClass::Receiver, "bad_answer");
     }
-    // Connected, and then no answer: reset, closed, or the write failed.
+    // A body in chunks whose frame is no frame.
+    let garbled = [io::ErrorKind::InvalidInput, io::ErrorKind::InvalidData];
+    if all::<io::Error>(error).any(|e| garbled.contains(&e.kind())) {
+        return (FailureClass::Receiver, "bad_answer");
+    }
+    // Connected, and then no answer or half of one: reset, closed, or the write failed.
     (FailureClass::Document, "cut_body")
 }
 

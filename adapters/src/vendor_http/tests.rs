@@ -2,7 +2,6 @@
 
 mod answers;
 mod lines;
-
 mod sent;
 mod tls;
 
