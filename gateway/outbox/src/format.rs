@@ -38,6 +38,20 @@ pub enum FormatFault {
     Io(#[from] io::Error),
 }
 
+/// The same for somebody who only looks: an older format is accepted as it is, and nothing is written.
+pub(crate) fn look(data_dir: &Path) -> Result<(), FormatFault> {
+    let path = data_dir.join("FORMAT");
+    let mut text = Vec::new();
+    fs::File::open(&path)
+        .and_then(|file| file.take(BYTES_MAX).read_to_end(&mut text))
+        .map_err(folder::at(&path))?;
+    match read(&text) {
+        Some(1..=CURRENT) => Ok(()),
+        Some(found) if found > CURRENT => Err(FormatFault::Newer { found }),
+        _ => Err(FormatFault::Unreadable { path }),
+    }
+}
+
 /// Accepts the data folder, or writes the file when there is none or an older one.
 pub(crate) fn check(data_dir: &Path) -> Result<(), FormatFault> {
     let path = data_dir.join("FORMAT");

@@ -1,9 +1,10 @@
 //! What the gateway keeps on its own disk: the durable outbox and the spool of packets (design.md B1, B2).
 //!
 //! Read `open` (start-up, and building the store anew), `store` (the sled store: one tree, one committer), `spool`
-//! (packets and admissions as files), `change` (what a transition may do, without any I/O).
+//! (packets and admissions as files), `change` (what a transition may do, without any I/O), `check` (is all of it whole).
 
 mod change;
+mod check;
 mod folder;
 mod format;
 mod lock;
@@ -17,6 +18,7 @@ mod store;
 pub mod contract;
 
 pub use change::{DELIVERIES_MAX, Noted};
+pub use check::{CheckFault, FAULTS_MAX, FaultCode, OutboxCheck, check};
 pub use format::FormatFault;
 pub use lock::{DataLock, LockFault};
 pub use memory::MemoryStore;

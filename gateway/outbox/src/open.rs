@@ -14,7 +14,7 @@ use crate::spool::{FileSpool, Found};
 use crate::store::{SledStore, StoreFault, Writer, is_noted, said};
 
 /// The store's folder below the data folder.
-const STORE: &str = "outbox";
+pub(crate) const STORE: &str = "outbox";
 /// Damaged stores kept aside; beyond that somebody has to look.
 const BROKEN_MAX: u32 = 1_000;
 /// A barrier after so many admissions while the store is filled.

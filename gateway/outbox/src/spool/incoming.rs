@@ -211,6 +211,17 @@ impl IncomingWriter for FileWriter {
     }
 }
 
+/// The digest of a file, read in pieces.
+pub(crate) fn digest_of(path: &Path) -> io::Result<PacketDigest> {
+    let (mut file, mut hash, mut piece) = (File::open(path)?, Sha256::new(), vec![0; READ_BYTES]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(PacketDigest::from_bytes(hash.finalize().into())),
+            read => hash.update(&piece[..read]),
+        }
+    }
+}
+
 /// A packet that is not in our `incoming/` (it came from elsewhere): its bytes, checked, in a file of ours.
 pub(super) fn copy(folders: &Arc<Folders>, packet: &dyn Incoming) -> io::Result<Arc<IncomingFile>> {
     let (temporary, mut written) = folders.packet(Claim::Ours)?;

@@ -26,6 +26,8 @@ use self::incoming::{FileWriter, IncomingFile, Temporary, Written};
 use self::room::{Charge, Claim, Room, is_full};
 use crate::folder;
 
+pub(crate) use incoming::digest_of;
+pub(crate) use papers::Notes;
 pub use papers::{ADMISSION_BYTES_MAX, Admissions, Damaged, Found};
 pub use room::SpoolLimits;
 
@@ -60,14 +62,23 @@ impl FileSpool {
     /// # Errors
     /// A folder cannot be made, read or emptied.
     pub fn open(data_dir: &Path) -> io::Result<Self> {
-        let [incoming, blobs, admissions] =
-            ["incoming", "blobs", "admissions"].map(|name| data_dir.join(name));
+        let [incoming, blobs, admissions] = folders(data_dir);
         for path in [&incoming, &blobs, &admissions] {
             folder::make(path).map_err(folder::at(path))?;
         }
         folder::sync(data_dir).map_err(folder::at(data_dir))?;
         empty(&incoming).map_err(folder::at(&incoming))?;
         let room = Room::measure(&blobs).map_err(folder::at(&blobs))?;
+        Ok(Self::at(data_dir, room))
+    }
+
+    /// The spool below a data folder as it is, for somebody who only looks: nothing is made, emptied or counted.
+    pub(crate) fn look_at(data_dir: &Path) -> Self {
+        Self::at(data_dir, Room::unmeasured(data_dir))
+    }
+
+    fn at(data_dir: &Path, room: Room) -> Self {
+        let [incoming, blobs, admissions] = folders(data_dir);
         let folders = Folders {
             incoming,
             blobs,
@@ -78,7 +89,7 @@ impl FileSpool {
             publishing: Mutex::default(),
             settling: std::array::from_fn(|_| Mutex::default()),
         };
-        Ok(Self { folders: Arc::new(folders) })
+        Self { folders: Arc::new(folders) }
     }
 
     /// From now on intake stays within these limits.
@@ -110,6 +121,36 @@ impl FileSpool {
     /// The admission of one document. Blocks.
     pub(crate) fn read_admission(&self, id: DocumentId) -> Result<Option<Found>, Damaged> {
         papers::read(&self.folders.admission(id))
+    }
+
+    /// Where admissions and the notes beside them lie.
+    pub(crate) fn admissions_folder(&self) -> &Path {
+        &self.folders.admissions
+    }
+
+    /// Where packets lie.
+    pub(crate) fn blobs_folder(&self) -> &Path {
+        &self.folders.blobs
+    }
+
+    /// The admission of one document without its notes. Blocks.
+    pub(crate) fn admission_of(&self, id: DocumentId) -> Result<Option<Admission>, Damaged> {
+        papers::read_admission(&self.folders.admission(id))
+    }
+
+    /// What is noted beside the admission of a document, whether or not that is there. Blocks.
+    pub(crate) fn notes(&self, id: DocumentId) -> io::Result<Notes> {
+        papers::notes(&self.folders.admission(id))
+    }
+
+    /// Whether a document has an admission, by name alone. Blocks.
+    pub(crate) fn is_admitted(&self, id: DocumentId) -> io::Result<bool> {
+        Ok(length(&self.folders.admission(id))?.is_some())
+    }
+
+    /// The length of a packet, `None` when it is not there. Blocks.
+    pub(crate) fn blob_bytes(&self, digest: PacketDigest) -> io::Result<Option<u64>> {
+        length(&self.folders.blob(digest))
     }
 
     async fn off<T: Send + 'static>(
@@ -150,11 +191,7 @@ impl Folders {
     /// accepted: to know, each repeat of a document and each further receiver's copy would have to read a blob of up to
     /// 100 MB again. Whoever sends the bytes on checks their digest, and parks the delivery when it is wrong.
     fn has_blob(&self, digest: PacketDigest, bytes: u64) -> io::Result<bool> {
-        match fs::symlink_metadata(self.blob(digest)) {
-            Ok(found) => Ok(found.is_file() && found.len() == bytes),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(cause) => Err(cause),
-        }
+        Ok(length(&self.blob(digest))? == Some(bytes))
     }
 
     /// The packet's file with its bytes on disk, or `None` when `blobs/` has it.
@@ -302,6 +339,19 @@ impl Spool for FileSpool {
 /// A fault of the spool; whether there is no room is told from the error, the disk's or our own.
 fn fault(cause: io::Error) -> Fault {
     if is_full(&cause) { Fault::full(PLACE, cause) } else { Fault::new(PLACE, cause) }
+}
+
+fn folders(data_dir: &Path) -> [PathBuf; 3] {
+    ["incoming", "blobs", "admissions"].map(|name| data_dir.join(name))
+}
+
+/// The length of a file; `None` when there is no file of this name.
+fn length(path: &Path) -> io::Result<Option<u64>> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(found.is_file().then_some(found.len())),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(cause),
+    }
 }
 
 /// Removes all that is in a folder.

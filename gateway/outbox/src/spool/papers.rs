@@ -146,9 +146,22 @@ pub(super) fn write(admission: &Admission) -> io::Result<Vec<u8>> {
 /// An admission with its settled record; `None` when there is no such file.
 pub(super) fn read(path: &Path) -> Result<Option<Found>, Damaged> {
     let Some(admission) = read_admission(path)? else { return Ok(None) };
-    let beside = path.with_extension(SETTLED);
-    let (settled, lines_damaged) = read_settled(&beside).map_err(|cause| Damaged::kept(&beside, cause))?;
-    Ok(Some(Found { admission, settled, lines_damaged }))
+    let notes = notes(path).map_err(|cause| Damaged::kept(&path.with_extension(SETTLED), cause))?;
+    Ok(Some(Found { admission, settled: notes.states, lines_damaged: notes.damaged }))
+}
+
+/// What a settled record says.
+pub(crate) struct Notes {
+    /// What was last noted of a delivery.
+    pub(crate) states: BTreeMap<DeliveryId, Noted>,
+    /// Lines that were torn or damaged, and left out.
+    pub(crate) damaged: usize,
+}
+
+/// The settled record beside an admission.
+pub(super) fn notes(admission: &Path) -> io::Result<Notes> {
+    let (states, damaged) = read_settled(&admission.with_extension(SETTLED))?;
+    Ok(Notes { states, damaged })
 }
 
 /// An admission alone; `None` when there is no such file.

@@ -50,8 +50,15 @@ impl Room {
             let found = entry?.metadata()?;
             used = used.saturating_add(if found.is_file() { found.len() } else { 0 });
         }
+        let room = Self::unmeasured(blobs);
+        room.used.store(used, Ordering::SeqCst);
+        Ok(room)
+    }
+
+    /// Nothing counted yet.
+    pub(super) fn unmeasured(disk: &Path) -> Self {
         let (limits, looked) = (Mutex::default(), Mutex::default());
-        Ok(Self { disk: blobs.to_owned(), limits, used: AtomicU64::new(used), looked })
+        Self { disk: disk.to_owned(), limits, used: AtomicU64::new(0), looked }
     }
 
     /// From now on these hold.

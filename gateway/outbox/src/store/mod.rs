@@ -3,6 +3,7 @@
 
 mod committer;
 mod draft;
+mod inspect;
 mod keys;
 mod progress;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use draft::VALUE_BYTES_MAX;
 
 pub(crate) use committer::said;
+pub(crate) use inspect::{Inspector, Lookup, Suspect, look_at};
 pub(crate) use progress::is_noted;
 pub(crate) use writer::Writer;
 

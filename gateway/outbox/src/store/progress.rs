@@ -109,6 +109,11 @@ impl Progress {
         fault
     }
 
+    /// Whether damage is noted in the store's folder.
+    pub(super) fn is_damage_noted(&self) -> bool {
+        is_noted(&self.folder)
+    }
+
     /// Batches applied by now.
     pub(super) fn seen(&self) -> u64 {
         self.applied.load(Ordering::SeqCst)

@@ -23,6 +23,17 @@ const CACHE_BYTES: u64 = 64 << 20;
 /// sled's own background flush: its garbage collection, and a second belt.
 const BACKGROUND_FLUSH_MS: u64 = 500;
 
+/// Opens the engine's files in a folder.
+pub(super) fn engine(folder: &Path) -> Result<sled::Db, StoreFault> {
+    let config = sled::Config::new()
+        .path(folder)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(Some(BACKGROUND_FLUSH_MS))
+        .use_compression(false)
+        .mode(sled::Mode::HighThroughput);
+    config.open().map_err(|cause| StoreFault::of_engine(folder, cause))
+}
+
 /// See the module.
 pub(crate) struct Writer {
     folder: PathBuf,
@@ -45,13 +56,7 @@ impl Writer {
             let cause = "a damaged value was met, and noted, before".to_owned();
             return Err(StoreFault::Damaged { path: folder.to_owned(), cause });
         }
-        let config = sled::Config::new()
-            .path(folder)
-            .cache_capacity(CACHE_BYTES)
-            .flush_every_ms(Some(BACKGROUND_FLUSH_MS))
-            .use_compression(false)
-            .mode(sled::Mode::HighThroughput);
-        let db = config.open().map_err(|cause| StoreFault::of_engine(folder, cause))?;
+        let db = engine(folder)?;
         let file = File::options().read(true).write(true).open(folder.join("db")).map_err(io)?;
         folder::sync(folder).map_err(io)?;
         if let Some(above) = folder.parent() {

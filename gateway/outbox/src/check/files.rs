@@ -1,0 +1,200 @@
+//! The files of the spool: admissions and the notes beside them read, the store knows what they say, packets have their
+//! digests.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use lienthong_pipeline::record::{Delivery, State};
+use lienthong_schemas::ids::{DocumentId, PacketDigest};
+
+use super::{CheckFault, FaultCode, Findings, shown};
+use crate::change::{Noted, Record};
+use crate::spool::{FileSpool, Notes};
+use crate::store::{Inspector, Lookup, Suspect};
+
+/// Faults that are listed of one document; the last one says how many there are besides.
+const OF_ONE_MAX: usize = 20;
+
+/// Looks at the files of one spool.
+pub(crate) struct Files<'a> {
+    pub(crate) spool: &'a FileSpool,
+    /// The store to compare with, when it can be read.
+    pub(crate) inspector: Option<&'a Inspector<'a>>,
+}
+
+/// What one file of `admissions/` showed.
+#[derive(Default)]
+pub(crate) struct Paper {
+    pub(crate) faults: Vec<CheckFault>,
+    unnoted: u64,
+}
+
+impl Files<'_> {
+    /// Every file of `admissions/`.
+    pub(crate) fn admissions(&self, findings: &mut Findings) {
+        each(self.spool.admissions_folder(), "admissions", findings, |name, findings| {
+            let Paper { faults, unnoted } = self.paper(name);
+            findings.check.unnoted += unnoted;
+            findings.suspect(|| Suspect::Paper(name.to_owned()), faults.len());
+        });
+    }
+
+    /// Every file of `blobs/`. A packet never changes, so it is looked at once.
+    pub(crate) fn blobs(&self, findings: &mut Findings, deep: bool) {
+        each(self.spool.blobs_folder(), "blobs", findings, |name, findings| match self.blob(name, deep) {
+            Ok(None) => {}
+            Ok(Some(bytes)) => {
+                findings.check.blobs += 1;
+                findings.check.bytes += bytes;
+            }
+            Err(fault) => findings.fault(fault),
+        });
+    }
+
+    /// One file of `admissions/`.
+    pub(crate) fn paper(&self, name: &OsStr) -> Paper {
+        let place = shown("admissions", name);
+        let (stem, is_note) = match name.to_str().map(|name| (name, name.strip_suffix(".settled"))) {
+            Some((_, Some(stem))) => (Some(stem), true),
+            Some((name, None)) => (Some(name), false),
+            None => (None, false),
+        };
+        let document =
+            stem.and_then(|stem| stem.parse::<DocumentId>().ok().filter(|id| id.to_string() == stem));
+        let Some(document) = document else {
+            let why = "its name is not the id of a document";
+            return one(CheckFault::new(FaultCode::FileForeign, place, why));
+        };
+        match is_note {
+            true => self.note(document, place),
+            false => self.admission(document, place),
+        }
+    }
+
+    fn note(&self, document: DocumentId, place: String) -> Paper {
+        match self.spool.notes(document) {
+            Ok(Notes { damaged: 0, .. }) => Paper::default(),
+            Ok(Notes { damaged, .. }) => {
+                one(CheckFault::new(FaultCode::NoteDamaged, place, format!("{damaged} lines do not read")))
+            }
+            Err(cause) => one(CheckFault::new(FaultCode::FileUnreadable, place, cause.to_string())),
+        }
+    }
+
+    fn admission(&self, document: DocumentId, place: String) -> Paper {
+        let admission = match self.spool.admission_of(document) {
+            Ok(Some(admission)) => admission,
+            Ok(None) => return Paper::default(),
+            Err(damaged) => return one(CheckFault::new(FaultCode::AdmissionDamaged, place, damaged.why)),
+        };
+        let Some(inspector) = self.inspector else { return Paper::default() };
+        match inspector.knows(document) {
+            Lookup::Found(_) => {}
+            Lookup::Unreadable => return Paper::default(),
+            Lookup::Absent => {
+                let why = "the store does not know it; the next start takes it in";
+                return one(CheckFault::new(FaultCode::AdmissionUnknown, place, why));
+            }
+        }
+        // What is wrong with the notes is said where their own file is looked at.
+        let states = self.spool.notes(document).map(|notes| notes.states).unwrap_or_default();
+        let mut paper = Paper::default();
+        let mut besides = 0;
+        for delivery in &admission.deliveries {
+            let fault = match inspector.record(delivery.id) {
+                Lookup::Found(record) => {
+                    let agrees = compare(delivery, states.get(&delivery.id), &record);
+                    paper.unnoted += u64::from(agrees == Ok(false));
+                    agrees.err().map(|why| (FaultCode::NoteDiffers, why))
+                }
+                Lookup::Absent => Some((FaultCode::DeliveryMissing, "the store does not have it".to_owned())),
+                Lookup::Unreadable => None,
+            };
+            let Some((code, why)) = fault else { continue };
+            match paper.faults.len() < OF_ONE_MAX {
+                true => paper.faults.push(CheckFault::new(
+                    code,
+                    &*place,
+                    format!("delivery {}: {why}", delivery.id),
+                )),
+                false => besides += 1,
+            }
+        }
+        if let Some(last) = paper.faults.last_mut().filter(|_| besides > 0) {
+            last.detail += &format!(" (and {besides} more of this document)");
+        }
+        paper
+    }
+
+    fn blob(&self, name: &OsStr, deep: bool) -> Result<Option<u64>, CheckFault> {
+        let place = shown("blobs", name);
+        let digest = name
+            .to_str()
+            .and_then(|text| text.parse::<PacketDigest>().ok().filter(|d| d.to_string() == text));
+        let path = self.spool.blobs_folder().join(name);
+        let found = match fs::symlink_metadata(&path) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+            found => found,
+        };
+        let unreadable =
+            |cause: io::Error| CheckFault::new(FaultCode::FileUnreadable, &*place, cause.to_string());
+        let found = found.map_err(unreadable)?;
+        let Some(digest) = digest.filter(|_| found.is_file()) else {
+            return Err(CheckFault::new(
+                FaultCode::FileForeign,
+                place,
+                "it is not a packet under its digest",
+            ));
+        };
+        if deep && crate::spool::digest_of(&path).map_err(unreadable)? != digest {
+            return Err(CheckFault::new(
+                FaultCode::BlobDamaged,
+                place,
+                "its bytes are not the ones that came",
+            ));
+        }
+        Ok(Some(found.len()))
+    }
+}
+
+/// Whether a store that is lost would be built anew as it is: `Ok(false)` when an attempt would be repeated.
+fn compare(admitted: &Delivery, noted: Option<&Noted>, record: &Record) -> Result<bool, String> {
+    let is = record.delivery.state;
+    let was = noted.map_or(admitted.state, |noted| noted.state);
+    let held = |state| state == State::Parked;
+    match (was.is_final(), is.is_final()) {
+        (true, true) if was != is => {}
+        (true, false) => {}
+        // Parking is not noted; a requeue is.
+        (false, false) if held(was) && !held(is) => {}
+        (false, true) => return Ok(false),
+        _ => return Ok(true),
+    }
+    Err(format!("noted as {}, and {} in the store", was.as_str(), is.as_str()))
+}
+
+fn one(fault: CheckFault) -> Paper {
+    Paper { faults: vec![fault], unnoted: 0 }
+}
+
+/// Looks at every name of a folder; a folder that cannot be listed is a fault.
+fn each(folder: &Path, shown_as: &str, findings: &mut Findings, mut look: impl FnMut(&OsStr, &mut Findings)) {
+    let unreadable =
+        |cause: io::Error| CheckFault::new(FaultCode::FileUnreadable, shown_as, cause.to_string());
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(cause) => return findings.fault(unreadable(cause)),
+    };
+    for entry in entries {
+        let name: OsString = match entry {
+            Ok(entry) => entry.file_name(),
+            Err(cause) => {
+                findings.fault(unreadable(cause));
+                continue;
+            }
+        };
+        look(&name, findings);
+    }
+}
