@@ -5,6 +5,7 @@
 //! [`lienthong_pipeline::ports::Adapter`], passes [`contract::holds`], tries once, and knows no other adapter.
 
 pub mod contract;
+pub mod email;
 pub mod endpoint;
 mod failure;
 mod http;
@@ -12,4 +13,5 @@ pub mod national_axis;
 mod packet;
 #[cfg(test)]
 mod parcel;
+mod tls;
 pub mod vendor_http;
