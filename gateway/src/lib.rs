@@ -2,6 +2,7 @@
 //! `lienthong-pipeline`; here it gets its sockets, files and clock.
 
 pub mod cli;
+pub mod control;
 pub mod demo;
 pub mod http;
 pub mod serve;

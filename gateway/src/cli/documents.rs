@@ -1,16 +1,14 @@
-//! `lienthong documents`: where is my document? Asked at a running gateway, or read from the data folder of one that is
-//! stopped.
+//! `lienthong documents`: where is my document? Asked at a running gateway over its public door or its control socket, or
+//! read from the data folder of one that is stopped.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use lienthong_pipeline::directory::Directory;
-use lienthong_pipeline::view::{self, Viewer};
 use lienthong_schemas::ids::DocumentId;
 
 use super::send::{answer, client, token, unreachable};
-use super::{CommandFault, block_on, print};
+use super::{CommandFault, block_on, reach, tables};
 
 #[derive(Subcommand)]
 pub(super) enum DocumentsCommand {
@@ -31,7 +29,7 @@ pub(super) struct Show {
     /// Chứng thư gốc của trục, PEM / CA of the gateway
     #[arg(long, value_name = "PEM")]
     ca: Option<PathBuf>,
-    /// Tệp cấu hình của trục đã dừng / Settings of a gateway that is stopped
+    /// Tệp cấu hình của trục trên máy này / Settings of the gateway on this machine
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -60,16 +58,13 @@ async fn ask(
     answer(&address, response).await
 }
 
+/// Whether the gateway runs or is stopped.
 async fn read(config: &Path, id: DocumentId) -> Result<ExitCode, CommandFault> {
-    let settings = crate::serve::settings::load(config)?;
-    let (_lock, ports) = crate::serve::offline(&settings)?;
-    let fault = |cause: lienthong_pipeline::ports::Fault| CommandFault(cause.to_string());
-    let view = view::document(&ports, &Directory::default(), id, Viewer::Operator).await.map_err(fault)?;
-    ports.store.close().await.map_err(fault)?;
-    let Some(view) = view else {
-        super::complain(&format!("không có văn bản {id} (no such document)"));
-        return Ok(ExitCode::from(1));
-    };
-    print(&serde_json::to_string_pretty(&view).map_err(|cause| CommandFault::at("JSON", cause))?);
-    Ok(ExitCode::SUCCESS)
+    let reach = reach::reach(config).await?;
+    let view = reach.document(id).await;
+    reach.close().await?;
+    match view {
+        Ok(view) => tables::json(&view).map(|()| ExitCode::SUCCESS),
+        Err(fault) => reach::refused(fault),
+    }
 }

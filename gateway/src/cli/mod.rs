@@ -2,13 +2,18 @@
 //! Exit codes everywhere: 3 = usage or I/O. `verify` uses those of design.md B4.
 
 mod config_check;
+mod dead_letters;
+mod deliveries;
 mod documents;
 mod health;
 mod inspect;
 mod keygen;
+mod reach;
 mod secret;
 mod send;
 mod sign;
+mod status;
+mod tables;
 mod verify;
 
 use std::path::PathBuf;
@@ -80,6 +85,18 @@ enum Command {
         #[command(subcommand)]
         command: documents::DocumentsCommand,
     },
+    /// Bản chuyển đang đi / Deliveries under way
+    Deliveries {
+        #[command(subcommand)]
+        command: deliveries::DeliveriesCommand,
+    },
+    /// Bản chuyển cần người xử lý / Deliveries that somebody has to look at
+    DeadLetters {
+        #[command(subcommand)]
+        command: dead_letters::DeadLettersCommand,
+    },
+    /// Tình trạng của trục / How the gateway is
+    Status(status::ShowStatus),
     /// Chạy thử toàn bộ / Run the whole job once, on real input
     Demo(crate::demo::Demo),
     /// The supervised broker's guard; started by `serve` only.
@@ -114,6 +131,9 @@ pub fn main() -> ExitCode {
         Command::Send(command) => command.run(),
         Command::Health(command) => command.run(),
         Command::Documents { command } => documents::run(&command),
+        Command::Deliveries { command } => deliveries::run(command),
+        Command::DeadLetters { command } => dead_letters::run(command),
+        Command::Status(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::BrokerGuard { args } => {
             // On success it has become another program and does not come back.

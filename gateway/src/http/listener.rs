@@ -2,8 +2,10 @@
 //! What is said on a connection is the routers' business (`public.rs`, `admin.rs`); how long it may stand still,
 //! `patient.rs`.
 
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -61,7 +63,7 @@ impl Door {
                 () = tasks.stopped() => break,
             };
             let (stream, peer) = tokio::select! {
-                accepted = accept(&listener) => accepted,
+                accepted = accept(|cx| listener.poll_accept(cx)) => accepted,
                 () = tasks.stopped() => break,
             };
             let Some(place) = peers.enter(peer.ip()) else { continue };
@@ -84,10 +86,10 @@ impl Door {
 
 /// The next connection. Being out of file descriptors does not end the listener: it waits, longer each time, and says
 /// so once.
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+pub(crate) async fn accept<T>(next: impl Fn(&mut Context<'_>) -> Poll<std::io::Result<T>>) -> T {
     let mut wait = ACCEPT_WAIT_MIN;
     loop {
-        let cause = match listener.accept().await {
+        let cause = match poll_fn(&next).await {
             Ok(accepted) => return accepted,
             // A peer that left before its turn: the next one need not wait.
             Err(cause) if cause.kind() == std::io::ErrorKind::ConnectionAborted => continue,
@@ -120,9 +122,9 @@ impl Entry {
         }
         let stream = Patient::new(stream, self.write_stall);
         match &self.tls {
-            None => self.http(stream, peer, router, tasks).await,
+            None => http(stream, &peer, self.header_timeout, router, tasks).await,
             Some(tls) => match tokio::time::timeout(self.header_timeout, tls.accept(stream)).await {
-                Ok(Ok(stream)) => self.http(stream, peer, router, tasks).await,
+                Ok(Ok(stream)) => http(stream, &peer, self.header_timeout, router, tasks).await,
                 Ok(Err(cause)) => tracing::debug!(%peer, %cause, "TLS handshake"),
                 Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
             },
@@ -132,29 +134,35 @@ impl Entry {
     fn admits(&self, ip: IpAddr) -> bool {
         self.networks.is_empty() || ip.is_loopback() || self.networks.iter().any(|n| n.contains(ip))
     }
+}
 
-    async fn http<S>(&self, stream: S, peer: SocketAddr, router: Router, tasks: Tasks)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let service =
-            TowerToHyperService::new(router.map_request(|r: http::Request<hyper::body::Incoming>| r));
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.header_timeout)
-            .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), service);
-        tokio::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = tasks.stopped() => {
-                connection.as_mut().graceful_shutdown();
-                connection.as_mut().await
-            }
-        };
-        if let Err(cause) = ended {
-            tracing::debug!(%peer, %cause, "connection");
+/// Speaks HTTP/1.1 on one connection until it ends, or until shutdown and the end of the request under way. A request's
+/// head has `header_timeout`.
+pub(crate) async fn http<S>(
+    stream: S,
+    peer: &(dyn std::fmt::Display + Sync),
+    header_timeout: Duration,
+    router: Router,
+    tasks: Tasks,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = TowerToHyperService::new(router.map_request(|r: http::Request<hyper::body::Incoming>| r));
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = tasks.stopped() => {
+            connection.as_mut().graceful_shutdown();
+            connection.as_mut().await
         }
+    };
+    if let Err(cause) = ended {
+        tracing::debug!(%peer, %cause, "connection");
     }
 }
 

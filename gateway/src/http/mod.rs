@@ -4,7 +4,7 @@ pub mod admin;
 pub mod auth;
 pub mod body;
 pub mod listener;
-mod patient;
+pub(crate) mod patient;
 mod peers;
 pub mod problem;
 pub mod public;

@@ -1,4 +1,4 @@
-//! A TCP stream whose peer may not stand still for ever: a write that makes no progress fails in time, and the end of a
+//! A stream whose peer may not stand still for ever: a write that makes no progress fails in time, and the end of a
 //! connection waits a moment for what the peer still sends, so that it reads our last answer instead of a reset.
 
 use std::future::Future;
@@ -8,7 +8,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 /// How long the end of a connection waits for the peer to end it too.
@@ -18,8 +17,8 @@ const LINGER_BYTES_MAX: usize = 1 << 20;
 
 /// The stream. TCP_USER_TIMEOUT (tcp(7)) would not do: a peer that keeps its window at zero still acknowledges the
 /// probes, and how Linux counts then has changed between its versions.
-pub(super) struct Patient {
-    stream: TcpStream,
+pub(crate) struct Patient<S> {
+    stream: S,
     stall: Duration,
     /// Runs while a write waits.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -32,9 +31,9 @@ struct Linger {
     bytes: usize,
 }
 
-impl Patient {
+impl<S> Patient<S> {
     /// A stream whose writes may stand still for `stall`.
-    pub(super) fn new(stream: TcpStream, stall: Duration) -> Self {
+    pub(crate) fn new(stream: S, stall: Duration) -> Self {
         Self { stream, stall, deadline: None, linger: None }
     }
 
@@ -50,7 +49,7 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -60,7 +59,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.bounded(cx, outcome)

@@ -17,6 +17,7 @@ use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::dispatch::{Dispatch, DispatchPolicy};
 use lienthong_pipeline::examine::PacketLimits;
 use lienthong_pipeline::intake::{Intake, IntakePolicy};
+use lienthong_pipeline::operate::Operate;
 use lienthong_pipeline::ports::{
     Adapter, Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Ports, Taken,
 };
@@ -38,6 +39,9 @@ use super::settings::Loaded;
 use super::signals::Hangup;
 use super::tls;
 use crate::cli::CommandFault;
+use crate::control;
+use crate::control::desk::{About, Desk};
+use crate::control::operators::Operators;
 use crate::http::admin::{self, Admin};
 use crate::http::body::BodyLimits;
 use crate::http::listener::{Door, WRITE_STALL_MAX};
@@ -93,6 +97,8 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
 
     let share =
         descriptors::share(descriptors::left(), settings.listen.connections_max, ADMIN_CONNECTIONS_MAX)?;
+    let operators = Arc::new(ArcSwap::from_pointee(Operators::new(&settings.operators)));
+    open_control(&settings, &ports, &directory, operators, &metrics, &wakes, tasks)?;
     let public_address = open_public(&loaded, &ports, intake, directory, &metrics, &share, tasks).await?;
     let admin_address = open_admin(&settings, &ports, &metrics, &share, tasks).await?;
     Ok(Running { public_address, admin_address, ports, broker, _lock: lock })
@@ -196,6 +202,33 @@ fn vendor_http(settings: &Settings) -> Result<VendorHttp, CommandFault> {
         endpoints.push((id, endpoint));
     }
     VendorHttp::new(endpoints).map_err(|fault| CommandFault(fault.to_string()))
+}
+
+fn open_control(
+    settings: &Settings,
+    ports: &Ports,
+    directory: &Arc<ArcSwap<Directory>>,
+    operators: Arc<ArcSwap<Operators>>,
+    metrics: &Arc<Metrics>,
+    wakes: &Wakes,
+    tasks: &Tasks,
+) -> Result<(), CommandFault> {
+    let about = About {
+        version: env!("CARGO_PKG_VERSION"),
+        node: settings.gateway.organ_id.clone(),
+        name: settings.gateway.name.clone(),
+        started_at: Some(ports.clock.now()),
+    };
+    let desk = Desk {
+        ports: ports.clone(),
+        operate: Operate::new(ports.clone(), wakes.clone(), metrics.clone()),
+        directory: Some(directory.clone()),
+        metrics: metrics.clone(),
+        about,
+    };
+    let data = &settings.gateway.data_dir;
+    control::open(data, desk, operators, tasks)
+        .map_err(|cause| CommandFault::at(data.join(control::SOCKET).display(), cause))
 }
 
 async fn open_public(

@@ -1,0 +1,280 @@
+//! How operators' commands reach a gateway: over its control socket while it runs; while it is stopped, its data folder
+//! is opened under the lock. Both ways give the same answers.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use lienthong_config::SETTINGS_BYTES_MAX;
+use lienthong_monitoring::Metrics;
+use lienthong_outbox::DataLock;
+use lienthong_pipeline::operate::look::{Page, Shown, Wanted};
+use lienthong_pipeline::operate::{Act, Operate};
+use lienthong_pipeline::ports::Listing;
+use lienthong_pipeline::view::DocumentView;
+use lienthong_pipeline::wakes::Wakes;
+use lienthong_schemas::ids::{DeliveryId, DocumentId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{CommandFault, EXIT_USAGE, complain};
+use crate::control::client::{AskFault, Client};
+use crate::control::desk::{About, ActRequest, Desk, Outcomes, Status};
+use crate::control::operators::Operators;
+use crate::control::{Trouble, TroubleCode};
+
+/// Exit code for what was refused, is not there, or is not well.
+pub(super) const EXIT_REFUSED: u8 = 1;
+/// How long an answer may take.
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// Which gateway.
+#[derive(Args, Debug)]
+pub(super) struct At {
+    /// Tệp cấu hình của trục / Settings file of the gateway
+    #[arg(short, long, value_name = "FILE", required_unless_present = "socket")]
+    config: Option<PathBuf>,
+    /// Hoặc ổ điều khiển của trục đang chạy / Or the control socket of a running gateway
+    #[arg(long, value_name = "PATH", conflicts_with = "config")]
+    socket: Option<PathBuf>,
+}
+
+/// A gateway that answers.
+pub(super) enum Reach {
+    /// It runs.
+    Running(Client),
+    /// It is stopped, and its data folder is ours.
+    Stopped(Box<Stopped>),
+}
+
+/// The data folder of a gateway that is stopped.
+pub(super) struct Stopped {
+    desk: Desk,
+    operators: Operators,
+    _lock: DataLock,
+}
+
+impl At {
+    /// Finds the gateway.
+    pub(super) async fn reach(&self) -> Result<Reach, CommandFault> {
+        match (&self.socket, &self.config) {
+            (Some(socket), _) => Ok(Reach::Running(Client::at(socket))),
+            (None, Some(config)) => reach(config).await,
+            (None, None) => Err(CommandFault("cần -c hoặc --socket (needs -c or --socket)".to_owned())),
+        }
+    }
+}
+
+/// The gateway of a settings file.
+pub(super) async fn reach(config: &Path) -> Result<Reach, CommandFault> {
+    let client = Client::of(&data_dir(config)?);
+    if client.is_there().await.map_err(|fault| CommandFault(fault.to_string()))? {
+        return Ok(Reach::Running(client));
+    }
+    Ok(Reach::Stopped(Box::new(Stopped::open(config)?)))
+}
+
+/// `gateway.data_dir` alone: an operator need not be able to read the secrets that the settings name.
+fn data_dir(config: &Path) -> Result<PathBuf, CommandFault> {
+    let fault = |cause: &dyn std::fmt::Display| CommandFault::at(config.display(), cause);
+    let mut text = String::new();
+    let file = File::open(config).map_err(|cause| fault(&cause))?;
+    file.take(SETTINGS_BYTES_MAX).read_to_string(&mut text).map_err(|cause| fault(&cause))?;
+    let settings: toml::Table = text.parse().map_err(|cause: toml::de::Error| fault(&cause.message()))?;
+    let data_dir = settings.get("gateway").and_then(|gateway| gateway.get("data_dir")?.as_str());
+    let data_dir = data_dir.ok_or_else(|| fault(&"gateway.data_dir?"))?;
+    Ok(config.parent().unwrap_or_else(|| Path::new(".")).join(data_dir))
+}
+
+impl Stopped {
+    fn open(config: &Path) -> Result<Self, CommandFault> {
+        let settings = crate::serve::settings::load(config)?;
+        let (lock, ports) = crate::serve::offline(&settings)?;
+        let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+        let about = About {
+            version: env!("CARGO_PKG_VERSION"),
+            node: settings.gateway.organ_id.clone(),
+            name: settings.gateway.name.clone(),
+            started_at: None,
+        };
+        let operate = Operate::new(ports.clone(), Wakes::default(), metrics.clone());
+        let desk = Desk { ports, operate, directory: None, metrics, about };
+        Ok(Self { desk, operators: Operators::new(&settings.operators), _lock: lock })
+    }
+
+    /// Whoever can open the data folder could do anything; the name in the history is the one in the settings.
+    async fn act(&self, act: Act, request: ActRequest) -> Result<Outcomes, Trouble> {
+        let caller = self.operators.caller(rustix::process::geteuid().as_raw())?;
+        caller.may_act()?;
+        if act == Act::Retry {
+            return Err(Trouble::new(
+                TroubleCode::RequestInvalid,
+                "trục đang dừng: khi chạy lại trục sẽ tự gửi ngay",
+                "the gateway is stopped: it tries at once when it is started",
+            ));
+        }
+        let (ids, by) = request.checked(&caller.name)?;
+        // This process has no log of its own: the line of each act goes to stderr.
+        let log = lienthong_monitoring::logs::install(
+            lienthong_monitoring::logs::LogFormat::Json,
+            tracing::Level::INFO,
+        );
+        drop(log);
+        Ok(Outcomes { outcomes: self.desk.operate.act(act, &ids, &by).await })
+    }
+}
+
+impl Reach {
+    pub(super) async fn status(&self) -> Result<Status, AskFault> {
+        match self {
+            Self::Running(client) => client.get("/v1/status", WITHIN).await,
+            Self::Stopped(stopped) => Ok(stopped.desk.status().await?),
+        }
+    }
+
+    pub(super) async fn list(&self, listing: Listing, wanted: &Wanted) -> Result<Page, AskFault> {
+        let path = match listing {
+            Listing::Pending => "/v1/deliveries",
+            Listing::DeadLetters => "/v1/dead-letters",
+        };
+        match self {
+            Self::Running(client) => client.get(&with_query(path, wanted), WITHIN).await,
+            Self::Stopped(stopped) => Ok(stopped.desk.list(listing, wanted).await?),
+        }
+    }
+
+    pub(super) async fn delivery(&self, id: DeliveryId) -> Result<Shown, AskFault> {
+        match self {
+            Self::Running(client) => client.get(&format!("/v1/deliveries/{id}"), WITHIN).await,
+            Self::Stopped(stopped) => Ok(stopped.desk.delivery(id).await?),
+        }
+    }
+
+    pub(super) async fn document(&self, id: DocumentId) -> Result<DocumentView, AskFault> {
+        match self {
+            Self::Running(client) => client.get(&format!("/v1/documents/{id}"), WITHIN).await,
+            Self::Stopped(stopped) => Ok(stopped.desk.document(id).await?),
+        }
+    }
+
+    pub(super) async fn act(&self, act: Act, request: ActRequest) -> Result<Outcomes, AskFault> {
+        let path = match act {
+            Act::Retry => "/v1/deliveries/retry",
+            Act::Requeue => "/v1/dead-letters/requeue",
+            Act::GiveUp => "/v1/dead-letters/give-up",
+        };
+        match self {
+            Self::Running(client) => client.post(path, &request, WITHIN).await,
+            Self::Stopped(stopped) => Ok(stopped.act(act, request).await?),
+        }
+    }
+
+    /// Leaves a stopped gateway's data folder as it should be left.
+    pub(super) async fn close(self) -> Result<(), CommandFault> {
+        match self {
+            Self::Running(_) => Ok(()),
+            Self::Stopped(stopped) => {
+                let closed = stopped.desk.ports.store.close().await;
+                closed.map_err(|fault| CommandFault(fault.to_string()))
+            }
+        }
+    }
+}
+
+/// Does something at a gateway and leaves it; what was refused is said on stderr.
+pub(super) async fn at<T>(
+    at: &At,
+    work: impl AsyncFnOnce(&Reach) -> Result<T, AskFault>,
+    shown: impl FnOnce(T) -> Result<ExitCode, CommandFault>,
+) -> Result<ExitCode, CommandFault> {
+    let reach = at.reach().await?;
+    let done = work(&reach).await;
+    reach.close().await?;
+    match done {
+        Ok(found) => shown(found),
+        Err(fault) => refused(fault),
+    }
+}
+
+/// The end of a command that got no answer.
+pub(super) fn refused(fault: AskFault) -> Result<ExitCode, CommandFault> {
+    let code = match &fault {
+        AskFault::Trouble(trouble) => match trouble.code {
+            TroubleCode::RequestInvalid | TroubleCode::Fault => EXIT_USAGE,
+            TroubleCode::UserUnknown
+            | TroubleCode::ViewerOnly
+            | TroubleCode::NotFound
+            | TroubleCode::Busy => EXIT_REFUSED,
+        },
+        AskFault::Stopped | AskFault::Wire { .. } => EXIT_USAGE,
+    };
+    complain(lienthong_schemas::safe_text::SafeText::new(&fault.to_string()).as_str());
+    Ok(ExitCode::from(code))
+}
+
+/// A path with the fields of a value that are set as its query.
+fn with_query(path: &str, fields: &impl Serialize) -> String {
+    let fields = serde_json::to_value(fields).unwrap_or_default();
+    let pairs = fields.as_object().into_iter().flatten().filter_map(|(name, value)| {
+        let text = match value {
+            serde_json::Value::Null => return None,
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        Some(format!("{name}={}", percent_encoded(&text)))
+    });
+    format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
+}
+
+/// RFC 3986 section 2.1: everything but unreserved characters.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte.into()),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// The value that serde knows under this word: states and adapters on the command line.
+pub(super) fn named<T: DeserializeOwned>(word: &str) -> Result<T, String> {
+    let value = serde_json::Value::String(word.to_owned());
+    serde_json::from_value(value).map_err(|cause| cause.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lienthong_schemas::organ::OrganId;
+
+    #[test]
+    fn a_query_has_what_is_set_and_nothing_that_means_something_else() {
+        let wanted = Wanted {
+            sender: OrganId::parse("H55.01").ok(),
+            state: named("parked").ok(),
+            limit: Some(5),
+            ..Wanted::default()
+        };
+        assert_eq!(with_query("/v1/x", &wanted), "/v1/x?limit=5&sender=H55.01&state=parked");
+        assert_eq!(percent_encoded("a&b=c d%ệ"), "a%26b%3Dc%20d%25%E1%BB%87");
+    }
+
+    #[test]
+    fn the_data_folder_is_found_without_reading_any_secret() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = folder.path().join("lienthong.toml");
+        let text = "[gateway]\ndata_dir = \"data\"\n[axes.vpcp]\nsecret_file = \"not here\"\n";
+        std::fs::write(&config, text).expect("written");
+        assert_eq!(data_dir(&config).expect("found"), folder.path().join("data"));
+        for broken in ["", "[gateway]\n", "[gateway]\ndata_dir = 5\n", "[gateway"] {
+            std::fs::write(&config, broken).expect("written");
+            assert!(data_dir(&config).is_err(), "{broken:?}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What may be asked over the control socket. Everybody is named before anything is read; a viewer may only look.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::body::{Body, to_bytes};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use lienthong_pipeline::operate::Act;
+use lienthong_pipeline::operate::look::{Page, Shown, Wanted};
+use lienthong_pipeline::ports::Listing;
+use lienthong_pipeline::tasks::Tasks;
+use lienthong_pipeline::view::DocumentView;
+use lienthong_schemas::safe_text::SafeText;
+
+use super::desk::{ActRequest, Desk, Outcomes, Status};
+use super::operators::{Caller, Operators};
+use super::{REQUEST_BYTES_MAX, Trouble, TroubleCode};
+
+/// Time for a request's body.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// The user at the other end of a connection, by the kernel's word.
+#[derive(Clone, Copy, Debug)]
+pub struct User(pub u32);
+
+/// Everything that a request needs.
+pub struct Control {
+    /// Who answers.
+    pub desk: Desk,
+    /// Who may ask.
+    pub operators: Arc<ArcSwap<Operators>>,
+    /// Where acts run to their end.
+    pub tasks: Tasks,
+}
+
+type Answer<T> = Result<Json<T>, Trouble>;
+
+/// The routes of the control socket. Each connection carries a [`User`].
+pub fn router(control: Arc<Control>) -> Router {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/deliveries", get(deliveries))
+        .route("/v1/deliveries/{id}", get(delivery))
+        .route("/v1/deliveries/retry", post(retry))
+        .route("/v1/dead-letters", get(dead_letters))
+        .route("/v1/dead-letters/requeue", post(requeue))
+        .route("/v1/dead-letters/give-up", post(give_up))
+        .route("/v1/documents/{id}", get(document))
+        .fallback(nothing)
+        .method_not_allowed_fallback(nothing)
+        .layer(from_fn_with_state(control.clone(), known))
+        .with_state(control)
+}
+
+/// Only those whom the settings know come in.
+async fn known(
+    State(control): State<Arc<Control>>,
+    Extension(User(uid)): Extension<User>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match control.operators.load().caller(uid) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(trouble) => {
+            tracing::warn!(uid, "an unknown user at the control socket");
+            trouble.into_response()
+        }
+    }
+}
+
+async fn nothing() -> Trouble {
+    Trouble::not_found("lệnh", "command")
+}
+
+async fn status(State(control): State<Arc<Control>>) -> Answer<Status> {
+    control.desk.status().await.map(Json)
+}
+
+async fn deliveries(
+    State(control): State<Arc<Control>>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Answer<Page> {
+    control.list(Listing::Pending, wanted).await
+}
+
+async fn dead_letters(
+    State(control): State<Arc<Control>>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Answer<Page> {
+    control.list(Listing::DeadLetters, wanted).await
+}
+
+async fn delivery(
+    State(control): State<Arc<Control>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Answer<Shown> {
+    control.desk.delivery(parsed(id)?).await.map(Json)
+}
+
+async fn document(
+    State(control): State<Arc<Control>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Answer<DocumentView> {
+    control.desk.document(parsed(id)?).await.map(Json)
+}
+
+async fn retry(
+    State(control): State<Arc<Control>>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Answer<Outcomes> {
+    control.act(Act::Retry, &caller, body).await
+}
+
+async fn requeue(
+    State(control): State<Arc<Control>>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Answer<Outcomes> {
+    control.act(Act::Requeue, &caller, body).await
+}
+
+async fn give_up(
+    State(control): State<Arc<Control>>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Answer<Outcomes> {
+    control.act(Act::GiveUp, &caller, body).await
+}
+
+/// The id that a path ends in.
+fn parsed<T: std::str::FromStr>(id: Result<Path<String>, PathRejection>) -> Result<T, Trouble> {
+    let id = id.ok().and_then(|Path(id)| id.parse().ok());
+    id.ok_or_else(|| Trouble::invalid("id: 32 chữ số hex / hex digits"))
+}
+
+impl Control {
+    async fn list(&self, listing: Listing, wanted: Result<Query<Wanted>, QueryRejection>) -> Answer<Page> {
+        let Query(wanted) = wanted.map_err(|cause| unreadable(&cause.body_text()))?;
+        self.desk.list(listing, &wanted).await.map(Json)
+    }
+
+    async fn act(self: Arc<Self>, act: Act, caller: &Caller, body: Body) -> Answer<Outcomes> {
+        caller.may_act().inspect_err(|_| {
+            tracing::warn!(operator = caller.name, act = act.as_str(), "a viewer may not act");
+        })?;
+        let body = tokio::time::timeout(BODY_WITHIN, to_bytes(body, REQUEST_BYTES_MAX)).await;
+        let body = body.map_err(|_| unreadable("it comes too slowly"))?;
+        let body = body.map_err(|cause| unreadable(&cause.to_string()))?;
+        let request: ActRequest =
+            serde_json::from_slice(&body).map_err(|cause| unreadable(&cause.to_string()))?;
+        let (ids, by) = request.checked(&caller.name)?;
+        // An operator who goes away in the middle leaves nothing half done.
+        let control = self.clone();
+        let work = async move { control.desk.operate.act(act, &ids, &by).await };
+        let outcomes = self.tasks.complete(work).await.map_err(|_| stopping())?;
+        Ok(Json(Outcomes { outcomes }))
+    }
+}
+
+fn unreadable(why: &str) -> Trouble {
+    Trouble::invalid(SafeText::new(why).cut(200))
+}
+
+fn stopping() -> Trouble {
+    Trouble::new(TroubleCode::Fault, "trục đang dừng", "the gateway is stopping")
+}
