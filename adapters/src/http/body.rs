@@ -99,3 +99,60 @@ impl Body for PacketBody {
         SizeHint::with_exact(self.left())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+    use crate::parcel::Parcel;
+
+    async fn body(bytes: &[u8], tail: &'static [u8]) -> (PacketBody, Attempt) {
+        let (parcel, attempt) = (Parcel::of(bytes), Attempt::default());
+        let packet = PacketReader::open(&parcel.consignment()).await.expect("a packet");
+        (PacketBody::new(packet, tail, &attempt), attempt)
+    }
+
+    async fn frame(body: &mut PacketBody) -> Option<Result<Bytes, DeliveryFailure>> {
+        let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await;
+        frame.map(|frame| frame.map(|data| data.into_data().expect("data")))
+    }
+
+    #[tokio::test]
+    async fn a_body_is_whole_with_its_last_byte_and_not_before() {
+        for (bytes, tail) in [(150_000, &b""[..]), (150_000, b"\r\n"), (1, b"\r\n"), (0, b"\r\n")] {
+            let packet = vec![b'x'; bytes];
+            let (mut body, attempt) = body(&packet, tail).await;
+            let mut sent = Vec::new();
+            assert_eq!(body.size_hint().exact(), Some((bytes + tail.len()) as u64));
+            while !body.is_end_stream() {
+                assert!(!attempt.whole(), "{} of {bytes} bytes", sent.len());
+                sent.extend(frame(&mut body).await.expect("there is more").expect("it can be read"));
+                assert_eq!(body.size_hint().exact(), Some((bytes + tail.len() - sent.len()) as u64));
+            }
+            assert!(attempt.whole() && sent == [&packet, tail].concat());
+            assert!(frame(&mut body).await.is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_follows_a_packet_that_is_damaged() {
+        let parcel = Parcel::of(b"<edXML/>");
+        let mut consignment = parcel.consignment();
+        consignment.delivery.digest = lienthong_schemas::ids::PacketDigest::of(b"another packet");
+        let attempt = Attempt::default();
+        let packet = PacketReader::open(&consignment).await.expect("a file");
+        let mut body = PacketBody::new(packet, b"\r\n", &attempt);
+        let failure = frame(&mut body).await.expect("a frame").expect_err("damaged");
+        assert_eq!((failure.code.as_str(), attempt.fault()), ("blob_damaged", Some(&failure)));
+        assert!(!attempt.whole());
+    }
+
+    #[tokio::test]
+    async fn a_body_ends_with_its_attempt() {
+        let (mut body, attempt) = body(&vec![b'x'; 150_000], b"\r\n").await;
+        frame(&mut body).await.expect("a frame").expect("it can be read");
+        drop(attempt);
+        assert_eq!(frame(&mut body).await.expect("a frame").expect_err("over").code, "cut_body");
+    }
+}
