@@ -1,61 +1,142 @@
-//! From a delivery to what an adapter is given: the packet's file, who gets it, what it is about. Behind an axis a
-//! document is one consignment for all its receivers there (design.md B5). Decides nothing about time or failure.
+//! From a delivery to what an adapter is given: who leaves together, the packet's file, what it is about. Behind an axis
+//! a document is one consignment for all its receivers there (design.md B5). Who is next is decided in `queue`, what
+//! follows from a failure in `dispatch`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
+use crate::clock::after;
 use crate::directory::Directory;
-use crate::ports::{Addressee, Consignment, DeliveryFailure, FailureClass, Fault, Ports};
+use crate::ports::{Addressee, Consignment, DeliveryFailure, FailureClass, Fault, OutboxStore, Ports};
 use crate::record::{AdapterKind, Delivery, State};
 
-/// Documents whose receivers are tried one by one are remembered up to this number; a forgotten one is merely tried as a
-/// whole once more.
-const SPLIT_MAX: usize = 10_000;
+/// Most receivers of one consignment; more leave in several, one after the other. All their codes stand in one header
+/// line, which the axis takes up to 64 KiB of (spec vxp-api section 2).
+pub(crate) const RECEIVERS_MAX: usize = 500;
 
-/// Deliveries that leave together, the head of the queue first.
+/// How long the parts of a consignment wait for one that is still on its way through the broker. A message that was lost
+/// is published anew after ten minutes at the latest (`relay`), so the wait ends by itself with a whole consignment;
+/// whatever takes longer is not about to come, and the other receivers get theirs without it.
+pub(crate) const PARTS_WAIT: Duration = Duration::from_secs(15 * 60);
+
+/// Documents remembered in one queue; when there are more, all are forgotten: they are tried as a whole once more, or
+/// waited for anew.
+const REMEMBERED_MAX: usize = 10_000;
+
+/// Deliveries of one document that leave in one consignment, the head of the queue first; never empty.
 pub(crate) type Together = Vec<Delivery>;
 
-/// Documents of which one receiver spoilt the consignment for all: their deliveries leave one by one.
-#[derive(Default)]
-pub(crate) struct Split(HashSet<DocumentId>);
+/// What was found of the consignment of a delivery.
+pub(crate) enum Gathered {
+    /// These leave together.
+    Whole(Together),
+    /// A part is still on its way through the broker.
+    Late,
+    /// The delivery is not queued any more.
+    Gone,
+}
 
-impl Split {
-    pub(crate) fn insert(&mut self, document: DocumentId) {
-        if self.0.len() >= SPLIT_MAX {
-            self.0.clear();
+/// What is remembered of the documents of one queue between two looks. A new process begins without it.
+#[derive(Default)]
+pub(crate) struct Memory {
+    split: HashSet<DocumentId>,
+    late: HashMap<DocumentId, Late>,
+    held: HashMap<DocumentId, Timestamp>,
+}
+
+struct Late {
+    /// The last part that was not handed off; looked at first, so that each hand-off of another one costs one look.
+    part: DeliveryId,
+    since: Timestamp,
+    told: bool,
+}
+
+impl Memory {
+    /// One receiver spoilt the consignment of this document for all: its deliveries leave one by one.
+    pub(crate) fn split(&mut self, document: DocumentId) {
+        if self.split.len() >= REMEMBERED_MAX {
+            self.split.clear();
         }
-        self.0.insert(document);
+        self.split.insert(document);
     }
 
-    fn contains(&self, document: DocumentId) -> bool {
-        self.0.contains(&document)
+    /// Since when the head of a lane waits for what is not here.
+    pub(crate) fn held_since(&mut self, document: DocumentId, now: Timestamp) -> Timestamp {
+        if self.held.len() >= REMEMBERED_MAX {
+            self.held.clear();
+        }
+        *self.held.entry(document).or_insert(now)
+    }
+
+    /// It does not wait any more.
+    pub(crate) fn release(&mut self, document: DocumentId) {
+        self.held.remove(&document);
+    }
+
+    /// The deliveries that leave with `head`.
+    pub(crate) async fn gather(
+        &mut self,
+        store: &dyn OutboxStore,
+        head: &Delivery,
+        now: Timestamp,
+    ) -> Result<Gathered, Fault> {
+        if head.route.adapter != AdapterKind::NationalAxis || self.split.contains(&head.document) {
+            return Ok(Gathered::Whole(vec![head.clone()]));
+        }
+        if let Some(late) = self.late.get(&head.document)
+            && now < after(late.since, PARTS_WAIT)
+            && store.delivery(late.part).await?.is_some_and(|part| is_on_its_way(&part))
+        {
+            return Ok(Gathered::Late);
+        }
+        let queue = head.route.queue();
+        let mut parts = store.deliveries_of(head.document).await?;
+        let is_part = |part: &Delivery| {
+            part.state == State::Queued
+                && part.route.adapter == head.route.adapter
+                && part.route.queue() == queue
+        };
+        parts.retain(is_part);
+        if let Some(last) = parts.iter().rfind(|part| is_on_its_way(part))
+            && self.waits_for(last, now)
+        {
+            return Ok(Gathered::Late);
+        }
+        if parts.iter().all(|part| part.handed_off) {
+            self.late.remove(&head.document);
+        }
+        parts.retain(|part| part.handed_off);
+        let Some(at) = parts.iter().position(|part| part.id == head.id) else { return Ok(Gathered::Gone) };
+        parts[..=at].rotate_right(1);
+        parts.truncate(RECEIVERS_MAX);
+        Ok(Gathered::Whole(parts))
+    }
+
+    /// Whether the others still wait for this part.
+    fn waits_for(&mut self, part: &Delivery, now: Timestamp) -> bool {
+        if self.late.len() >= REMEMBERED_MAX {
+            self.late.clear();
+        }
+        let anew = || Late { part: part.id, since: now, told: false };
+        let late = self.late.entry(part.document).or_insert_with(anew);
+        late.part = part.id;
+        let waits = now < after(late.since, PARTS_WAIT);
+        if !waits && !late.told {
+            late.told = true;
+            tracing::error!(
+                document_id = %part.document, delivery_id = %part.id, receiver = %part.route.receiver,
+                "still not taken over: the other receivers of this consignment get theirs without it",
+            );
+        }
+        waits
     }
 }
 
-/// The deliveries that leave with `head`. `None`: one of them is still on its way through the broker, and the
-/// consignment waits for it.
-pub(crate) async fn together(
-    ports: &Ports,
-    head: Delivery,
-    split: &Split,
-) -> Result<Option<Together>, Fault> {
-    if head.route.adapter != AdapterKind::NationalAxis || split.contains(head.document) {
-        return Ok(Some(vec![head]));
-    }
-    let queue = head.route.queue();
-    let mut all = ports.store.deliveries_of(head.document).await?;
-    let is_part = |delivery: &Delivery| {
-        delivery.state == State::Queued
-            && delivery.route.adapter == head.route.adapter
-            && delivery.route.queue() == queue
-    };
-    all.retain(|delivery| is_part(delivery) && delivery.id != head.id);
-    if all.iter().any(|delivery| !delivery.handed_off) {
-        return Ok(None);
-    }
-    all.insert(0, head);
-    Ok(Some(all))
+fn is_on_its_way(part: &Delivery) -> bool {
+    part.state == State::Queued && !part.handed_off
 }
 
 /// What the adapter is given for these deliveries.
@@ -74,8 +155,10 @@ pub(crate) async fn consignment(
         let note = format!("blob {} is gone from the spool", delivery.digest);
         failed(FailureClass::Packet, "blob_missing", note)
     })?;
+    // One damaged admission must not hold up a mailbox: if others pass meanwhile, it is that document's trouble.
+    let damaged = |fault: Fault| failed(FailureClass::Document, "admission", fault.to_string());
     let cover = match delivery.route.adapter {
-        AdapterKind::Email => ports.spool.admission(delivery.document).await.map_err(ours)?,
+        AdapterKind::Email => ports.spool.admission(delivery.document).await.map_err(damaged)?,
         AdapterKind::VendorHttp | AdapterKind::NationalAxis => None,
     };
     let organisation = directory.find(&delivery.route.receiver);

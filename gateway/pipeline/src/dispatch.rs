@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::clock::after;
-use crate::consign::{Split, Together, consignment, failed, ids, together};
+use crate::consign::{Memory, Together, consignment, failed, ids};
 use crate::crash::crash_point;
 use crate::directory::Directory;
 use crate::ports::{Adapter, DeliveryFailure, FailureClass, Fault, Handover, Ports, Transition};
@@ -62,6 +62,7 @@ struct Receiver {
     failures: u32,
     standing: Standing,
     probe: Option<Probe>,
+    memory: Memory,
 }
 
 /// Another delivery was tried in place of a stuck one, which has its turn after it.
@@ -83,7 +84,6 @@ enum Shown {
 /// One attempt that has ended.
 struct Attempt {
     receiver: ReceiverToken,
-    /// What left together; never empty.
     together: Together,
     stuck: Option<Delivery>,
     outcome: Result<Handover, DeliveryFailure>,
@@ -99,7 +99,6 @@ pub struct Dispatch {
     wakes: Wakes,
     settle: Settle,
     receivers: HashMap<ReceiverToken, Receiver>,
-    split: Split,
     attempts: JoinSet<Attempt>,
 }
 
@@ -114,8 +113,8 @@ impl Dispatch {
         wakes: Wakes,
     ) -> Self {
         let settle = Settle::new(ports.clone(), metrics.clone(), wakes.clone());
-        let (receivers, split, attempts) = (HashMap::new(), Split::default(), JoinSet::new());
-        Self { ports, directory, adapter, policy, metrics, wakes, settle, receivers, split, attempts }
+        let (receivers, attempts) = (HashMap::new(), JoinSet::new());
+        Self { ports, directory, adapter, policy, metrics, wakes, settle, receivers, attempts }
     }
 
     /// Runs until shutdown, then lets attempts under way be cut: they are repeated with the same ids.
@@ -160,22 +159,24 @@ impl Dispatch {
 
     /// Takes one step for a receiver; returns when to look at it again, `None` for "when something happens".
     async fn start(&mut self, token: ReceiverToken, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
+        let lanes = self.free_lanes();
         let receiver = self.receivers.entry(token.clone()).or_default();
-        let paused_until = receiver.paused_until.filter(|until| *until > now);
-        let queue = Queue {
+        let mut queue = Queue {
             store: &*self.ports.store,
             adapter: self.adapter.kind(),
+            token: &token,
             give_up_after: self.policy.give_up_after,
             standing: receiver.standing,
             probed_for: receiver.probe.as_ref().map(|probe| probe.stuck),
+            memory: &mut receiver.memory,
         };
-        let next = match paused_until {
-            Some(until) => queue.next_while_paused(&token, until, now).await?,
-            None => queue.next(&token, self.free_lanes(), now).await?,
+        let next = match receiver.paused_until.filter(|until| *until > now) {
+            Some(until) => queue.next_while_paused(until, now).await?,
+            None => queue.next(lanes, now).await?,
         };
         match next {
-            Next::Attempt(delivery) => self.attempt(token, *delivery, None).await?,
-            Next::Probe { delivery, stuck } => self.attempt(token, *delivery, Some(*stuck)).await?,
+            Next::Attempt(together) => self.attempt(token, together, None),
+            Next::Probe { together, stuck } => self.attempt(token, together, Some(*stuck)),
             Next::Park { delivery, because } => {
                 self.settle.park(&delivery, format!("refers to parked delivery {}", because.id)).await?;
                 return Ok(Some(now));
@@ -202,16 +203,10 @@ impl Dispatch {
         }
     }
 
-    async fn attempt(
-        &mut self,
-        receiver: ReceiverToken,
-        delivery: Delivery,
-        stuck: Option<Delivery>,
-    ) -> Result<(), Fault> {
-        let Some(together) = together(&self.ports, delivery, &self.split).await? else { return Ok(()) };
-        let Some(delivery) = together.first() else { return Ok(()) };
+    fn attempt(&mut self, receiver: ReceiverToken, together: Together, stuck: Option<Delivery>) {
+        let Some(delivery) = together.first() else { return };
         self.receivers.entry(receiver.clone()).or_default().busy = true;
-        if delivery.attempts > 0 {
+        if together.iter().any(|delivery| delivery.attempts > 0) {
             self.metrics.retries.of(self.adapter.kind().as_str()).inc();
         }
         let span = tracing::info_span!(
@@ -229,7 +224,6 @@ impl Dispatch {
             Attempt { receiver, together, stuck, outcome }
         };
         self.attempts.spawn(work.instrument(span));
-        Ok(())
     }
 
     async fn ended(&mut self, ended: Result<Attempt, tokio::task::JoinError>) -> Result<(), Fault> {
@@ -311,7 +305,7 @@ impl Dispatch {
         );
         let standing = match failure.class {
             FailureClass::OneOfSeveral if together.len() > 1 => {
-                self.split.insert(head.document);
+                self.receivers.entry(attempt.receiver.clone()).or_default().memory.split(head.document);
                 self.try_again(together, failure, Duration::ZERO, false).await?;
                 return Ok(Shown::Fair);
             }

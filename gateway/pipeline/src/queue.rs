@@ -1,11 +1,15 @@
-//! Which delivery of one receiver is next (design.md B6, Order): first in, first out in each lane; packets that share
+//! Which deliveries of one queue are next (design.md B6, Order): first in, first out in each lane; packets that share
 //! or refer to a DocumentId never overtake each other; a document that fails alone is told from a receiver that fails.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use jiff::Timestamp;
-use lienthong_schemas::ids::DeliveryId;
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId};
 use lienthong_schemas::organ::ReceiverToken;
 
 use crate::clock::after;
+use crate::consign::{Gathered, Memory, Together};
 use crate::ports::{Fault, OutboxStore};
 use crate::record::{AdapterKind, Delivery, Lane, State};
 
@@ -14,14 +18,20 @@ pub const PARK_AFTER: u32 = 3;
 
 /// After so many, another one is tried in its place before its last chance, to learn whether others pass.
 const PROBE_AFTER: u32 = PARK_AFTER - 1;
-/// How far behind a stuck document another one is looked for.
-const PROBE_WITHIN: usize = 64;
+/// How far behind a stuck document, or behind a parked one, another one is looked for.
+const LOOK_BEHIND: usize = 64;
 /// A chain of referring packets is followed this far; orders fall with each step, so it would end anyway.
 const KIN_STEPS: usize = 64;
 
+/// What waits for something that is still on its way through the broker, or in another queue, holds up its lane so
+/// long; then what has nothing to do with it passes. A hand-off takes milliseconds; a lost message, minutes.
+const HOLDS_UP: Duration = Duration::from_secs(10);
+/// Deliveries of a lane that are looked at, at most, to find one that may pass.
+const PASS_WITHIN: usize = 5_000;
+
 /// What the last attempts have shown of a receiver, whichever delivery they were for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// It took or judged the last one, or was not tried since this process began.
     #[default]
     Fair,
@@ -31,19 +41,18 @@ pub enum Standing {
     OursToFix,
 }
 
-/// What to do next for one receiver.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Try this one now.
-    Attempt(Box<Delivery>),
-    /// Try this one to learn whether only `stuck` fails, or everything.
+/// What to do next in one queue.
+pub(crate) enum Next {
+    /// Try these now, in one consignment.
+    Attempt(Together),
+    /// Try these to learn whether only `stuck` fails, or everything.
     Probe {
-        /// The one to try.
-        delivery: Box<Delivery>,
-        /// The one that has failed again and again.
+        /// Those to try.
+        together: Together,
+        /// The head of what has failed again and again.
         stuck: Box<Delivery>,
     },
-    /// Refers to a parked one: park it too.
+    /// Refers to one that is parked for the same receiver: park it too.
     Park {
         /// The one to park.
         delivery: Box<Delivery>,
@@ -58,31 +67,45 @@ pub enum Next {
     Idle,
 }
 
+/// What to do for the head of a lane.
+enum Step {
+    Next(Next),
+    /// It waits for something that is not here.
+    Held,
+}
+
+/// What goes before a delivery because they share a DocumentId.
+enum Kin {
+    /// This one.
+    Earlier(Box<Delivery>),
+    /// This one, which is parked for the receiver of `part`.
+    Parked { part: Box<Delivery>, because: Box<Delivery> },
+}
+
 /// Looks at the heads of both lanes.
-pub struct Queue<'a> {
+pub(crate) struct Queue<'a> {
     /// Where deliveries wait.
-    pub store: &'a dyn OutboxStore,
+    pub(crate) store: &'a dyn OutboxStore,
     /// Whose.
-    pub adapter: AdapterKind,
+    pub(crate) adapter: AdapterKind,
+    /// Which queue.
+    pub(crate) token: &'a ReceiverToken,
     /// Given up when older than this.
-    pub give_up_after: std::time::Duration,
+    pub(crate) give_up_after: Duration,
     /// What is known of the receiver.
-    pub standing: Standing,
+    pub(crate) standing: Standing,
     /// The stuck delivery in whose place another one has just been tried: it has its turn.
-    pub probed_for: Option<DeliveryId>,
+    pub(crate) probed_for: Option<DeliveryId>,
+    /// Of this queue.
+    pub(crate) memory: &'a mut Memory,
 }
 
 impl Queue<'_> {
-    /// The next step for `receiver`. `lanes` in order of preference.
-    pub async fn next(
-        &self,
-        receiver: &ReceiverToken,
-        lanes: &[Lane],
-        now: Timestamp,
-    ) -> Result<Next, Fault> {
+    /// The next step. `lanes` in order of preference.
+    pub(crate) async fn next(&mut self, lanes: &[Lane], now: Timestamp) -> Result<Next, Fault> {
         let mut wait: Option<Timestamp> = None;
         for &lane in lanes {
-            match self.next_in(receiver, lane, now).await? {
+            match self.next_in(lane, now).await? {
                 Next::Wait(due) => wait = Some(wait.map_or(due, |other| other.min(due))),
                 Next::Idle => {}
                 step => return Ok(step),
@@ -91,16 +114,11 @@ impl Queue<'_> {
         Ok(wait.map_or(Next::Idle, Next::Wait))
     }
 
-    /// The next step for a receiver that is paused `until` then: only what is too old goes.
-    pub async fn next_while_paused(
-        &self,
-        receiver: &ReceiverToken,
-        until: Timestamp,
-        now: Timestamp,
-    ) -> Result<Next, Fault> {
+    /// The next step while the receiver is paused `until` then: only what is too old goes.
+    pub(crate) async fn next_while_paused(&self, until: Timestamp, now: Timestamp) -> Result<Next, Fault> {
         let mut wait = until;
         for lane in Lane::ALL {
-            let heads = self.store.heads(self.adapter, receiver, lane, 1).await?;
+            let heads = self.store.heads(self.adapter, self.token, lane, 1).await?;
             let Some(head) = heads.into_iter().next() else { continue };
             match self.over_at(&head) {
                 Some(over) if over <= now => return Ok(Next::GiveUp(Box::new(head))),
@@ -111,22 +129,86 @@ impl Queue<'_> {
         Ok(Next::Wait(wait))
     }
 
-    async fn next_in(&self, receiver: &ReceiverToken, lane: Lane, now: Timestamp) -> Result<Next, Fault> {
-        let heads = self.store.heads(self.adapter, receiver, lane, 1).await?;
-        let Some(head) = heads.into_iter().next() else { return Ok(Next::Idle) };
-        if let Some(step) = self.not_now(&head, now) {
-            return Ok(step);
+    /// The head of a lane, or the first one behind it that may pass because those before it wait for what is not here.
+    async fn next_in(&mut self, lane: Lane, now: Timestamp) -> Result<Next, Fault> {
+        let again = after(now, HOLDS_UP);
+        let (mut passed, mut keys) = (HashSet::new(), HashSet::new());
+        let mut limit = 1;
+        loop {
+            let heads = self.store.heads(self.adapter, self.token, lane, limit).await?;
+            let all = heads.len() < limit || limit == PASS_WITHIN;
+            for head in heads {
+                let document = head.document;
+                if passed.contains(&document) {
+                    continue;
+                }
+                let related: Vec<CorrelationKey> = head.correlations.clone();
+                if !related.iter().any(|key| keys.contains(key)) {
+                    match self.step(head, now).await? {
+                        Step::Next(Next::Wait(due)) if !passed.is_empty() => {
+                            return Ok(Next::Wait(due.min(again)));
+                        }
+                        Step::Next(next) => {
+                            self.memory.release(document);
+                            return Ok(next);
+                        }
+                        Step::Held if now < after(self.memory.held_since(document, now), HOLDS_UP) => {
+                            return Ok(Next::Wait(again));
+                        }
+                        Step::Held => {}
+                    }
+                }
+                passed.insert(document);
+                keys.extend(related);
+            }
+            if all {
+                return Ok(if passed.is_empty() { Next::Idle } else { Next::Wait(again) });
+            }
+            limit = (limit * 16).min(PASS_WITHIN);
         }
-        // The head, or what has to go before it, which may be of the other lane.
-        let delivery = match self.after_kin(receiver, head, now).await? {
-            Next::Attempt(delivery) => delivery,
-            step => return Ok(step),
-        };
-        let stuck = delivery.document_failures >= PROBE_AFTER && self.probed_for != Some(delivery.id);
-        if stuck && let Some(probe) = self.unrelated(receiver, &delivery, now).await? {
-            return Ok(Next::Probe { delivery: Box::new(probe), stuck: delivery });
+    }
+
+    /// What to do for `delivery`, or for what has to go before it, which may be of the other lane.
+    async fn step(&mut self, mut delivery: Delivery, now: Timestamp) -> Result<Step, Fault> {
+        for _ in 0..KIN_STEPS {
+            let over = self.over_at(&delivery);
+            if over.is_some_and(|at| at <= now) {
+                return Ok(Step::Next(Next::GiveUp(Box::new(delivery))));
+            }
+            let together = match self.memory.gather(self.store, &delivery, now).await? {
+                Gathered::Whole(together) => together,
+                Gathered::Late => return Ok(Step::Held),
+                Gathered::Gone => return Ok(Step::Next(Next::Wait(now))),
+            };
+            let due = due(&together);
+            if due > now {
+                return Ok(Step::Next(Next::Wait(over.map_or(due, |at| at.min(due)))));
+            }
+            delivery = match self.kin(&together).await? {
+                None => return self.attempt(together, now).await.map(Step::Next),
+                Some(Kin::Parked { part, because }) => {
+                    return Ok(Step::Next(Next::Park { delivery: part, because }));
+                }
+                // An organisation that has moved may have an earlier one in the queue of its former home.
+                Some(Kin::Earlier(kin)) if !kin.handed_off || kin.route.adapter != self.adapter => {
+                    return Ok(Step::Held);
+                }
+                Some(Kin::Earlier(kin)) => *kin,
+            };
         }
-        Ok(Next::Attempt(delivery))
+        Ok(Step::Held)
+    }
+
+    async fn attempt(&mut self, together: Together, now: Timestamp) -> Result<Next, Fault> {
+        let stuck = together
+            .first()
+            .filter(|head| head.document_failures >= PROBE_AFTER && self.probed_for != Some(head.id));
+        if let Some(stuck) = stuck.cloned()
+            && let Some(together) = self.unrelated(&stuck, together.len(), now).await?
+        {
+            return Ok(Next::Probe { together, stuck: Box::new(stuck) });
+        }
+        Ok(Next::Attempt(together))
     }
 
     /// When a delivery is given up. Age alone is no reason: only what was tried and failed by its own or its receiver's
@@ -141,75 +223,77 @@ impl Queue<'_> {
         (failing && !delivery.ours_to_fix).then_some(at)
     }
 
-    fn not_now(&self, delivery: &Delivery, now: Timestamp) -> Option<Next> {
-        let over = self.over_at(delivery);
-        if over.is_some_and(|at| at <= now) {
-            return Some(Next::GiveUp(Box::new(delivery.clone())));
-        }
-        let due = delivery.due;
-        (due > now).then(|| Next::Wait(over.map_or(due, |at| at.min(due))))
-    }
-
-    /// One that may go although `stuck` does not: the first in order; but one that failed [`PARK_AFTER`] times itself
-    /// stands back, so that a second bad document does not hide for ever that others pass.
+    /// What may go although `stuck` and the other parts of its consignment do not: the first in order; but one that
+    /// failed [`PARK_AFTER`] times itself stands back, so that a second bad document does not hide for ever that others
+    /// pass.
     async fn unrelated(
-        &self,
-        receiver: &ReceiverToken,
+        &mut self,
         stuck: &Delivery,
+        parts: usize,
         now: Timestamp,
-    ) -> Result<Option<Delivery>, Fault> {
-        let waiting = self.store.heads(self.adapter, receiver, stuck.lane, PROBE_WITHIN).await?;
-        let mut waiting: Vec<Delivery> = waiting.into_iter().filter(|d| d.id != stuck.id).collect();
+    ) -> Result<Option<Together>, Fault> {
+        let within = LOOK_BEHIND + parts;
+        let mut waiting = self.store.heads(self.adapter, self.token, stuck.lane, within).await?;
+        // What shares the stuck one's document says nothing of others.
+        let related = |d: &Delivery| d.correlations.iter().any(|key| stuck.correlations.contains(key));
+        waiting.retain(|d| d.document != stuck.document && d.due <= now && !related(d));
         let standing_back = |d: &Delivery| if d.attempts < PARK_AFTER { 0 } else { d.attempts };
         waiting.sort_by_key(|delivery| (standing_back(delivery), delivery.order));
         for delivery in waiting {
-            let related = delivery.correlations.iter().any(|key| stuck.correlations.contains(key));
-            if !related && delivery.due <= now && self.earlier_kin(receiver, &delivery).await?.is_none() {
-                return Ok(Some(delivery));
+            if let Gathered::Whole(together) = self.memory.gather(self.store, &delivery, now).await?
+                && self.kin(&together).await?.is_none()
+            {
+                return Ok(Some(together));
             }
         }
         Ok(None)
     }
 
-    /// `delivery`, or the earlier one that must go first.
-    async fn after_kin(
-        &self,
-        receiver: &ReceiverToken,
-        mut delivery: Delivery,
-        now: Timestamp,
-    ) -> Result<Next, Fault> {
-        for _ in 0..KIN_STEPS {
-            let Some(earlier) = self.earlier_kin(receiver, &delivery).await? else {
-                return Ok(Next::Attempt(Box::new(delivery)));
-            };
-            if earlier.state == State::Parked {
-                return Ok(Next::Park { delivery: Box::new(delivery), because: Box::new(earlier) });
+    async fn kin(&self, together: &[Delivery]) -> Result<Option<Kin>, Fault> {
+        let Some(head) = together.first() else { return Ok(None) };
+        // Two deliveries of one document in one queue are parts of one consignment.
+        let earlier = |kin: &Delivery| kin.order < head.order && kin.document != head.document;
+        for key in &head.correlations {
+            let first = self.store.first_correlated(self.token, *key).await?;
+            let Some(first) = first.filter(earlier) else { continue };
+            if first.state != State::Parked {
+                return Ok(Some(Kin::Earlier(Box::new(first))));
             }
-            if !earlier.handed_off {
-                return Ok(Next::Idle);
+            let waiting = self.with(first, *key).await?;
+            let parked = waiting.iter().filter(|kin| kin.state == State::Parked);
+            for because in parked {
+                let same = |part: &&Delivery| part.route.receiver == because.route.receiver;
+                if let Some(part) = together.iter().find(same) {
+                    let (part, because) = (Box::new(part.clone()), Box::new(because.clone()));
+                    return Ok(Some(Kin::Parked { part, because }));
+                }
             }
-            if let Some(step) = self.not_now(&earlier, now) {
-                return Ok(step);
-            }
-            delivery = earlier;
-        }
-        Ok(Next::Idle)
-    }
-
-    async fn earlier_kin(
-        &self,
-        receiver: &ReceiverToken,
-        delivery: &Delivery,
-    ) -> Result<Option<Delivery>, Fault> {
-        for key in &delivery.correlations {
-            let first = self.store.first_correlated(receiver, *key).await?;
-            // Two deliveries of one document in one queue are parts of one consignment.
-            let earlier =
-                |first: &Delivery| first.order < delivery.order && first.document != delivery.document;
-            if let Some(first) = first.filter(earlier) {
-                return Ok(Some(first));
+            let queued = waiting.into_iter().filter(|kin| kin.state == State::Queued && earlier(kin));
+            if let Some(kin) = queued.min_by_key(|kin| kin.order) {
+                return Ok(Some(Kin::Earlier(Box::new(kin))));
             }
         }
         Ok(None)
     }
+
+    /// What stands in the way of a key besides a parked delivery, which comes first and hides the others. In a queue of
+    /// one receiver that one is enough. Behind an axis it holds up its own receiver only; the others have its document
+    /// or get it now, and what refers to it is for them as well.
+    async fn with(&self, parked: Delivery, key: CorrelationKey) -> Result<Vec<Delivery>, Fault> {
+        if parked.route.adapter != AdapterKind::NationalAxis {
+            return Ok(vec![parked]);
+        }
+        let mut waiting = self.store.deliveries_of(parked.document).await?;
+        waiting.retain(|kin| kin.route.queue() == *self.token);
+        for lane in Lane::ALL {
+            let heads = self.store.heads(self.adapter, self.token, lane, LOOK_BEHIND).await?;
+            waiting.extend(heads.into_iter().filter(|kin| kin.correlations.contains(&key)));
+        }
+        Ok(waiting)
+    }
+}
+
+/// Parts that leave together leave when one of them may: an operator hastens one and means all.
+fn due(together: &[Delivery]) -> Timestamp {
+    together.iter().map(|part| part.due).min().unwrap_or(Timestamp::MAX)
 }

@@ -65,15 +65,20 @@ fn one(
     today: Date,
 ) -> Result<Routed, Rejection> {
     let named = directory.find(code).ok_or_else(|| refuse(RejectionCode::ReceiverUnknown, field, code))?;
-    let (receiver, undecided) = open_receiver(directory, named, field, kind, today)?;
-    if receiver.accepts_max_bytes.is_some_and(|most| bytes > most) {
-        return Err(refuse(RejectionCode::ReceiverLimit, field, code));
-    }
+    let Some((receiver, undecided)) = open_receiver(directory, named, kind, today) else {
+        let mut rejection = refuse(RejectionCode::ReceiverClosed, field, code);
+        rejection.successors = open_successors(directory, named, today);
+        return Err(rejection);
+    };
     let state = match (undecided, receiver.reach) {
         (true, _) => State::Parked,
         (false, Reach::Paper) => State::Paper,
         (false, Reach::Electronic) => State::Queued,
     };
+    // Paper has no limit in bytes, and what the operator decides on goes elsewhere.
+    if state == State::Queued && receiver.accepts_max_bytes.is_some_and(|most| bytes > most) {
+        return Err(refuse(RejectionCode::ReceiverLimit, field, code));
+    }
     let (system, adapter) = match (&receiver.home, receiver.way, state) {
         (Some(Home::System(system) | Home::Axis(system)), Some(adapter), _) => (system.clone(), adapter),
         (_, _, State::Paper | State::Parked) => (SystemId::gateway(), AdapterKind::VendorHttp),
@@ -83,30 +88,44 @@ fn one(
     Ok(Routed { named: code.clone(), route, state })
 }
 
-/// The organisation that receives for `named` today. `true`: the operator has to decide.
+/// The organisation that receives for `named` today. `true`: the operator has to decide. `None`: nobody does, and the
+/// sender has to name another one.
 fn open_receiver<'a>(
     directory: &'a Directory,
     named: &'a Organisation,
-    field: &str,
     kind: PacketKind,
     today: Date,
-) -> Result<(&'a Organisation, bool), Rejection> {
+) -> Option<(&'a Organisation, bool)> {
     if named.is_open(today) {
-        return Ok((named, false));
+        return Some((named, false));
     }
     if matches!(kind, PacketKind::Document(BusinessType::New | BusinessType::Replace)) {
-        let mut rejection = refuse(RejectionCode::ReceiverClosed, field, &named.id);
-        rejection.successors = named.successors.clone();
-        return Err(rejection);
+        return None;
     }
     // A chain of single successors ends, because the directory refuses cycles.
     let mut at = named;
     while !at.is_open(today) {
-        let [only] = at.successors.as_slice() else { return Ok((named, true)) };
-        let Some(next) = directory.find(only) else { return Ok((named, true)) };
+        let [only] = at.successors.as_slice() else { return Some((named, true)) };
+        let Some(next) = directory.find(only) else { return Some((named, true)) };
         at = next;
     }
-    Ok((at, false))
+    Some((at, false))
+}
+
+/// Who took over from a closed code and is open today, by way of those closed since; the successors as written when
+/// none is open.
+fn open_successors(directory: &Directory, closed: &Organisation, today: Date) -> Vec<OrganId> {
+    let (mut open, mut seen) = (Vec::new(), BTreeSet::new());
+    let mut waiting: Vec<&OrganId> = closed.successors.iter().rev().collect();
+    while let Some(code) = waiting.pop() {
+        let next = directory.find(code).filter(|next| seen.insert(&next.id));
+        match next {
+            Some(next) if next.is_open(today) => open.push(next.id.clone()),
+            Some(next) => waiting.extend(next.successors.iter().rev()),
+            None => {}
+        }
+    }
+    if open.is_empty() { closed.successors.clone() } else { open }
 }
 
 fn refuse(code: RejectionCode, field: &str, organ: &OrganId) -> Rejection {
