@@ -66,12 +66,20 @@ metrics! {
     uploads_in_flight: Gauge = "uploads_in_flight";
     /// Receivers that are paused, by adapter.
     receivers_paused: GaugeBy = "receivers_paused" ["adapter"];
+    /// Bytes of packets in the spool, those that are coming in included.
+    spool_bytes: Gauge = "spool_bytes";
+    /// Bytes of packets above which documents are refused; 0 when there is no such limit.
+    spool_quota: Gauge = "spool_quota_bytes";
+    /// Bytes that are free for the gateway on the disk of the spool.
+    disk_free: Gauge = "disk_free_bytes";
     /// 1 while the broker is connected and its streams are as they should be, else 0.
     broker_up: Gauge = "broker_up";
     /// Times that the broker of our own was started again.
     broker_restarts: Counter = "broker_restarts_total";
     /// Times that the directory was read again, by result.
     directory_reloads: CounterBy = "directory_reloads_total" ["result"];
+    /// Unix time by which the first revocation list of [trust] must have been replaced; 0 when there is none.
+    crl_next_update: Seconds = "crl_next_update_seconds";
     /// Things that operators did to deliveries by hand, by act.
     operator_acts: CounterBy = "operator_acts_total" ["act"];
 }

@@ -117,7 +117,7 @@ mod tests {
             assert!(names.insert(row.name), "{} stands twice", row.name);
             assert_eq!(row.label, row.name.to_ascii_lowercase());
             assert_eq!(RejectionCode::from_name(row.name), Some(*code));
-            let known = [400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 503];
+            let known = [400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 503, 507];
             assert!(known.contains(&row.status), "{}", row.name);
             assert!(["", "10", "15", "18", "19", "20", "21", "22", "23"].contains(&row.sdk), "{}", row.name);
             for text in [row.title_vi, row.title_en, row.rule_vi, row.rule_en] {

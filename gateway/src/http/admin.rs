@@ -36,10 +36,12 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     response
 }
 
-/// Ready = documents can be accepted. A broker that is away does not hinder that, and is named.
+/// Ready = documents can be accepted. A broker that is away does not hinder that, and is named. Nor does a spool
+/// without room: each sender is told so, and when to come again; `room` says it to the operator.
 async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let store = admin.ports.store.stats().await;
-    let spool = admin.ports.spool.receive().await.map(drop);
+    let spool = admin.ports.spool.receive_ours().await.map(drop);
+    let room = admin.ports.spool.room_for(0);
     let broker = admin.ports.broker.ready().await;
     let status = match store.is_ok() && spool.is_ok() {
         true => StatusCode::OK,
@@ -50,6 +52,7 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         "ready": status == StatusCode::OK,
         "outbox": word(store.map(drop).map_err(|f| f.to_string())),
         "spool": word(spool.map_err(|f| f.to_string())),
+        "room": word(room.map_err(|f| f.to_string())),
         "broker": word(broker.map_err(|f| f.to_string())),
     });
     (status, Json(body)).into_response()
@@ -66,6 +69,14 @@ impl Admin {
                 self.metrics.oldest_pending.set(age.unwrap_or_default());
             }
             Err(fault) => tracing::warn!(%fault, "outbox numbers are not to be had"),
+        }
+        match self.ports.spool.usage().await {
+            Ok(usage) => {
+                self.metrics.spool_bytes.set(usage.bytes);
+                self.metrics.spool_quota.set(usage.quota.unwrap_or(0));
+                self.metrics.disk_free.set(usage.disk_free);
+            }
+            Err(fault) => tracing::warn!(%fault, "spool numbers are not to be had"),
         }
         self.metrics.broker_up.set(u64::from(self.ports.broker.ready().await.is_ok()));
     }

@@ -9,6 +9,9 @@ use serde::Serialize;
 /// The media type of RFC 9457.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
+/// Retry-After when there is no room (RFC 4918 section 11.5 says nothing of one), in seconds: somebody has to make some.
+const FULL_RETRY_AFTER: u32 = 60;
+
 /// A problem as it goes out. Vietnamese stands first; `code`, `type` and `field` are for programs.
 #[derive(Debug, Serialize)]
 struct Problem<'a> {
@@ -36,10 +39,16 @@ pub struct Refusal {
 }
 
 /// What a sender hears of a refusal: its own rejection, or "try again later" for our trouble, which is logged here and
-/// nowhere else.
+/// nowhere else. That there is no room is the one trouble that it is told: waiting a moment does not help.
 pub fn rejection_of(refused: Refused) -> Rejection {
     match refused {
         Refused::Rejected(rejection) => *rejection,
+        Refused::Fault(fault) if fault.full => {
+            tracing::error!(%fault, "not accepted because there is no room");
+            let mut rejection = Rejection::new(RejectionCode::StorageFull);
+            rejection.retry_after_seconds = Some(FULL_RETRY_AFTER);
+            rejection
+        }
         Refused::Fault(fault) => {
             tracing::error!(%fault, "not accepted because of our own trouble");
             try_again()
@@ -90,6 +99,23 @@ impl IntoResponse for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn no_room_is_507_and_all_else_of_ours_is_503() {
+        use lienthong_pipeline::ports::Fault;
+        let full = Fault::full("spool", "900 of the quota of 1000 bytes are taken");
+        for (fault, status, retry) in [(full, 507, "60"), (Fault::new("spool", "I/O"), 503, "30")] {
+            let rejection = rejection_of(fault.into());
+            let response = Refusal { rejection, hotline: "1900 0000".to_owned() }.into_response();
+            assert_eq!(
+                (response.status().as_u16(), &response.headers()[header::RETRY_AFTER]),
+                (status, &HeaderValue::from_static(retry))
+            );
+            let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.expect("a body");
+            let text = String::from_utf8(body.to_vec()).expect("UTF-8");
+            assert!(text.contains("1900 0000") && !text.contains("quota") && !text.contains("I/O"), "{text}");
+        }
+    }
 
     #[tokio::test]
     async fn a_problem_names_field_rule_and_hotline_in_both_languages() {

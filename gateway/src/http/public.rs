@@ -108,6 +108,9 @@ impl Public {
             Some(key) => Some((self.intake.begin(&system, &key)?, key)),
             None => None,
         };
+        // What is announced and cannot fit is refused before its body is read; what is not, while it comes.
+        let announced = announced(request.headers()).unwrap_or(0);
+        self.ports.spool.room_for(announced).map_err(|fault| rejection_of(fault.into()))?;
         let counted = Counted::new(&self.metrics);
         let timer = self.metrics.timer(Step::Receive);
         let received = receive(request.into_body(), &self.limits, &*self.ports.spool).await;
@@ -161,8 +164,7 @@ impl Public {
         if headers.get(header::CONTENT_ENCODING).is_some_and(|v| v != "identity") {
             return Err(Rejection::new(RejectionCode::ContentTypeUnsupported).at("Content-Encoding"));
         }
-        let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-        if length.is_some_and(|length| length > self.limits.bytes_max) {
+        if announced(headers).is_some_and(|length| length > self.limits.bytes_max) {
             return Err(too_large(&self.limits).at("Content-Length"));
         }
         Ok(())
@@ -178,6 +180,11 @@ impl Public {
         );
         Refusal { rejection, hotline: self.hotline.clone() }.into_response()
     }
+}
+
+/// Content-Length.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok())
 }
 
 /// A place of a system that has so many of them.

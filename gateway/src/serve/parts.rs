@@ -9,9 +9,9 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use lienthong_adapters::vendor_http::{SLOWEST_BYTES_PER_SECOND, VendorHttp, VendorHttpEndpoint};
-use lienthong_config::{ListenSecurity, Settings};
+use lienthong_config::{ListenSecurity, Settings, SpoolSettings};
 use lienthong_monitoring::Metrics;
-use lienthong_outbox::{DataLock, FileSpool, Outbox};
+use lienthong_outbox::{DataLock, FileSpool, Outbox, SpoolLimits};
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::dispatch::{Dispatch, DispatchPolicy};
@@ -77,7 +77,7 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let settings = Arc::new(loaded.settings.clone());
     let data = settings.gateway.data_dir.clone();
     let metrics = Arc::new(metrics());
-    let (lock, store, spool) = open_data(&data).await?;
+    let (lock, store, spool) = open_data(&data, &settings.spool).await?;
     let broker = broker::start(&settings, &metrics, tasks).await?;
     let ports = Ports { clock: Arc::new(SystemClock), spool, store, broker: broker.broker.clone() };
 
@@ -114,15 +114,19 @@ fn metrics() -> Metrics {
     metrics
 }
 
-async fn open_data(data: &Path) -> Result<(DataLock, Arc<Outbox>, Arc<FileSpool>), CommandFault> {
+async fn open_data(
+    data: &Path,
+    spool: &SpoolSettings,
+) -> Result<(DataLock, Arc<Outbox>, Arc<FileSpool>), CommandFault> {
     let folder = data.to_owned();
+    let limits = SpoolLimits { quota: spool.quota, disk_free_min: spool.disk_free_min };
     let open = move || {
         let at_data = |cause: &dyn std::fmt::Display| CommandFault::at(folder.display(), cause);
         let lock = DataLock::acquire(&folder).map_err(|cause| at_data(&cause))?;
         let (store, spool, opened) = lienthong_outbox::open_or_rebuild(&folder, Arc::new(SystemClock))
             .map_err(|cause| at_data(&cause))?;
         tracing::info!(?opened, "outbox open");
-        Ok((lock, Arc::new(store), Arc::new(spool)))
+        Ok((lock, Arc::new(store), Arc::new(spool.with_limits(limits))))
     };
     tokio::task::spawn_blocking(open).await.map_err(|panic| CommandFault::at(data.display(), panic))?
 }

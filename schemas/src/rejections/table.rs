@@ -103,6 +103,10 @@ table! {
         "Trục tạm thời chưa nhận được" "Try again later"
         "Lỗi ở phía trục, không phải do gói tin; hãy gửi lại nguyên vẹn sau thời gian ghi ở Retry-After."
         "The trouble is ours and not the packet's; send the same bytes again after Retry-After.";
+    StorageFull "STORAGE_FULL" 507 "20" "storage_full"
+        "Trục hết chỗ chứa" "Storage full"
+        "Trục tạm thời không còn chỗ để nhận thêm gói tin, các văn bản đã nhận vẫn được gửi tiếp; hãy gửi lại nguyên vẹn sau thời gian ghi ở Retry-After."
+        "The gateway has no room for more packets now, and goes on with those it took; send the same bytes again after Retry-After.";
 
     // The file: XML and edXML.
     XmlMalformed "XML_MALFORMED" 422 "10" "xml_malformed"
