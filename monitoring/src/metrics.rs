@@ -132,6 +132,7 @@ mod tests {
         metrics.outbox_pending.set(3);
         metrics.oldest_pending.set(std::time::Duration::from_millis(1_500));
         metrics.receivers_paused.of("vendor_http").set(1);
+        metrics.operator_acts.of("retry").inc();
         drop(metrics.timer(Step::Verify));
         metrics
     }
@@ -148,6 +149,7 @@ mod tests {
             "lienthong_delivered_total{adapter=\"vendor_http\"} 2",
             "lienthong_failed_attempts_total{adapter=\"vendor_http\",class=\"receiver\"} 1",
             "lienthong_oldest_pending_seconds 1.5",
+            "lienthong_crl_next_update_seconds 0",
             "lienthong_step_seconds_count{step=\"verify\"} 1",
             "lienthong_step_seconds_count{step=\"report\"} 0",
             "lienthong_directory_reloads_total{result=\"refused\"} 0",

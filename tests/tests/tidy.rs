@@ -6,6 +6,7 @@ use std::process::Command;
 
 use lienthong_config::{Environment, Settings};
 use lienthong_pipeline::directory::Directory;
+use lienthong_pipeline::trust::TrustSets;
 
 /// Which crates lie on which storey. A crate imports from lower storeys only, never from its own.
 const STOREYS: [&[&str]; 6] = [
@@ -230,7 +231,7 @@ fn the_examples_load() {
     assert_eq!(lines.axes.len(), settings.axes.len(), "config and pipeline agree on what an id is");
     let text = std::fs::read_to_string(&settings.directory.file).expect("directory.toml");
     let load = &mut |name: &str| Err(format!("{name}: the example names no certificate that is set"));
-    let directory = Directory::from_toml(&text, &lines, load);
+    let directory = Directory::from_toml(&text, &lines, &TrustSets::default(), load);
     let directory = directory.unwrap_or_else(|faults| panic!("directory.toml: {faults:#?}"));
     assert!(!directory.organisations().is_empty());
 }

@@ -8,22 +8,21 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jiff::civil::Date;
 use lienthong_monitoring::{Metrics, Step};
-use lienthong_schemas::edxml::{Content, Envelope, PacketKind, VIETNAM};
-use lienthong_schemas::edxml::{SignaturePolicy, VerifiedEnvelope, check_carried};
+use lienthong_schemas::edxml::{Content, Envelope, VIETNAM, VerifiedEnvelope, check_carried};
 use lienthong_schemas::ids::{DocumentId, PacketDigest};
 use lienthong_schemas::organ::OrganId;
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
 use lienthong_schemas::safe_text::SafeText;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
-use xml_sig::{Authorities, Certificate, Crl, Signers, Trust};
 
 use crate::directory::{Directory, Home};
-use crate::examine::{PacketLimits, Refused, SenderTrust, examine};
+use crate::examine::{PacketLimits, Refused, examine};
 use crate::ports::{Admitted, Fault, Incoming, Ports};
 use crate::recognise::{Recognised, keys, recognise};
 use crate::record::{Admission, IdempotencyKey, Receipt, RecognitionKeys, State, SystemId};
 use crate::route::{Routed, route};
+use crate::trust::sender_trust;
 use crate::turns::{Turn, Turns};
 use crate::wakes::Wakes;
 
@@ -38,15 +37,6 @@ pub struct IntakePolicy {
     pub examinations: usize,
     /// How long an `Idempotency-Key` is remembered.
     pub idempotency: std::time::Duration,
-}
-
-/// CA certificates and revocation lists that hold for every sender.
-#[derive(Clone, Default)]
-pub struct Anchors {
-    /// A signer's certificate must chain to one of these, when there is any.
-    pub anchors: Vec<Certificate>,
-    /// Revocation lists.
-    pub crls: Vec<Crl>,
 }
 
 /// Who brought a packet: never read from the packet.
@@ -81,7 +71,6 @@ pub struct Intake {
     ports: Ports,
     policy: IntakePolicy,
     directory: Arc<ArcSwap<Directory>>,
-    anchors: Arc<ArcSwap<Anchors>>,
     metrics: Arc<Metrics>,
     examinations: Semaphore,
     turns: Turns<[u8; 16]>,
@@ -95,13 +84,12 @@ impl Intake {
         ports: Ports,
         policy: IntakePolicy,
         directory: Arc<ArcSwap<Directory>>,
-        anchors: Arc<ArcSwap<Anchors>>,
         metrics: Arc<Metrics>,
         wakes: Wakes,
     ) -> Self {
         let examinations = Semaphore::new(policy.examinations);
         let (turns, idempotency_turns) = (Turns::default(), Turns::default());
-        Self { ports, policy, directory, anchors, metrics, examinations, turns, idempotency_turns, wakes }
+        Self { ports, policy, directory, metrics, examinations, turns, idempotency_turns, wakes }
     }
 
     /// Takes an `Idempotency-Key` for one request.
@@ -200,15 +188,14 @@ impl Intake {
         let fault = |cause: &dyn std::fmt::Display| Fault::new("examination", cause);
         let _room = self.examinations.acquire().await.map_err(|closed| fault(&closed))?;
         let limits = self.policy.limits.clone();
-        let (anchors, metrics) = (self.anchors.load_full(), self.metrics.clone());
-        let (now, origin) = (self.ports.clock.now(), origin.clone());
+        let (now, origin, metrics) = (self.ports.clock.now(), origin.clone(), self.metrics.clone());
         let work = move || {
             // The first read ends, and the second begins, when the claimed sender is known.
             let (parse, verify) = (Cell::new(Some(metrics.timer(Step::Parse))), Cell::new(None));
             let trust_of = |claims: &Envelope| {
                 drop(parse.take());
                 verify.set(Some(metrics.timer(Step::Verify)));
-                trust_of(claims, &origin, &directory, &anchors, now)
+                Ok(sender_trust(claims, &origin, &directory, now))
             };
             let envelope = examine(&*packet, &limits, &trust_of)?;
             Ok::<_, Refused>((packet, envelope))
@@ -335,34 +322,6 @@ impl Intake {
         tracing::info!(document_id = %id, "repeated");
         Ok(Accepted { receipt: admission.receipt, replayed: true })
     }
-}
-
-/// What a claimed sender's signature is checked against. A sender that this connection may not speak for is refused
-/// later, by attribute; here it only has nothing to be trusted by.
-fn trust_of(
-    claims: &Envelope,
-    origin: &Origin,
-    directory: &Directory,
-    anchors: &Anchors,
-    now: jiff::Timestamp,
-) -> Result<SenderTrust, Rejection> {
-    let sender = directory.find(claims.claimed_sender());
-    let signers: Signers = sender.map(|s| s.certificates.clone()).unwrap_or_default().into();
-    // Without a certificate bound to this sender, a chain would let any holder of a certificate sign for it.
-    let authorities = if signers.is_empty() {
-        Authorities::default()
-    } else {
-        Authorities { anchors: anchors.anchors.clone(), crls: anchors.crls.clone() }
-    };
-    let policy = match (origin, claims.claimed_kind()) {
-        (Origin::Gateway, _) => SignaturePolicy::VerifyIfPresent,
-        // No status packet in use is signed (spec edxml section 1); the connection speaks for it.
-        (Origin::System(_), PacketKind::Status) => SignaturePolicy::VerifyIfPresent,
-        (Origin::System(_), PacketKind::Document(_)) => sender.map(|s| s.signature).unwrap_or_default(),
-    };
-    let legacy_sha1 = sender.is_some_and(|s| s.legacy_sha1);
-    let (signers, authorities) = (Arc::new(signers), Arc::new(authorities));
-    Ok(SenderTrust { trust: Trust { signers, authorities, at: now, legacy_sha1 }, policy })
 }
 
 /// Packets that could be the same document take turns under one key.

@@ -21,6 +21,7 @@ pub mod report;
 pub mod route;
 pub mod takeover;
 pub mod tasks;
+pub mod trust;
 pub mod turns;
 pub mod view;
 pub mod wakes;

@@ -2,11 +2,14 @@
 
 mod broker;
 mod descriptors;
+mod files;
 mod parts;
 mod reload;
 pub mod settings;
 mod signals;
 mod tls;
+mod ways;
+mod written;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -8,18 +8,17 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
-use lienthong_adapters::vendor_http::{SLOWEST_BYTES_PER_SECOND, VendorHttp, VendorHttpEndpoint};
 use lienthong_config::{ListenSecurity, Settings, SpoolSettings};
 use lienthong_monitoring::Metrics;
 use lienthong_outbox::{DataLock, FileSpool, Outbox, SpoolLimits};
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::directory::Directory;
-use lienthong_pipeline::dispatch::{Dispatch, DispatchPolicy};
+use lienthong_pipeline::dispatch::Dispatch;
 use lienthong_pipeline::examine::PacketLimits;
 use lienthong_pipeline::intake::{Intake, IntakePolicy};
 use lienthong_pipeline::operate::Operate;
 use lienthong_pipeline::ports::{
-    Adapter, Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Ports, Taken,
+    Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Ports, Taken,
 };
 use lienthong_pipeline::record::{AdapterKind, Event, Lane, State, SystemId};
 use lienthong_pipeline::relay::Relay;
@@ -38,6 +37,7 @@ use super::reload::Reload;
 use super::settings::Loaded;
 use super::signals::Hangup;
 use super::tls;
+use super::ways::{self, Ways};
 use crate::cli::CommandFault;
 use crate::control;
 use crate::control::desk::{About, Desk};
@@ -81,16 +81,18 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let broker = broker::start(&settings, &metrics, tasks).await?;
     let ports = Ports { clock: Arc::new(SystemClock), spool, store, broker: broker.broker.clone() };
 
-    let directory = Arc::new(ArcSwap::from_pointee(loaded.directory.clone()));
+    let loaded = Arc::new(loaded);
+    let directory = Arc::new(ArcSwap::new(loaded.directory.clone()));
     let wakes = Wakes::default();
     let intake = intake(&loaded, &ports, &directory, &metrics, &wakes);
-    start_way_out(&loaded, &ports, &intake, &directory, &metrics, &wakes, tasks)?;
+    let ways = Arc::new(Ways::open(&settings).map_err(CommandFault)?);
+    start_way_out(&loaded, &ports, &ways, &intake, &directory, &metrics, &wakes, tasks);
     let reload = Reload {
-        settings: settings.clone(),
+        loaded: loaded.clone(),
         directory: directory.clone(),
+        apply: Box::new(move |next| ways.replace(&next.settings)),
         clock: ports.clock.clone(),
         metrics: metrics.clone(),
-        seen: loaded.directory_files.clone(),
         hangup: Hangup::listen()?,
     };
     tasks.spawn("reload", reload.run(tasks.clone()));
@@ -144,35 +146,29 @@ fn intake(
         examinations: EXAMINATIONS,
         idempotency: loaded.settings.retention.idempotency,
     };
-    let anchors = Arc::new(ArcSwap::from_pointee(loaded.anchors.clone()));
     let (directory, metrics) = (directory.clone(), metrics.clone());
-    Arc::new(Intake::new(ports.clone(), policy, directory, anchors, metrics, wakes.clone()))
+    Arc::new(Intake::new(ports.clone(), policy, directory, metrics, wakes.clone()))
 }
 
+#[expect(clippy::too_many_arguments, reason = "the parts of one gateway are joined here and nowhere else")]
 fn start_way_out(
     loaded: &Loaded,
     ports: &Ports,
+    ways: &Ways,
     intake: &Arc<Intake>,
     directory: &Arc<ArcSwap<Directory>>,
     metrics: &Arc<Metrics>,
     wakes: &Wakes,
     tasks: &Tasks,
-) -> Result<(), CommandFault> {
+) {
     let settings = &loaded.settings;
     tasks.spawn("relay", Relay::new(ports.clone(), metrics.clone(), wakes.clone()).run(tasks.clone()));
-    let adapters: [Arc<dyn Adapter>; 1] = [Arc::new(vendor_http(settings)?)];
-    let policy = DispatchPolicy {
-        retry_first: settings.delivery.retry_first,
-        retry_max: settings.delivery.retry_max,
-        give_up_after: settings.delivery.give_up_after,
-        concurrent: settings.delivery.concurrent,
-        jitter: settings.delivery.jitter,
-    };
-    for adapter in adapters {
+    for adapter in ways.adapters() {
         for lane in Lane::ALL {
             let takeover = Takeover::new(ports.clone(), adapter.kind(), lane, wakes.clone());
             tasks.spawn("takeover", takeover.run(tasks.clone()));
         }
+        let policy = ways::policy(settings, adapter.kind());
         let (ports, directory) = (ports.clone(), directory.clone());
         let dispatch = Dispatch::new(ports, directory, adapter, policy, metrics.clone(), wakes.clone());
         tasks.spawn("dispatch", dispatch.run(tasks.clone()));
@@ -186,26 +182,6 @@ fn start_way_out(
     let report =
         Report::new(ports.clone(), intake.clone(), directory.clone(), reporter, metrics.clone(), wakes);
     tasks.spawn("report", report.run(tasks.clone()));
-    Ok(())
-}
-
-fn vendor_http(settings: &Settings) -> Result<VendorHttp, CommandFault> {
-    let mut endpoints = Vec::new();
-    for (id, system) in &settings.systems {
-        let (Some(id), Some(http)) = (SystemId::parse(id), &system.vendor_http) else { continue };
-        let read =
-            |path: &PathBuf| std::fs::read(path).map_err(|cause| CommandFault::at(path.display(), cause));
-        let endpoint = VendorHttpEndpoint {
-            url: http.url.as_str().to_owned(),
-            secret: http.secret.expose().as_bytes().to_vec(),
-            ca_pem: http.ca.as_ref().map(read).transpose()?,
-            connect_timeout: http.connect_timeout,
-            timeout: http.timeout,
-            slowest_bytes_per_second: SLOWEST_BYTES_PER_SECOND,
-        };
-        endpoints.push((id, endpoint));
-    }
-    VendorHttp::new(endpoints).map_err(|fault| CommandFault(fault.to_string()))
 }
 
 fn open_control(

@@ -1,14 +1,20 @@
 //! From files to values: settings, directory, certificates, tokens. All of it or nothing, with everything wrong listed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use lienthong_adapters::email::packet_bytes_max;
 use lienthong_config::{ByteSize, Environment, Profile, Settings};
 use lienthong_pipeline::directory::{Directory, Line, Lines};
-use lienthong_pipeline::intake::Anchors;
 use lienthong_pipeline::record::{AdapterKind, SystemId};
+use lienthong_pipeline::trust::TrustSets;
 use lienthong_schemas::organ::OrganId;
-use xml_sig::{Certificate, Crl};
+use sha2::{Digest, Sha256};
+use xml_sig::{Authorities, Certificate, Crl};
 
+use super::files::{FilesSeen, read};
+use super::written::Written;
 use crate::cli::CommandFault;
 use crate::cli::TRIAL_MARK;
 use crate::http::auth::Credentials;
@@ -22,41 +28,18 @@ const PEM_BYTES_MAX: u64 = 16 << 20;
 pub struct Loaded {
     /// The settings.
     pub settings: Settings,
+    /// What stands in their file.
+    pub written: Written,
     /// Our own code.
     pub own: OrganId,
-    /// The organisations.
-    pub directory: Directory,
-    /// The files that the directory was read from.
-    pub directory_files: FilesSeen,
-    /// CA certificates and revocation lists.
-    pub anchors: Anchors,
+    /// The organisations, with the authorities that their signers are judged by.
+    pub directory: Arc<Directory>,
+    /// SHA-256 of each file of authorities and revocation lists.
+    pub trust_files: BTreeMap<PathBuf, [u8; 32]>,
+    /// Every file that directory and authorities were read from.
+    pub files: FilesSeen,
     /// Token hashes.
     pub credentials: Credentials,
-}
-
-/// Files as they were when they were looked at.
-#[derive(Clone, Debug, Default)]
-pub struct FilesSeen(Vec<(PathBuf, Option<Look>)>);
-
-/// What tells one content of a file from another: time of change with nanoseconds, length, inode (stat(2)).
-type Look = (i64, i64, u64, u64);
-
-impl FilesSeen {
-    fn look_at(&mut self, path: PathBuf) {
-        let look = look(&path);
-        self.0.push((path, look));
-    }
-
-    /// Whether one of them is another now, has come or is gone.
-    pub fn changed(&self) -> bool {
-        self.0.iter().any(|(path, seen)| look(path) != *seen)
-    }
-}
-
-fn look(path: &Path) -> Option<Look> {
-    use std::os::unix::fs::MetadataExt;
-    let file = std::fs::metadata(path).ok()?;
-    Some((file.mtime(), file.mtime_nsec(), file.len(), file.ino()))
 }
 
 /// Only the settings file; for commands that need no more.
@@ -72,36 +55,42 @@ pub fn load(file: &Path) -> Result<Settings, CommandFault> {
 /// # Errors
 /// One line for each thing that is wrong.
 pub fn load_all(file: &Path) -> Result<Loaded, Vec<String>> {
-    let settings = Settings::load(file, &Environment::of_process())
-        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    let mut faults = Vec::new();
-    let own = OrganId::parse(&settings.gateway.organ_id);
-    let own = own.map_err(|cause| faults.push(format!("gateway.organ_id: {cause}"))).ok();
-    let (directory_files, directory) = directory(&settings);
-    let directory = directory.map_err(|list| faults.extend(list)).ok();
-    let anchors = anchors(&settings).map_err(|list| faults.extend(list)).ok();
-    match (own, directory, anchors) {
-        (Some(own), Some(directory), Some(anchors)) if faults.is_empty() => {
-            let credentials = credentials(&settings);
-            Ok(Loaded { settings, own, directory, directory_files, anchors, credentials })
-        }
-        _ => Err(faults),
+    load_seen(file).1
+}
+
+/// The same, with the files that were looked at on the way.
+pub(super) fn load_seen(file: &Path) -> (FilesSeen, Result<Loaded, Vec<String>>) {
+    match Settings::load(file, &Environment::of_process()) {
+        Ok(settings) => read_named(settings, Written::of(file)),
+        Err(faults) => (FilesSeen::default(), Err(faults.iter().map(ToString::to_string).collect())),
     }
 }
 
-/// Reads the directory that the settings name and checks all of it, at the start and at every reload. The files are
-/// looked at before they are read: one that changes meanwhile is seen as changed at the next look.
-pub fn directory(settings: &Settings) -> (FilesSeen, Result<Directory, Vec<String>>) {
-    let mut files = FilesSeen::default();
-    let checked = read_directory(settings, &mut files).and_then(|directory| {
-        let certificates = directory.organisations().iter().flat_map(|o| &o.certificates);
-        let faults = trial_marks(settings, certificates);
-        if faults.is_empty() { Ok(directory) } else { Err(faults) }
-    });
-    (files, checked)
+/// Reads every file that the settings name, at the start and at every reload. The files are looked at before they are
+/// read: one that changes meanwhile is seen as changed at the next look.
+pub(super) fn read_named(settings: Settings, written: Written) -> (FilesSeen, Result<Loaded, Vec<String>>) {
+    let (mut files, mut faults) = (FilesSeen::default(), Vec::new());
+    let own = OrganId::parse(&settings.gateway.organ_id);
+    let own = own.map_err(|cause| faults.push(format!("gateway.organ_id: {cause}"))).ok();
+    let mut trust_files = BTreeMap::new();
+    let trust = trust_sets(&settings, &mut files, &mut trust_files, &mut faults);
+    // Read also when something is wrong already, so that everything wrong is told, and every file is watched.
+    let directory = directory(&settings, &trust, &mut files).map_err(|list| faults.extend(list)).ok();
+    let loaded = match (own, directory) {
+        (Some(own), Some(directory)) if faults.is_empty() => {
+            let (credentials, directory) = (credentials(&settings), Arc::new(directory));
+            Ok(Loaded { settings, written, own, directory, trust_files, files: files.clone(), credentials })
+        }
+        _ => Err(faults),
+    };
+    (files, loaded)
 }
 
-fn read_directory(settings: &Settings, files: &mut FilesSeen) -> Result<Directory, Vec<String>> {
+fn directory(
+    settings: &Settings,
+    trust: &TrustSets,
+    files: &mut FilesSeen,
+) -> Result<Directory, Vec<String>> {
     let file = &settings.directory.file;
     files.look_at(file.clone());
     let text = read(file, DIRECTORY_BYTES_MAX).and_then(|bytes| {
@@ -114,32 +103,56 @@ fn read_directory(settings: &Settings, files: &mut FilesSeen) -> Result<Director
         files.look_at(path.clone());
         read(&path, PEM_BYTES_MAX)
     };
-    Directory::from_toml(&text, &lines(settings), &mut certificate)
-        .map_err(|faults| faults.iter().map(|fault| format!("{}: {fault}", file.display())).collect())
+    let directory =
+        Directory::from_toml(&text, &lines(settings), trust, &mut certificate).map_err(|faults| {
+            faults.iter().map(|fault| format!("{}: {fault}", file.display())).collect::<Vec<_>>()
+        })?;
+    let signers = || directory.organisations().iter().map(|organisation| &organisation.signers);
+    let named = signers().flat_map(|s| s.certificates.iter().map(Certificate::subject));
+    let bound = signers().flat_map(|s| s.subjects.iter().map(ToString::to_string));
+    let faults = trial_marks(settings, named.chain(bound));
+    if faults.is_empty() { Ok(directory) } else { Err(faults) }
 }
 
-fn anchors(settings: &Settings) -> Result<Anchors, Vec<String>> {
-    let mut anchors = Anchors::default();
-    let mut faults = Vec::new();
-    for path in &settings.trust.ca {
-        let read = read(path, PEM_BYTES_MAX).and_then(|pem| {
-            Certificate::from_pem(&pem).map_err(|cause| format!("{}: {cause}", path.display()))
-        });
-        match read {
-            Ok(found) => anchors.anchors.extend(found),
-            Err(fault) => faults.push(format!("trust.ca: {fault}")),
+/// Every set of the settings, with what could be read of it.
+fn trust_sets(
+    settings: &Settings,
+    files: &mut FilesSeen,
+    digests: &mut BTreeMap<PathBuf, [u8; 32]>,
+    faults: &mut Vec<String>,
+) -> TrustSets {
+    let mut set = |key: &str, ca: &[PathBuf], crl: &[PathBuf]| {
+        let mut pem = |key: &str, path: &PathBuf| {
+            files.look_at(path.clone());
+            let bytes = read(path, PEM_BYTES_MAX).map_err(|fault| format!("{key}: {fault}"))?;
+            digests.insert(path.clone(), Sha256::digest(&bytes).into());
+            Ok(bytes)
+        };
+        let unreadable = |key: &str, path: &Path, cause| format!("{key}: {}: {cause}", path.display());
+        let mut found = Authorities::default();
+        for path in ca {
+            let key = format!("{key}.ca");
+            let certificates = pem(&key, path)
+                .and_then(|pem| Certificate::from_pem(&pem).map_err(|cause| unreadable(&key, path, cause)));
+            certificates.map_or_else(|fault| faults.push(fault), |list| found.anchors.extend(list));
         }
-    }
-    for path in &settings.trust.crl {
-        let read = read(path, PEM_BYTES_MAX)
-            .and_then(|pem| Crl::from_pem(&pem).map_err(|cause| format!("{}: {cause}", path.display())));
-        match read {
-            Ok(found) => anchors.crls.extend(found),
-            Err(fault) => faults.push(format!("trust.crl: {fault}")),
+        for path in crl {
+            let key = format!("{key}.crl");
+            let lists = pem(&key, path)
+                .and_then(|pem| Crl::from_pem(&pem).map_err(|cause| unreadable(&key, path, cause)));
+            lists.map_or_else(|fault| faults.push(fault), |list| found.crls.extend(list));
         }
-    }
-    faults.extend(trial_marks(settings, &anchors.anchors));
-    if faults.is_empty() { Ok(anchors) } else { Err(faults) }
+        faults.extend(trial_marks(settings, found.anchors.iter().map(Certificate::subject)));
+        found
+    };
+    let trust = &settings.trust;
+    let default = set("trust", &trust.ca, &trust.crl);
+    let named: Vec<_> = trust
+        .sets
+        .iter()
+        .map(|(name, files)| (name.clone(), set(&format!("trust.sets.{name}"), &files.ca, &files.crl)))
+        .collect();
+    TrustSets::new(default, named)
 }
 
 fn credentials(settings: &Settings) -> Credentials {
@@ -150,18 +163,13 @@ fn credentials(settings: &Settings) -> Credentials {
 }
 
 /// Keys made by `keygen` or `demo` must not meet real traffic (design.md B8).
-fn trial_marks<'a>(
-    settings: &Settings,
-    certificates: impl IntoIterator<Item = &'a Certificate>,
-) -> Vec<String> {
+fn trial_marks(settings: &Settings, subjects: impl IntoIterator<Item = String>) -> Vec<String> {
     if settings.gateway.profile == Profile::Trial {
         return Vec::new();
     }
-    let marked = |certificate: &&Certificate| certificate.subject().contains(TRIAL_MARK);
-    let certificates = certificates.into_iter().filter(marked);
-    certificates
-        .map(|certificate| {
-            let subject = certificate.subject();
+    let marked = subjects.into_iter().filter(|subject| subject.contains(TRIAL_MARK));
+    marked
+        .map(|subject| {
             format!("chứng thư thử nghiệm cần profile = \"trial\" (a trial certificate needs profile = \"trial\"): {subject}")
         })
         .collect()
@@ -174,7 +182,7 @@ pub fn lines(settings: &Settings) -> Lines {
             (Some(_), _) => Line { way: Some(AdapterKind::VendorHttp), packet_bytes_max: None },
             (None, Some(email)) => Line {
                 way: Some(AdapterKind::Email),
-                packet_bytes_max: Some(mailed_packet_bytes_max(email.message_max.bytes())),
+                packet_bytes_max: Some(packet_bytes_max(email.message_max.bytes())),
             },
             (None, None) => Line::default(),
         };
@@ -185,21 +193,4 @@ pub fn lines(settings: &Settings) -> Lines {
         Some((SystemId::parse(id)?, Line { way: Some(AdapterKind::NationalAxis), packet_bytes_max }))
     });
     Lines { systems: systems.collect(), axes: axes.collect() }
-}
-
-/// Largest packet in a message of so many bytes: base64 makes four bytes of three, the rest is for what stands around.
-const fn mailed_packet_bytes_max(message_bytes_max: u64) -> u64 {
-    const AROUND: u64 = 64 << 10;
-    (message_bytes_max / 4 * 3).saturating_sub(AROUND)
-}
-
-fn read(path: &Path, most: u64) -> Result<Vec<u8>, String> {
-    use std::io::Read;
-    let fault = |cause: std::io::Error| format!("{}: {cause}", path.display());
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).map_err(fault)?.take(most + 1).read_to_end(&mut bytes).map_err(fault)?;
-    if bytes.len() as u64 > most {
-        return Err(format!("{}: lớn hơn {most} byte (larger than {most} bytes)", path.display()));
-    }
-    Ok(bytes)
 }

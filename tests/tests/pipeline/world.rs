@@ -24,6 +24,7 @@ use lienthong_pipeline::relay::Relay;
 use lienthong_pipeline::report::{Report, Reporter};
 use lienthong_pipeline::takeover::Takeover;
 use lienthong_pipeline::tasks::Tasks;
+use lienthong_pipeline::trust::TrustSets;
 use lienthong_pipeline::wakes::Wakes;
 use lienthong_schemas::edxml::{DocumentBuilder, StatusCode, StatusPacket, StatusSender, StatusSubject};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
@@ -392,9 +393,8 @@ fn intake(
         examinations: 2,
         idempotency: Duration::from_secs(24 * 3600),
     };
-    let anchors = Arc::default();
     let (ports, directory, metrics) = (ports.clone(), directory.clone(), metrics.clone());
-    Arc::new(Intake::new(ports, policy, directory, anchors, metrics, wakes.clone()))
+    Arc::new(Intake::new(ports, policy, directory, metrics, wakes.clone()))
 }
 
 /// The lines: systems of vendors `mot`, `hai`, `ba` and, as an axis has that name, `vpcp`; mail `thu`; axes `vpcp`, `bo`.
@@ -406,7 +406,7 @@ fn directory(more: &str) -> Directory {
     let axes = ["vpcp", "bo"].map(|id| line(id, AdapterKind::NationalAxis));
     let lines = Lines { systems: systems.into(), axes: axes.into() };
     let none = &mut |path: &str| Err(format!("no {path}"));
-    Directory::from_toml(&format!("{DIRECTORY}{more}"), &lines, none).expect("a directory")
+    Directory::from_toml(&format!("{DIRECTORY}{more}"), &lines, &TrustSets::default(), none).expect("a directory")
 }
 
 pub(super) fn organ(code: &str) -> OrganId {

@@ -1,13 +1,19 @@
 //! The entries of the directory's text, each read and checked by itself.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 use lienthong_schemas::edxml::SignaturePolicy;
 use lienthong_schemas::organ::OrganId;
 use serde::Deserialize;
-use xml_sig::Certificate;
+use xml_sig::{Certificate, Signers, Subject};
 
 use super::{Answers, DirectoryFault, Home, Lines, Organisation, Reach};
 use crate::record::{AdapterKind, MailAddress, SystemId};
+use crate::trust::TrustSets;
+
+/// Certificates that one entry may bind, in each of the three ways.
+const BINDINGS_MAX: usize = 64;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,8 +29,13 @@ pub(super) struct Entry {
     signature: SignaturePolicy,
     #[serde(default)]
     legacy_sha1: bool,
+    trust: Option<String>,
     #[serde(default)]
     certificates: Vec<String>,
+    #[serde(default)]
+    certificate_sha256: Vec<String>,
+    #[serde(default)]
+    signers: Vec<String>,
     #[serde(default)]
     answers: Answers,
     #[serde(default)]
@@ -83,6 +94,7 @@ pub(super) fn entries(text: &str, faults: &mut Vec<DirectoryFault>) -> Vec<toml:
 pub(super) fn organisation(
     entry: Entry,
     lines: &Lines,
+    trust: &TrustSets,
     load: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
     fault: &mut dyn FnMut(&str, String),
 ) -> Option<Organisation> {
@@ -102,6 +114,7 @@ pub(super) fn organisation(
     };
     let valid_from = day("valid_from", &entry.valid_from);
     let valid_to = day("valid_to", &entry.valid_to);
+    let signers = signers(&entry, load, fault);
     let needs_home = entry.reach == Reach::Electronic && valid_to.is_none();
     let home = home(entry.home, needs_home, lines, fault);
     let line = home.as_ref().and_then(|home| lines.of(home)).unwrap_or_default();
@@ -110,13 +123,12 @@ pub(super) fn organisation(
     }
     let mailbox = mailbox(entry.adapter.mailbox, line.way, fault);
     let limits = [entry.accepts_max_bytes, line.packet_bytes_max];
-    let mut certificates = Vec::new();
-    for path in &entry.certificates {
-        let read = load(path).and_then(|pem| Certificate::from_pem(&pem).map_err(|e| e.to_string()));
-        match read {
-            Ok(found) => certificates.extend(found),
-            Err(cause) => fault("certificates", format!("không đọc được {path} (cannot be read: {cause})")),
+    match trust.find(entry.trust.as_deref()) {
+        None => fault("trust", "tập chưa khai trong [trust.sets] (no such set)".to_owned()),
+        Some(set) if set.anchors.is_empty() && !signers.subjects.is_empty() => {
+            fault("signers", "cần chứng thư gốc: ca trong [trust] (needs authorities)".to_owned());
         }
+        Some(_) => {}
     }
     Some(Organisation {
         id: id?,
@@ -127,7 +139,8 @@ pub(super) fn organisation(
         mailbox,
         signature: entry.signature,
         legacy_sha1: entry.legacy_sha1,
-        certificates,
+        signers: Arc::new(signers),
+        trust: entry.trust,
         answers: entry.answers,
         reach: entry.reach,
         valid_from,
@@ -136,6 +149,76 @@ pub(super) fn organisation(
         contact: entry.contact,
         accepts_max_bytes: limits.into_iter().flatten().min(),
     })
+}
+
+/// The certificates bound to an organisation (design.md B4), by file, digest or subject; each once.
+fn signers(
+    entry: &Entry,
+    load: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
+    fault: &mut dyn FnMut(&str, String),
+) -> Signers {
+    let mut signers = Signers::default();
+    for (key, list) in [
+        ("certificates", &entry.certificates),
+        ("certificate_sha256", &entry.certificate_sha256),
+        ("signers", &entry.signers),
+    ] {
+        if list.len() > BINDINGS_MAX {
+            fault(key, format!("tối đa {BINDINGS_MAX} mục (at most {BINDINGS_MAX})"));
+            continue;
+        }
+        for text in list {
+            let bound = match key {
+                "certificates" => by_file(text, load, &mut signers),
+                "certificate_sha256" => by_digest(text, &mut signers),
+                _ => by_subject(text, &mut signers),
+            };
+            bound.unwrap_or_else(|rule| fault(key, rule));
+        }
+    }
+    signers
+}
+
+fn by_file(
+    path: &str,
+    load: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
+    signers: &mut Signers,
+) -> Result<(), String> {
+    let found = load(path).and_then(|pem| Certificate::from_pem(&pem).map_err(|e| e.to_string()));
+    let found = found.map_err(|cause| format!("không đọc được {path} (cannot be read: {cause})"))?;
+    for certificate in found {
+        push_once(&mut signers.certificates, certificate, path)?;
+    }
+    Ok(())
+}
+
+/// As `openssl x509 -fingerprint -sha256` prints it, with or without colons.
+fn by_digest(text: &str, signers: &mut Signers) -> Result<(), String> {
+    let wrong = || format!("{text}: cần 64 chữ số hex (64 hex digits are needed)");
+    let digits: Vec<u8> = text.bytes().filter(|b| *b != b':').collect();
+    let mut digest = [0; 32];
+    if digits.len() != 2 * digest.len() || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return Err(wrong());
+    }
+    for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+    }
+    push_once(&mut signers.certificate_sha256, digest, text)
+}
+
+fn by_subject(text: &str, signers: &mut Signers) -> Result<(), String> {
+    let subject =
+        Subject::parse(text).map_err(|cause| format!("chủ thể không đúng RFC 4514 (not RFC 4514: {cause})"));
+    push_once(&mut signers.subjects, subject?, text)
+}
+
+fn push_once<T: PartialEq>(list: &mut Vec<T>, item: T, named: &str) -> Result<(), String> {
+    if list.contains(&item) {
+        return Err(format!("{named} khai hai lần (stands twice)"));
+    }
+    list.push(item);
+    Ok(())
 }
 
 fn mailbox(

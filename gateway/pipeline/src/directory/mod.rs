@@ -4,15 +4,17 @@
 mod entry;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use lienthong_schemas::edxml::SignaturePolicy;
 use lienthong_schemas::organ::OrganId;
 use serde::Deserialize;
-use xml_sig::Certificate;
+use xml_sig::{Authorities, Signers};
 
 use self::entry::{Entry, entries, organisation};
 use crate::record::{AdapterKind, MailAddress, SystemId};
+use crate::trust::TrustSets;
 
 /// The home of an organisation: exactly one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +75,7 @@ pub enum Reach {
 }
 
 /// One organisation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organisation {
     /// Its code now.
     pub id: OrganId,
@@ -91,8 +93,10 @@ pub struct Organisation {
     pub signature: SignaturePolicy,
     /// SHA-1 is taken from this sender.
     pub legacy_sha1: bool,
-    /// Certificates that may sign for it. None: a signature cannot be judged.
-    pub certificates: Vec<Certificate>,
+    /// Certificates that may sign for it. Nobody: a signature cannot be judged.
+    pub signers: Arc<Signers>,
+    /// The set of authorities that its signers' chains must lead to; `None`: the default one.
+    pub trust: Option<String>,
     /// Who answers.
     pub answers: Answers,
     /// How it is reached.
@@ -131,18 +135,22 @@ pub struct DirectoryFault {
 pub struct Directory {
     organisations: Vec<Organisation>,
     by_code: HashMap<OrganId, usize>,
+    trust: TrustSets,
 }
 
 impl Directory {
-    /// Reads a directory. `load` gives the bytes of a certificate file named in it; `lines` are those that the settings
-    /// know.
+    /// Reads a directory. `load` gives the bytes of a certificate file named in it; `lines` and `trust` are what the
+    /// settings know.
     ///
     /// # Errors
     /// Everything that is wrong, at once: unknown keys, bad codes, a code twice, two homes or none, an unknown system
-    /// or axis, one that takes no packets, a mailbox missing where mail goes, or out of place, a successor that is not there, a cycle of successors, an unreadable certificate.
+    /// or axis, one that takes no packets, a mailbox missing where mail goes, or out of place, a successor that is not
+    /// there, a cycle of successors, an unreadable certificate or subject, a binding twice, an unknown trust set, a subject
+    /// without authorities to vouch for it.
     pub fn from_toml(
         text: &str,
         lines: &Lines,
+        trust: &TrustSets,
         load: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
     ) -> Result<Self, Vec<DirectoryFault>> {
         let mut faults = Vec::new();
@@ -154,13 +162,17 @@ impl Directory {
                 faults.push(DirectoryFault { place: format!("{place}.{key}"), rule });
             };
             match Entry::deserialize(toml::Value::Table(table)) {
-                Ok(entry) => organisations.extend(organisation(entry, lines, load, &mut fault)),
+                Ok(entry) => organisations.extend(organisation(entry, lines, trust, load, &mut fault)),
                 Err(error) => fault("", error.message().to_owned()),
             }
         }
         let by_code = index(&organisations, &mut faults);
         successors(&organisations, &by_code, &mut faults);
-        if faults.is_empty() { Ok(Self { organisations, by_code }) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(Self { organisations, by_code, trust: trust.clone() })
+        } else {
+            Err(faults)
+        }
     }
 
     /// The organisation that a code, old or new, means.
@@ -168,25 +180,40 @@ impl Directory {
         self.by_code.get(code).map(|&at| &self.organisations[at])
     }
 
+    /// The authorities that an organisation's signers are judged by.
+    pub fn authorities_of(&self, organisation: &Organisation) -> Arc<Authorities> {
+        // The set was there when the entry was read; a stranger's entry has nothing to be trusted by.
+        self.trust.find(organisation.trust.as_deref()).cloned().unwrap_or_default()
+    }
+
+    /// The authorities that were read with it.
+    pub fn trust(&self) -> &TrustSets {
+        &self.trust
+    }
+
     /// All of them, as written.
     pub fn organisations(&self) -> &[Organisation] {
         &self.organisations
     }
 
-    /// Codes that are new, gone or changed in `next`, for the log.
+    /// Codes that are new, gone or changed in `next`, for the log. What changed in a trust set is no change of those that
+    /// name it.
     pub fn difference(&self, next: &Self) -> BTreeMap<&'static str, Vec<String>> {
-        let shown = |d: &Self| -> BTreeMap<String, String> {
-            d.organisations.iter().map(|o| (o.id.to_string(), format!("{o:?}"))).collect()
-        };
-        let (old, new) = (shown(self), shown(next));
-        let mut lists = BTreeMap::new();
-        let added: Vec<String> = new.keys().filter(|k| !old.contains_key(*k)).cloned().collect();
-        let removed: Vec<String> = old.keys().filter(|k| !new.contains_key(*k)).cloned().collect();
-        let changed = |k: &&String| old.get(*k).is_some_and(|before| before != &new[*k]);
-        let changed: Vec<String> = new.keys().filter(changed).cloned().collect();
-        lists.insert("added", added);
-        lists.insert("changed", changed);
-        lists.insert("removed", removed);
+        fn of<'d>(directory: &'d Directory, code: &OrganId) -> Option<&'d Organisation> {
+            directory.find(code).filter(|found| found.id == *code)
+        }
+        let mut lists: BTreeMap<_, Vec<String>> =
+            ["added", "changed", "removed"].map(|list| (list, Vec::new())).into();
+        let mut note = |list, code: &OrganId| lists.entry(list).or_default().push(code.to_string());
+        for organisation in &next.organisations {
+            match of(self, &organisation.id) {
+                None => note("added", &organisation.id),
+                Some(before) if before != organisation => note("changed", &organisation.id),
+                Some(_) => {}
+            }
+        }
+        let gone = self.organisations.iter().filter(|o| of(next, &o.id).is_none());
+        gone.for_each(|organisation| note("removed", &organisation.id));
         lists
     }
 }

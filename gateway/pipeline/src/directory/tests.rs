@@ -10,7 +10,7 @@ fn read(text: &str) -> Result<Directory, Vec<DirectoryFault>> {
     let systems = [(id("a"), vendor), (id("b"), vendor), (id("mute"), line(None)), (id("mail"), mail)];
     let axes = [(id("vpcp"), line(Some(AdapterKind::NationalAxis)))];
     let lines = Lines { systems: systems.into(), axes: axes.into() };
-    Directory::from_toml(text, &lines, &mut |path| Err(format!("no {path}")))
+    Directory::from_toml(text, &lines, &TrustSets::default(), &mut |path| Err(format!("no {path}")))
 }
 
 fn entry(id: &str, more: &str) -> String {
