@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use lienthong_pipeline::ports::{Admitted, OutboxStore};
+use lienthong_pipeline::ports::{Admitted, Listing, OutboxStore};
 use lienthong_pipeline::record::{AdapterKind, Lane, State};
 use lienthong_schemas::ids::{CorrelationKey, PacketDigest};
 use tokio::task::JoinSet;
@@ -86,6 +86,7 @@ pub async fn after_close_every_call_fails(store: Arc<dyn OutboxStore>) {
         store.heads(adapter, &token, Lane::Normal, 1).await.err(),
         store.first_correlated(&token, key).await.err(),
         store.transition(id, NOW, settled(State::Received)).await.err(),
+        store.list(Listing::Pending, None, 1).await.err(),
         store.pending_reports(1).await.err(),
         store.stats().await.err(),
     ];

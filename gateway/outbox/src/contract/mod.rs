@@ -6,6 +6,7 @@
 mod admitting;
 mod concurrency;
 mod dispatching;
+mod listing;
 mod remembering;
 mod settling;
 
@@ -14,6 +15,7 @@ pub mod samples;
 pub use admitting::*;
 pub use concurrency::*;
 pub use dispatching::*;
+pub use listing::*;
 pub use remembering::*;
 pub use settling::*;
 
@@ -49,6 +51,13 @@ macro_rules! store_contract {
             a_newer_generation_is_taken_again
             heads_are_by_adapter_receiver_lane_and_order
             the_first_of_a_correlation_is_of_either_lane
+            lists_have_their_order_and_their_limits
+            a_page_goes_on_although_what_it_began_after_is_gone
+            a_dead_letter_is_closed_once_and_until_it_is_requeued
+            what_is_given_up_and_closed_is_still_reported
+            a_newer_generation_is_not_closed
+            only_what_waits_for_its_attempt_is_hastened
+            receivers_behind_an_axis_share_a_queue
             an_admission_keeps_what_was_handed_off_before
             an_attempt_fails_only_while_it_is_ours
             a_delivery_settles_once
