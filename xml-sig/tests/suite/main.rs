@@ -7,6 +7,7 @@
     reason = "the helpers of tests are tests too; clippy.toml allows it in #[test] functions only"
 )]
 
+mod bound;
 mod corpus;
 mod mutate;
 mod pieces;

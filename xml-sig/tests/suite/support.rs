@@ -22,7 +22,8 @@ use openssl::x509::{
     X509, X509Builder, X509Crl, X509CrlBuilder, X509Extension, X509NameBuilder, X509RevokedBuilder,
 };
 use xml_sig::{
-    Authorities, Certificate, Crl, Limits, Name, Observer, Places, ReadError, ReadOptions, SigningKey, StartTag, Stop, Trust, Verdict, locate,
+    Authorities, Certificate, Crl, Limits, Name, Observer, Places, ReadError, ReadOptions, SigningKey,
+    StartTag, Stop, Trust, Verdict, locate,
 };
 
 pub(crate) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
@@ -66,10 +67,13 @@ impl Identity {
 /// What a certificate is to say.
 pub(crate) struct Wanted<'a> {
     pub(crate) name: &'a str,
+    /// Attributes between C and CN.
+    pub(crate) more: &'a [(Nid, &'a str)],
     pub(crate) from: &'a str,
     pub(crate) to: &'a str,
     pub(crate) serial: u32,
     pub(crate) authority: bool,
+    pub(crate) path_len: Option<u32>,
     pub(crate) usage: Option<KeyUsage>,
     pub(crate) purposes: &'a [&'a str],
     pub(crate) digest: MessageDigest,
@@ -79,10 +83,12 @@ impl Default for Wanted<'_> {
     fn default() -> Self {
         Self {
             name: "signer",
+            more: &[],
             from: "20260101000000Z",
             to: "20270101000000Z",
             serial: 7,
             authority: false,
+            path_len: None,
             usage: None,
             purposes: &[],
             digest: MessageDigest::sha256(),
@@ -94,6 +100,9 @@ impl Default for Wanted<'_> {
 pub(crate) fn issue(key: &PKey<Private>, issuer: Option<&Identity>, wanted: Wanted<'_>) -> Identity {
     let mut name = X509NameBuilder::new().unwrap();
     name.append_entry_by_nid(Nid::COUNTRYNAME, "VN").unwrap();
+    for (id, value) in wanted.more {
+        name.append_entry_by_nid(*id, value).unwrap();
+    }
     name.append_entry_by_nid(Nid::COMMONNAME, wanted.name).unwrap();
     let name = name.build();
     let mut builder = X509Builder::new().unwrap();
@@ -106,7 +115,10 @@ pub(crate) fn issue(key: &PKey<Private>, issuer: Option<&Identity>, wanted: Want
     builder.set_not_after(&Asn1Time::from_str(wanted.to).unwrap()).unwrap();
     builder.set_pubkey(key).unwrap();
     if wanted.authority {
-        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+        let mut constraints = BasicConstraints::new();
+        constraints.critical().ca();
+        wanted.path_len.map(|length| constraints.pathlen(length));
+        builder.append_extension(constraints.build().unwrap()).unwrap();
     }
     if let Some(usage) = wanted.usage {
         builder.append_extension(usage.build().unwrap()).unwrap();
