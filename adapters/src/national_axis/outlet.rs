@@ -8,7 +8,7 @@ use lienthong_pipeline::record::{AdapterKind, State, SystemId};
 
 use super::reply::{self, Reply};
 use super::wire::{self, Account};
-use super::{AxisEndpoint, SYSTEM_ID_BYTES_MAX};
+use super::{AxisEndpoint, SYSTEM_ID_BYTES_MAX, ToHeader};
 use crate::endpoint::{EndpointCause, EndpointFault, Lines};
 use crate::failure::{failed, note};
 use crate::http::{Answer, End, Line, Target, url};
@@ -55,13 +55,14 @@ impl Adapter for NationalAxis {
         let headers = wire::headers(consignment, &axis.account)?;
         let packet = PacketReader::open(consignment).await?;
         let answer = axis.line.post(headers, packet, wire::AFTER_PACKET).await?;
-        judge(answer, consignment.receivers.len() > 1, consignment.at).await
+        let splits = consignment.receivers.len() > 1 && axis.account.to_header == ToHeader::Send;
+        judge(answer, splits, consignment.at).await
     }
 }
 
 /// What an answer means. The axis says most of it in its JSON, whatever the HTTP status; the status counts for what is
-/// not from the axis. `several`: the consignment has more than one receiver.
-async fn judge(mut answer: Answer, several: bool, now: Timestamp) -> Result<Handover, DeliveryFailure> {
+/// not from the axis. `splits`: there are several receivers, and the axis can be told to serve them one by one.
+async fn judge(mut answer: Answer, splits: bool, now: Timestamp) -> Result<Handover, DeliveryFailure> {
     let words = answer.read(ANSWER_BYTES_MAX + 1).await;
     let said = answer.said(&words.text());
     let status = answer.status();
@@ -76,7 +77,7 @@ async fn judge(mut answer: Answer, several: bool, now: Timestamp) -> Result<Hand
         }
         (Some(Reply::Refused { code, description }), _) if !status.is_redirection() => {
             let cause = if description.trim().is_empty() { said } else { format!("{description}; {said}") };
-            Err(answer.put_off(reply::failure(&code, several, &cause), now))
+            Err(answer.put_off(reply::failure(&code, splits, &cause), now))
         }
         _ if !status.is_success() => Err(answer.refusal(&said, now)),
         (_, End::Broken(cause)) => {

@@ -58,12 +58,12 @@ pub(super) fn read(body: &[u8]) -> Option<Reply> {
 
 /// What follows from an error code (design.md B6). The vocabulary is that of a provincial axis of the same family; a code
 /// that is not in it is tried three times, and then the document is parked.
-pub(super) fn failure(code: &str, several: bool, cause: &str) -> DeliveryFailure {
+pub(super) fn failure(code: &str, splits: bool, cause: &str) -> DeliveryFailure {
     let class = match code {
         // Not a valid file; the file cannot be worked on; no proper edXML.
         "10" | "21" | "22" => FailureClass::Permanent,
         // A receiver that does not exist; one that is locked.
-        "18" | "23" if several => FailureClass::OneOfSeveral,
+        "18" | "23" if splits => FailureClass::OneOfSeveral,
         "18" | "23" => FailureClass::Permanent,
         // Wrong system id or secret; the sender is not registered.
         "15" | "19" => FailureClass::OursToFix,

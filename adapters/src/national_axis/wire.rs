@@ -126,7 +126,8 @@ fn bad_header(cause: &str) -> DeliveryFailure {
     failed(FailureClass::OursToFix, "bad_header", cause)
 }
 
-/// A server cuts the connection when a head is too large, which would look like trouble with the packet.
+/// A server cuts the connection when a head is too large, which would look like trouble with the packet. Receivers one by
+/// one always fit.
 fn fits(headers: &HeaderMap) -> Result<(), DeliveryFailure> {
     let line =
         |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
@@ -135,7 +136,7 @@ fn fits(headers: &HeaderMap) -> Result<(), DeliveryFailure> {
         return Ok(());
     }
     let cause = format!("too many receivers for one head: {all} bytes, the longest line {longest}");
-    Err(failed(FailureClass::OursToFix, "to_too_long", &cause))
+    Err(failed(FailureClass::OneOfSeveral, "to_too_long", &cause))
 }
 
 /// The receivers as the text of a JSON array.

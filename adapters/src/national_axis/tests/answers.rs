@@ -9,7 +9,7 @@ use lienthong_pipeline::record::State;
 
 use super::{OK, PATIENCE, adapter, answer, at, attempt, attempt_at, consignment, is, organ};
 use crate::http::peer::{Conduct, Peer};
-use crate::national_axis::AxisEndpoint;
+use crate::national_axis::{AxisEndpoint, ToHeader};
 use crate::parcel::Parcel;
 
 const PAGE: &str = "<html><title>413 Request Entity Too Large</title><h1>Permanent error</h1></html>";
@@ -57,6 +57,10 @@ async fn retry_after_is_obeyed_unless_the_answer_is_the_last_word() {
     let failure = adapter(at(&peer)).deliver(&two).await.expect_err("18");
     is(&failure, FailureClass::OneOfSeveral, "axis_18");
     assert_eq!(failure.retry_after, None, "each receiver is tried at once");
+    // Without `to` the axis would serve all of them each time.
+    let omitting = AxisEndpoint { to_header: ToHeader::Omit, ..at(&peer) };
+    let failure = adapter(omitting).deliver(&two).await.expect_err("18");
+    is(&failure, FailureClass::Permanent, "axis_18");
 }
 
 #[tokio::test]

@@ -247,7 +247,7 @@ async fn more_receivers_than_a_head_holds_are_not_sent() {
 
     let too_many = consignment(&parcel, &many(most + 1));
     let failure = adapter(at(&peer)).deliver(&too_many).await.expect_err("too many");
-    is(&failure, FailureClass::OursToFix, "to_too_long");
+    is(&failure, FailureClass::OneOfSeveral, "to_too_long");
     assert!(peer.seen().is_empty());
 
     account.to_header = ToHeader::Omit;
