@@ -148,6 +148,11 @@ impl Seconds {
     pub fn set(&self, length: std::time::Duration) {
         self.0.set(length.as_secs_f64());
     }
+
+    /// The length now; zero for what is no length.
+    pub fn value(&self) -> std::time::Duration {
+        std::time::Duration::try_from_secs_f64(self.0.get()).unwrap_or_default()
+    }
 }
 
 impl Family for Seconds {

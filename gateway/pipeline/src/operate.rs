@@ -3,6 +3,7 @@
 //! What an operator looks at is in `look`.
 
 pub mod look;
+mod verdict;
 
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ use crate::ports::{Fault, Ports, Transition};
 use crate::record::{Delivery, State};
 use crate::settle::Settle;
 use crate::wakes::Wakes;
+
+pub use verdict::Verdict;
 
 /// Longest reason, in characters.
 pub const REASON_CHARS_MAX: usize = 200;
@@ -78,102 +81,6 @@ impl Act {
             Self::Retry => "retry",
             Self::Requeue => "requeue",
             Self::GiveUp => "give_up",
-        }
-    }
-}
-
-/// What became of an act.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// It may be tried at once, and so may what goes before it.
-    Hastened,
-    /// On its way again in the next generation.
-    Requeued,
-    /// Given up and closed.
-    GivenUp,
-    /// It was over already; now it is closed.
-    Closed,
-    /// There is no such delivery.
-    NotFound,
-    /// It is queued: what helps is a retry.
-    IsQueued,
-    /// It is not queued any more: what helps is a requeue.
-    IsDeadLetter,
-    /// It is on its way through the broker, and goes by itself.
-    NotTakenOver,
-    /// Nothing is to be done for a delivery in this state.
-    WrongState,
-    /// It was closed before.
-    ClosedBefore,
-    /// The spool does not have its packet.
-    BlobMissing,
-    /// Something else happened to it at the same moment; look at it again.
-    Changed,
-    /// Our own trouble.
-    Fault,
-}
-
-impl Verdict {
-    /// Whether the operator got what was asked for.
-    pub const fn is_done(self) -> bool {
-        matches!(self, Self::Hastened | Self::Requeued | Self::GivenUp | Self::Closed)
-    }
-
-    /// The name in logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hastened => "hastened",
-            Self::Requeued => "requeued",
-            Self::GivenUp => "given_up",
-            Self::Closed => "closed",
-            Self::NotFound => "not_found",
-            Self::IsQueued => "is_queued",
-            Self::IsDeadLetter => "is_dead_letter",
-            Self::NotTakenOver => "not_taken_over",
-            Self::WrongState => "wrong_state",
-            Self::ClosedBefore => "closed_before",
-            Self::BlobMissing => "blob_missing",
-            Self::Changed => "changed",
-            Self::Fault => "fault",
-        }
-    }
-
-    /// What the operator reads, Vietnamese first.
-    pub const fn wording(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Hastened => ("sẽ gửi ngay", "will be tried now"),
-            Self::Requeued => ("đã đưa lại vào hàng gửi", "on its way again"),
-            Self::GivenUp => (
-                "đã thôi gửi; bên gửi được báo, trừ gói tin trạng thái",
-                "given up; the sender is told unless it is a status packet",
-            ),
-            Self::Closed => ("đã đóng, không còn trong danh sách", "closed; it is listed no more"),
-            Self::NotFound => ("không có bản chuyển này", "there is no such delivery"),
-            Self::IsQueued => (
-                "đang trong hàng gửi: dùng deliveries retry để gửi ngay",
-                "it is queued: use deliveries retry to have it tried now",
-            ),
-            Self::IsDeadLetter => (
-                "không còn trong hàng gửi: dùng dead-letters requeue để gửi lại",
-                "it is not queued any more: use dead-letters requeue to send it again",
-            ),
-            Self::NotTakenOver => (
-                "đang qua hàng đợi tin, trục sẽ tự gửi; xem lienthong status nếu lâu",
-                "it is on its way through the broker and goes by itself; see lienthong status if that takes long",
-            ),
-            Self::WrongState => {
-                ("không có việc gì để làm ở trạng thái này", "nothing is to be done in this state")
-            }
-            Self::ClosedBefore => ("đã đóng từ trước", "it was closed before"),
-            Self::BlobMissing => (
-                "tệp gói tin không còn trong kho: đề nghị bên gửi gửi lại, rồi dùng dead-letters give-up",
-                "the spool does not have its packet: ask the sender to send it again, then use dead-letters give-up",
-            ),
-            Self::Changed => {
-                ("vừa đổi trạng thái, hãy xem lại", "its state has just changed; look at it again")
-            }
-            Self::Fault => ("trục có lỗi, xem nhật ký", "the gateway has a fault; see the log"),
         }
     }
 }
@@ -329,10 +236,9 @@ impl Operate {
         self.ports.store.transition(delivery.id, self.ports.clock.now(), Transition::Hastened { note }).await
     }
 
-    /// First the store, then the note beside the admission. A kill between them leaves a delivery that is on its way, and
-    /// its outcome will be noted over the old one; if in that moment the store is lost too, it is the dead letter again
-    /// that it was, and the operator has had no answer. In the other order a rebuild could send, long after, what
-    /// nobody had confirmed, and the operator had closed since.
+    /// First the note beside the admission, then the store, as at intake. A kill between them leaves the dead letter that
+    /// it was, and the operator has had no answer; should the store be lost too, the delivery is made, as was asked. The
+    /// other order could leave a delivery under way that a rebuild would take for over.
     async fn requeue(&self, delivery: &Delivery, by: &By) -> Done {
         match delivery.state {
             State::Parked | State::Refused | State::GivenUp => {}
@@ -342,14 +248,19 @@ impl Operate {
         if self.ports.spool.blob(delivery.digest).await?.is_none() {
             return Ok((Verdict::BlobMissing, None));
         }
-        let (id, at) = (delivery.id, self.ports.clock.now());
+        let Delivery { id, document, .. } = *delivery;
+        let at = self.ports.clock.now();
+        self.ports.spool.settled(document, id, State::Queued, at).await?;
+        crash_point("after-requeue-note");
         let requeued = self.ports.store.transition(id, at, Transition::Requeued { note: by.note() }).await?;
-        crash_point("after-requeue");
-        if requeued.is_none() {
-            return Ok((Verdict::Changed, None));
+        if requeued.is_some() {
+            return Ok((Verdict::Requeued, requeued));
         }
-        self.settle.note_queued(delivery, at).await;
-        Ok((Verdict::Requeued, requeued))
+        // A late outcome came between; it has the last word in the spool, too.
+        if let Some(now) = self.ports.store.delivery(id).await? {
+            self.ports.spool.settled(document, id, now.state, at).await?;
+        }
+        Ok((Verdict::Changed, None))
     }
 
     /// An attempt may be under way: the store takes whichever outcome comes first, and the other one changes nothing. A
@@ -373,8 +284,23 @@ impl Operate {
         }
     }
 
+    /// First the store: a kill before the note is written lets a rebuild list the dead letter again.
     async fn close(&self, delivery: &Delivery, by: &By) -> Result<Option<Delivery>, Fault> {
         let (change, at) = (Transition::Closed { note: by.note() }, self.ports.clock.now());
-        self.ports.store.transition(delivery.id, at, change).await
+        let Delivery { id, document, .. } = *delivery;
+        let closed = self.ports.store.transition(id, at, change).await?;
+        if closed.is_some() {
+            let noted = async {
+                if delivery.state == State::Refused {
+                    // A requeue that was cut before it reached the store may have noted otherwise.
+                    self.ports.spool.settled(document, id, State::Refused, at).await?;
+                }
+                self.ports.spool.closed(document, id).await
+            };
+            if let Err(fault) = noted.await {
+                tracing::error!(delivery_id = %id, %fault, "the note that a dead letter is closed is not on disk");
+            }
+        }
+        Ok(closed)
     }
 }

@@ -78,23 +78,6 @@ impl Settle {
         Ok(done)
     }
 
-    /// A delivery that was over is queued again. One that is settled meanwhile is noted once more, so that its outcome is
-    /// the last word. Should the spool not take the note, a rebuild of the store would only find the end of before.
-    pub(crate) async fn note_queued(&self, delivery: &Delivery, at: Timestamp) {
-        let Delivery { id, document, .. } = *delivery;
-        let noted = async {
-            self.ports.spool.settled(document, id, State::Queued, at).await?;
-            let now = self.ports.store.delivery(id).await?;
-            match now.filter(|now| now.state != State::Queued) {
-                Some(now) => self.ports.spool.settled(document, id, now.state, self.ports.clock.now()).await,
-                None => Ok(()),
-            }
-        };
-        if let Err(fault) = noted.await {
-            tracing::error!(delivery_id = %id, %fault, "the note that a delivery is queued again is not on disk");
-        }
-    }
-
     /// Tries once more to write what the spool did not take.
     pub(crate) async fn write_notes(&self) {
         let waiting = std::mem::take(&mut *self.locked());

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use lienthong_schemas::ids::DocumentId;
 
+use super::reach::{At, Reach, at};
 use super::send::{answer, client, token, unreachable};
-use super::{CommandFault, block_on, reach, tables};
+use super::{CommandFault, block_on, tables};
 
 #[derive(Subcommand)]
 pub(super) enum DocumentsCommand {
@@ -60,11 +61,6 @@ async fn ask(
 
 /// Whether the gateway runs or is stopped.
 async fn read(config: &Path, id: DocumentId) -> Result<ExitCode, CommandFault> {
-    let reach = reach::reach(config).await?;
-    let view = reach.document(id).await;
-    reach.close().await?;
-    match view {
-        Ok(view) => tables::json(&view).map(|()| ExitCode::SUCCESS),
-        Err(fault) => reach::refused(fault),
-    }
+    let shown = |view| tables::json(&view).map(|()| ExitCode::SUCCESS);
+    at(&At::of(config), async |reach: &Reach| reach.document(id).await, shown).await
 }

@@ -8,6 +8,7 @@ mod documents;
 mod health;
 mod inspect;
 mod keygen;
+mod outbox;
 mod reach;
 mod secret;
 mod send;
@@ -95,6 +96,11 @@ enum Command {
         #[command(subcommand)]
         command: dead_letters::DeadLettersCommand,
     },
+    /// Kho và sổ theo dõi / Store and spool
+    Outbox {
+        #[command(subcommand)]
+        command: outbox::OutboxCommand,
+    },
     /// Tình trạng của trục / How the gateway is
     Status(status::ShowStatus),
     /// Chạy thử toàn bộ / Run the whole job once, on real input
@@ -133,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Documents { command } => documents::run(&command),
         Command::Deliveries { command } => deliveries::run(command),
         Command::DeadLetters { command } => dead_letters::run(command),
+        Command::Outbox { command } => outbox::run(&command),
         Command::Status(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::BrokerGuard { args } => {

@@ -59,23 +59,37 @@ pub(super) struct Stopped {
 }
 
 impl At {
+    /// By this settings file.
+    pub(super) fn of(config: &Path) -> Self {
+        Self { config: Some(config.to_owned()), socket: None }
+    }
+
+    /// The gateway's settings file, when it was found by that.
+    pub(super) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// Finds the gateway.
     pub(super) async fn reach(&self) -> Result<Reach, CommandFault> {
-        match (&self.socket, &self.config) {
-            (Some(socket), _) => Ok(Reach::Running(Client::at(socket))),
-            (None, Some(config)) => reach(config).await,
-            (None, None) => Err(CommandFault("cần -c hoặc --socket (needs -c or --socket)".to_owned())),
+        match (self.running().await?, &self.config) {
+            (Some(client), _) => Ok(Reach::Running(client)),
+            (None, Some(config)) => Ok(Reach::Stopped(Box::new(Stopped::open(config)?))),
+            (None, None) => Err(CommandFault(AskFault::Stopped.to_string())),
         }
     }
-}
 
-/// The gateway of a settings file.
-pub(super) async fn reach(config: &Path) -> Result<Reach, CommandFault> {
-    let client = Client::of(&data_dir(config)?);
-    if client.is_there().await.map_err(|fault| CommandFault(fault.to_string()))? {
-        return Ok(Reach::Running(client));
+    /// Finds the gateway, if it runs.
+    pub(super) async fn running(&self) -> Result<Option<Client>, CommandFault> {
+        let client = match (&self.socket, &self.config) {
+            (Some(socket), _) => Client::at(socket),
+            (None, Some(config)) => Client::of(&data_dir(config)?),
+            (None, None) => {
+                return Err(CommandFault("cần -c hoặc --socket (needs -c or --socket)".to_owned()));
+            }
+        };
+        let is_there = client.is_there().await.map_err(|fault| CommandFault(fault.to_string()))?;
+        Ok(is_there.then_some(client))
     }
-    Ok(Reach::Stopped(Box::new(Stopped::open(config)?)))
 }
 
 /// `gateway.data_dir` alone: an operator need not be able to read the secrets that the settings name.
@@ -102,7 +116,7 @@ impl Stopped {
             started_at: None,
         };
         let operate = Operate::new(ports.clone(), Wakes::default(), metrics.clone());
-        let desk = Desk { ports, operate, directory: None, metrics, about };
+        let desk = Desk { ports, operate, directory: None, metrics, about, outbox: None };
         Ok(Self { desk, operators: Operators::new(&settings.operators), _lock: lock })
     }
 

@@ -56,6 +56,8 @@ fn table(status: &Status) {
             "Đơn vị trong danh bạ (organisations)",
             status.organisations.map(|n| n.to_string()).unwrap_or_default(),
         ),
+        ("Kho (spool)", spool(status)),
+        ("Nạp lại lần cuối (last reload)", time(status.last_reload)),
         (
             "Nạp lại danh bạ (reloads)",
             format!(
@@ -64,6 +66,18 @@ fn table(status: &Status) {
             ),
         ),
     ]);
+}
+
+fn spool(status: &Status) -> String {
+    let shown = |bytes: Option<u64>| {
+        bytes.map_or_else(|| "?".to_owned(), |bytes| format!("{} MB", bytes / 1_000_000))
+    };
+    let quota = status.spool_quota.map_or_else(String::new, |_| format!("/ {} ", shown(status.spool_quota)));
+    format!(
+        "{} {quota}trên đĩa, còn trống (used; disk free) {}",
+        shown(status.spool_bytes),
+        shown(status.disk_free)
+    )
 }
 
 /// Days, hours, minutes.

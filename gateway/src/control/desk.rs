@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
+use lienthong_outbox::{FileSpool, Outbox, OutboxCheck};
 use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::operate::look::{self, Page, Shown, Wanted};
 use lienthong_pipeline::operate::{By, Operate, Outcome, REASON_CHARS_MAX, Reason};
@@ -16,8 +17,9 @@ use lienthong_pipeline::view::{self, DocumentView, Viewer};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 use lienthong_schemas::safe_text::SafeText;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
-use super::{IDS_MAX, Trouble};
+use super::{IDS_MAX, Trouble, TroubleCode};
 
 /// Which gateway this is.
 #[derive(Clone, Debug)]
@@ -44,6 +46,22 @@ pub struct Desk {
     pub metrics: Arc<Metrics>,
     /// Which gateway.
     pub about: About,
+    /// What can be checked while it is in use.
+    pub outbox: Option<OutboxInUse>,
+}
+
+/// Store and spool of a gateway that runs; one check at a time.
+pub struct OutboxInUse {
+    store: Arc<Outbox>,
+    spool: Arc<FileSpool>,
+    turn: Semaphore,
+}
+
+impl OutboxInUse {
+    /// Those of one gateway.
+    pub fn new(store: Arc<Outbox>, spool: Arc<FileSpool>) -> Self {
+        Self { store, spool, turn: Semaphore::new(1) }
+    }
 }
 
 /// How a gateway is.
@@ -79,6 +97,14 @@ pub struct Status {
     pub paused: BTreeMap<String, u64>,
     /// Organisations in the directory.
     pub organisations: Option<u64>,
+    /// Bytes of packets in the spool.
+    pub spool_bytes: Option<u64>,
+    /// What they may come to by intake.
+    pub spool_quota: Option<u64>,
+    /// Bytes free on its disk.
+    pub disk_free: Option<u64>,
+    /// When the directory was last read again and taken; `None`: not since the start.
+    pub last_reload: Option<Timestamp>,
     /// Times that the directory was read again and taken since the start.
     pub reloads_applied: u64,
     /// Times that it was refused.
@@ -148,6 +174,21 @@ impl Desk {
         view.ok_or_else(|| Trouble::not_found("văn bản", "document"))
     }
 
+    /// Whether store and spool are whole and agree; with `deep` every packet is read.
+    ///
+    /// # Errors
+    /// Somebody else's check is under way; our own trouble.
+    pub async fn check(&self, deep: bool) -> Result<OutboxCheck, Trouble> {
+        let Some(outbox) = &self.outbox else { return Err(Trouble::not_found("kho", "outbox")) };
+        let Ok(turn) = outbox.turn.try_acquire() else {
+            let (vi, en) = ("một lần kiểm tra khác đang chạy", "another check is under way");
+            return Err(Trouble::new(TroubleCode::Busy, vi, en));
+        };
+        let check = outbox.store.check(&outbox.spool, deep).await;
+        drop(turn);
+        Ok(check?)
+    }
+
     /// How the gateway is.
     ///
     /// # Errors
@@ -164,6 +205,9 @@ impl Desk {
             (adapter.to_owned(), u64::try_from(paused).unwrap_or_default())
         });
         let reloads = |result| self.metrics.directory_reloads.of(result).value();
+        let last_reload = i64::try_from(self.metrics.last_reload.value().as_secs()).unwrap_or_default();
+        // A disk that does not say how full it is keeps nobody from looking at the rest.
+        let usage = self.ports.spool.usage().await.ok();
         Ok(Status {
             version: version.to_owned(),
             node,
@@ -182,6 +226,10 @@ impl Desk {
             dead_letters_more,
             paused: paused.into(),
             organisations: self.directory.as_ref().map(|d| d.load().organisations().len() as u64),
+            spool_bytes: usage.map(|usage| usage.bytes),
+            spool_quota: usage.and_then(|usage| usage.quota),
+            disk_free: usage.map(|usage| usage.disk_free),
+            last_reload: Timestamp::from_second(last_reload).ok().filter(|_| last_reload > 0),
             reloads_applied: reloads("applied"),
             reloads_refused: reloads("refused"),
         })
@@ -205,7 +253,7 @@ mod tests {
         assert_eq!(by.reason.as_str(), "a\\u{1b}[2J\\u{d}\\u{a}b\\u{202e}");
         for (ids, reason) in [(0, "x"), (IDS_MAX + 1, "x"), (1, ""), (1, " \n"), (1, &(long + "x"))] {
             let trouble = request(ids, reason).expect_err("over a limit");
-            assert_eq!(trouble.code, super::super::TroubleCode::RequestInvalid);
+            assert_eq!(trouble.code, TroubleCode::RequestInvalid);
         }
     }
 }

@@ -11,6 +11,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
+use lienthong_outbox::OutboxCheck;
 use lienthong_pipeline::operate::Act;
 use lienthong_pipeline::operate::look::{Page, Shown, Wanted};
 use lienthong_pipeline::ports::Listing;
@@ -52,6 +53,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .route("/v1/dead-letters/requeue", post(requeue))
         .route("/v1/dead-letters/give-up", post(give_up))
         .route("/v1/documents/{id}", get(document))
+        .route("/v1/outbox/check", get(check))
         .fallback(nothing)
         .method_not_allowed_fallback(nothing)
         .layer(from_fn_with_state(control.clone(), known))
@@ -111,6 +113,23 @@ async fn document(
     id: Result<Path<String>, PathRejection>,
 ) -> Answer<DocumentView> {
     control.desk.document(parsed(id)?).await.map(Json)
+}
+
+/// What a check looks at.
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Depth {
+    /// Every packet is read.
+    #[serde(default)]
+    pub deep: bool,
+}
+
+async fn check(
+    State(control): State<Arc<Control>>,
+    depth: Result<Query<Depth>, QueryRejection>,
+) -> Answer<OutboxCheck> {
+    let Query(Depth { deep }) = depth.map_err(|cause| unreadable(&cause.body_text()))?;
+    control.desk.check(deep).await.map(Json)
 }
 
 async fn retry(

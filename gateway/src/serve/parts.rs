@@ -17,9 +17,7 @@ use lienthong_pipeline::dispatch::Dispatch;
 use lienthong_pipeline::examine::PacketLimits;
 use lienthong_pipeline::intake::{Intake, IntakePolicy};
 use lienthong_pipeline::operate::Operate;
-use lienthong_pipeline::ports::{
-    Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Ports, Taken,
-};
+use lienthong_pipeline::ports::{Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Ports, Taken};
 use lienthong_pipeline::record::{AdapterKind, Event, Lane, State, SystemId};
 use lienthong_pipeline::relay::Relay;
 use lienthong_pipeline::report::{Report, Reporter};
@@ -33,14 +31,14 @@ use tokio::sync::Semaphore;
 
 use super::broker::{self, RunningBroker};
 use super::descriptors::{self, Share};
-use super::reload::Reload;
+use super::reload::{Apply, Reload};
 use super::settings::Loaded;
 use super::signals::Hangup;
 use super::tls;
 use super::ways::{self, Ways};
 use crate::cli::CommandFault;
 use crate::control;
-use crate::control::desk::{About, Desk};
+use crate::control::desk::{About, Desk, OutboxInUse};
 use crate::control::operators::Operators;
 use crate::http::admin::{self, Admin};
 use crate::http::body::BodyLimits;
@@ -78,6 +76,7 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let data = settings.gateway.data_dir.clone();
     let metrics = Arc::new(metrics());
     let (lock, store, spool) = open_data(&data, &settings.spool).await?;
+    let outbox = OutboxInUse::new(store.clone(), spool.clone());
     let broker = broker::start(&settings, &metrics, tasks).await?;
     let ports = Ports { clock: Arc::new(SystemClock), spool, store, broker: broker.broker.clone() };
 
@@ -87,10 +86,11 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let intake = intake(&loaded, &ports, &directory, &metrics, &wakes);
     let ways = Arc::new(Ways::open(&settings).map_err(CommandFault)?);
     start_way_out(&loaded, &ports, &ways, &intake, &directory, &metrics, &wakes, tasks);
+    let operators = Arc::new(ArcSwap::from_pointee(Operators::new(&settings.operators)));
     let reload = Reload {
         loaded: loaded.clone(),
         directory: directory.clone(),
-        apply: Box::new(move |next| ways.replace(&next.settings)),
+        apply: live(ways, operators.clone()),
         clock: ports.clock.clone(),
         metrics: metrics.clone(),
         hangup: Hangup::listen()?,
@@ -99,8 +99,9 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
 
     let share =
         descriptors::share(descriptors::left(), settings.listen.connections_max, ADMIN_CONNECTIONS_MAX)?;
-    let operators = Arc::new(ArcSwap::from_pointee(Operators::new(&settings.operators)));
-    open_control(&settings, &ports, &directory, operators, &metrics, &wakes, tasks)?;
+    let desk = desk(&settings, &ports, outbox, &directory, &metrics, wakes);
+    control::open(&data, desk, operators, tasks)
+        .map_err(|cause| CommandFault::at(data.join(control::SOCKET).display(), cause))?;
     let public_address = open_public(&loaded, &ports, intake, directory, &metrics, &share, tasks).await?;
     let admin_address = open_admin(&settings, &ports, &metrics, &share, tasks).await?;
     Ok(Running { public_address, admin_address, ports, broker, _lock: lock })
@@ -184,31 +185,32 @@ fn start_way_out(
     tasks.spawn("report", report.run(tasks.clone()));
 }
 
-fn open_control(
+/// What counts at once when the settings are read again; the adapters may refuse, so they come first.
+fn live(ways: Arc<Ways>, operators: Arc<ArcSwap<Operators>>) -> Apply {
+    Box::new(move |next| {
+        ways.replace(&next.settings)?;
+        operators.store(Arc::new(Operators::new(&next.settings.operators)));
+        Ok(())
+    })
+}
+
+fn desk(
     settings: &Settings,
     ports: &Ports,
+    outbox: OutboxInUse,
     directory: &Arc<ArcSwap<Directory>>,
-    operators: Arc<ArcSwap<Operators>>,
     metrics: &Arc<Metrics>,
-    wakes: &Wakes,
-    tasks: &Tasks,
-) -> Result<(), CommandFault> {
+    wakes: Wakes,
+) -> Desk {
     let about = About {
         version: env!("CARGO_PKG_VERSION"),
         node: settings.gateway.organ_id.clone(),
         name: settings.gateway.name.clone(),
         started_at: Some(ports.clock.now()),
     };
-    let desk = Desk {
-        ports: ports.clone(),
-        operate: Operate::new(ports.clone(), wakes.clone(), metrics.clone()),
-        directory: Some(directory.clone()),
-        metrics: metrics.clone(),
-        about,
-    };
-    let data = &settings.gateway.data_dir;
-    control::open(data, desk, operators, tasks)
-        .map_err(|cause| CommandFault::at(data.join(control::SOCKET).display(), cause))
+    let operate = Operate::new(ports.clone(), wakes, metrics.clone());
+    let (directory, outbox) = (Some(directory.clone()), Some(outbox));
+    Desk { ports: ports.clone(), operate, directory, metrics: metrics.clone(), about, outbox }
 }
 
 async fn open_public(

@@ -89,6 +89,8 @@ impl Reload {
                 self.directory.store(loaded.directory.clone());
                 self.loaded = Arc::new(loaded);
                 self.metrics.directory_reloads.of("applied").inc();
+                let now = u64::try_from(self.clock.now().as_second()).unwrap_or_default();
+                self.metrics.last_reload.set(Duration::from_secs(now));
             }
             Err(faults) => {
                 self.metrics.directory_reloads.of("refused").inc();
