@@ -133,3 +133,6 @@ fn add_missing(view: &View<'_>, key: &[u8], sealed: &[u8], draft: &mut Draft) ->
     }
     Ok(added)
 }
+
+#[cfg(test)]
+mod tests;

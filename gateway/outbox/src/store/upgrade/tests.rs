@@ -1,0 +1,166 @@
+//! Stores as an earlier program left them.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
+use lienthong_pipeline::ports::{Listing, OutboxStore, Transition};
+use lienthong_pipeline::record::{AdapterKind, State, SystemId};
+use lienthong_schemas::ids::CorrelationKey;
+use tempfile::TempDir;
+
+use super::*;
+use crate::SledStore;
+use crate::contract::samples::*;
+
+fn folder(dir: &TempDir) -> std::path::PathBuf {
+    dir.path().join("outbox")
+}
+
+fn opened(dir: &TempDir) -> SledStore {
+    SledStore::open(&folder(dir), clock()).expect("opened")
+}
+
+fn engine(dir: &TempDir) -> (sled::Db, File) {
+    let db = crate::store::writer::engine(&folder(dir)).expect("opened");
+    let file = File::options().read(true).write(true).open(folder(dir).join("db")).expect("there");
+    (db, file)
+}
+
+/// Documents in every state, to a system, and to two receivers behind an axis.
+async fn filled(dir: &TempDir, documents: u64) {
+    let store = opened(dir);
+    for n in 0..documents {
+        let mut document = admission(n, &["H02", "H03", "H04"]);
+        for delivery in document.deliveries.iter_mut().skip(1) {
+            delivery.route.adapter = AdapterKind::NationalAxis;
+            delivery.route.system = SystemId::parse("vpcp").expect("an id");
+        }
+        store.admit(&document).await.expect("admitted");
+        let state = State::ALL[n as usize % State::ALL.len()];
+        for receiver in ["H02", "H03"] {
+            let id = delivery_id(n, receiver);
+            change(&store, id, Transition::Published { generation: 1 }).await;
+            let found = store.delivery(id).await.expect("read").expect("known");
+            store.hand_off(found).await.expect("handed off");
+            if state != State::Queued {
+                change(&store, id, settled(state)).await;
+            }
+        }
+        if state == State::Refused && n % 2 == 0 {
+            change(&store, delivery_id(n, "H02"), Transition::Closed { note: String::new() }).await;
+        }
+    }
+    store.close().await.expect("closed");
+}
+
+fn all(db: &sled::Db) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    db.iter().map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())).expect("read")).collect()
+}
+
+/// As the first layout was: no entries for dead letters, queues under the receiver's own token, no mark.
+fn aged(db: &sled::Db) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let whole = all(db);
+    for key in whole.keys().filter(|key| key.starts_with(keys::DEAD_LETTERS) || *key == keys::LAYOUT) {
+        db.remove(key).expect("removed");
+    }
+    let by_axis = SystemId::parse("vpcp").expect("an id");
+    for (key, value) in whole.iter().filter(|(key, _)| key.starts_with(keys::DELIVERIES)) {
+        let mut record: Record = unsealed(key, value).expect("whole");
+        if record.delivery.route.system != by_axis {
+            continue;
+        }
+        let id = record.delivery.id;
+        let has = keys::indexes(&record);
+        record.delivery.route.adapter = AdapterKind::VendorHttp;
+        let had = keys::indexes(&record);
+        for key in has.iter().filter(|key| !had.contains(key)) {
+            db.remove(key).expect("removed");
+        }
+        for key in had.into_iter().filter(|key| !has.contains(key) && !key.starts_with(keys::DEAD_LETTERS)) {
+            let sealed = crate::sealed::seal(&key, &id).expect("sealed");
+            db.insert(key, sealed).expect("inserted");
+        }
+    }
+    let aged = all(db);
+    assert!(aged != whole && !aged.contains_key(keys::LAYOUT));
+    whole
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_layout_is_indexed_as_if_it_were_new() {
+    const DOCUMENTS: u64 = 200;
+    let dir = tempfile::tempdir().expect("a folder");
+    filled(&dir, DOCUMENTS).await;
+    let (db, _) = engine(&dir);
+    let whole = aged(&db);
+    assert!(all(&db).keys().filter(|key| key.starts_with(keys::DELIVERIES)).count() > CHUNK);
+    drop(db);
+    let store = opened(&dir);
+    assert!(all(&store.tree().expect("open")) == whole, "key by key and byte by byte");
+    let dead = store.list(Listing::DeadLetters, None, usize::MAX).await.expect("read");
+    assert!(!dead.is_empty() && dead.iter().all(|delivery| delivery.is_dead_letter()));
+    let parked = &dead[0];
+    let first = store.first_correlated(&parked.route.queue(), parked.correlations[0]).await.expect("read");
+    assert!(first.is_some());
+    store.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn what_was_cut_off_is_done_at_the_next_opening() {
+    let dir = tempfile::tempdir().expect("a folder");
+    filled(&dir, 20).await;
+    let (db, file) = engine(&dir);
+    let whole = aged(&db);
+    let before = all(&db);
+    // A socket cannot be synced: the first batch is applied, and then nothing more is done.
+    let (socket, _other) = UnixStream::pair().expect("a pair");
+    let cut = upgrade(&db, &File::from(OwnedFd::from(socket)), &folder(&dir));
+    assert!(matches!(cut, Err(StoreFault::Io { .. })), "{cut:?}");
+    let half = all(&db);
+    assert!(half != before && half != whole && !half.contains_key(keys::LAYOUT));
+    upgrade(&db, &file, &folder(&dir)).expect("done");
+    assert!(all(&db) == whole);
+}
+
+#[tokio::test]
+async fn a_newer_layout_is_refused_and_a_damaged_record_is_damage() {
+    let dir = tempfile::tempdir().expect("a folder");
+    filled(&dir, 3).await;
+    let (db, _) = engine(&dir);
+    let newer = crate::sealed::seal(keys::LAYOUT, &(LAYOUT + 1)).expect("sealed");
+    db.insert(keys::LAYOUT, newer).expect("inserted");
+    drop(db);
+    let fault = SledStore::open(&folder(&dir), clock()).err().expect("refused");
+    assert!(matches!(fault, StoreFault::Newer { found: 3, .. }), "{fault}");
+
+    let (db, _) = engine(&dir);
+    db.remove(keys::LAYOUT).expect("removed");
+    db.insert(keys::delivery(delivery_id(1, "H02")), b"cut".to_vec()).expect("inserted");
+    drop(db);
+    let fault = SledStore::open(&folder(&dir), clock()).err().expect("refused");
+    assert!(matches!(fault, StoreFault::Damaged { .. }), "{fault}");
+}
+
+#[test]
+fn every_index_has_its_prefix_in_the_list() {
+    let mut record = Record { delivery: delivery(1, "H02"), lines: 1, report: None, published_at: None };
+    record.delivery.correlations.push(CorrelationKey::of("1/UBND"));
+    let mut seen = std::collections::BTreeSet::new();
+    for (state, handed_off, published) in [
+        (State::Queued, true, 1),
+        (State::Queued, false, 1),
+        (State::Queued, false, 0),
+        (State::GivenUp, true, 1),
+    ] {
+        record.delivery.state = state;
+        (record.delivery.handed_off, record.delivery.published) = (handed_off, published);
+        record.published_at = (published == 1).then_some(NOW);
+        record.report = (state == State::GivenUp).then_some(crate::change::Report { at: NOW, number: 1 });
+        for key in keys::indexes(&record) {
+            assert!(keys::INDEXES.iter().any(|prefix| key.starts_with(prefix)), "{}", keys::shown(&key));
+            seen.insert(key[..2].to_vec());
+        }
+    }
+    assert_eq!(seen.len(), keys::INDEXES.len());
+}
