@@ -162,9 +162,7 @@ fn string(tag: u8, content: &[u8]) -> Option<String> {
             let units = content.chunks_exact(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
             units.map(char::from_u32).collect()
         }
-        tag if ASCII_STRINGS.contains(&tag) && content.is_ascii() => {
-            String::from_utf8(content.to_vec()).ok()
-        }
+        tag if ASCII_STRINGS.contains(&tag) && content.is_ascii() => String::from_utf8(content.to_vec()).ok(),
         _ => None,
     }
 }
@@ -290,17 +288,20 @@ fn unescaped(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// DER of these RDNs, each a list of (OID, tag, value).
-    fn der(rdns: &[&[(&[u8], u8, &[u8])]]) -> Vec<u8> {
+    /// OID, tag of the value, value.
+    type Part<'a> = (&'a [u8], u8, &'a [u8]);
+
+    /// DER of these RDNs.
+    fn der(rdns: &[&[Part<'_>]]) -> Vec<u8> {
         let wrap = |tag: u8, content: &[u8]| {
             let length = u8::try_from(content.len()).expect("short");
             assert!(length < 0x80);
             [&[tag, length], content].concat()
         };
-        let rdn = |parts: &&[(&[u8], u8, &[u8])]| {
-            let parts = parts.iter().map(|(id, tag, value)| {
-                wrap(SEQUENCE, &[wrap(OID, id), wrap(*tag, value)].concat())
-            });
+        let rdn = |parts: &&[Part<'_>]| {
+            let parts = parts
+                .iter()
+                .map(|(id, tag, value)| wrap(SEQUENCE, &[wrap(OID, id), wrap(*tag, value)].concat()));
             wrap(SET, &parts.collect::<Vec<_>>().concat())
         };
         wrap(SEQUENCE, &rdns.iter().map(rdn).collect::<Vec<_>>().concat())

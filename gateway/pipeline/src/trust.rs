@@ -150,3 +150,6 @@ pub(crate) fn sender_trust(
     let legacy_sha1 = sender.is_some_and(|sender| sender.legacy_sha1);
     SenderTrust { trust: Trust { signers, authorities, at: now, legacy_sha1 }, policy }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

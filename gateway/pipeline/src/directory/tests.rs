@@ -1,8 +1,17 @@
 //! The directory: what is refused, found and told.
 
 use super::*;
+use crate::trust::tests::{Authority, NAME};
 
 fn read(text: &str) -> Result<Directory, Vec<DirectoryFault>> {
+    read_with(text, &TrustSets::default(), &mut |path| Err(format!("no {path}")))
+}
+
+fn read_with(
+    text: &str,
+    trust: &TrustSets,
+    load: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
+) -> Result<Directory, Vec<DirectoryFault>> {
     let line = |way| Line { way, packet_bytes_max: None };
     let id = |text| SystemId::parse(text).expect("an id");
     let vendor = line(Some(AdapterKind::VendorHttp));
@@ -10,7 +19,7 @@ fn read(text: &str) -> Result<Directory, Vec<DirectoryFault>> {
     let systems = [(id("a"), vendor), (id("b"), vendor), (id("mute"), line(None)), (id("mail"), mail)];
     let axes = [(id("vpcp"), line(Some(AdapterKind::NationalAxis)))];
     let lines = Lines { systems: systems.into(), axes: axes.into() };
-    Directory::from_toml(text, &lines, &TrustSets::default(), &mut |path| Err(format!("no {path}")))
+    Directory::from_toml(text, &lines, trust, load)
 }
 
 fn entry(id: &str, more: &str) -> String {
@@ -107,4 +116,100 @@ fn a_reload_says_what_changed() {
     let lists = old.difference(&new);
     assert_eq!((lists["added"].join(","), lists["removed"].join(",")), ("H3".into(), "H1".into()));
     assert_eq!(lists["changed"], ["H2"]);
+}
+
+/// What is wrong with an entry, as place and English rule.
+fn faults_of(more: &str, trust: &TrustSets, files: &HashMap<&str, Vec<u8>>) -> Vec<(String, String)> {
+    let mut load = |path: &str| files.get(path).cloned().ok_or_else(|| format!("no {path}"));
+    let faults = read_with(&entry("H1", more), trust, &mut load).err().unwrap_or_default();
+    let english =
+        |rule: &str| rule.rsplit_once(" (").map(|(_, english)| english.trim_end_matches(')').to_owned());
+    faults.into_iter().map(|fault| (fault.place, english(&fault.rule).unwrap_or(fault.rule))).collect()
+}
+
+#[test]
+fn a_signer_is_bound_by_file_digest_or_subject_each_once() {
+    let authority = Authority::new("root");
+    let (one, two) = (authority.certificate("one"), authority.certificate("two"));
+    let pem = |certificates: &[&xml_sig::Certificate]| -> Vec<u8> {
+        certificates.iter().flat_map(|c| Authority::pem(c)).collect()
+    };
+    let files: HashMap<&str, Vec<u8>> =
+        [("one.pem", pem(&[&one])), ("both.pem", pem(&[&one, &two])), ("bad.pem", b"x".to_vec())].into();
+    let trust = authority.set(Vec::new());
+    let hex: String = one.sha256().iter().map(|byte| format!("{byte:02X}")).collect();
+    let colons: Vec<String> = one.sha256().iter().map(|byte| format!("{byte:02x}")).collect();
+    let (subject, colons) = (format!("CN=one,{NAME}"), colons.join(":"));
+
+    let good = format!(
+        "certificates = [\"both.pem\"]\ncertificate_sha256 = [\"{hex}\"]\nsigners = [\"{subject}\"]\n"
+    );
+    let mut load = |path: &str| files.get(path).cloned().ok_or_else(|| format!("no {path}"));
+    let directory = read_with(&entry("H1", &good), &trust, &mut load).expect("reads");
+    let signers = &directory.organisations()[0].signers;
+    assert_eq!(signers.certificates, [one.clone(), two]);
+    assert_eq!(signers.certificate_sha256, [one.sha256()]);
+    assert_eq!(signers.subjects[0].as_str(), one.subject());
+    assert_eq!(faults_of(&format!("certificate_sha256 = [\"{colons}\"]"), &trust, &files), []);
+
+    for (more, key, rule) in [
+        ("certificates = [\"no.pem\"]".to_owned(), "certificates", "no no.pem"),
+        ("certificates = [\"bad.pem\"]".to_owned(), "certificates", "no PEM block"),
+        ("certificates = [\"one.pem\", \"both.pem\"]".to_owned(), "certificates", "stands twice"),
+        (format!("certificate_sha256 = [\"{hex}\", \"{colons}\"]"), "certificate_sha256", "stands twice"),
+        (format!("certificate_sha256 = [\"{}\"]", &hex[1..]), "certificate_sha256", "64 hex digits"),
+        (format!("certificate_sha256 = [\"+{}\"]", &hex[1..]), "certificate_sha256", "64 hex digits"),
+        (format!("signers = [\"{subject}\", \"{subject}\"]"), "signers", "stands twice"),
+        ("signers = [\"Sở Y tế\"]".to_owned(), "signers", "not RFC 4514"),
+        ("signers = [\"CN=a, C=VN\"]".to_owned(), "signers", "not RFC 4514"),
+        ("trust = \"bo\"".to_owned(), "trust", "no such set"),
+    ] {
+        let faults = faults_of(&more, &trust, &files);
+        assert!(faults.len() == 1, "{more}: {faults:?}");
+        assert_eq!(faults[0].0, format!("H1.{key}"), "{more}");
+        assert!(faults[0].1.contains(rule), "{more}: {faults:?}");
+    }
+    let many = |count: usize| {
+        let subjects: Vec<String> = (0..count).map(|at| format!("\"CN={at}\"")).collect();
+        faults_of(&format!("signers = [{}]", subjects.join(",")), &trust, &files)
+    };
+    assert_eq!(many(64), []);
+    assert_eq!(many(65), [("H1.signers".to_owned(), "at most 64".to_owned())]);
+}
+
+#[test]
+fn a_subject_needs_the_authorities_of_its_own_set() {
+    let (one, other) = (Authority::new("one"), Authority::new("other"));
+    let named = TrustSets::new(Authorities::default(), [("bo".to_owned(), one.authorities(Vec::new()))]);
+    let subject = "signers = [\"CN=a\"]\n";
+    let none = HashMap::new();
+    let needs = [("H1.signers".to_owned(), "needs authorities".to_owned())];
+    assert_eq!(faults_of(subject, &named, &none), needs);
+    assert_eq!(faults_of(&format!("{subject}trust = \"bo\""), &named, &none), []);
+
+    let both =
+        TrustSets::new(other.authorities(Vec::new()), [("bo".to_owned(), one.authorities(Vec::new()))]);
+    let text = entry("H1", "") + &entry("H2", "trust = \"bo\"");
+    let directory = read_with(&text, &both, &mut |path| Err(path.to_owned())).expect("reads");
+    let anchor = |at: usize| {
+        let set = directory.authorities_of(&directory.organisations()[at]);
+        set.anchors[0].subject()
+    };
+    assert_eq!((anchor(0), anchor(1)), (other.subject(), one.subject()));
+}
+
+#[test]
+fn a_changed_binding_is_a_change_and_a_newer_list_is_none() {
+    let authority = Authority::new("root");
+    let one = authority.certificate("a");
+    // The same subject, another key.
+    let two = authority.certificate("a");
+    let read = |pem: &xml_sig::Certificate, trust: &TrustSets| {
+        let pem = Authority::pem(pem);
+        read_with(&entry("H1", "certificates = [\"a.pem\"]"), trust, &mut |_| Ok(pem.clone())).expect("reads")
+    };
+    let (none, listed) = (authority.set(Vec::new()), authority.set(vec![authority.list(0, 10)]));
+    let before = read(&one, &none);
+    assert_eq!(before.difference(&read(&two, &none))["changed"], ["H1"]);
+    assert!(before.difference(&read(&one, &listed)).values().all(Vec::is_empty));
 }
