@@ -34,6 +34,8 @@ findings! {
         "Gói tin không có chữ ký số" "The packet has no signature";
     SignatureUnusable "SIGNATURE_UNUSABLE"
         "Chữ ký số không kiểm tra được, coi như chưa ký" "The signature cannot be judged; treated as unsigned";
+    SignatureSha1 "SIGNATURE_SHA1"
+        "Chữ ký số hợp lệ nhưng dùng SHA-1, đã lỗi thời" "The signature is valid and uses SHA-1, which is out of date";
     SignatureInvalidRecorded "SIGNATURE_INVALID_RECORDED"
         "Chữ ký số không hợp lệ, chỉ ghi nhận" "The signature is invalid; recorded only";
     DocidReused "DOCID_REUSED"

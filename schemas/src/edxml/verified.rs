@@ -1,7 +1,7 @@
 //! What may be acted on. [`vouch`] is the only origin of a [`VerifiedEnvelope`], and is the table of design.md B4.
 
 use serde::{Deserialize, Serialize};
-use xml_sig::{Coverage, Invalid, Places, Valid, Verdict};
+use xml_sig::{Coverage, Invalid, Places, Unusable, Valid, Verdict, Warning};
 
 use super::NAMESPACE;
 use super::content::Content;
@@ -14,6 +14,8 @@ use crate::rejections::{Rejection, RejectionCode};
 pub const PLACES: Places<'static> = Places { parents: &[&[(NAMESPACE, "edXML")], HEADER_PATH] };
 
 const SIGNATURE: &str = "edXMLHeader/Signature";
+/// Retry-After while revocation cannot be judged, in seconds: an operator has to fetch a list.
+const REVOCATION_RETRY_AFTER: u32 = 900;
 
 /// What is demanded of a sender's XML signature.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -73,6 +75,9 @@ impl VerifiedEnvelope {
 /// | absent, unusable | refuse | accept with a finding, as unsigned | accept |
 /// | invalid | refuse | refuse | accept with a finding |
 ///
+/// A valid signature with SHA-1, where the sender may use it, has a finding too. Where one is required, and it is our
+/// revocation list that is missing or out of date, the refusal asks to try again.
+///
 /// `repaired`: the packet was read with given namespace bindings. Its signature is then never better than unusable.
 /// An envelope that holds claims only is refused with `TRY_AGAIN_LATER` where it would be accepted.
 pub fn vouch(
@@ -101,11 +106,21 @@ fn judge(verdict: &Verdict, policy: SignaturePolicy, repaired: bool) -> Result<O
     use SignaturePolicy::{RecordOnly, Required, VerifyIfPresent};
     let refuse = |code, detail: String| Err(Rejection::new(code).at(SIGNATURE).because(detail));
     match (verdict, policy) {
-        (Verdict::Valid(valid), _) if speaks_for_all(valid, repaired) => Ok(None),
+        (Verdict::Valid(valid), _) if speaks_for_all(valid, repaired) => {
+            Ok(valid.warnings().contains(&Warning::Sha1).then_some(Finding::SignatureSha1))
+        }
         (Verdict::Valid(_), Required) => refuse(
             RejectionCode::SignatureUnusable,
             "it does not cover the whole packet as it stands".to_owned(),
         ),
+        // A newer list is the operator's to bring: the same packet may be good tomorrow.
+        (Verdict::Unusable { why: why @ Unusable::Revocation, detail }, Required) => {
+            let detail = format!("{}: {detail}", why.code());
+            let mut rejection =
+                Rejection::new(RejectionCode::RevocationUnknown).at(SIGNATURE).because(detail);
+            rejection.retry_after_seconds = Some(REVOCATION_RETRY_AFTER);
+            Err(rejection)
+        }
         (Verdict::Unusable { why, detail }, Required) => {
             refuse(RejectionCode::SignatureUnusable, format!("{}: {detail}", why.code()))
         }

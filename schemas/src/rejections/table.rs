@@ -167,6 +167,10 @@ table! {
         "Người ký không được tin cậy" "Signer not trusted"
         "Chứng thư ký không phải của đơn vị gửi, hết hạn, bị thu hồi hoặc không thuộc tổ chức chứng thực được tin cậy; hãy ký bằng chứng thư đã đăng ký."
         "The signing certificate is not this sender's, has expired, is revoked or has no trusted issuer; sign with the registered one.";
+    RevocationUnknown "REVOCATION_UNKNOWN" 503 "20" "revocation_unknown"
+        "Chưa xét được thu hồi chứng thư" "Revocation cannot be judged"
+        "Trục thiếu danh sách thu hồi còn hạn của tổ chức cấp chứng thư ký, không phải lỗi của gói tin; hãy gửi lại nguyên vẹn sau thời gian ghi ở Retry-After."
+        "The gateway has no current revocation list of the authority that issued the signing certificate: the trouble is ours and not the packet's; send the same bytes again after Retry-After.";
 
     // Who sends, who receives.
     SenderUnknown "SENDER_UNKNOWN" 422 "19" "sender_unknown"

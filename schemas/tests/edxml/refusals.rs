@@ -253,6 +253,7 @@ fn every_row_that_reading_can_give_is_given() {
         Code::SignatureUnusable,
         Code::SignatureInvalid,
         Code::SignerNotTrusted,
+        Code::RevocationUnknown,
         // The directory and the store.
         Code::SenderUnknown,
         Code::SenderNotYours,

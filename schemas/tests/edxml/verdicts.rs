@@ -1,13 +1,15 @@
 //! The table of signature policies, cell by cell, with signatures that are really made and really broken.
 
+use std::sync::Arc;
+
 use lienthong_schemas::edxml::{
     DocumentBuilder, REPAIR_NAMESPACES, SignaturePolicy, VerifiedEnvelope, semantic_digest, vouch,
 };
 use lienthong_schemas::organ::OrganId;
 use lienthong_schemas::rejections::Rejection;
-use xml_sig::Trust;
+use xml_sig::{Authorities, Trust};
 
-use super::signer::{judged, signed, signer, trust, trust_after_days};
+use super::signer::{Authority, judged, signed, signed_with_sha1, signer, trust, trust_after_days};
 use super::{built, letter};
 
 use SignaturePolicy::{RecordOnly, Required, VerifyIfPresent};
@@ -91,6 +93,36 @@ fn a_signer_who_is_not_trusted_is_told_so() {
         assert_eq!(rejection.code.row().name, "SIGNER_NOT_TRUSTED");
         assert!(rejection.detail.as_deref().is_some_and(|d| d.starts_with("expired: ")), "{rejection}");
     }
+}
+
+#[test]
+fn a_missing_revocation_list_is_our_trouble_where_a_signature_is_required() {
+    let (authority, other) = (Authority::new("CA"), Authority::new("CA"));
+    let key = authority.signer("x");
+    let packet = signed(&built(letter()), &key);
+    let with = |crls| Trust {
+        authorities: Arc::new(Authorities { anchors: vec![authority.certificate()], crls }),
+        ..trust(&[key.certificate().clone()])
+    };
+    assert_eq!(row(&packet, &with(vec![authority.list()])), ["valid", "valid", "valid"]);
+    let expected = ["REVOCATION_UNKNOWN", "unusable SIGNATURE_UNUSABLE", "unusable SIGNATURE_UNUSABLE"];
+    assert_eq!(row(&packet, &with(vec![other.list()])), expected);
+    let rejection = vouched(&packet, &with(vec![other.list()]), Required).expect_err("no list");
+    assert_eq!((rejection.code.row().status, rejection.retry_after_seconds), (503, Some(900)));
+    assert!(
+        rejection.detail.as_deref().is_some_and(|d| d.starts_with("revocation-unknown: ")),
+        "{rejection}"
+    );
+}
+
+#[test]
+fn sha1_of_a_sender_that_may_use_it_is_valid_with_a_finding() {
+    let (packet, certificate) = signed_with_sha1(&built(letter()));
+    let strict = trust(&[certificate]);
+    let expected = ["SIGNATURE_UNUSABLE", "unusable SIGNATURE_UNUSABLE", "unusable SIGNATURE_UNUSABLE"];
+    assert_eq!(row(&packet, &strict), expected);
+    let legacy = Trust { legacy_sha1: true, ..strict };
+    assert_eq!(row(&packet, &legacy), ["valid SIGNATURE_SHA1"; 3]);
 }
 
 #[test]
