@@ -8,7 +8,7 @@ use lienthong_outbox::contract::samples::*;
 use lienthong_outbox::{
     FileSpool, FormatFault, OpenFault, Opened, Rebuilt, SledStore, StoreFault, open_or_rebuild,
 };
-use lienthong_pipeline::ports::{Admitted, HandOff, OutboxStore, Spool, Transition};
+use lienthong_pipeline::ports::{Admitted, HandOff, Listing, OutboxStore, Spool, Transition};
 use lienthong_pipeline::record::{Admission, Delivery, State};
 use tempfile::TempDir;
 
@@ -174,6 +174,55 @@ async fn losing_the_store_loses_no_report() {
     assert_eq!(pending(&store).await, []);
     drop((store, spool));
     assert_eq!(pending(&opened(&dir).0).await, []);
+}
+
+/// What the operator has dealt with is not listed again although the store was lost; what was requeued since is open.
+#[tokio::test]
+async fn losing_the_store_opens_no_closed_dead_letter() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (store, spool, _) = opened(&dir);
+    for n in 1..=4 {
+        admit(&store, &spool, &admission(n, &["H02"]), n).await;
+        let (document, id) = (document_id(n), delivery_id(n, "H02"));
+        change(&store, id, settled(State::Refused)).await;
+        spool.settled(document, id, State::Refused, later(9)).await.expect("noted");
+        if n == 1 {
+            continue;
+        }
+        change(&store, id, Transition::Closed { note: String::new() }).await;
+        spool.closed(document, id).await.expect("noted");
+        if n >= 3 {
+            change(&store, id, requeued()).await;
+            spool.settled(document, id, State::Queued, later(10)).await.expect("noted");
+        }
+        if n == 4 {
+            change(&store, id, settled(State::GivenUp)).await;
+            spool.settled(document, id, State::GivenUp, later(11)).await.expect("noted");
+        }
+    }
+    let listed =
+        async |store: &SledStore| ids(&store.list(Listing::DeadLetters, None, 9).await.expect("read"));
+    let wanted = [1, 4].map(|n| delivery_id(n, "H02"));
+    assert_eq!(listed(&store).await, wanted);
+    drop((store, spool));
+    fs::remove_dir_all(dir.path().join("outbox")).expect("lost");
+    let (store, spool, _) = opened(&dir);
+    assert_eq!(listed(&store).await, wanted);
+    assert!(store.delivery(delivery_id(2, "H02")).await.expect("read").expect("there").closed);
+    assert!(store.check(&spool, true).await.expect("checked").is_clean());
+}
+
+#[tokio::test]
+async fn a_folder_of_the_first_format_is_taken_over() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (store, spool, _) = opened(&dir);
+    admit(&store, &spool, &admission(1, &["H02"]), 1).await;
+    drop((store, spool));
+    fs::write(dir.path().join("FORMAT"), "lienthong 1\n").expect("written");
+    let (store, _, found) = opened(&dir);
+    assert_eq!(found, Opened::Existing);
+    assert!(store.delivery(delivery_id(1, "H02")).await.expect("read").is_some());
+    assert_eq!(fs::read(dir.path().join("FORMAT")).expect("read"), b"lienthong 2\n");
 }
 
 #[tokio::test]

@@ -10,6 +10,9 @@ use std::time::Duration;
 use lienthong_pipeline::ports::Fault;
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use self::files::Files;
 use crate::change::PLACE;
 use crate::format;

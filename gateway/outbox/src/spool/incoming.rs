@@ -168,7 +168,7 @@ impl FileWriter {
     pub(super) async fn begin(spool: FileSpool, claim: Claim) -> Result<Self, Fault> {
         let make = move |folders: &Arc<Folders>| {
             if claim == Claim::Intake {
-                folders.room.check(0)?;
+                folders.room.check(1)?;
             }
             folders.packet(claim)
         };

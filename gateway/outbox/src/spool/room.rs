@@ -170,3 +170,6 @@ impl Drop for Charge {
         self.room.free(*self.bytes.get_mut());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -309,6 +309,13 @@ async fn a_report_is_noted_of_the_state_that_asked_for_it() {
     spool.settled(document, id, State::Received, later(9)).await.expect("noted");
     assert_eq!(seen(), Some(noted(State::Received, false)), "asked for anew");
 
+    spool.closed(document, id).await.expect("noted");
+    assert_eq!(seen(), Some(Noted { closed: true, ..noted(State::Received, false) }));
+    spool.reported(document, id).await.expect("noted");
+    assert_eq!(seen(), Some(Noted { closed: true, ..noted(State::Received, true) }));
+    spool.settled(document, id, State::Queued, later(9)).await.expect("noted");
+    assert_eq!(seen(), Some(noted(State::Queued, false)), "a requeue takes it back");
+
     // A line of the first form is read, and longer ones with something behind are not.
     let path = dir.path().join("admissions").join(format!("{document}.settled"));
     let summed = |text: String| format!("{text} {:08x}\n", crc32c::crc32c(text.as_bytes()));

@@ -210,6 +210,7 @@ async fn every_value_is_versioned_summed_and_small() {
     change(&*store, taken.id, settled(State::Received)).await;
     let waiting = admitted(&*store, 3, "H02").await;
     change(&*store, waiting.id, Transition::Published { generation: 1 }).await;
+    change(&*store, delivery_id(1, "H03"), settled(State::Parked)).await;
     let db = locked(&store.db).clone().expect("open");
     let mut prefixes = std::collections::BTreeSet::new();
     for entry in db.iter() {
@@ -220,7 +221,10 @@ async fn every_value_is_versioned_summed_and_small() {
         prefixes.insert(keys::shown(&key[..2]));
     }
     let shown: Vec<_> = prefixes.iter().map(String::as_str).collect();
-    assert_eq!(shown, ["c|", "d|", "e|", "h|", "i|", "k|", "m|", "n|", "p|", "s|", "u|", "v|", "w|", "z|"]);
+    assert_eq!(
+        shown,
+        ["c|", "d|", "e|", "h|", "i|", "k|", "m|", "n|", "p|", "s|", "u|", "v|", "w|", "x|", "z|"]
+    );
     assert_eq!(db.tree_names().len(), 1, "one tree");
 }
 
@@ -245,9 +249,10 @@ async fn indexes_leave_nothing_behind() {
         change(&*store, taken.id, Transition::Published { generation: 2 }).await;
         change(&*store, taken.id, settled(State::GivenUp)).await;
         change(&*store, taken.id, Transition::Reported).await;
+        change(&*store, taken.id, Transition::Closed { note: String::new() }).await;
     }
     let db = locked(&store.db).clone().expect("open");
-    for prefix in ["c|", "n|", "p|", "r|", "u|", "w|"] {
+    for prefix in ["c|", "n|", "p|", "r|", "u|", "w|", "x|"] {
         assert_eq!(db.scan_prefix(prefix).count(), 0, "{prefix}");
     }
 }
