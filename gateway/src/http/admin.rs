@@ -41,7 +41,7 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
 async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let store = admin.ports.store.stats().await;
     let spool = admin.ports.spool.receive_ours().await.map(drop);
-    let room = admin.ports.spool.room_for(0);
+    let room = admin.ports.spool.room_for(1);
     let broker = admin.ports.broker.ready().await;
     let status = match store.is_ok() && spool.is_ok() {
         true => StatusCode::OK,

@@ -109,7 +109,7 @@ impl Public {
             None => None,
         };
         // What is announced and cannot fit is refused before its body is read; what is not, while it comes.
-        let announced = announced(request.headers()).unwrap_or(0);
+        let announced = announced(request.headers()).unwrap_or(0).max(1);
         self.ports.spool.room_for(announced).map_err(|fault| rejection_of(fault.into()))?;
         let counted = Counted::new(&self.metrics);
         let timer = self.metrics.timer(Step::Receive);
