@@ -1,7 +1,14 @@
 //! One module an idea; `world` is the ground that they stand on.
 
+mod axis_failing;
+mod axis_order;
+mod codes;
+mod consignments;
+mod cuts;
 mod failing;
+mod hooks;
 mod known;
+mod late;
 mod order;
 mod outages;
 mod reports;

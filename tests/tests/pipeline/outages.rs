@@ -15,7 +15,7 @@ use lienthong_pipeline::ports::{
 use lienthong_pipeline::record::{AdapterKind, Event, Lane, State};
 use lienthong_schemas::ids::PacketDigest;
 
-use super::world::{B, C, D, Setup, World, letter};
+use super::world::{B, C, D, Setup, World, Wrap, letter};
 
 #[tokio::test(start_paused = true)]
 async fn what_comes_in_while_the_broker_is_away_is_delivered_afterwards_under_the_same_ids() {
@@ -163,7 +163,7 @@ impl Broker for Repeating {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_the_broker_repeats_does_no_harm() {
-    let wrap = |broker| Arc::new(Repeating(broker)) as Arc<dyn Broker>;
+    let wrap: Wrap = Box::new(|broker| Arc::new(Repeating(broker)));
     let mut world = World::open(Setup { wrap, ..Setup::default() });
     let mut receipts = Vec::new();
     for number in 1..=10 {

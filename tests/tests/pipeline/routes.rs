@@ -44,7 +44,7 @@ valid_to = "2026-12-31"
 "#;
 
 fn world() -> World {
-    World::open(Setup { directory: CHANGED, ..Setup::default() })
+    World::open(Setup { directory: CHANGED.to_owned(), ..Setup::default() })
 }
 
 #[tokio::test(start_paused = true)]

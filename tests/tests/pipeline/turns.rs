@@ -12,7 +12,7 @@ use lienthong_pipeline::ports::{Broker, DeliveryMessage, Fault, Incoming, Incomi
 use lienthong_pipeline::record::{AdapterKind, Event, Lane, State};
 use lienthong_schemas::ids::PacketDigest;
 
-use super::world::{B, Setup, World, letter};
+use super::world::{B, Setup, World, Wrap, letter};
 
 /// More than the relay publishes in one turn.
 const DOCUMENTS: usize = 100;
@@ -68,10 +68,10 @@ impl Broker for Impatient {
 
 #[tokio::test(start_paused = true)]
 async fn events_do_not_hold_up_deliveries() {
-    let wrap = |broker| {
+    let wrap: Wrap = Box::new(|broker| {
         let (published, events_in_a_row) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Impatient { broker, published, events_in_a_row }) as Arc<dyn Broker>
-    };
+        Arc::new(Impatient { broker, published, events_in_a_row })
+    });
     let mut world = World::open(Setup { wrap, ..Setup::default() });
     world.broker.stop();
     let mut receipts = Vec::new();

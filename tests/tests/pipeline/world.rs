@@ -100,12 +100,12 @@ home = { axis = "vpcp" }
 "#;
 
 type Script = dyn FnMut(&Consignment, usize) -> Result<Handover, DeliveryFailure> + Send;
-type Wrap = fn(MemoryBroker) -> Arc<dyn Broker>;
+pub(super) type Wrap = Box<dyn Fn(MemoryBroker) -> Arc<dyn Broker>>;
 
 /// What a test may choose.
 pub(super) struct Setup {
     /// More organisations, in TOML.
-    pub(super) directory: &'static str,
+    pub(super) directory: String,
     pub(super) policy: DispatchPolicy,
     pub(super) given_up: GivenUpNotice,
     /// What stands between the gateway and its broker.
@@ -121,8 +121,8 @@ impl Default for Setup {
             concurrent: 8,
             jitter: 0.0,
         };
-        let wrap: Wrap = |broker| Arc::new(broker);
-        Self { directory: "", policy, given_up: GivenUpNotice::Status02, wrap }
+        let wrap: Wrap = Box::new(|broker| Arc::new(broker));
+        Self { directory: String::new(), policy, given_up: GivenUpNotice::Status02, wrap }
     }
 }
 
@@ -177,7 +177,7 @@ impl World {
         let adapter = MemoryAdapter::answering(move |consignment, nth| {
             (asked.lock().expect("a script"))(consignment, nth)
         });
-        let directory = Arc::new(ArcSwap::from_pointee(directory(setup.directory)));
+        let directory = Arc::new(ArcSwap::from_pointee(directory(&setup.directory)));
         let metrics = Arc::new(Metrics::new("test"));
         let wakes = Wakes::default();
         let intake = intake(&ports, &directory, &metrics, &wakes);
@@ -238,6 +238,11 @@ impl World {
     /// The directory is replaced, as by a reload.
     pub(super) fn reload(&self, more: &str) {
         self.directory.store(Arc::new(directory(more)));
+    }
+
+    /// The directory as it is.
+    pub(super) fn directory(&self) -> Arc<Directory> {
+        self.directory.load_full()
     }
 
     /// From now on receivers answer so. The number counts the attempts of one delivery, from 1.
@@ -406,7 +411,8 @@ fn directory(more: &str) -> Directory {
     let axes = ["vpcp", "bo"].map(|id| line(id, AdapterKind::NationalAxis));
     let lines = Lines { systems: systems.into(), axes: axes.into() };
     let none = &mut |path: &str| Err(format!("no {path}"));
-    Directory::from_toml(&format!("{DIRECTORY}{more}"), &lines, &TrustSets::default(), none).expect("a directory")
+    let trust = TrustSets::default();
+    Directory::from_toml(&format!("{DIRECTORY}{more}"), &lines, &trust, none).expect("a directory")
 }
 
 pub(super) fn organ(code: &str) -> OrganId {

@@ -1,0 +1,248 @@
+//! A broker and a store that do what a test wants at one place and pass everything else on.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use jiff::Timestamp;
+use lienthong_broker::MemoryBroker;
+use lienthong_outbox::MemoryStore;
+use lienthong_pipeline::ports::{
+    Admitted, Broker, DeliveryMessage, Fault, HandOff, Incoming, IncomingWriter, Listing, OutboxStore,
+    PendingReport, StoreStats, Taken, Transition,
+};
+use lienthong_pipeline::record::{
+    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane,
+};
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest};
+use lienthong_schemas::organ::ReceiverToken;
+
+use super::world::Wrap;
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is passed on.
+    Passes,
+    /// It fails, and can be repeated.
+    Fails,
+    /// It says that it was done, and was not.
+    Vanishes,
+    /// It never comes back.
+    Hangs,
+}
+
+type Decide<T> = Arc<Mutex<Box<dyn FnMut(&T) -> Fate + Send>>>;
+
+/// Decides the fate of calls; clones decide together.
+pub(super) struct Hook<T>(Decide<T>);
+
+impl<T> Clone for Hook<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Default for Hook<T> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Box::new(|_| Fate::Passes))))
+    }
+}
+
+impl<T> Hook<T> {
+    /// From now on this decides.
+    pub(super) fn set(&self, decide: impl FnMut(&T) -> Fate + Send + 'static) {
+        *self.0.lock().expect("a hook") = Box::new(decide);
+    }
+
+    /// Everything passes from now on.
+    pub(super) fn clear(&self) {
+        self.set(|_| Fate::Passes);
+    }
+
+    /// `None`: passed on. The fate of what is not.
+    async fn of(&self, call: &T) -> Option<Result<(), Fault>> {
+        let fate = (self.0.lock().expect("a hook"))(call);
+        match fate {
+            Fate::Passes => None,
+            Fate::Fails => Some(Err(Fault::new("test", "fails as the test wants it"))),
+            Fate::Vanishes => Some(Ok(())),
+            Fate::Hangs => std::future::pending().await,
+        }
+    }
+}
+
+/// A broker whose publications of deliveries are decided on.
+pub(super) fn publications(hook: &Hook<Delivery>) -> Wrap {
+    let hook = hook.clone();
+    Box::new(move |broker| Arc::new(HookedBroker { broker, publish: hook.clone() }))
+}
+
+struct HookedBroker {
+    broker: MemoryBroker,
+    publish: Hook<Delivery>,
+}
+
+#[async_trait]
+impl Broker for HookedBroker {
+    async fn ready(&self) -> Result<(), Fault> {
+        self.broker.ready().await
+    }
+    async fn publish(&self, message: &DeliveryMessage) -> Result<(), Fault> {
+        match self.publish.of(&message.delivery).await {
+            Some(fate) => fate,
+            None => self.broker.publish(message).await,
+        }
+    }
+    async fn put_blob(&self, digest: PacketDigest, bytes: u64, file: PathBuf) -> Result<(), Fault> {
+        self.broker.put_blob(digest, bytes, file).await
+    }
+    async fn remove_blob(&self, digest: PacketDigest) -> Result<(), Fault> {
+        self.broker.remove_blob(digest).await
+    }
+    async fn fetch_blob(
+        &self,
+        digest: PacketDigest,
+        sink: Box<dyn IncomingWriter>,
+    ) -> Result<Box<dyn Incoming>, Fault> {
+        self.broker.fetch_blob(digest, sink).await
+    }
+    async fn publish_event(&self, event: &Event) -> Result<(), Fault> {
+        self.broker.publish_event(event).await
+    }
+    async fn deliveries(
+        &self,
+        adapter: AdapterKind,
+        lane: Lane,
+    ) -> Result<BoxStream<'static, Box<dyn Taken>>, Fault> {
+        self.broker.deliveries(adapter, lane).await
+    }
+}
+
+/// A store whose hand-offs and transitions are decided on, and whose looks for queues are counted.
+pub(super) struct HookedStore {
+    store: MemoryStore,
+    /// Hand-offs.
+    pub(super) hand_off: Hook<Delivery>,
+    /// Transitions.
+    pub(super) transition: Hook<(DeliveryId, Transition)>,
+    looks: Mutex<Vec<AdapterKind>>,
+}
+
+impl HookedStore {
+    /// Over an empty store.
+    pub(super) fn over(store: MemoryStore) -> Arc<Self> {
+        let (hand_off, transition) = (Hook::default(), Hook::default());
+        Arc::new(Self { store, hand_off, transition, looks: Mutex::default() })
+    }
+
+    /// How often the queues of an adapter were looked for.
+    pub(super) fn looks(&self, adapter: AdapterKind) -> usize {
+        self.looks.lock().expect("looks").iter().filter(|of| **of == adapter).count()
+    }
+}
+
+#[async_trait]
+impl OutboxStore for HookedStore {
+    async fn admit(&self, admission: &Admission) -> Result<Admitted, Fault> {
+        self.store.admit(admission).await
+    }
+    async fn known(&self, name: [u8; 16]) -> Result<Vec<KnownDocument>, Fault> {
+        self.store.known(name).await
+    }
+    async fn status_seen(&self, status: [u8; 16]) -> Result<Option<DocumentId>, Fault> {
+        self.store.status_seen(status).await
+    }
+    async fn idempotent(
+        &self,
+        key: &IdempotencyKey,
+        not_before: Timestamp,
+    ) -> Result<Option<(DocumentId, PacketDigest)>, Fault> {
+        self.store.idempotent(key, not_before).await
+    }
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault> {
+        self.store.delivery(id).await
+    }
+    async fn deliveries_of(&self, id: DocumentId) -> Result<Vec<Delivery>, Fault> {
+        self.store.deliveries_of(id).await
+    }
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, Fault> {
+        self.store.history(id).await
+    }
+    async fn unpublished(&self, limit: usize) -> Result<Vec<Delivery>, Fault> {
+        self.store.unpublished(limit).await
+    }
+    async fn unsent_events(&self, limit: usize) -> Result<Vec<(u64, Event)>, Fault> {
+        self.store.unsent_events(limit).await
+    }
+    async fn events_sent(&self, numbers: Vec<u64>) -> Result<(), Fault> {
+        self.store.events_sent(numbers).await
+    }
+    async fn hand_off(&self, delivery: Delivery) -> Result<HandOff, Fault> {
+        match self.hand_off.of(&delivery).await {
+            Some(fate) => fate.map(|()| HandOff::Known),
+            None => self.store.hand_off(delivery).await,
+        }
+    }
+    async fn remember(
+        &self,
+        key: &IdempotencyKey,
+        document: DocumentId,
+        digest: PacketDigest,
+        at: Timestamp,
+    ) -> Result<(), Fault> {
+        self.store.remember(key, document, digest, at).await
+    }
+    async fn not_taken_over(&self, before: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault> {
+        self.store.not_taken_over(before, limit).await
+    }
+    async fn receivers(&self, adapter: AdapterKind) -> Result<Vec<ReceiverToken>, Fault> {
+        self.looks.lock().expect("looks").push(adapter);
+        self.store.receivers(adapter).await
+    }
+    async fn heads(
+        &self,
+        adapter: AdapterKind,
+        receiver: &ReceiverToken,
+        lane: Lane,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, Fault> {
+        self.store.heads(adapter, receiver, lane, limit).await
+    }
+    async fn first_correlated(
+        &self,
+        receiver: &ReceiverToken,
+        key: CorrelationKey,
+    ) -> Result<Option<Delivery>, Fault> {
+        self.store.first_correlated(receiver, key).await
+    }
+    async fn transition(
+        &self,
+        id: DeliveryId,
+        at: Timestamp,
+        change: Transition,
+    ) -> Result<Option<Delivery>, Fault> {
+        match self.transition.of(&(id, change.clone())).await {
+            Some(fate) => fate.map(|()| None),
+            None => self.store.transition(id, at, change).await,
+        }
+    }
+    async fn list(
+        &self,
+        listing: Listing,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, Fault> {
+        self.store.list(listing, after, limit).await
+    }
+    async fn pending_reports(&self, limit: usize) -> Result<Vec<PendingReport>, Fault> {
+        self.store.pending_reports(limit).await
+    }
+    async fn stats(&self) -> Result<StoreStats, Fault> {
+        self.store.stats().await
+    }
+    async fn close(&self) -> Result<(), Fault> {
+        self.store.close().await
+    }
+}

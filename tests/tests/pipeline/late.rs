@@ -1,0 +1,226 @@
+//! Parts of a consignment come through the broker one by one, and one of them may be late: the others wait for it, but
+//! not for ever, and nobody else waits with them for long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lienthong_adapters::contract::failure;
+use lienthong_outbox::{FileSpool, MemoryStore};
+use lienthong_pipeline::clock::ManualClock;
+use lienthong_pipeline::ports::{Clock, FailureClass, Transition};
+use lienthong_pipeline::record::{AdapterKind, Delivery, Receipt, State};
+use lienthong_schemas::edxml::BusinessType;
+
+use super::hooks::{Fate, Hook, HookedStore, publications};
+use super::world::{B, Setup, World, X, Y, Z, letter, name_of, organ, taken};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A world whose publications are decided on.
+fn world(hook: &Hook<Delivery>) -> World {
+    World::open(Setup { wrap: publications(hook), ..Setup::default() })
+}
+
+/// Publications to this organisation meet this fate.
+fn to(hook: &Hook<Delivery>, receiver: &str, fate: Fate) {
+    let receiver = organ(receiver);
+    hook.set(move |delivery| if delivery.route.receiver == receiver { fate } else { Fate::Passes });
+}
+
+/// The receivers of each consignment of this document so far.
+fn sent(world: &World, receipt: &Receipt) -> Vec<Vec<String>> {
+    let ours = world.consigned().into_iter().filter(|(document, _)| *document == receipt.document_id);
+    ours.map(|(_, to)| to).collect()
+}
+
+fn names(receivers: &[&str]) -> Vec<String> {
+    receivers.iter().map(|code| (*code).to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consignment_waits_until_its_last_part_is_published_and_leaves_whole() {
+    let hook = Hook::default();
+    let mut world = world(&hook);
+    to(&hook, Y, Fate::Fails);
+    let receipt = world.send(letter(1, &[X, Y, Z])).await;
+    world.pass(MINUTE, SECOND * 5).await;
+    assert!(sent(&world, &receipt).is_empty());
+    let states: Vec<bool> = {
+        let mut handed_off = Vec::new();
+        for line in &receipt.deliveries {
+            handed_off.push(world.delivery(line.delivery_id).await.handed_off);
+        }
+        handed_off
+    };
+    assert_eq!(states, [true, false, true]);
+    hook.clear();
+    world.advance(SECOND * 5).await;
+    assert_eq!(sent(&world, &receipt), [names(&[X, Y, Z])]);
+    assert_eq!(world.states(&receipt).await, [State::HandedOver; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_whose_message_is_lost_comes_again_and_the_consignment_leaves_whole() {
+    let hook = Hook::default();
+    let mut world = world(&hook);
+    to(&hook, X, Fate::Vanishes);
+    let receipt = world.send(letter(1, &[X, Y])).await;
+    world.quiet().await;
+    hook.clear();
+    world.pass(MINUTE * 9, MINUTE / 2).await;
+    assert!(sent(&world, &receipt).is_empty());
+    world.pass(MINUTE * 4, SECOND * 10).await;
+    assert_eq!(sent(&world, &receipt), [names(&[X, Y])]);
+    assert_eq!(world.delivery(receipt.deliveries[0].delivery_id).await.generation, 2);
+    assert_eq!(world.states(&receipt).await, [State::HandedOver; 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_pass_a_waiting_consignment_after_a_moment() {
+    let hook = Hook::default();
+    let mut world = world(&hook);
+    to(&hook, Y, Fate::Fails);
+    let waiting = world.send(letter(1, &[X, Y])).await;
+    let other = world.send(letter(2, &[X, Z])).await;
+    let recall = world.send(letter(3, &[X]).business(BusinessType::Revoke, "nhầm", &name_of(1))).await;
+    let urgent = world.send(letter(4, &[Z]).priority(4)).await;
+    let answer = world.send(letter(5, &[Z]).response_for(X, "3/STN-VP", &name_of(3), "2026/01/02")).await;
+    world.quiet().await;
+    assert_eq!(world.consigned().len(), 1, "the other lane is free: {:?}", world.consigned());
+    assert_eq!(world.states(&urgent).await, [State::HandedOver]);
+    world.advance(SECOND * 9).await;
+    assert_eq!(world.states(&other).await, [State::Queued; 2], "first in, first out, while it may come");
+    world.advance(SECOND).await;
+    assert_eq!(world.states(&other).await, [State::HandedOver; 2]);
+    world.pass(MINUTE * 5, SECOND * 5).await;
+    assert_eq!(world.states(&recall).await, [State::Queued], "what refers to it never overtakes it");
+    assert_eq!(world.states(&answer).await, [State::Queued], "nor what refers to that");
+    hook.clear();
+    world.advance(SECOND * 5).await;
+    world.quiet().await;
+    let order: Vec<_> = world.consigned().into_iter().map(|(document, _)| document).collect();
+    let expected = [&urgent, &other, &waiting, &recall, &answer].map(|receipt| receipt.document_id);
+    assert_eq!(order, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_never_comes_holds_the_others_for_a_quarter_of_an_hour() {
+    let hook = Hook::default();
+    let mut world = world(&hook);
+    to(&hook, Y, Fate::Fails);
+    let receipt = world.send(letter(1, &[X, Y, Z])).await;
+    world.quiet().await;
+    world.pass(MINUTE * 15 - SECOND, SECOND).await;
+    assert!(sent(&world, &receipt).is_empty());
+    // A failed attempt does not make them wait anew.
+    world.answer(|_, _| Err(failure(FailureClass::Receiver, "connect")));
+    world.advance(SECOND).await;
+    assert_eq!(sent(&world, &receipt), [names(&[X, Z])]);
+    world.answer(|consignment, _| Ok(taken(consignment)));
+    world.advance(SECOND * 10).await;
+    assert_eq!(world.states(&receipt).await, [State::HandedOver, State::Queued, State::HandedOver]);
+    hook.clear();
+    world.advance(SECOND * 5).await;
+    assert_eq!(world.states(&receipt).await, [State::HandedOver; 3]);
+    assert_eq!(sent(&world, &receipt), [names(&[X, Z]), names(&[X, Z]), names(&[Y])]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_whose_takeover_fails_is_waited_for() {
+    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
+    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
+    let spool = Arc::new(FileSpool::open(folder.path()).expect("a spool"));
+    let store = HookedStore::over(MemoryStore::new(clock.clone()));
+    let mut world = World::over(Setup::default(), clock, folder, store.clone(), spool);
+    to(&store.hand_off, X, Fate::Fails);
+    let receipt = world.send(letter(1, &[X, Y])).await;
+    // The takeover gives the message back to the broker, which keeps real time.
+    for _ in 0..30 {
+        world.advance(SECOND).await;
+    }
+    assert!(sent(&world, &receipt).is_empty());
+    store.hand_off.clear();
+    for _ in 0..3 {
+        world.advance(SECOND).await;
+    }
+    assert_eq!(sent(&world, &receipt), [names(&[X, Y])]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_is_settled_on_its_way_is_waited_for_no_more() {
+    let hook = Hook::default();
+    let mut world = world(&hook);
+    to(&hook, Y, Fate::Fails);
+    for (number, state) in [State::Parked, State::GivenUp, State::Withdrawn].into_iter().enumerate() {
+        let receipt = world.send(letter(number as u32, &[X, Y])).await;
+        world.quiet().await;
+        assert!(sent(&world, &receipt).is_empty());
+        let (id, note) = (receipt.deliveries[1].delivery_id, "by hand".to_owned());
+        let change = Transition::Settled { state, note };
+        world.ports.store.transition(id, world.clock.now(), change).await.expect("the store answers");
+        world.advance(SECOND * 10).await;
+        assert_eq!(sent(&world, &receipt), [names(&[X])], "{state:?}");
+        assert_eq!(world.states(&receipt).await, [State::HandedOver, state]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_starts_again_waits_for_the_late_part_too() {
+    let hook = Hook::default();
+    let mut world = world(&hook);
+    to(&hook, Y, Fate::Fails);
+    let receipt = world.send(letter(1, &[X, Y])).await;
+    world.quiet().await;
+    for _ in 0..3 {
+        world.pass(MINUTE * 10, SECOND * 30).await;
+        world.kill();
+        world.start();
+    }
+    assert!(sent(&world, &receipt).is_empty(), "each process waits for its own quarter of an hour");
+    hook.clear();
+    world.advance(SECOND * 5).await;
+    assert_eq!(sent(&world, &receipt), [names(&[X, Y])]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_lost_document_does_not_hold_up_its_receiver() {
+    let hook = Hook::default();
+    let mut world = world(&hook);
+    hook.set(|_| Fate::Vanishes);
+    let lost = world.send(letter(1, &[B])).await;
+    world.quiet().await;
+    hook.clear();
+    let recall = world.send(letter(2, &[B]).business(BusinessType::Revoke, "nhầm", &name_of(1))).await;
+    let other = world.send(letter(3, &[B])).await;
+    world.quiet().await;
+    assert_eq!(world.states(&other).await, [State::Queued]);
+    world.advance(SECOND * 10).await;
+    assert_eq!(world.states(&other).await, [State::Received]);
+    assert_eq!(world.states(&recall).await, [State::Queued]);
+    world.pass(MINUTE * 13, SECOND * 30).await;
+    let expected = [&other, &lost, &recall].map(|receipt| receipt.document_id);
+    assert_eq!(world.tried(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_dispatch_is_woken_by_its_own_takeover_only() {
+    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
+    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
+    let spool = Arc::new(FileSpool::open(folder.path()).expect("a spool"));
+    let store = HookedStore::over(MemoryStore::new(clock.clone()));
+    let mut world = World::over(Setup::default(), clock, folder, store.clone(), spool);
+    world.quiet().await;
+    for (number, receiver, woken) in [
+        (1, B, AdapterKind::VendorHttp),
+        (2, super::world::M, AdapterKind::Email),
+        (3, X, AdapterKind::NationalAxis),
+    ] {
+        let before = AdapterKind::ALL.map(|kind| store.looks(kind));
+        world.send(letter(number, &[receiver])).await;
+        world.quiet().await;
+        for (kind, before) in AdapterKind::ALL.into_iter().zip(before) {
+            assert_eq!(store.looks(kind) > before, kind == woken, "{kind:?} when {woken:?} has work");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The same over the store on disk, which is lost afterwards and built anew from the spool.
+
+use lienthong_outbox::open_or_rebuild;
+use lienthong_pipeline::clock::ManualClock;
+use lienthong_pipeline::record::Delivery;
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use super::*;
+use crate::pipeline::world::Setup;
+
+async fn on_disk(folder: TempDir) -> World {
+    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
+    let (data, time) = (folder.path().to_owned(), clock.clone());
+    let opening = tokio::task::spawn_blocking(move || open_or_rebuild(&data, time));
+    let (store, spool, _) = opening.await.expect("it ends").expect("opened");
+    World::over(Setup::default(), clock, folder, Arc::new(store), Arc::new(spool))
+}
+
+/// Waits, in real time, until a delivery is as it should be.
+async fn until(world: &World, id: DeliveryId, is: impl Fn(&Delivery) -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !is(&world.delivery(id).await) {
+        assert!(Instant::now() < end, "{:?}", world.delivery(id).await);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A gateway with one letter to B, refused, in which nothing moves any more.
+async fn with_a_refused_one() -> (World, DeliveryId) {
+    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
+    let mut world = on_disk(folder).await;
+    world.answer(|_, _| Err(failure(FailureClass::Permanent, "http_410")));
+    let id = world.send(letter(1, &[B])).await.deliveries[0].delivery_id;
+    until(&world, id, |delivery| delivery.state == State::Refused).await;
+    world.kill();
+    (world, id)
+}
+
+/// Another process opens what this one leaves; with `lost`, without the store.
+async fn again(mut world: World, lost: bool) -> World {
+    world.kill();
+    world.ports.store.close().await.expect("closed");
+    let folder = world.into_folder();
+    std::fs::remove_dir_all(folder.path().join("object-store")).expect("another broker comes");
+    if lost {
+        std::fs::remove_dir_all(folder.path().join("outbox")).expect("lost");
+    }
+    on_disk(folder).await
+}
+
+#[tokio::test]
+async fn what_was_requeued_is_delivered_after_a_rebuild() {
+    let (world, id) = with_a_refused_one().await;
+    assert_eq!(act(&world, Act::Requeue, id).await.verdict, Verdict::Requeued);
+    let world = again(world, true).await;
+    until(&world, id, |delivery| delivery.state == State::Received).await;
+    let generation = world.delivery(id).await.generation;
+    assert!(generation > 2, "above every generation before it: {generation}");
+    assert!(world.adapter.attempts().iter().all(|attempt| attempt.seen.delivery == id));
+}
+
+#[tokio::test]
+async fn a_requeue_that_was_cut_loses_nothing_with_the_store_or_without() {
+    // What a kill after the first of its two writes leaves.
+    let cut = async |world: &World, id: DeliveryId| {
+        let (document, now) = (world.delivery(id).await.document, world.ports.clock.now());
+        world.ports.spool.settled(document, id, State::Queued, now).await.expect("noted");
+    };
+    let (world, id) = with_a_refused_one().await;
+    cut(&world, id).await;
+    let world = again(world, false).await;
+    assert_eq!(world.delivery(id).await.state, State::Refused);
+    assert_eq!(dead_letters(&world.ports).await, [id], "the operator sees that nothing was done");
+    assert_eq!(act(&world, Act::Requeue, id).await.verdict, Verdict::Requeued);
+    until(&world, id, |delivery| delivery.state == State::Received).await;
+
+    let (world, id) = with_a_refused_one().await;
+    cut(&world, id).await;
+    let world = again(world, true).await;
+    until(&world, id, |delivery| delivery.state == State::Received).await;
+
+    // Closed instead of requeued: that is the last word.
+    let (world, id) = with_a_refused_one().await;
+    cut(&world, id).await;
+    assert_eq!(act(&world, Act::GiveUp, id).await.verdict, Verdict::Closed);
+    let world = again(world, true).await;
+    let delivery = world.delivery(id).await;
+    assert_eq!((delivery.state, delivery.closed), (State::Refused, true));
+    assert!(dead_letters(&world.ports).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_given_up_stays_so_and_closed_after_a_rebuild() {
+    let (mut world, id) = with_a_refused_one().await;
+    assert_eq!(act(&world, Act::Requeue, id).await.verdict, Verdict::Requeued);
+    assert_eq!(act(&world, Act::GiveUp, id).await.verdict, Verdict::GivenUp, "before anybody published it");
+    world.start();
+    let end = Instant::now() + Duration::from_secs(60);
+    while world.got(A).is_empty() {
+        assert!(Instant::now() < end, "its sender is told");
+        tokio::task::yield_now().await;
+    }
+    let world = again(world, true).await;
+    let delivery = world.delivery(id).await;
+    assert_eq!((delivery.state, delivery.closed), (State::GivenUp, true));
+}
