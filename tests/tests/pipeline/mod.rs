@@ -9,6 +9,7 @@ mod failing;
 mod hooks;
 mod known;
 mod late;
+mod operate;
 mod order;
 mod outages;
 mod reports;
