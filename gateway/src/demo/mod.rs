@@ -2,9 +2,11 @@
 //! It ends with `demo: OK` only when every receiver has exactly the bytes it should have.
 
 pub mod axis;
+mod cast;
 pub mod child;
 pub mod mailbox;
 pub mod pki;
+mod program;
 pub mod receiver;
 mod scenes;
 mod sockets;
@@ -15,9 +17,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::cli::{CommandFault, block_on, print};
+use crate::cli::{CommandFault, block_on, complain, print};
+use cast::Cast;
 use scenes::Scenes;
-use world::{AGENCIES, Wishes, World};
 
 #[derive(Args)]
 pub(crate) struct Demo {
@@ -35,25 +37,26 @@ impl Demo {
         let folder = tempfile::Builder::new().prefix("lienthong-demo-").tempdir();
         let folder = folder.map_err(|cause| CommandFault::at("temporary folder", cause))?;
         print("Trục liên thông văn bản: chạy thử toàn bộ / the whole job, once");
-        let wishes =
-            Wishes { settings: vec![("delivery", "retry_first = \"1s\"".to_owned())], ..Wishes::default() };
-        let world = World::make(folder.path(), &wishes).await?;
-        let mut scenes = Scenes::open(world).await?;
-        if let Err(fault) = scenes.play().await {
+        let program = child::own_program()?;
+        let cast = Cast::gather(folder.path(), &program).await?;
+        let mut scenes = Scenes::open(cast, program).await?;
+        let mut outcome = scenes.play().await;
+        if outcome.is_ok() && self.stay {
+            print("\ndemo: OK");
+            outcome = scenes.stay().await;
+        }
+        if outcome.is_ok() {
+            outcome = scenes.close().await;
+        }
+        if let Err(fault) = outcome {
             let kept = folder.keep();
+            complain(&fault.0);
             print(&format!("demo: FAILED\nTệp để xem lại / files to look at: {}", kept.display()));
-            return Err(fault);
+            return Ok(ExitCode::FAILURE);
         }
-        print("\ndemo: OK");
-        if self.stay {
-            scenes.stay().await?;
+        if !self.stay {
+            print("\ndemo: OK");
         }
-        scenes.close().await?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// Names of the receivers, for the table's head.
-fn receiver_names() -> [&'static str; 3] {
-    [AGENCIES[0].code, AGENCIES[1].code, AGENCIES[2].code]
 }

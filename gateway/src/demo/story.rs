@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::cast::Party;
 use crate::cli::print;
 
 /// One thing that was sent and what must have become of it.
@@ -41,18 +42,18 @@ impl Story {
         self.lines.push(line);
     }
 
-    /// Prints the table.
-    pub(super) fn table(&self, receivers: &[&str]) {
+    /// Prints the table, with a column for each party.
+    pub(super) fn table(&self, parties: &[Party]) {
         let mut table = comfy_table::Table::new();
         table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
         let mut header = vec!["Văn bản / Document".to_owned(), "Trả lời bên gửi / Answer".to_owned()];
-        header.extend(receivers.iter().map(|name| (*name).to_owned()));
+        header.extend(parties.iter().map(Party::shown));
         table.set_header(header);
         for line in &self.lines {
             let mut row = vec![line.what.clone(), line.answer.clone()];
             row.extend(line.receivers.iter().cloned());
             table.add_row(row);
         }
-        print(&format!("\n{table}"));
+        print(&format!("\n{table}\nđúng: đúng từng byte / equal byte for byte\n"));
     }
 }

@@ -32,12 +32,24 @@ pub const AGENCIES: [Agency; 3] = [
     Agency { code: "H55.21", name: "UBND xã (thử nghiệm)", system: "qlvb-xa" },
 ];
 
+/// The hotline that stands in every refusal of a world's gateway.
+pub const HOTLINE: &str = "0208 000 000";
+
 /// What differs from one world to another.
 #[derive(Clone, Debug, Default)]
 pub struct Wishes {
     /// Lines put into sections of the settings, such as `("delivery", "retry_first = \"1s\"")`.
     pub settings: Vec<(&'static str, String)>,
     /// Lines put into every directory entry.
+    pub directory: String,
+}
+
+/// What else the files of a world say: organisations that are reached otherwise, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// Sections after those of the settings.
+    pub settings: String,
+    /// Entries after those of the directory.
     pub directory: String,
 }
 
@@ -53,8 +65,9 @@ pub struct World {
     pub admin: String,
     /// The log of the gateway.
     pub log: PathBuf,
-    /// A receiver for each agency, in the order of [`AGENCIES`].
+    /// A receiver for each agency, in the order of [`AGENCIES`] or whoever takes part.
     pub receivers: Vec<Arc<Receiver>>,
+    agencies: &'static [Agency],
     identities: Vec<TrialIdentity>,
     client: reqwest::Client,
 }
@@ -82,13 +95,23 @@ impl Answer {
 impl World {
     /// Makes keys, directory, settings and receivers in `folder`, which must exist and be empty.
     pub async fn make(folder: &Path, wishes: &Wishes) -> Result<Self, CommandFault> {
+        Self::make_of(&AGENCIES, folder, wishes, &Beside::default()).await
+    }
+
+    /// The same of other agencies, each with a system of its own; the first one sends.
+    pub async fn make_of(
+        agencies: &'static [Agency],
+        folder: &Path,
+        wishes: &Wishes,
+        beside: &Beside,
+    ) -> Result<Self, CommandFault> {
         crate::serve::install_crypto();
-        let codes: Vec<&str> = AGENCIES.iter().map(|agency| agency.code).collect();
+        let codes: Vec<&str> = agencies.iter().map(|agency| agency.code).collect();
         let identities = trial_pki(&folder.join("pki"), &codes)?;
         let (public, admin) = (free_address()?, free_address()?);
         let mut receivers = Vec::new();
         let mut systems = String::new();
-        for agency in &AGENCIES {
+        for agency in agencies {
             let secret = random_hex();
             let kept = folder.join("receivers").join(agency.system);
             let receiver = Receiver::open(agency.system, &kept, secret.as_bytes()).await;
@@ -99,12 +122,16 @@ impl World {
             receivers.push(receiver);
         }
         let (config, log) = (folder.join("lienthong.toml"), folder.join("gateway.log"));
-        write(&folder.join("directory.toml"), directory(&identities, wishes).as_bytes())?;
-        write(&config, (settings(&public, &admin, wishes) + &systems).as_bytes())?;
+        write(
+            &folder.join("directory.toml"),
+            (directory(agencies, &identities, wishes) + &beside.directory).as_bytes(),
+        )?;
+        let settings = settings(&public, &admin, wishes) + &systems + &beside.settings;
+        write(&config, settings.as_bytes())?;
         let client = reqwest::Client::builder().no_proxy().build();
         let client = client.map_err(|cause| CommandFault::at("HTTP", cause))?;
         let folder = folder.to_owned();
-        Ok(Self { folder, config, public, admin, log, receivers, identities, client })
+        Ok(Self { folder, config, public, admin, log, receivers, agencies, identities, client })
     }
 
     /// Starts the gateway of this world.
@@ -114,7 +141,7 @@ impl World {
 
     /// The file with the token of an agency's system.
     pub fn token_file(&self, agency: usize) -> PathBuf {
-        self.folder.join(format!("{}.token", AGENCIES[agency].system))
+        self.folder.join(format!("{}.token", self.agencies[agency].system))
     }
 
     /// Key and certificate of an agency.
@@ -130,13 +157,18 @@ impl World {
         signer: usize,
     ) -> Result<PathBuf, CommandFault> {
         let unsigned = self.unsigned(&format!("{name}.unsigned"), document)?;
+        self.sign(name, &unsigned, signer)
+    }
+
+    /// Signs a packet with the key of an agency. The result's name is `name`.
+    pub fn sign(&self, name: &str, unsigned: &Path, signer: usize) -> Result<PathBuf, CommandFault> {
         let signed = self.folder.join(name);
         let identity = &self.identities[signer];
         let read = |path: &Path| std::fs::read(path).map_err(|cause| CommandFault::at(path.display(), cause));
         let certificate = read(&identity.certificate)?;
         let key = SigningKey::from_pem(&read(&identity.key)?, &certificate)
             .map_err(|cause| CommandFault::at(identity.key.display(), cause))?;
-        sign_file(&unsigned, &signed, &key, &certificate)?;
+        sign_file(unsigned, &signed, &key, &certificate)?;
         Ok(signed)
     }
 
@@ -210,7 +242,7 @@ fn settings(public: &str, admin: &str, wishes: &Wishes) -> String {
     format!(
         "[gateway]\ndata_dir = \"data\"\norgan_id = \"H55.TRUC\"\nname = \"Trục liên thông (thử nghiệm)\"\n\
          profile = \"trial\"\n{}\
-         [support]\nhotline = \"0208 000 000\"\n\
+         [support]\nhotline = \"{HOTLINE}\"\n\
          [listen]\naddress = \"{public}\"\n{}\
          [admin_listen]\naddress = \"{admin}\"\n\
          [delivery]\nretry_max = \"2s\"\n{}\
@@ -236,7 +268,7 @@ fn system_settings(agency: &Agency, token: &str, secret: &str, url: &str) -> Str
     )
 }
 
-fn directory(identities: &[TrialIdentity], wishes: &Wishes) -> String {
+fn directory(agencies: &[Agency], identities: &[TrialIdentity], wishes: &Wishes) -> String {
     let entry = |(agency, identity): (&Agency, &TrialIdentity)| {
         let certificate = identity.certificate.file_name().map(|name| name.to_string_lossy().into_owned());
         format!(
@@ -249,7 +281,7 @@ fn directory(identities: &[TrialIdentity], wishes: &Wishes) -> String {
             wishes.directory,
         )
     };
-    AGENCIES.iter().zip(identities).map(entry).collect()
+    agencies.iter().zip(identities).map(entry).collect()
 }
 
 /// Below the range from which Linux takes the ports of outgoing connections, so that none of those sits on the port
@@ -266,11 +298,13 @@ pub fn free_address() -> Result<String, CommandFault> {
     found.ok_or_else(|| CommandFault("no free port on the loopback".to_owned()))
 }
 
-fn random_hex() -> String {
+/// A secret or a token of this world.
+pub(super) fn random_hex() -> String {
     hex::encode(rand::rng().random::<[u8; 32]>())
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandFault> {
+/// Writes a file that only its owner reads.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandFault> {
     use std::os::unix::fs::OpenOptionsExt;
     let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     let written = file.and_then(|mut file| file.write_all(bytes));
