@@ -51,6 +51,11 @@ valid_to = "2026-01-31"
 successors = ["H55.30.1"]
 home = { system = "ba" }
 [[organisation]]
+organ_id = "H55.30.4"
+name = "Xã Bốn"
+valid_from = "2026-02-01"
+home = { system = "ba" }
+[[organisation]]
 organ_id = "H54"
 aliases = ["000.00.00.H54"]
 name = "Tỉnh Cũ"
@@ -129,14 +134,17 @@ async fn a_successor_that_was_closed_since_is_named_by_its_own_successor() {
 
 #[tokio::test(start_paused = true)]
 async fn a_code_opens_and_closes_at_midnight_in_vietnam() {
-    // 31 January ends at 17:00 UTC, and the successors of June 2025 began at the same hour.
+    // 31 January ends at 17:00 UTC: one code's last day, and the day before the first one of another.
     let mut world = world();
     let last = "2026-01-31T16:59:59.999Z".parse::<jiff::Timestamp>().expect("a time");
     let ahead = Duration::try_from(last.duration_since(world.clock.now())).expect("ahead");
     world.advance(ahead).await;
     world.send(letter(1, &[COMMUNE_3])).await;
+    let not_yet = world.refused(letter(2, &["H55.30.4"]), RejectionCode::ReceiverClosed).await;
+    assert!(not_yet.successors.is_empty());
     world.advance(Duration::from_millis(1)).await;
     world.refused(letter(2, &[COMMUNE_3]), RejectionCode::ReceiverClosed).await;
+    world.send(letter(2, &["H55.30.4"])).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,8 +28,11 @@ fn world() -> (World, Arc<HookedStore>) {
     (World::over(Setup::default(), clock, folder, store.clone(), spool), store)
 }
 
+/// Whether a transition is one of those that are counted.
+type Counts = fn(&Transition) -> bool;
+
 /// After so many outcomes of this kind nothing more is written.
-fn cut_after(store: &HookedStore, outcomes: usize, counts: fn(&Transition) -> bool) {
+fn cut_after(store: &HookedStore, outcomes: usize, counts: Counts) {
     let mut written = 0;
     store.transition.set(move |(_, change)| {
         written += usize::from(counts(change));
@@ -68,7 +71,7 @@ async fn after_a_kill_between_two_outcomes_the_rest_is_sent_again_to_the_rest() 
 
 #[tokio::test(start_paused = true)]
 async fn a_kill_while_a_refusal_or_a_failure_is_written_loses_nothing() {
-    let classes: [(FailureClass, fn(&Transition) -> bool); 4] = [
+    let classes: [(FailureClass, Counts); 4] = [
         (FailureClass::Permanent, settles),
         (FailureClass::Packet, settles),
         (FailureClass::Receiver, fails),
