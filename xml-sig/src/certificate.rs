@@ -208,7 +208,8 @@ impl Crl {
 
     pub(crate) fn is_signed_by(&self, issuer: &X509Ref) -> bool {
         let may_sign = issuer.key_usage().is_none_or(|usage| usage.contains(X509KeyUsage::CRL_SIGN));
-        let Some(id) = issuer.digest(MessageDigest::sha256()).ok().and_then(|d| <[u8; 32]>::try_from(&*d).ok())
+        let Some(id) =
+            issuer.digest(MessageDigest::sha256()).ok().and_then(|d| <[u8; 32]>::try_from(&*d).ok())
         else {
             return false;
         };

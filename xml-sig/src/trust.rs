@@ -162,7 +162,12 @@ impl Trust {
         }
     }
 
-    fn build(&self, signer: &Certificate, others: &[Certificate], level: i32) -> Result<Vec<X509>, Objection> {
+    fn build(
+        &self,
+        signer: &Certificate,
+        others: &[Certificate],
+        level: i32,
+    ) -> Result<Vec<X509>, Objection> {
         let broken = |error: ErrorStack| Objection::Invalid(Invalid::Untrusted, error.to_string());
         let store = self.store(level).map_err(broken)?;
         let mut helpers = Stack::new().map_err(broken)?;

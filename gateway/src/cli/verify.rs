@@ -15,7 +15,8 @@ use lienthong_schemas::edxml::PLACES;
 use lienthong_schemas::safe_text::SafeText;
 use serde_json::json;
 use xml_sig::{
-    Authorities, Certificate, Crl, Limits, ReadError, ReadOptions, Signers, Subject, Trust, Unwatched, Verdict,
+    Authorities, Certificate, Crl, Limits, ReadError, ReadOptions, Signers, Subject, Trust, Unwatched,
+    Verdict,
 };
 
 use super::{CommandFault, print, read_small};
