@@ -138,12 +138,18 @@ impl Guarded {
 }
 
 /// A line as lettre reads it: cut, UTF-8, CR LF at its end, a blank after a bare code (RFC 5321 section 4.2: the text may
-/// be missing, and with it the blank).
+/// be missing, and with it the blank). Codes whose second digit has no meaning (section 4.2.1), like the 571 of some
+/// filters, get one that has; then the text says what it was.
 fn repaired(line: &[u8]) -> Vec<u8> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mut text = String::from_utf8_lossy(&line[..line.len().min(LINE_BYTES_KEPT)]).into_owned();
     if text.len() == 3 {
         text.push(' ');
+    }
+    if let [b'2'..=b'5', b'6'..=b'9', b'0'..=b'9', b' ' | b'-', ..] = text.as_bytes() {
+        let said = format!("({}) ", &text[..3]);
+        text.insert_str(4, &said);
+        text.replace_range(1..2, "5");
     }
     text.push_str("\r\n");
     text.into_bytes()

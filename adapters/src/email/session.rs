@@ -26,6 +26,9 @@ use crate::failure::failed;
 /// How long the answer to our last word is waited for; nothing depends on it.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// After these failures nobody listens to a goodbye.
+const OUT_OF_STEP: [&str; 3] = ["bad_answer", "connection_lost", "cut_body"];
+
 /// PLAIN first; LOGIN for servers that offer nothing else. Both only ever run inside TLS.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 
@@ -71,8 +74,11 @@ impl Server {
             Ok(ended) => ended?,
             Err(_) => return Err(trouble::late(stage, self.timeout)),
         };
-        // The outcome stands. A server that is not told goodbye may keep the connection until its own timeout.
-        drop(tokio::time::timeout(FAREWELL, smtp.quit()).await);
+        // The outcome stands. A server that is not told goodbye may keep the connection until its own timeout; one that
+        // does not keep to the protocol, or is gone, is not told.
+        if outcome.as_ref().err().is_none_or(|failure| !OUT_OF_STEP.contains(&failure.code.as_str())) {
+            drop(tokio::time::timeout(FAREWELL, smtp.quit()).await);
+        }
         outcome
     }
 
@@ -181,7 +187,7 @@ impl Server {
         let parts = submission.message.parts().map(|part| part.into_owned());
         let answer = match smtp.message_iter(parts).await {
             // A server that refuses in the middle says why before it closes, and we were not listening.
-            Err(cut) if cut.status().is_none() => match smtp.read_response().await {
+            Err(cut) if cut.status().is_none() && !cut.is_response() => match smtp.read_response().await {
                 Err(refusal) if refusal.status().is_some() => Err(refusal),
                 _ => Err(cut),
             },
