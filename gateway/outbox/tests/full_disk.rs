@@ -1,11 +1,13 @@
 //! A disk that takes no more: a fault, nothing half written left behind, and nothing lost that was told before.
-//! The child may write files up to a limit only (`ulimit -f`; SIGXFSZ ignored, so that writing fails with EFBIG).
+//! The child may write files up to a limit only (`ulimit -f`; SIGXFSZ ignored, so that writing fails with EFBIG). Where
+//! this user may mount, a small disk is filled to its last byte.
 
 mod child;
 
 use std::fs;
-use std::path::Path;
-use std::process::Stdio;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use bytes::Bytes;
 use lienthong_outbox::contract::samples::*;
@@ -96,4 +98,83 @@ async fn fill(data_dir: &Path) {
     for later in [store.admit(&admission(n, &["H02"])).await.err(), store.stats().await.err()] {
         assert_eq!(later.expect("failed").cause, fault.cause);
     }
+}
+
+/// A small disk of its own, gone when this is dropped.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// `None`, and a line that says so, where nobody may mount.
+    fn mount(at: &Path, size: &str) -> Option<Self> {
+        fs::DirBuilder::new().mode(0o700).create(at).expect("a folder");
+        let options = format!("size={size},mode=0700");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output();
+        if mounted.is_ok_and(|mounted| mounted.status.success()) {
+            return Some(Self(at.to_owned()));
+        }
+        println!("SKIPPED: a full disk needs the right to mount a tmpfs");
+        None
+    }
+
+    /// Writes until nothing more fits.
+    fn fill(&self) {
+        let mut file = fs::File::create(self.filler()).expect("a file");
+        for piece in [vec![0; 1 << 20], vec![0; 4_096], vec![0; 1]] {
+            let full = loop {
+                if let Err(cause) = std::io::Write::write_all(&mut file, &piece) {
+                    break cause;
+                }
+            };
+            assert_eq!(full.kind(), std::io::ErrorKind::StorageFull, "{full}");
+        }
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.filler()).expect("removed");
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: a process that is being killed may still hold a file there.
+        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+#[tokio::test]
+async fn a_spool_on_a_full_disk_keeps_nothing_half_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(disk) = Disk::mount(&folder.path().join("data"), "4m") else { return };
+    let spool = FileSpool::open(&disk.0).expect("opened");
+    let receive = async || {
+        let mut writer = spool.receive().await?;
+        writer.write(Bytes::from(packet(1))).await?;
+        writer.finish().await
+    };
+    let waiting = receive().await.expect("whole");
+    // Only the disk refuses what the gateway itself needs; it does.
+    let mut ours = spool.receive_ours().await.expect("a file");
+    let mut refused = None;
+    for _ in 0..32 {
+        refused = refused.or(ours.write(Bytes::from(vec![0; 256 << 10])).await.err());
+    }
+    assert!(refused.is_some_and(|fault| fault.full && !fault.fatal), "ENOSPC is told from other trouble");
+    drop(ours);
+    disk.fill();
+    assert!(receive().await.err().is_some_and(|fault| fault.full));
+    let admitted = admission(1, &["H02"]);
+    let fault = spool.admit(waiting, &admitted).await.expect_err("its admission does not fit");
+    assert!(fault.full, "{fault:?}");
+    for folder in ["incoming", "admissions"] {
+        assert_eq!(fs::read_dir(disk.0.join(folder)).expect("a folder").count(), 0, "{folder}");
+    }
+    assert_eq!(spool.admission(document_id(1)).await.expect("read"), None);
+    disk.free();
+    let again = receive().await.expect("there is room again");
+    spool.admit(again, &admitted).await.expect("admitted");
+    assert_eq!(spool.admission(document_id(1)).await.expect("read"), Some(admitted));
 }
