@@ -2,6 +2,11 @@
 //! A failing test prints the end of the gateway's log.
 #![allow(clippy::panic, clippy::print_stdout, reason = "this is test code, though not in test functions")]
 
+pub mod axis;
+mod http_peer;
+mod outward;
+pub mod smtp;
+mod socket;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +21,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
+pub use http_peer::{Asked, answer};
+pub use outward::*;
 pub use wire::{Heard, Wire};
 
 /// How long anything may take that must happen. A message that a killed gateway had taken comes again after 60 s.

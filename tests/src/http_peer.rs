@@ -1,0 +1,81 @@
+//! One request of HTTP/1.1 as a peer hears it, by hand: whatever follows is the script's business.
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::Instant;
+
+/// Longest head taken, in bytes; the gateway's own limit towards an axis is 127 KiB.
+const HEAD_BYTES_MAX: usize = 128 * 1024;
+
+/// A request.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// When its connection was there.
+    pub at: Instant,
+    /// Request line and headers, with the blank line.
+    pub head: String,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// It was not taken: whoever asked has to come again, or not.
+    pub failed: bool,
+}
+
+impl Asked {
+    /// Reads a whole request; `None` when the other side goes away before its end.
+    pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Self> {
+        let at = Instant::now();
+        let (head, mut body) = head(stream).await?;
+        let mut asked = Self { at, head, body: Vec::new(), failed: false };
+        let length = asked.header("content-length").map_or(0, |text| text.parse().expect("a length"));
+        while body.len() < length {
+            if stream.read_buf(&mut body).await.ok()? == 0 {
+                return None;
+            }
+        }
+        asked.body = body;
+        Some(asked)
+    }
+
+    /// Where it goes, without the host.
+    pub fn path(&self) -> &str {
+        self.head.split(' ').nth(1).unwrap_or_default()
+    }
+
+    /// A header's value; `None` when it is missing. It must not stand twice.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        header(&self.head, name)
+    }
+}
+
+/// A header's value in a head; it must not stand twice.
+pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let fields = head.lines().skip(1).filter_map(|line| line.split_once(':'));
+    let mut values =
+        fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
+    let value = values.next();
+    assert!(values.next().is_none(), "{name} stands twice in {head}");
+    value
+}
+
+/// A head with its blank line, and what came behind it.
+pub(crate) async fn head(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let rest = bytes.split_off(end + 4);
+            return Some((String::from_utf8(bytes).expect("a head in UTF-8"), rest));
+        }
+        assert!(bytes.len() <= HEAD_BYTES_MAX, "a head of {} bytes", bytes.len());
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+/// A whole answer that ends its connection.
+pub fn answer(status: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+    let mut text = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    for (name, value) in headers {
+        text += &format!("{name}: {value}\r\n");
+    }
+    (text + "\r\n" + body).into_bytes()
+}
