@@ -49,7 +49,7 @@ async fn a_document_is_one_consignment_with_exactly_its_receivers_there() {
     let taken = axis.axis.taken();
     assert_eq!((taken.len(), &taken[0].to), (1, &vec!["G91".to_owned(), "H91.02".to_owned()]));
     assert_eq!(std::fs::read(&taken[0].file).expect("kept"), std::fs::read(&packet).expect("sent"));
-    assert_eq!(stage.metric("lienthong_delivered_total{adapter=\"national_axis\"}").await, 2.0);
+    stage.metric_reaches("lienthong_delivered_total{adapter=\"national_axis\"}", 2.0).await;
     stage.nothing_else_arrived([0, 1, 0]);
     assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
 }
@@ -256,7 +256,7 @@ async fn an_unknown_code_parks_the_document_alone_while_others_pass() {
     for id in &others {
         stage.all_are(id, "handed_over").await;
     }
-    assert_eq!(stage.metric("lienthong_parked_total").await, 1.0);
+    stage.metric_reaches("lienthong_parked_total", 1.0).await;
     assert!(stage.failures_of(AXIS, "document").await >= 3.0);
     assert_eq!(stage.dead_letters(), [parked["delivery_id"].as_str().expect("an id")]);
     // It stays where it is, and the rest goes on.
