@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod auth;
 pub mod body;
+pub mod guests;
 pub mod listener;
 pub(crate) mod patient;
 mod peers;

@@ -1,7 +1,6 @@
 //! The door for connected systems: `POST /api/v1/documents`, `GET /api/v1/documents/{id}`.
 //! Credentials are checked before a byte of the body is read.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -21,10 +20,10 @@ use lienthong_pipeline::tasks::Tasks;
 use lienthong_pipeline::view::{self, Viewer};
 use lienthong_schemas::ids::DocumentId;
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
-use super::auth::Credentials;
 use super::body::{BodyLimits, Holding, receive, too_large};
+use super::guests::Guests;
 use super::problem::{Refusal, rejection_of, try_again};
 
 /// Everything that a request needs.
@@ -35,22 +34,16 @@ pub struct Public {
     pub intake: Arc<Intake>,
     /// Who sees what.
     pub directory: Arc<ArcSwap<Directory>>,
-    /// Tokens.
-    pub credentials: Arc<ArcSwap<Credentials>>,
-    /// Uploads at once, by system.
-    pub uploads: HashMap<SystemId, Arc<Semaphore>>,
+    /// The connected systems.
+    pub guests: Arc<ArcSwap<Guests>>,
     /// Uploads at once, of all systems.
     pub uploads_in_all: Arc<Semaphore>,
-    /// Looks at documents at once, by system.
-    pub looks: HashMap<SystemId, Arc<Semaphore>>,
     /// Body limits.
     pub limits: BodyLimits,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Where admissions run to their end.
     pub tasks: Tasks,
-    /// `support.hotline`.
-    pub hotline: String,
 }
 
 /// Media types that a packet may come as.
@@ -102,7 +95,7 @@ impl Public {
     async fn submit(&self, request: Request<Body>) -> Result<Response, Rejection> {
         let system = self.authenticate(request.headers())?;
         self.check_head(request.headers())?;
-        let place = place(&self.uploads, &system, RejectionCode::UploadsTooMany)?;
+        let place = self.guests.load().upload(&system)?;
         let of_all = self.uploads_in_all.clone().try_acquire_owned().map_err(|_| try_again())?;
         let turn = match idempotency_key(request.headers())? {
             Some(key) => Some((self.intake.begin(&system, &key)?, key)),
@@ -144,7 +137,7 @@ impl Public {
         let system = self.authenticate(headers)?;
         let unknown = || Rejection::new(RejectionCode::NotFound).at("id");
         let id: DocumentId = id.parse().map_err(|_| unknown())?;
-        let look = place(&self.looks, &system, RejectionCode::LooksTooMany)?;
+        let look = self.guests.load().look(&system)?;
         let directory = self.directory.load_full();
         let view = view::document(&self.ports, &directory, id, Viewer::System(&system)).await;
         let view = view.map_err(|fault| rejection_of(fault.into()))?.ok_or_else(unknown)?;
@@ -152,7 +145,7 @@ impl Public {
     }
 
     fn authenticate(&self, headers: &HeaderMap) -> Result<SystemId, Rejection> {
-        self.credentials.load().system_of(headers.get(header::AUTHORIZATION))
+        self.guests.load().credentials.system_of(headers.get(header::AUTHORIZATION))
     }
 
     fn check_head(&self, headers: &HeaderMap) -> Result<(), Rejection> {
@@ -178,27 +171,13 @@ impl Public {
             detail = rejection.detail.as_deref().unwrap_or_default(),
             "refused",
         );
-        Refusal { rejection, hotline: self.hotline.clone() }.into_response()
+        Refusal { rejection, hotline: self.guests.load().hotline.clone() }.into_response()
     }
 }
 
 /// Content-Length.
 fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok())
-}
-
-/// A place of a system that has so many of them.
-fn place(
-    rooms: &HashMap<SystemId, Arc<Semaphore>>,
-    system: &SystemId,
-    otherwise: RejectionCode,
-) -> Result<OwnedSemaphorePermit, Rejection> {
-    let place = rooms.get(system).and_then(|room| room.clone().try_acquire_owned().ok());
-    place.ok_or_else(|| {
-        let mut rejection = Rejection::new(otherwise);
-        rejection.retry_after_seconds = Some(5);
-        rejection
-    })
 }
 
 /// One upload in the gauge, until it is taken in or the sender goes away.

@@ -1,6 +1,5 @@
 //! The parts of a running gateway: opened, joined and started in order. Nothing is decided here.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,6 +41,7 @@ use crate::control::desk::{About, Desk, OutboxInUse};
 use crate::control::operators::Operators;
 use crate::http::admin::{self, Admin};
 use crate::http::body::BodyLimits;
+use crate::http::guests::Guests;
 use crate::http::listener::{Door, WRITE_STALL_MAX};
 use crate::http::public::{self, Public};
 
@@ -49,8 +49,6 @@ use crate::http::public::{self, Public};
 const EXAMINATIONS: usize = 4;
 /// Connections to the operator's listener at once.
 const ADMIN_CONNECTIONS_MAX: usize = 32;
-/// Documents that one system may look at at once; each look holds its whole answer in memory.
-const LOOKS_PER_SYSTEM: usize = 16;
 
 /// A gateway that runs.
 pub(super) struct Running {
@@ -87,10 +85,11 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let ways = Arc::new(Ways::open(&settings).map_err(CommandFault)?);
     start_way_out(&loaded, &ports, &ways, &intake, &directory, &metrics, &wakes, tasks);
     let operators = Arc::new(ArcSwap::from_pointee(Operators::new(&settings.operators)));
+    let guests = Arc::new(ArcSwap::from_pointee(guests(&loaded)));
     let reload = Reload {
         loaded: loaded.clone(),
         directory: directory.clone(),
-        apply: live(ways, operators.clone()),
+        apply: live(ways, operators.clone(), guests.clone()),
         clock: ports.clock.clone(),
         metrics: metrics.clone(),
         hangup: Hangup::listen()?,
@@ -102,7 +101,8 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let desk = desk(&settings, &ports, outbox, &directory, &metrics, wakes);
     control::open(&data, desk, operators, tasks)
         .map_err(|cause| CommandFault::at(data.join(control::SOCKET).display(), cause))?;
-    let public_address = open_public(&loaded, &ports, intake, directory, &metrics, &share, tasks).await?;
+    let public_address =
+        open_public(&loaded, &ports, intake, directory, guests, &metrics, &share, tasks).await?;
     let admin_address = open_admin(&settings, &ports, &metrics, &share, tasks).await?;
     Ok(Running { public_address, admin_address, ports, broker, _lock: lock })
 }
@@ -186,12 +186,21 @@ fn start_way_out(
 }
 
 /// What counts at once when the settings are read again; the adapters may refuse, so they come first.
-fn live(ways: Arc<Ways>, operators: Arc<ArcSwap<Operators>>) -> Apply {
+fn live(ways: Arc<Ways>, operators: Arc<ArcSwap<Operators>>, known: Arc<ArcSwap<Guests>>) -> Apply {
     Box::new(move |next| {
         ways.replace(&next.settings)?;
+        let next_guests = guests(next).after(&known.load());
+        known.store(Arc::new(next_guests));
         operators.store(Arc::new(Operators::new(&next.settings.operators)));
         Ok(())
     })
+}
+
+fn guests(loaded: &Loaded) -> Guests {
+    let settings = &loaded.settings;
+    let systems = settings.systems.keys().filter_map(|id| SystemId::parse(id));
+    let (hotline, uploads) = (settings.support.hotline.clone(), settings.listen.uploads_per_system);
+    Guests::new(systems, loaded.credentials.clone(), hotline, uploads)
 }
 
 fn desk(
@@ -213,28 +222,28 @@ fn desk(
     Desk { ports: ports.clone(), operate, directory, metrics: metrics.clone(), about, outbox }
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of the public door are joined here and nowhere else"
+)]
 async fn open_public(
     loaded: &Loaded,
     ports: &Ports,
     intake: Arc<Intake>,
     directory: Arc<ArcSwap<Directory>>,
+    guests: Arc<ArcSwap<Guests>>,
     metrics: &Arc<Metrics>,
     share: &Share,
     tasks: &Tasks,
 ) -> Result<SocketAddr, CommandFault> {
     let settings = &loaded.settings;
     let listen = &settings.listen;
-    let systems = || settings.systems.keys().filter_map(|id| SystemId::parse(id));
-    let places =
-        |most: usize| -> HashMap<_, _> { systems().map(|id| (id, Arc::new(Semaphore::new(most)))).collect() };
     let public = Public {
         ports: ports.clone(),
         intake,
         directory,
-        credentials: Arc::new(ArcSwap::from_pointee(loaded.credentials.clone())),
-        uploads: places(listen.uploads_per_system),
+        guests,
         uploads_in_all: Arc::new(Semaphore::new(share.uploads)),
-        looks: places(LOOKS_PER_SYSTEM),
         limits: BodyLimits {
             bytes_max: listen.body_max.bytes(),
             slowest_rate: listen.slowest_rate_bytes,
@@ -242,7 +251,6 @@ async fn open_public(
         },
         metrics: metrics.clone(),
         tasks: tasks.clone(),
-        hotline: settings.support.hotline.clone(),
     };
     let (tls, networks) = match &listen.security {
         ListenSecurity::Tls { cert, key } => (Some(tls::acceptor(cert, key)?), Vec::new()),
