@@ -168,6 +168,7 @@ struct Disk(PathBuf);
 
 impl Disk {
     /// `None`, and a line that says so, where nobody may mount.
+    #[expect(clippy::print_stdout, reason = "a test that is left out says so")]
     fn mount(at: &Path, size: &str) -> Option<Self> {
         fs::DirBuilder::new().mode(0o700).create(at).expect("a folder");
         let options = format!("size={size},mode=0700");

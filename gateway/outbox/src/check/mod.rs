@@ -25,13 +25,10 @@ use crate::store::{Inspector, SledStore, StoreFault, Suspect, look_at, said};
 pub const FAULTS_MAX: usize = 100;
 /// What looked wrong and is remembered to be looked at again; more is counted as it looked.
 const SUSPECTS_MAX: usize = 1_000;
-/// Pauses before a file is looked at again: an admission is on disk a moment before the store has it.
-const PAUSES: [Duration; 6] = {
-    const fn ms(n: u64) -> Duration {
-        Duration::from_millis(n)
-    }
-    [ms(50), ms(100), ms(200), ms(400), ms(800), ms(1_600)]
-};
+/// Looks at a file that seems wrong, after the first one: an admission is on disk a moment before the store has it.
+const LOOKS: usize = 6;
+/// Time between them.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -262,11 +259,12 @@ impl SledStore {
         mut papers: Vec<Suspect>,
     ) -> Result<Vec<CheckFault>, Fault> {
         let mut faults = Vec::new();
-        for pause in PAUSES {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        for _ in 0..LOOKS {
             if papers.is_empty() {
                 return Ok(faults);
             }
-            tokio::time::sleep(pause).await;
+            ticks.tick().await;
             let look = move |inspector: &Inspector<'_>, spool: &FileSpool| {
                 let mut found: Vec<_> =
                     papers.into_iter().map(|paper| (again(Some(inspector), spool, &paper), paper)).collect();
