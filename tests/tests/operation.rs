@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use acceptance::{Stage, Wire, letter, text, until};
+use acceptance::{Stage, Wire, letter, signal, text, until};
 use lienthong_schemas::edxml::DocumentBuilder;
+use rustix::process::Signal;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lienthong-under-test");
 
@@ -85,6 +86,30 @@ async fn a_changed_directory_is_read_again_whole_or_not_at_all() {
     assert_eq!(stage.submit(&to_new(4)).await.body["code"], "RECEIVER_UNKNOWN");
     stage.nothing_else_arrived([0, 0, 2]);
     assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_and_the_hotline_are_changed_without_a_stop() {
+    let stage = Stage::open(PROGRAM, &[]).await;
+    let mut gateway = stage.start().await;
+    let (old, new) = (stage.token(0), "a-throw-away-token-that-is-new");
+    let hash = |token: &str| lienthong_schemas::ids::PacketDigest::of(token.trim().as_bytes()).to_string();
+    let text = std::fs::read_to_string(&stage.world.config).expect("the settings");
+    assert!(text.contains(&hash(&old)) && text.contains("0208 000 000"));
+    let text = text.replace(&hash(&old), &hash(new)).replace("0208 000 000", "0208 111 111");
+    std::fs::write(&stage.world.config, text).expect("other settings");
+    let reloads = "lienthong_directory_reloads_total{result=\"applied\"}";
+    let before = stage.metric(reloads).await;
+    signal(gateway.pid().expect("it runs"), Signal::HUP);
+    stage.metric_reaches(reloads, before + 1.0).await;
+
+    let refused = stage.submit(&stage.letter(1, &[1])).await;
+    assert_eq!((refused.status, refused.body["support"].as_str()), (401, Some("0208 111 111")));
+    std::fs::write(stage.world.token_file(0), new).expect("the sender's new token");
+    let packet = stage.letter(2, &[1]);
+    let id = stage.accepted(&packet).await;
+    stage.delivered(&id, &packet, &[1]).await;
+    gateway.stop().await.expect("in order");
 }
 
 #[tokio::test(flavor = "multi_thread")]
