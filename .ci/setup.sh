@@ -34,6 +34,11 @@ need_packages() {
     fi
     say "Installing Debian packages: ${missing[*]}"
     "${as_root[@]}" apt-get update -qq
+    if [[ " ${missing[*]} " == *" postfix "* ]]; then
+        # The tests give it settings of their own; without this answer it would write some for this machine.
+        printf 'postfix postfix/main_mailer_type select No configuration\n' |
+            "${as_root[@]}" debconf-set-selections
+    fi
     without_daemons "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" -qq >/dev/null
 }
 
@@ -44,10 +49,11 @@ need_build_packages() {
 
 # Programs that the tests set against ours.
 need_check_packages() {
-    need_packages openssl prometheus strace xmlsec1 yamllint
+    need_packages dovecot-lmtpd openssl postfix prometheus strace xmlsec1 yamllint
 }
 
-# Runs an installation during which no package starts its daemon (prometheus is here for promtool only).
+# Runs an installation during which no package starts its daemon: tests start what they need, with settings of their own,
+# and prometheus is here for promtool only.
 without_daemons() {
     local policy=/usr/sbin/policy-rc.d as_root=() status=0
     [ "$(id -u)" -eq 0 ] || as_root=(sudo)

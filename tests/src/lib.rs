@@ -4,6 +4,7 @@
 
 pub mod axis;
 mod http_peer;
+pub mod mail;
 mod outward;
 pub mod smtp;
 mod socket;

@@ -67,7 +67,11 @@ impl Server {
         let mut stage = Stage::Connect;
         let session = async {
             let mut smtp = self.open(&mut stage).await?;
-            let outcome = self.converse(&mut smtp, submission, &mut stage).await;
+            stage = Stage::Auth;
+            let outcome = match self.authenticate(&mut smtp).await {
+                Ok(()) => self.converse(&mut smtp, submission, &mut stage).await,
+                Err(failure) => Err(failure),
+            };
             Ok((smtp, outcome))
         };
         let (mut smtp, outcome) = match tokio::time::timeout(self.timeout, session).await {
@@ -82,15 +86,15 @@ impl Server {
         outcome
     }
 
-    /// Connects, secures and authenticates. Nothing about the account or the document leaves before TLS.
+    /// Connects and secures. Nothing about the account or the document leaves before TLS.
     async fn open(&self, stage: &mut Stage) -> Result<AsyncSmtpConnection, DeliveryFailure> {
         let link = Link::new(self.connect().await?);
-        let mut smtp = match self.security {
+        match self.security {
             MailSecurity::Tls => {
                 *stage = Stage::Tls;
                 self.secure(&link).await?;
                 *stage = Stage::Greeting;
-                self.greet(&link, *stage).await?
+                self.greet(&link, *stage).await
             }
             MailSecurity::Starttls => {
                 *stage = Stage::Greeting;
@@ -106,12 +110,9 @@ impl Server {
                 self.secure(&link).await?;
                 link.greet();
                 *stage = Stage::Greeting;
-                self.greet(&link, *stage).await?
+                self.greet(&link, *stage).await
             }
-        };
-        *stage = Stage::Auth;
-        self.authenticate(&mut smtp).await?;
-        Ok(smtp)
+        }
     }
 
     async fn connect(&self) -> Result<TcpStream, DeliveryFailure> {

@@ -9,14 +9,14 @@ const LINE_BYTES_MAX: usize = 998;
 const ENCODED_LINE_BYTES_MAX: usize = 76;
 
 /// A message, or one part of it: its headers and its body as it stands.
-pub(super) struct Entity<'a> {
+pub struct Entity<'a> {
     headers: Vec<(String, String)>,
     body: &'a [u8],
 }
 
 impl<'a> Entity<'a> {
     /// Reads the headers up to the empty line.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, String> {
+    pub fn read(bytes: &'a [u8]) -> Result<Self, String> {
         let mut headers: Vec<(String, String)> = Vec::new();
         let mut rest = bytes;
         loop {
@@ -43,7 +43,7 @@ impl<'a> Entity<'a> {
     }
 
     /// The value of a header that must stand exactly once.
-    pub(super) fn header(&self, name: &str) -> Result<&str, String> {
+    pub fn header(&self, name: &str) -> Result<&str, String> {
         let mut values = self.headers.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
             (Some(value), None) => Ok(value),
@@ -53,7 +53,7 @@ impl<'a> Entity<'a> {
     }
 
     /// A structured header, `type; name=value; name="value"`: its first word in lower case, and the parameters.
-    pub(super) fn structured(&self, name: &str) -> Result<(String, BTreeMap<String, String>), String> {
+    pub fn structured(&self, name: &str) -> Result<(String, BTreeMap<String, String>), String> {
         let value = self.header(name)?;
         let (word, mut rest) = value.split_once(';').unwrap_or((value, ""));
         let mut parameters = BTreeMap::new();
@@ -69,7 +69,7 @@ impl<'a> Entity<'a> {
     }
 
     /// The parts of a multipart body.
-    pub(super) fn parts(&self) -> Result<Vec<Entity<'a>>, String> {
+    pub fn parts(&self) -> Result<Vec<Entity<'a>>, String> {
         let (kind, parameters) = self.structured("content-type")?;
         let boundary = parameters.get("boundary").filter(|_| kind.starts_with("multipart/"));
         let boundary = boundary.ok_or_else(|| format!("{kind} is no multipart with a boundary"))?;
@@ -95,7 +95,7 @@ impl<'a> Entity<'a> {
     }
 
     /// The body, decoded from its transfer encoding.
-    pub(super) fn content(&self) -> Result<Vec<u8>, String> {
+    pub fn content(&self) -> Result<Vec<u8>, String> {
         let encoding = self.header("content-transfer-encoding").unwrap_or("7bit").to_ascii_lowercase();
         match encoding.as_str() {
             "7bit" if self.body.is_ascii() => Ok(self.body.to_vec()),
@@ -156,7 +156,7 @@ fn parameter(text: &str) -> Option<(String, &str)> {
 }
 
 /// Strict base64 (RFC 4648 section 4): padded, no other characters, no bits left over.
-pub(super) fn base64(text: &[u8]) -> Result<Vec<u8>, String> {
+pub fn base64(text: &[u8]) -> Result<Vec<u8>, String> {
     let digit = |b: u8| match b {
         b'A'..=b'Z' => Some(b - b'A'),
         b'a'..=b'z' => Some(b - b'a' + 26),
@@ -221,7 +221,7 @@ fn unquote(text: &[u8], bytes: &mut Vec<u8>) -> Result<(), String> {
 }
 
 /// The text of a header with its encoded words decoded; each must be whole UTF-8 by itself (RFC 2047 section 5).
-pub(super) fn words(header: &str) -> Result<String, String> {
+pub fn words(header: &str) -> Result<String, String> {
     let mut text = String::new();
     let mut after_encoded = false;
     for word in header.split([' ', '\t']).filter(|word| !word.is_empty()) {

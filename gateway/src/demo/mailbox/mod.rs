@@ -2,7 +2,7 @@
 //! mailbox. It reads every message by its own code, keeps the packets, and says what was wrong.
 
 mod message;
-mod mime;
+pub mod mime;
 mod session;
 #[cfg(test)]
 mod tests;
