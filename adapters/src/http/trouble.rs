@@ -4,9 +4,9 @@ use std::error::Error;
 use std::io;
 
 use lienthong_pipeline::ports::{DeliveryFailure, FailureClass};
-use rustls::CertificateError;
 
 use crate::failure::failed;
+use crate::tls;
 
 /// The failure that an error of the client stands for. The URL is left out of the note: its query may be confidential.
 pub(super) fn sort(error: reqwest::Error) -> DeliveryFailure {
@@ -16,8 +16,8 @@ pub(super) fn sort(error: reqwest::Error) -> DeliveryFailure {
 }
 
 fn classify(error: &reqwest::Error) -> (FailureClass, &'static str) {
-    if let Some(tls) = all::<rustls::Error>(error).next() {
-        return classify_tls(tls);
+    if let Some(error) = all::<rustls::Error>(error).next() {
+        return tls::classify(error);
     }
     if error.is_dns() {
         return (FailureClass::Receiver, "dns");
@@ -39,20 +39,6 @@ fn classify(error: &reqwest::Error) -> (FailureClass, &'static str) {
     }
     // Connected, and then no answer or half of one: reset, closed, or the write failed.
     (FailureClass::Document, "cut_body")
-}
-
-/// A certificate that does not fit is a matter of names and trust settings, not of waiting (B6: "TLS name errors").
-fn classify_tls(error: &rustls::Error) -> (FailureClass, &'static str) {
-    use CertificateError::{NotValidForName, NotValidForNameContext};
-    match error {
-        rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
-            (FailureClass::OursToFix, "tls_name")
-        }
-        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => {
-            (FailureClass::OursToFix, "tls_certificate")
-        }
-        _ => (FailureClass::Receiver, "tls"),
-    }
 }
 
 /// The errors of this type in the chain, outermost first.
