@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
+use lienthong_schemas::organ::OrganId;
 
 use crate::clock::after;
 use crate::directory::Directory;
 use crate::ports::{Addressee, Consignment, DeliveryFailure, FailureClass, Fault, OutboxStore, Ports};
-use crate::record::{AdapterKind, Delivery, State};
+use crate::record::{AdapterKind, Admission, Delivery, State};
 
-/// Most receivers of one consignment; more leave in several, one after the other. All their codes stand in one header
+/// Most deliveries of one consignment; more leave in several, one after the other. The codes of all stand in one header
 /// line, which the axis takes up to 64 KiB of (spec vxp-api section 2).
 pub(crate) const RECEIVERS_MAX: usize = 500;
 
@@ -157,20 +158,37 @@ pub(crate) async fn consignment(
     })?;
     // One damaged admission must not hold up a mailbox: if others pass meanwhile, it is that document's trouble.
     let damaged = |fault: Fault| failed(FailureClass::Document, "admission", fault.to_string());
-    let cover = match delivery.route.adapter {
-        AdapterKind::Email => ports.spool.admission(delivery.document).await.map_err(damaged)?,
-        AdapterKind::VendorHttp | AdapterKind::NationalAxis => None,
+    let admission = match delivery.route.adapter {
+        AdapterKind::Email | AdapterKind::NationalAxis => {
+            ports.spool.admission(delivery.document).await.map_err(damaged)?
+        }
+        AdapterKind::VendorHttp => None,
     };
     let organisation = directory.find(&delivery.route.receiver);
     let addressee = organisation.map(|o| Addressee { name: o.name.clone(), mailbox: o.mailbox.clone() });
     Ok(Consignment {
-        receivers: together.iter().map(|delivery| delivery.route.receiver.clone()).collect(),
+        receivers: named(together, admission.as_ref()),
         addressee: addressee.unwrap_or_default(),
-        cover: cover.map(|admission| admission.cover).unwrap_or_default(),
+        cover: admission.map(|admission| admission.cover).unwrap_or_default(),
         delivery,
         packet,
         at: ports.clock.now(),
     })
+}
+
+/// The receivers of these deliveries, each by every code under which the packet names it: an axis compares `to` with the
+/// packet (spec vxp-api section 5), and codes that were closed into one organisation share its delivery. Of a document
+/// that another gateway took in, only the directory's codes are known.
+fn named(together: &[Delivery], admission: Option<&Admission>) -> Vec<OrganId> {
+    let mut lines: HashMap<DeliveryId, Vec<&OrganId>> = HashMap::new();
+    for line in admission.iter().flat_map(|admission| &admission.receipt.deliveries) {
+        lines.entry(line.delivery_id).or_default().push(&line.receiver);
+    }
+    let codes = |delivery: &Delivery| match lines.get(&delivery.id) {
+        Some(named) => named.iter().copied().cloned().collect(),
+        None => vec![delivery.route.receiver.clone()],
+    };
+    together.iter().flat_map(codes).collect()
 }
 
 /// A failure on our side of the line.

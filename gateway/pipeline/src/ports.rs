@@ -379,7 +379,9 @@ pub trait Broker: Send + Sync + 'static {
 pub struct Consignment {
     /// Ids, sender, receiver, kind; the same on every attempt.
     pub delivery: Delivery,
-    /// All receivers of this consignment, that of [`Consignment::delivery`] first; more than one only behind an axis.
+    /// All receivers of this consignment, that of [`Consignment::delivery`] first; more than one only behind an axis. For
+    /// mail and axes as the packet names them, each code of those that share a delivery; as the directory does for
+    /// vendors, and where another gateway took the document in.
     pub receivers: Vec<OrganId>,
     /// The receiver's name and mailbox, as the directory has them now.
     pub addressee: Addressee,

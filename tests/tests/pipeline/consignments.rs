@@ -93,6 +93,54 @@ async fn a_consignment_names_its_receivers_as_the_packet_does() {
     assert_eq!(delivery.id, receipt.deliveries[0].delivery_id, "the first stands for all");
 }
 
+/// Behind the axis of [`X`], under a code of before, too.
+const RENAMED: &str = r#"
+[[organisation]]
+organ_id = "G01.04"
+aliases = ["000.00.04.G01"]
+name = "Bộ Bốn"
+home = { axis = "vpcp" }
+"#;
+
+#[tokio::test(start_paused = true)]
+async fn an_alias_in_the_packet_leaves_as_that_alias_on_every_attempt() {
+    let mut world = World::open(Setup { directory: RENAMED.to_owned(), ..Setup::default() });
+    axes_are_down(&world);
+    let receipt = world.send(letter(1, &[X, "000.00.04.G01", Y])).await;
+    world.quiet().await;
+    assert_eq!(world.delivery(receipt.deliveries[1].delivery_id).await.route.receiver, organ("G01.04"));
+    world.answer(|consignment, _| match consignment.receivers.len() {
+        1 => Ok(taken(consignment)),
+        _ => Err(failure(FailureClass::OneOfSeveral, "axis_18")),
+    });
+    world.advance(STEP).await;
+    assert_eq!(world.states(&receipt).await, [State::HandedOver; 3]);
+    let expected = [&[X, "000.00.04.G01", Y][..], &[X, "000.00.04.G01", Y], &[X], &["000.00.04.G01"], &[Y]];
+    let to: Vec<Vec<String>> = world.consigned().into_iter().map(|(_, to)| to).collect();
+    assert_eq!(to, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_admission_the_directory_names_the_receivers_and_a_damaged_one_is_its_documents_trouble() {
+    let mut world = World::open(Setup { directory: RENAMED.to_owned(), ..Setup::default() });
+    axes_are_down(&world);
+    let elsewhere = world.send(letter(1, &["000.00.04.G01", X])).await;
+    world.quiet().await;
+    let damaged = world.send(letter(2, &["000.00.04.G01"])).await;
+    let good = world.send(letter(3, &["000.00.04.G01"])).await;
+    world.quiet().await;
+    let admissions = world.folder.path().join("admissions");
+    std::fs::remove_file(admissions.join(elsewhere.document_id.to_string())).expect("removed");
+    std::fs::write(admissions.join(damaged.document_id.to_string()), "torn").expect("damaged");
+    all_take(&world);
+    world.pass(HOUR / 2, STEP).await;
+    assert_eq!(world.states(&elsewhere).await, [State::HandedOver; 2]);
+    assert_eq!(world.states(&damaged).await, [State::Parked]);
+    assert_eq!(world.states(&good).await, [State::HandedOver]);
+    let to: Vec<Vec<String>> = world.consigned()[1..].iter().map(|(_, to)| to.clone()).collect();
+    assert_eq!(to, [&["G01.04", X][..], &["000.00.04.G01"]]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_axis_has_its_own_consignment_and_its_own_pause() {
     let mut world = World::open(Setup { directory: OTHER_AXIS.to_owned(), ..Setup::default() });
