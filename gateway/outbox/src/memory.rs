@@ -218,11 +218,13 @@ impl OutboxStore for MemoryStore {
         &self,
         receiver: &ReceiverToken,
         key: CorrelationKey,
+        after: Option<u64>,
     ) -> Result<Option<Delivery>, Fault> {
         self.with(|shelf| {
             let found = shelf.in_order(|record| {
-                let Delivery { route, correlations, .. } = &record.delivery;
-                record.is_in_the_way() && route.queue() == *receiver && correlations.contains(&key)
+                let Delivery { route, correlations, order, .. } = &record.delivery;
+                let behind = after.is_none_or(|after| *order > after);
+                behind && record.is_in_the_way() && route.queue() == *receiver && correlations.contains(&key)
             });
             found.into_iter().next()
         })

@@ -293,11 +293,12 @@ pub trait OutboxStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Delivery>, Fault>;
     /// The first delivery in order, of either lane, published or not, that is `Queued` or `Parked` in this queue and has
-    /// this key.
+    /// this key; of those behind the order `after`, if it is given.
     async fn first_correlated(
         &self,
         receiver: &ReceiverToken,
         key: CorrelationKey,
+        after: Option<u64>,
     ) -> Result<Option<Delivery>, Fault>;
 
     /// Applies a change. `None` when the delivery is unknown or the change does not fit its state (it is settled

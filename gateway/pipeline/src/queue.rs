@@ -254,7 +254,7 @@ impl Queue<'_> {
         // Two deliveries of one document in one queue are parts of one consignment.
         let earlier = |kin: &Delivery| kin.order < head.order && kin.document != head.document;
         for key in &head.correlations {
-            let first = self.store.first_correlated(self.token, *key).await?;
+            let first = self.store.first_correlated(self.token, *key, None).await?;
             let Some(first) = first.filter(earlier) else { continue };
             if first.state != State::Parked {
                 return Ok(Some(Kin::Earlier(Box::new(first))));

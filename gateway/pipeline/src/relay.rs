@@ -219,7 +219,8 @@ impl Relay {
         published: &mut BTreeMap<DeliveryId, u32>,
     ) -> Result<(), Fault> {
         let token = delivery.route.receiver.token();
-        let firsts = delivery.correlations.iter().map(|key| self.ports.store.first_correlated(&token, *key));
+        let firsts =
+            delivery.correlations.iter().map(|key| self.ports.store.first_correlated(&token, *key, None));
         for first in futures_util::future::join_all(firsts).await {
             let Some(first) = first?.filter(|f| f.order < delivery.order) else { continue };
             if first.state == State::Queued && first.published < first.generation {

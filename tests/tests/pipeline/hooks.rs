@@ -214,8 +214,9 @@ impl OutboxStore for HookedStore {
         &self,
         receiver: &ReceiverToken,
         key: CorrelationKey,
+        after: Option<u64>,
     ) -> Result<Option<Delivery>, Fault> {
-        self.store.first_correlated(receiver, key).await
+        self.store.first_correlated(receiver, key, after).await
     }
     async fn transition(
         &self,

@@ -222,7 +222,7 @@ pub async fn the_first_of_a_correlation_is_of_either_lane(store: Arc<dyn OutboxS
     }
     let id = |n| delivery_id(n, "H02");
     let first = async || {
-        let first = store.first_correlated(&receiver, shared).await.expect("read");
+        let first = store.first_correlated(&receiver, shared, None).await.expect("read");
         first.map(|delivery| delivery.id)
     };
     assert_eq!(first().await, Some(id(1)));
@@ -239,8 +239,49 @@ pub async fn the_first_of_a_correlation_is_of_either_lane(store: Arc<dyn OutboxS
     assert_eq!(first().await, None);
     change(&*store, id(4), requeued()).await;
     assert_eq!(first().await, Some(id(4)));
-    let own = store.first_correlated(&receiver, CorrelationKey::of("4/UBND")).await.expect("read");
+    let own = store.first_correlated(&receiver, CorrelationKey::of("4/UBND"), None).await.expect("read");
     assert_eq!(own.map(|delivery| delivery.id), Some(id(4)));
-    let other = store.first_correlated(&organ("H03").token(), shared).await.expect("read");
+    let other = store.first_correlated(&organ("H03").token(), shared, None).await.expect("read");
     assert_eq!(other.map(|delivery| delivery.id), Some(delivery_id(1, "H03")));
+}
+
+/// `first_correlated` with `after`: the next one behind an order, whether or not something stands at that order.
+pub async fn what_shares_a_key_is_found_one_behind_the_other(store: Arc<dyn OutboxStore>) {
+    let (shared, receiver) = (CorrelationKey::of("chung"), organ("H02").token());
+    let mut orders = Vec::new();
+    for n in 1..=5_u64 {
+        let mut document = admission(n, &["H02", "H03"]);
+        for delivery in &mut document.deliveries {
+            delivery.lane = Lane::ALL[n as usize % 2];
+            // The third has nothing to do with the others.
+            delivery.correlations.extend((n != 3).then_some(shared));
+        }
+        store.admit(&document).await.expect("admitted");
+        orders.push(store.delivery(delivery_id(n, "H02")).await.expect("read").expect("known").order);
+    }
+    let behind = async |after| {
+        let next = store.first_correlated(&receiver, shared, after).await.expect("read");
+        next.map(|delivery| (delivery.order, delivery.id))
+    };
+    let at = |n: usize| Some((orders[n - 1], delivery_id(n as u64, "H02")));
+    change(&*store, delivery_id(2, "H02"), settled(State::Parked)).await;
+    for (after, next) in [
+        (None, at(1)),
+        (Some(0), at(1)),
+        (Some(orders[0] - 1), at(1)),
+        (Some(orders[0]), at(2)),
+        (Some(orders[1]), at(4)),
+        (Some(orders[2]), at(4)),
+        (Some(orders[3]), at(5)),
+        (Some(orders[4]), None),
+        (Some(u64::MAX - 1), None),
+        (Some(u64::MAX), None),
+    ] {
+        assert_eq!(behind(after).await, next, "after {after:?}");
+    }
+    change(&*store, delivery_id(4, "H02"), settled(State::Refused)).await;
+    assert_eq!(behind(Some(orders[0])).await, at(2));
+    assert_eq!(behind(Some(orders[1])).await, at(5), "what is over stands in nobody's way");
+    change(&*store, delivery_id(1, "H02"), settled(State::Received)).await;
+    assert_eq!(behind(Some(orders[0])).await, at(2), "where nothing stands any more");
 }

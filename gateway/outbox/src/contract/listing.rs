@@ -238,7 +238,7 @@ pub async fn receivers_behind_an_axis_share_a_queue(store: Arc<dyn OutboxStore>)
     assert_eq!(heads(direct).await, []);
     let shared = CorrelationKey::of("chung");
     let first = async |queue| {
-        let first = store.first_correlated(queue, shared).await.expect("read");
+        let first = store.first_correlated(queue, shared, None).await.expect("read");
         first.map(|delivery| delivery.id)
     };
     assert_eq!(first(vpcp).await, Some(at_vpcp[0]));

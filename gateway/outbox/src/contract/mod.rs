@@ -51,6 +51,7 @@ macro_rules! store_contract {
             a_newer_generation_is_taken_again
             heads_are_by_adapter_receiver_lane_and_order
             the_first_of_a_correlation_is_of_either_lane
+            what_shares_a_key_is_found_one_behind_the_other
             lists_have_their_order_and_their_limits
             a_page_goes_on_although_what_it_began_after_is_gone
             a_dead_letter_is_closed_once_and_until_it_is_requeued

@@ -20,6 +20,8 @@
 //!
 //! Where no value is named it is the delivery's id.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use lienthong_pipeline::ports::Listing;
 use lienthong_pipeline::record::{AdapterKind, IdempotencyKey, Lane};
@@ -95,6 +97,17 @@ pub(super) fn correlated(receiver: &ReceiverToken, key: CorrelationKey) -> Vec<u
     joined(&[b"c|", receiver.as_str().as_bytes(), b"|", key.as_bytes()])
 }
 
+/// Keys below [`correlated`], behind an order if one is given.
+pub(super) fn correlated_after(
+    receiver: &ReceiverToken,
+    key: CorrelationKey,
+    after: Option<u64>,
+) -> Range<Vec<u8>> {
+    let prefix = correlated(receiver, key);
+    let start = after.map_or(0, |after| after.saturating_add(1));
+    ordered(prefix.clone(), start)..ordered(prefix, u64::MAX)
+}
+
 pub(super) fn unpublished(lane: Lane) -> Vec<u8> {
     joined(&[UNPUBLISHED, lane.token().as_bytes(), b"|"])
 }
@@ -158,7 +171,7 @@ pub(super) const fn list(listing: Listing) -> &'static [u8] {
 }
 
 /// Keys below [`NOT_TAKEN_OVER`] of what was published before a time.
-pub(super) fn published_before(before: Timestamp) -> std::ops::Range<Vec<u8>> {
+pub(super) fn published_before(before: Timestamp) -> Range<Vec<u8>> {
     NOT_TAKEN_OVER.to_vec()..timed(NOT_TAKEN_OVER, before)
 }
 

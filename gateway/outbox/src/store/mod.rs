@@ -283,10 +283,10 @@ impl OutboxStore for SledStore {
         &self,
         receiver: &ReceiverToken,
         key: CorrelationKey,
+        after: Option<u64>,
     ) -> Result<Option<Delivery>, Fault> {
-        let prefix = keys::correlated(receiver, key);
-        let first = self.read(move |view| view.deliveries(&prefix, 1, Record::is_in_the_way)).await?;
-        Ok(first.into_iter().next())
+        let range = keys::correlated_after(receiver, key, after);
+        self.read(move |view| view.first(range, Record::is_in_the_way)).await
     }
 
     async fn transition(

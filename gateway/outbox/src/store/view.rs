@@ -1,7 +1,7 @@
 //! Reading the tree. Every range is bounded by its prefix and by a limit; nothing walks over all deliveries.
 //! An index entry and its record are two reads: whoever follows one checks that the record still belongs there.
 
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Fault, Listing, PendingReport};
@@ -132,6 +132,16 @@ impl View<'_> {
         belongs: impl Fn(&Record) -> bool,
     ) -> Result<Vec<Delivery>, ReadFault> {
         Ok(self.indexed(prefix, limit, belongs)?.into_iter().map(|record| record.delivery).collect())
+    }
+
+    /// The first that an index names within `range`, of those that `belong` there.
+    pub(super) fn first(
+        &self,
+        range: Range<Vec<u8>>,
+        belongs: impl Fn(&Record) -> bool,
+    ) -> Result<Option<Delivery>, ReadFault> {
+        let first = self.followed(self.0.range(range), 1, belongs)?.pop();
+        Ok(first.map(|record| record.delivery))
     }
 
     /// The newest [`KNOWN_MAX`], oldest first.

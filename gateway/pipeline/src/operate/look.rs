@@ -265,7 +265,7 @@ pub(super) async fn ahead_of(ports: &Ports, delivery: &Delivery) -> Result<Vec<D
     let (adapter, queue) = (delivery.route.adapter, delivery.route.queue());
     let mut ahead = ports.store.heads(adapter, &queue, delivery.lane, 1).await?;
     for key in &delivery.correlations {
-        ahead.extend(ports.store.first_correlated(&queue, *key).await?);
+        ahead.extend(ports.store.first_correlated(&queue, *key, None).await?);
     }
     // The parts of one document in one queue leave together.
     ahead.retain(|earlier| earlier.order < delivery.order && earlier.document != delivery.document);

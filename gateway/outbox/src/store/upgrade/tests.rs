@@ -101,7 +101,8 @@ async fn a_store_of_the_first_layout_is_indexed_as_if_it_were_new() {
     let dead = store.list(Listing::DeadLetters, None, usize::MAX).await.expect("read");
     assert!(!dead.is_empty() && dead.iter().all(|delivery| delivery.is_dead_letter()));
     let parked = &dead[0];
-    let first = store.first_correlated(&parked.route.queue(), parked.correlations[0]).await.expect("read");
+    let first =
+        store.first_correlated(&parked.route.queue(), parked.correlations[0], None).await.expect("read");
     assert!(first.is_some());
     store.close().await.expect("closed");
 }
