@@ -30,7 +30,10 @@ impl Cluster {
         for at in 0..3 {
             let log = folder.join(format!("node-{at}.log"));
             let child = Command::new(broker_program())
-                .arg(format!("--config={}", workspace().join("config/examples/compose/broker.conf").display()))
+                .arg(format!(
+                    "--config={}",
+                    workspace().join("config/examples/compose/broker.conf").display()
+                ))
                 .args([format!("--name=broker-{at}"), format!("--routes={}", all.join(","))])
                 .args(["--addr=127.0.0.1".to_owned(), format!("--port={}", clients[at])])
                 .arg(format!("--store_dir={}", folder.join(format!("node-{at}")).display()))
@@ -119,7 +122,8 @@ fn no_password_has_a_default() {
         assert!(value.contains(":?set ") && !line.contains(":-"), "{line}");
     }
     assert!(lines.iter().any(|line| line.contains("LIENTHONG_BROKER_PASSWORD: ${BROKER_PASSWORD:?")));
-    let broker = fs::read_to_string(workspace().join("config/examples/compose/broker.conf")).expect("broker.conf");
+    let broker =
+        fs::read_to_string(workspace().join("config/examples/compose/broker.conf")).expect("broker.conf");
     for line in broker.lines().filter(|line| line.contains("password:")) {
         assert!(line.contains("password: $"), "{line}");
     }
