@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 use lienthong_monitoring::{Metrics, Step};
 use lienthong_schemas::ids::{DeliveryId, PacketDigest};
-use lienthong_schemas::organ::OrganId;
+use lienthong_schemas::organ::{OrganId, ReceiverToken};
 
 use crate::clock::after;
 use crate::crash::crash_point;
@@ -23,11 +23,11 @@ use crate::wakes::Wakes;
 pub const INLINE_BYTES_MAX: u64 = 256 * 1024;
 
 const BATCH: usize = 64;
-const RECEIVERS_AT_ONCE: usize = 8;
+const QUEUES_AT_ONCE: usize = 8;
 const PAUSE_FIRST: Duration = Duration::from_millis(250);
 const PAUSE_MOST: Duration = Duration::from_secs(5);
 
-/// A receiver whose delivery could not be published waits this long, while others go on.
+/// A receiver whose delivery could not be published waits this long, while others go on, those of its queue as well.
 const ASIDE: Duration = Duration::from_secs(5);
 /// Deliveries looked at, at most, to find receivers that are not set aside.
 const LOOK_MAX: usize = 16 * 1024;
@@ -41,8 +41,18 @@ pub struct Relay {
     metrics: Arc<Metrics>,
     wakes: Wakes,
     settle: Settle,
-    aside: HashMap<OrganId, Timestamp>,
+    aside: HashMap<Place, Timestamp>,
     pause: Duration,
+}
+
+/// Whom a delivery that cannot be published holds up: its receiver, in its queue. Behind an axis the others of the queue
+/// go on.
+type Place = (ReceiverToken, OrganId);
+
+/// Why a chain ended before its end, and at whose delivery.
+struct Broken {
+    place: Place,
+    fault: Fault,
 }
 
 /// Where the bytes of a packet are, for its message.
@@ -61,6 +71,10 @@ enum Wait {
     WorkOr(Timestamp),
     /// This time: the broker is away, so work does not help.
     Until(Timestamp),
+}
+
+fn place(delivery: &Delivery) -> Place {
+    (delivery.route.queue(), delivery.route.receiver.clone())
 }
 
 impl Relay {
@@ -107,32 +121,28 @@ impl Relay {
         after(self.ports.clock.now(), wait)
     }
 
-    /// Publishes until nothing is left that can be published now. Receivers go in parallel, one receiver's deliveries in
-    /// order; a receiver with a delivery that fails while the broker is well is set aside. Events go out whatever became
-    /// of the deliveries, one batch a turn: each document makes some, and while many come in there is always another one.
+    /// Publishes until nothing is left that can be published now. Queues go in parallel, one queue's deliveries in order;
+    /// a receiver with a delivery that fails while the broker is well is set aside. Events go out whatever became of the
+    /// deliveries, one batch a turn: each document makes some, and while many come in there is always another one.
     async fn round(&mut self) -> Result<Wait, Fault> {
         let now = self.ports.clock.now();
         self.aside.retain(|_, until| *until > now);
         loop {
             let chains = self.next_chains().await?;
             let had_deliveries = !chains.is_empty();
-            let chains = chains.into_iter().map(|(receiver, chain)| {
-                let publishing = self.publish_chain(chain);
-                async move { (receiver, publishing.await) }
-            });
-            let outcomes: Vec<(OrganId, Result<(), Fault>)> =
-                futures_util::stream::iter(chains).buffer_unordered(RECEIVERS_AT_ONCE).collect().await;
+            let chains = chains.into_values().map(|chain| self.publish_chain(chain));
+            let outcomes: Vec<Result<(), Broken>> =
+                futures_util::stream::iter(chains).buffer_unordered(QUEUES_AT_ONCE).collect().await;
             let had_events = match self.send_events().await {
                 Ok(had_events) => had_events,
                 Err(fault) => return self.broker_away(fault),
             };
-            for (receiver, outcome) in outcomes {
-                let Err(fault) = outcome else { continue };
+            for Broken { place, fault } in outcomes.into_iter().filter_map(Result::err) {
                 if fault.fatal || self.ports.broker.ready().await.is_err() {
                     return self.broker_away(fault);
                 }
-                tracing::error!(%fault, %receiver, "not published; the receiver is set aside for a moment");
-                self.aside.insert(receiver, self.after(ASIDE));
+                tracing::error!(%fault, receiver = %place.1, "not published; set aside for a moment");
+                self.aside.insert(place, self.after(ASIDE));
             }
             if !had_deliveries && !had_events {
                 self.pause = PAUSE_FIRST;
@@ -152,16 +162,16 @@ impl Relay {
         Ok(Wait::Until(due))
     }
 
-    /// The first deliveries of receivers that are not set aside, by receiver.
-    async fn next_chains(&self) -> Result<BTreeMap<OrganId, Vec<Delivery>>, Fault> {
+    /// The first deliveries of receivers that are not set aside, by queue.
+    async fn next_chains(&self) -> Result<BTreeMap<ReceiverToken, Vec<Delivery>>, Fault> {
         let mut limit = BATCH;
         loop {
             let waiting = self.ports.store.unpublished(limit).await?;
             let all = waiting.len() < limit || limit >= LOOK_MAX;
-            let mut chains: BTreeMap<OrganId, Vec<Delivery>> = BTreeMap::new();
-            let free = waiting.into_iter().filter(|d| !self.aside.contains_key(&d.route.receiver));
+            let mut chains: BTreeMap<ReceiverToken, Vec<Delivery>> = BTreeMap::new();
+            let free = waiting.into_iter().filter(|delivery| !self.aside.contains_key(&place(delivery)));
             for delivery in free.take(BATCH) {
-                chains.entry(delivery.route.receiver.clone()).or_default().push(delivery);
+                chains.entry(delivery.route.queue()).or_default().push(delivery);
             }
             if all || !chains.is_empty() {
                 return Ok(chains);
@@ -192,11 +202,13 @@ impl Relay {
         }
     }
 
-    /// One receiver's deliveries, one after the other; what the broker has is then written down at once, in one barrier.
-    async fn publish_chain(&self, chain: Vec<Delivery>) -> Result<(), Fault> {
+    /// One queue's deliveries, one after the other up to one that fails; what the broker has is then written down at
+    /// once, in one barrier.
+    async fn publish_chain(&self, chain: Vec<Delivery>) -> Result<(), Broken> {
         let mut published = BTreeMap::new();
-        let mut outcome = Ok(());
+        let (mut at, mut outcome) = (None, Ok(()));
         for delivery in chain {
+            at = Some(place(&delivery));
             outcome = self.publish_after_kin(delivery, &mut published).await;
             if outcome.is_err() {
                 break;
@@ -206,23 +218,30 @@ impl Relay {
         let written = published.into_iter().map(|(id, generation)| {
             self.ports.store.transition(id, now, Transition::Published { generation })
         });
-        for written in futures_util::future::join_all(written).await {
-            written?;
+        let written: Result<(), Fault> = futures_util::future::join_all(written)
+            .await
+            .into_iter()
+            .map(|written| written.map(drop))
+            .collect();
+        match (at, written.and(outcome)) {
+            (Some(place), Err(fault)) => Err(Broken { place, fault }),
+            _ => Ok(()),
         }
-        outcome
     }
 
-    /// An urgent packet does not overtake a packet that it refers to (design.md B6, Order).
+    /// An urgent packet does not overtake a packet that it refers to (design.md B6, Order), whoever of its queue that one
+    /// is for. The parts of one consignment do not wait for each other here.
     async fn publish_after_kin(
         &self,
         delivery: Delivery,
         published: &mut BTreeMap<DeliveryId, u32>,
     ) -> Result<(), Fault> {
-        let token = delivery.route.receiver.token();
+        let queue = delivery.route.queue();
         let firsts =
-            delivery.correlations.iter().map(|key| self.ports.store.first_correlated(&token, *key, None));
+            delivery.correlations.iter().map(|key| self.ports.store.first_correlated(&queue, *key, None));
         for first in futures_util::future::join_all(firsts).await {
-            let Some(first) = first?.filter(|f| f.order < delivery.order) else { continue };
+            let earlier = |kin: &Delivery| kin.order < delivery.order && kin.document != delivery.document;
+            let Some(first) = first?.filter(earlier) else { continue };
             if first.state == State::Queued && first.published < first.generation {
                 self.publish(first, published).await?;
             }

@@ -1,7 +1,7 @@
 //! Parts of a consignment come through the broker one by one, and one of them may be late: the others wait for it, but
 //! not for ever, and nobody else waits with them for long.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lienthong_adapters::contract::failure;
@@ -58,6 +58,55 @@ async fn a_consignment_waits_until_its_last_part_is_published_and_leaves_whole()
     world.advance(SECOND * 5).await;
     assert_eq!(sent(&world, &receipt), [names(&[X, Y, Z])]);
     assert_eq!(world.states(&receipt).await, [State::HandedOver; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_part_that_is_not_published_keeps_no_other_part_and_no_other_document_from_it() {
+    let hook = Hook::default();
+    let mut world = world(&hook);
+    to(&hook, Y, Fate::Fails);
+    let receipt = world.send(letter(1, &[Y, X, Z])).await;
+    let other = world.send(letter(2, &[Z, Y, X])).await;
+    world.quiet().await;
+    for (receipt, expected) in [(&receipt, [false, true, true]), (&other, [true, false, true])] {
+        for (line, expected) in receipt.deliveries.iter().zip(expected) {
+            let part = world.delivery(line.delivery_id).await;
+            assert_eq!(
+                (part.published > 0, part.handed_off),
+                (expected, expected),
+                "{}",
+                part.route.receiver
+            );
+        }
+    }
+    hook.clear();
+    world.advance(SECOND * 5).await;
+    assert_eq!(sent(&world, &receipt), [names(&[Y, X, Z])]);
+    assert_eq!(sent(&world, &other), [names(&[Z, Y, X])]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_urgent_packet_refers_to_is_published_before_it_whoever_it_is_for() {
+    let hook = Hook::default();
+    let mut world = world(&hook);
+    world.broker.stop();
+    let document = world.send(letter(1, &[X])).await;
+    let recall = letter(2, &[Y, X]).business(BusinessType::Revoke, "nhầm", &name_of(1)).priority(4);
+    let recall = world.send(recall).await;
+    let other = world.send(letter(3, &[Z]).priority(4)).await;
+    world.quiet().await;
+    let published = Arc::new(Mutex::new(Vec::new()));
+    let seen = published.clone();
+    hook.set(move |delivery| {
+        seen.lock().expect("seen").push(delivery.id);
+        Fate::Passes
+    });
+    world.broker.start();
+    world.advance(SECOND * 5).await;
+    let expected =
+        [&document.deliveries[0], &recall.deliveries[0], &recall.deliveries[1], &other.deliveries[0]];
+    let expected = expected.map(|line| line.delivery_id);
+    assert_eq!(*published.lock().expect("published"), expected, "each once, an axis in one chain");
 }
 
 #[tokio::test(start_paused = true)]
