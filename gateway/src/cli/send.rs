@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use futures_util::stream;
 use http_body_util::StreamBody;
+use lienthong_schemas::safe_text::SafeText;
+use serde_json::Value;
 use tokio::io::AsyncReadExt;
 
 use super::{CommandFault, block_on, print, read_small};
@@ -87,13 +89,24 @@ pub(super) fn unreachable(address: &str, cause: reqwest::Error) -> CommandFault 
     CommandFault::at(format!("không kết nối được (cannot reach) {address}"), cause.without_url())
 }
 
+/// A value whose texts and names cannot drive a terminal, whoever it was that answered.
+fn escaped(value: Value) -> Value {
+    let safe = |text: &str| SafeText::new(text).into_string();
+    match value {
+        Value::String(text) => Value::String(safe(&text)),
+        Value::Array(list) => list.into_iter().map(escaped).collect(),
+        Value::Object(map) => map.into_iter().map(|(name, value)| (safe(&name), escaped(value))).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+    }
+}
+
 /// Prints what the gateway said: on stdout, exit 0, when it agreed; else on stderr, exit 1.
 pub(super) async fn answer(address: &str, response: reqwest::Response) -> Result<ExitCode, CommandFault> {
     let status = response.status();
     let text = response.text().await.map_err(|cause| unreachable(address, cause))?;
-    let pretty = serde_json::from_str::<serde_json::Value>(&text)
-        .and_then(|json| serde_json::to_string_pretty(&json))
-        .unwrap_or(text);
+    let pretty = serde_json::from_str(&text)
+        .and_then(|json| serde_json::to_string_pretty(&escaped(json)))
+        .unwrap_or_else(|_| SafeText::new(&text).into_string());
     if status.is_success() {
         print(&pretty);
         return Ok(ExitCode::SUCCESS);

@@ -68,8 +68,9 @@ impl Verify {
         let answer = self.judge(&trust)?;
         let safe = |text: &str| SafeText::new(text).into_string();
         if self.json {
+            let (detail, signer) = (safe(&answer.detail), answer.signer.as_deref().map(safe));
             let body = json!({
-                "verdict": answer.verdict, "code": answer.code, "detail": answer.detail, "signer": answer.signer,
+                "verdict": answer.verdict, "code": answer.code, "detail": detail, "signer": signer,
             });
             print(&body.to_string());
         } else {
