@@ -1,7 +1,13 @@
-//! One request of HTTP/1.1 as a peer hears it, by hand: whatever follows is the script's business.
+//! HTTP/1.1 as a peer hears it, by hand, and a vendor's system that says whatever a test wants.
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
+
+use crate::socket::Socket;
 
 /// Longest head taken, in bytes; the gateway's own limit towards an axis is 127 KiB.
 const HEAD_BYTES_MAX: usize = 128 * 1024;
@@ -43,6 +49,42 @@ impl Asked {
     /// A header's value; `None` when it is missing. It must not stand twice.
     pub fn header(&self, name: &str) -> Option<&str> {
         header(&self.head, name)
+    }
+}
+
+/// A vendor's system that takes whatever comes and answers with the bytes that it was given.
+pub struct ScriptedHttp {
+    says: Arc<Mutex<Vec<u8>>>,
+    socket: Socket,
+}
+
+impl ScriptedHttp {
+    /// Opens one that is content.
+    pub(crate) async fn open() -> Self {
+        let says = Arc::new(Mutex::new(answer("200 OK", &[], "")));
+        let of_socket = says.clone();
+        let serve = move |mut stream: TcpStream| {
+            let says = of_socket.clone();
+            async move {
+                if Asked::read(&mut stream).await.is_some() {
+                    let bytes = says.lock().expect("no panic before").clone();
+                    // The gateway may be killed meanwhile.
+                    drop(stream.write_all(&bytes).await);
+                }
+            }
+            .boxed()
+        };
+        Self { says, socket: Socket::open(serve).await }
+    }
+
+    /// Where packets are posted.
+    pub fn url(&self) -> String {
+        format!("http://{}/edxml", self.socket.address())
+    }
+
+    /// Answers so from now on.
+    pub fn says(&self, bytes: Vec<u8>) {
+        *self.says.lock().expect("no panic before") = bytes;
     }
 }
 

@@ -22,7 +22,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-pub use http_peer::{Asked, answer};
+pub use http_peer::{Asked, ScriptedHttp, answer};
 pub use outward::*;
 pub use wire::{Heard, Wire};
 
