@@ -218,11 +218,8 @@ impl Relay {
         let written = published.into_iter().map(|(id, generation)| {
             self.ports.store.transition(id, now, Transition::Published { generation })
         });
-        let written: Result<(), Fault> = futures_util::future::join_all(written)
-            .await
-            .into_iter()
-            .map(|written| written.map(drop))
-            .collect();
+        let written = futures_util::future::join_all(written).await;
+        let written = written.into_iter().try_for_each(|written| written.map(drop));
         match (at, written.and(outcome)) {
             (Some(place), Err(fault)) => Err(Broken { place, fault }),
             _ => Ok(()),
