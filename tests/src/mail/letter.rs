@@ -51,9 +51,16 @@ pub(super) fn letters_of(maildir: &Path) -> Vec<Letter> {
         .flatten()
         .map(|entry| entry.expect("an entry"))
         .collect();
-    // Names begin with the time, in seconds and then microseconds.
-    files.sort_by_key(fs::DirEntry::file_name);
+    files.sort_by_key(|file| arrival(&file.file_name().to_string_lossy()));
     files.iter().map(|file| Letter { bytes: with_crlf(&fs::read(file.path()).expect("a message")) }).collect()
+}
+
+/// When a file came, from its name: `<seconds>.M<microseconds>P...`, neither with leading zeros.
+fn arrival(name: &str) -> (u64, u64) {
+    let (seconds, rest) = name.split_once(".M").unwrap_or_else(|| panic!("{name} tells no time"));
+    let microseconds = rest.split('P').next().unwrap_or_default();
+    let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("{name} tells no time"));
+    (number(seconds), number(microseconds))
 }
 
 /// A mail store may keep bare line feeds.
