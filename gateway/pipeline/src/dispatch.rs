@@ -22,7 +22,7 @@ use crate::consign::{Memory, Together, consignment, failed, ids};
 use crate::crash::crash_point;
 use crate::directory::Directory;
 use crate::ports::{Adapter, DeliveryFailure, FailureClass, Fault, Handover, Ports, Transition};
-use crate::queue::{Next, PARK_AFTER, Queue, Standing};
+use crate::queue::{Next, PARK_AFTER, Queue, Referring, Standing};
 use crate::record::{Delivery, Lane, State};
 use crate::settle::Settle;
 use crate::tasks::Tasks;
@@ -177,8 +177,12 @@ impl Dispatch {
         match next {
             Next::Attempt(together) => self.attempt(token, together, None),
             Next::Probe { together, stuck } => self.attempt(token, together, Some(*stuck)),
-            Next::Park { delivery, because } => {
-                self.settle.park(&delivery, format!("refers to parked delivery {}", because.id)).await?;
+            Next::Park(referring) => {
+                let park = async |one: &Referring| {
+                    let note = format!("refers to parked delivery {}", one.because.id);
+                    self.settle.park(&one.delivery, note).await
+                };
+                try_join_all(referring.iter().map(park)).await?;
                 return Ok(Some(now));
             }
             Next::GiveUp(delivery) => {

@@ -1,12 +1,12 @@
 //! Which deliveries of one queue are next (design.md B6, Order): first in, first out in each lane; packets that share
 //! or refer to a DocumentId never overtake each other; a document that fails alone is told from a receiver that fails.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lienthong_schemas::ids::{CorrelationKey, DeliveryId};
-use lienthong_schemas::organ::ReceiverToken;
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId};
+use lienthong_schemas::organ::{OrganId, ReceiverToken};
 
 use crate::clock::after;
 use crate::consign::{Gathered, Memory, Together};
@@ -18,8 +18,11 @@ pub const PARK_AFTER: u32 = 3;
 
 /// After so many, another one is tried in its place before its last chance, to learn whether others pass.
 const PROBE_AFTER: u32 = PARK_AFTER - 1;
-/// How far behind a stuck document, or behind a parked one, another one is looked for.
+/// How far behind a stuck document another one is looked for.
 const LOOK_BEHIND: usize = 64;
+/// Parked documents that are stepped over, at most, to find what stands behind them. Whatever is behind more than so
+/// many waits until an operator has dealt with some.
+const STEP_OVER: usize = 256;
 /// A chain of referring packets is followed this far; orders fall with each step, so it would end anyway.
 const KIN_STEPS: usize = 64;
 
@@ -52,13 +55,8 @@ pub(crate) enum Next {
         /// The head of what has failed again and again.
         stuck: Box<Delivery>,
     },
-    /// Refers to one that is parked for the same receiver: park it too.
-    Park {
-        /// The one to park.
-        delivery: Box<Delivery>,
-        /// Because of this one.
-        because: Box<Delivery>,
-    },
+    /// Each refers to one that is parked for the same receiver: park them too.
+    Park(Vec<Referring>),
     /// Too old: give it up.
     GiveUp(Box<Delivery>),
     /// Nothing before this time.
@@ -74,12 +72,22 @@ enum Step {
     Held,
 }
 
-/// What goes before a delivery because they share a DocumentId.
-enum Kin {
+/// A delivery that refers to one that is parked for the same receiver.
+pub(crate) struct Referring {
+    /// It.
+    pub(crate) delivery: Delivery,
+    /// The parked one.
+    pub(crate) because: Delivery,
+}
+
+/// What goes before deliveries that leave together, because they share a DocumentId with it.
+pub(crate) enum Kin {
     /// This one.
     Earlier(Box<Delivery>),
-    /// This one, which is parked for the receiver of `part`.
-    Parked { part: Box<Delivery>, because: Box<Delivery> },
+    /// These are parked for receivers of theirs.
+    Parked(Vec<Referring>),
+    /// Nobody knows: more than [`STEP_OVER`] parked documents stand before it.
+    Hidden,
 }
 
 /// Looks at the heads of both lanes.
@@ -186,14 +194,10 @@ impl Queue<'_> {
             }
             delivery = match self.kin(&together).await? {
                 None => return self.attempt(together, now).await.map(Step::Next),
-                Some(Kin::Parked { part, because }) => {
-                    return Ok(Step::Next(Next::Park { delivery: part, because }));
-                }
+                Some(Kin::Parked(referring)) => return Ok(Step::Next(Next::Park(referring))),
                 // An organisation that has moved may have an earlier one in the queue of its former home.
-                Some(Kin::Earlier(kin)) if !kin.handed_off || kin.route.adapter != self.adapter => {
-                    return Ok(Step::Held);
-                }
-                Some(Kin::Earlier(kin)) => *kin,
+                Some(Kin::Earlier(kin)) if kin.handed_off && kin.route.adapter == self.adapter => *kin,
+                Some(Kin::Earlier(_) | Kin::Hidden) => return Ok(Step::Held),
             };
         }
         Ok(Step::Held)
@@ -251,45 +255,83 @@ impl Queue<'_> {
 
     async fn kin(&self, together: &[Delivery]) -> Result<Option<Kin>, Fault> {
         let Some(head) = together.first() else { return Ok(None) };
-        // Two deliveries of one document in one queue are parts of one consignment.
-        let earlier = |kin: &Delivery| kin.order < head.order && kin.document != head.document;
         for key in &head.correlations {
-            let first = self.store.first_correlated(self.token, *key, None).await?;
-            let Some(first) = first.filter(earlier) else { continue };
-            if first.state != State::Parked {
-                return Ok(Some(Kin::Earlier(Box::new(first))));
-            }
-            let waiting = self.with(first, *key).await?;
-            let parked = waiting.iter().filter(|kin| kin.state == State::Parked);
-            for because in parked {
-                let same = |part: &&Delivery| part.route.receiver == because.route.receiver;
-                if let Some(part) = together.iter().find(same) {
-                    let (part, because) = (Box::new(part.clone()), Box::new(because.clone()));
-                    return Ok(Some(Kin::Parked { part, because }));
-                }
-            }
-            let queued = waiting.into_iter().filter(|kin| kin.state == State::Queued && earlier(kin));
-            if let Some(kin) = queued.min_by_key(|kin| kin.order) {
-                return Ok(Some(Kin::Earlier(Box::new(kin))));
+            let kin = kin_by(self.store, self.token, together, *key).await?;
+            if kin.is_some() {
+                return Ok(kin);
             }
         }
         Ok(None)
     }
+}
 
-    /// What stands in the way of a key besides a parked delivery, which comes first and hides the others. In a queue of
-    /// one receiver that one is enough. Behind an axis it holds up its own receiver only; the others have its document
-    /// or get it now, and what refers to it is for them as well.
-    async fn with(&self, parked: Delivery, key: CorrelationKey) -> Result<Vec<Delivery>, Fault> {
-        if parked.route.adapter != AdapterKind::NationalAxis {
-            return Ok(vec![parked]);
+/// What of a queue goes before deliveries that leave together, because it has this key as well and is earlier. What is
+/// parked holds up its own receiver only: in a queue of one receiver that is everybody; behind an axis the others have
+/// its document or get it now, and what refers to it is for them as well.
+pub(crate) async fn kin_by(
+    store: &dyn OutboxStore,
+    queue: &ReceiverToken,
+    together: &[Delivery],
+    key: CorrelationKey,
+) -> Result<Option<Kin>, Fault> {
+    let Some(head) = together.first() else { return Ok(None) };
+    let free = together.iter().map(|part| (&part.route.receiver, part)).collect();
+    let mut look = Look { queue, document: head.document, free, referring: Vec::new() };
+    let mut after = None;
+    for _ in 0..=STEP_OVER {
+        let first = store.first_correlated(queue, key, after).await?;
+        let Some(first) = first.filter(|kin| kin.order < head.order) else { return Ok(look.end(None)) };
+        let (document, order) = (first.document, first.order);
+        if let Some(kin) = look.at(first) {
+            return Ok(Some(kin));
         }
-        let mut waiting = self.store.deliveries_of(parked.document).await?;
-        waiting.retain(|kin| kin.route.queue() == *self.token);
-        for lane in Lane::ALL {
-            let heads = self.store.heads(self.adapter, self.token, lane, LOOK_BEHIND).await?;
-            waiting.extend(heads.into_iter().filter(|kin| kin.correlations.contains(&key)));
+        // A document's deliveries mostly follow each other without a gap, so one step passes them all.
+        let mut end = order;
+        for kin in store.deliveries_of(document).await? {
+            if kin.order == end.saturating_add(1) && kin.order < head.order {
+                end = kin.order;
+                if let Some(kin) = look.at(kin) {
+                    return Ok(Some(kin));
+                }
+            }
         }
-        Ok(waiting)
+        after = Some(end);
+    }
+    Ok(look.end(Some(Kin::Hidden)))
+}
+
+/// A look along what has a key, in order.
+struct Look<'a> {
+    queue: &'a ReceiverToken,
+    /// That of those that would leave together.
+    document: DocumentId,
+    /// Those of them that nothing parked was found for, by receiver.
+    free: HashMap<&'a OrganId, &'a Delivery>,
+    referring: Vec<Referring>,
+}
+
+impl Look<'_> {
+    /// Looks at one; `Some` when what goes first is known.
+    fn at(&mut self, kin: Delivery) -> Option<Kin> {
+        match kin.state {
+            // Two deliveries of one document in one queue are parts of one consignment.
+            _ if kin.document == self.document || kin.route.queue() != *self.queue => None,
+            State::Queued => self.end(Some(Kin::Earlier(Box::new(kin)))),
+            State::Parked => {
+                let part = self.free.remove(&kin.route.receiver)?;
+                self.referring.push(Referring { delivery: part.clone(), because: kin });
+                if self.free.is_empty() { self.end(None) } else { None }
+            }
+            _ => None,
+        }
+    }
+
+    /// What refers to something parked is parked first, whatever else there is.
+    fn end(&mut self, otherwise: Option<Kin>) -> Option<Kin> {
+        match std::mem::take(&mut self.referring) {
+            none if none.is_empty() => otherwise,
+            referring => Some(Kin::Parked(referring)),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod late;
 mod operate;
 mod order;
 mod outages;
+mod parked;
 mod reports;
 mod restarts;
 mod routes;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::directory::{Directory, Home};
 use crate::ports::{Fault, Listing, Ports};
+use crate::queue::{Kin, kin_by};
 use crate::record::{AdapterKind, Admission, Delivery, HistoryEntry, Lane, State, SystemId};
 
 /// Most deliveries on a page.
@@ -265,7 +266,11 @@ pub(super) async fn ahead_of(ports: &Ports, delivery: &Delivery) -> Result<Vec<D
     let (adapter, queue) = (delivery.route.adapter, delivery.route.queue());
     let mut ahead = ports.store.heads(adapter, &queue, delivery.lane, 1).await?;
     for key in &delivery.correlations {
-        ahead.extend(ports.store.first_correlated(&queue, *key, None).await?);
+        match kin_by(&*ports.store, &queue, std::slice::from_ref(delivery), *key).await? {
+            Some(Kin::Earlier(kin)) => ahead.push(*kin),
+            Some(Kin::Parked(referring)) => ahead.extend(referring.into_iter().map(|one| one.because)),
+            Some(Kin::Hidden) | None => {}
+        }
     }
     // The parts of one document in one queue leave together.
     ahead.retain(|earlier| earlier.order < delivery.order && earlier.document != delivery.document);
