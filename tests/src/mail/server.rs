@@ -10,9 +10,20 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::until;
+
+/// Ends the whole process group when its standard input ends: by our will, or because we were killed. (A signal at the
+/// parent's death would not do: Postfix changes its user, and with that loses it.)
+const KEEPER: &str = r#"
+exec 3<&0
+"$@" 3<&- &
+server=$!
+{ read -r _ <&3; kill -TERM 0; } &
+trap '' TERM
+wait $server
+"#;
 
 /// How long a server may take to end by itself.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
@@ -21,13 +32,12 @@ const ENDS_WITHIN: Duration = Duration::from_secs(10);
 pub(super) struct Server(Child);
 
 impl Server {
-    /// Starts a program that stays in the foreground and writes its complaints to `log`. It is told to end when this
-    /// process dies, too.
+    /// Starts a program that stays in the foreground and writes its complaints to `log`.
     pub(super) fn start(program: &str, arguments: &[&str], log: &Path) -> Self {
         let log = File::options().create(true).append(true).open(log).expect("a log");
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM", "--", program]).args(arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).process_group(0);
+        let mut command = Command::new("sh");
+        command.args(["-c", KEEPER, "keeper", program]).args(arguments).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
         Self(command.spawn().unwrap_or_else(|cause| panic!("{program}: {cause}")))
     }
 
@@ -61,7 +71,7 @@ impl Drop for Server {
             return;
         }
         let Some(pid) = Pid::from_raw(self.0.id().cast_signed()) else { return };
-        kill_process(pid, Signal::TERM).ok();
+        drop(self.0.stdin.take());
         let (ended, end) = mpsc::channel();
         // As long as it is not reaped, nobody else can have its id.
         let waiting = thread::spawn(move || {
