@@ -93,14 +93,7 @@ impl Memory {
         {
             return Ok(Gathered::Late);
         }
-        let queue = head.route.queue();
-        let mut parts = store.deliveries_of(head.document).await?;
-        let is_part = |part: &Delivery| {
-            part.state == State::Queued
-                && part.route.adapter == head.route.adapter
-                && part.route.queue() == queue
-        };
-        parts.retain(is_part);
+        let mut parts = parts(store, head).await?;
         if let Some(last) = parts.iter().rfind(|part| is_on_its_way(part))
             && self.waits_for(last, now)
         {
@@ -134,6 +127,32 @@ impl Memory {
         }
         waits
     }
+}
+
+/// What is queued of the document of `head` in the same queue, taken over or still on its way, in order.
+async fn parts(store: &dyn OutboxStore, head: &Delivery) -> Result<Vec<Delivery>, Fault> {
+    let queue = head.route.queue();
+    let mut parts = store.deliveries_of(head.document).await?;
+    let is_part = |part: &Delivery| {
+        part.state == State::Queued && part.route.adapter == head.route.adapter && part.route.queue() == queue
+    };
+    parts.retain(is_part);
+    Ok(parts)
+}
+
+/// `head`, and the parts of its consignment of which the same holds: what is over for all is written down at once.
+pub(crate) async fn alike(
+    store: &dyn OutboxStore,
+    head: Delivery,
+    holds: impl Fn(&Delivery) -> bool,
+) -> Result<Together, Fault> {
+    if head.route.adapter != AdapterKind::NationalAxis {
+        return Ok(vec![head]);
+    }
+    let mut parts = parts(store, &head).await?;
+    parts.retain(|part| part.handed_off && holds(part));
+    parts.truncate(RECEIVERS_MAX);
+    Ok(parts)
 }
 
 fn is_on_its_way(part: &Delivery) -> bool {

@@ -185,9 +185,8 @@ impl Dispatch {
                 try_join_all(referring.iter().map(park)).await?;
                 return Ok(Some(now));
             }
-            Next::GiveUp(delivery) => {
-                let note = "not deliverable within the time set".to_owned();
-                self.settle.give_up(&delivery, note).await?;
+            Next::GiveUp(together) => {
+                self.settle.give_up_all(&together, "not deliverable within the time set").await?;
                 return Ok(Some(now));
             }
             Next::Wait(due) => return Ok(Some(due)),
@@ -270,7 +269,7 @@ impl Dispatch {
     /// Step settle: the outcome is written before anything else is done with this receiver.
     async fn delivered(&self, attempt: &Attempt, handover: &Handover) -> Result<(), Fault> {
         crash_point("after-receiver-2xx");
-        self.finish(&attempt.together, handover.state, &handover.note).await?;
+        self.settle.finish(&attempt.together, handover.state, &handover.note).await?;
         crash_point("after-settle");
         for delivery in &attempt.together {
             self.metrics.delivered.of(self.adapter.kind().as_str()).inc();
@@ -280,11 +279,6 @@ impl Dispatch {
             );
         }
         Ok(())
-    }
-
-    async fn finish(&self, together: &[Delivery], state: State, note: &str) -> Result<(), Fault> {
-        let all = together.iter().map(|delivery| self.settle.finish(delivery, state, note.to_owned()));
-        try_join_all(all).await.map(drop)
     }
 
     async fn park(&self, together: &[Delivery], note: &str) -> Result<(), Fault> {
@@ -314,7 +308,7 @@ impl Dispatch {
                 return Ok(Shown::Fair);
             }
             FailureClass::Permanent | FailureClass::OneOfSeveral => {
-                self.finish(together, State::Refused, &failure.to_string()).await?;
+                self.settle.finish(together, State::Refused, &failure.to_string()).await?;
                 return Ok(Shown::Fair);
             }
             FailureClass::Packet => {

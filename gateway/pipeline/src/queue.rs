@@ -9,7 +9,7 @@ use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId};
 use lienthong_schemas::organ::{OrganId, ReceiverToken};
 
 use crate::clock::after;
-use crate::consign::{Gathered, Memory, Together};
+use crate::consign::{Gathered, Memory, Together, alike};
 use crate::ports::{Fault, OutboxStore};
 use crate::record::{AdapterKind, Delivery, Lane, State};
 
@@ -57,8 +57,8 @@ pub(crate) enum Next {
     },
     /// Each refers to one that is parked for the same receiver: park them too.
     Park(Vec<Referring>),
-    /// Too old: give it up.
-    GiveUp(Box<Delivery>),
+    /// Too old: give these parts of one document up.
+    GiveUp(Together),
     /// Nothing before this time.
     Wait(Timestamp),
     /// Nothing until something is taken over.
@@ -129,7 +129,7 @@ impl Queue<'_> {
             let heads = self.store.heads(self.adapter, self.token, lane, 1).await?;
             let Some(head) = heads.into_iter().next() else { continue };
             match self.over_at(&head) {
-                Some(over) if over <= now => return Ok(Next::GiveUp(Box::new(head))),
+                Some(over) if over <= now => return self.give_up(head, now).await,
                 Some(over) => wait = wait.min(over),
                 None => {}
             }
@@ -181,7 +181,7 @@ impl Queue<'_> {
         for _ in 0..KIN_STEPS {
             let over = self.over_at(&delivery);
             if over.is_some_and(|at| at <= now) {
-                return Ok(Step::Next(Next::GiveUp(Box::new(delivery))));
+                return self.give_up(delivery, now).await.map(Step::Next);
             }
             let together = match self.memory.gather(self.store, &delivery, now).await? {
                 Gathered::Whole(together) => together,
@@ -201,6 +201,11 @@ impl Queue<'_> {
             };
         }
         Ok(Step::Held)
+    }
+
+    async fn give_up(&self, delivery: Delivery, now: Timestamp) -> Result<Next, Fault> {
+        let too_old = |part: &Delivery| self.over_at(part).is_some_and(|at| at <= now);
+        Ok(Next::GiveUp(alike(self.store, delivery, too_old).await?))
     }
 
     async fn attempt(&mut self, together: Together, now: Timestamp) -> Result<Next, Fault> {

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
@@ -37,23 +38,37 @@ impl Settle {
         Self { ports, metrics, wakes, notes: Mutex::default() }
     }
 
-    /// The delivery is over; `false` when it was so already, and nothing was written.
-    pub(crate) async fn finish(
+    /// These deliveries of one document are over. Returned are those that were not so already; for the others nothing is
+    /// written.
+    pub(crate) async fn finish<'a>(
         &self,
-        delivery: &Delivery,
+        together: &'a [Delivery],
         state: State,
-        note: String,
-    ) -> Result<bool, Fault> {
-        let (change, at) = (Transition::Settled { state, note }, self.ports.clock.now());
-        let done = self.ports.store.transition(delivery.id, at, change).await?;
-        if done.is_some() {
-            self.metrics.settled.of(state.as_str()).inc();
-            self.note(Note { document: delivery.document, delivery: delivery.id, state, at }).await;
+        note: &str,
+    ) -> Result<Vec<&'a Delivery>, Fault> {
+        let all = together.iter().map(|delivery| self.finish_one(delivery, state, note.to_owned()));
+        let done: Vec<&Delivery> = try_join_all(all).await?.into_iter().flatten().collect();
+        if let Some(delivery) = done.first() {
             self.wakes.report.notify_one();
             self.remove_blob_after(delivery).await?;
         }
         self.wakes.relay.notify_one();
-        Ok(done.is_some())
+        Ok(done)
+    }
+
+    async fn finish_one<'a>(
+        &self,
+        delivery: &'a Delivery,
+        state: State,
+        note: String,
+    ) -> Result<Option<&'a Delivery>, Fault> {
+        let (change, at) = (Transition::Settled { state, note }, self.ports.clock.now());
+        if self.ports.store.transition(delivery.id, at, change).await?.is_none() {
+            return Ok(None);
+        }
+        self.metrics.settled.of(state.as_str()).inc();
+        self.note(Note { document: delivery.document, delivery: delivery.id, state, at }).await;
+        Ok(Some(delivery))
     }
 
     /// The delivery is held for the operator.
@@ -68,14 +83,20 @@ impl Settle {
         Ok(())
     }
 
-    /// The delivery is too old, or the operator sees no way; its sender is told. `false`: it was over already.
+    /// The operator sees no way for this delivery; its sender is told. `false`: it was over already.
     pub(crate) async fn give_up(&self, delivery: &Delivery, note: String) -> Result<bool, Fault> {
-        let done = self.finish(delivery, State::GivenUp, note).await?;
-        if done {
+        Ok(self.give_up_all(std::slice::from_ref(delivery), &note).await? > 0)
+    }
+
+    /// There is no way for these deliveries of one document, and their sender is told of each. Returned is how many were
+    /// not over already.
+    pub(crate) async fn give_up_all(&self, together: &[Delivery], note: &str) -> Result<usize, Fault> {
+        let done = self.finish(together, State::GivenUp, note).await?;
+        for delivery in &done {
             tracing::error!(delivery_id = %delivery.id, receiver = %delivery.route.receiver, "given up");
             self.metrics.given_up.inc();
         }
-        Ok(done)
+        Ok(done.len())
     }
 
     /// Tries once more to write what the spool did not take.
@@ -100,7 +121,7 @@ impl Settle {
     }
 
     /// A large packet leaves the Object Store with its last delivery, or the broker's disk would only fill. A later
-    /// requeue puts it there again from the spool.
+    /// requeue puts it there again from the spool. To know it costs a look at all deliveries of the document.
     async fn remove_blob_after(&self, delivery: &Delivery) -> Result<(), Fault> {
         if delivery.bytes <= INLINE_BYTES_MAX {
             return Ok(());

@@ -120,7 +120,7 @@ impl Broker for HookedBroker {
     }
 }
 
-/// A store whose hand-offs and transitions are decided on, and whose looks for queues are counted.
+/// A store whose hand-offs and transitions are decided on, and whose looks for queues and at documents are counted.
 pub(super) struct HookedStore {
     store: MemoryStore,
     /// Hand-offs.
@@ -128,13 +128,20 @@ pub(super) struct HookedStore {
     /// Transitions.
     pub(super) transition: Hook<(DeliveryId, Transition)>,
     looks: Mutex<Vec<AdapterKind>>,
+    documents: Mutex<Vec<DocumentId>>,
 }
 
 impl HookedStore {
     /// Over an empty store.
     pub(super) fn over(store: MemoryStore) -> Arc<Self> {
         let (hand_off, transition) = (Hook::default(), Hook::default());
-        Arc::new(Self { store, hand_off, transition, looks: Mutex::default() })
+        let (looks, documents) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { store, hand_off, transition, looks, documents })
+    }
+
+    /// How often all deliveries of a document were looked at.
+    pub(super) fn looks_at(&self, document: DocumentId) -> usize {
+        self.documents.lock().expect("looks").iter().filter(|of| **of == document).count()
     }
 
     /// How often the queues of an adapter were looked for.
@@ -165,6 +172,7 @@ impl OutboxStore for HookedStore {
         self.store.delivery(id).await
     }
     async fn deliveries_of(&self, id: DocumentId) -> Result<Vec<Delivery>, Fault> {
+        self.documents.lock().expect("looks").push(id);
         self.store.deliveries_of(id).await
     }
     async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, Fault> {

@@ -2,6 +2,7 @@
 
 mod agencies;
 mod axis_failing;
+mod axis_large;
 mod axis_order;
 mod codes;
 mod consignments;
