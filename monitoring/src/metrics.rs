@@ -78,7 +78,7 @@ metrics! {
     broker_restarts: Counter = "broker_restarts_total";
     /// Times that the directory was read again, by result.
     directory_reloads: CounterBy = "directory_reloads_total" ["result"];
-    /// Unix time by which the first revocation list of [trust] must have been replaced; 0 when there is none.
+    /// Unix time by which the first revocation list of the settings must have been replaced; 0 when there is none.
     crl_next_update: Seconds = "crl_next_update_seconds";
     /// When the directory was last read again and taken, in seconds since 1970; 0: not since the start.
     last_reload: Seconds = "last_reload_seconds";
