@@ -199,7 +199,7 @@ impl Stage {
     pub async fn delivery_waits(&self, document_id: &str, receiver: &str) {
         let waits = |line: &Value| {
             let history = line["history"].as_array().expect("a history");
-            history.last().is_some_and(|last| last["event"] == "handed_off")
+            history.iter().any(|line| line["event"] == "handed_off")
         };
         let line = self.delivery_when(document_id, receiver, waits).await;
         assert_eq!(
