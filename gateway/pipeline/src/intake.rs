@@ -21,7 +21,7 @@ use crate::examine::{PacketLimits, Refused, examine};
 use crate::ports::{Admitted, Fault, Incoming, Ports};
 use crate::recognise::{Recognised, keys, recognise};
 use crate::record::{Admission, IdempotencyKey, Receipt, RecognitionKeys, State, SystemId};
-use crate::route::{Routed, route};
+use crate::route::{Routed, open_successors, route};
 use crate::trust::sender_trust;
 use crate::turns::{Turn, Turns};
 use crate::wakes::Wakes;
@@ -221,9 +221,10 @@ impl Intake {
         if sender.home != Some(Home::System(system.clone())) {
             return Err(refuse(RejectionCode::SenderNotYours));
         }
-        if !sender.is_open(self.today()) {
+        let today = self.today();
+        if !sender.is_open(today) {
             let mut rejection = refuse(RejectionCode::SenderClosed);
-            rejection.successors = sender.successors.clone();
+            rejection.successors = open_successors(directory, sender, today);
             return Err(rejection);
         }
         Ok(sender.id.clone())

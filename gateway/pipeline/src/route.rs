@@ -114,7 +114,7 @@ fn open_receiver<'a>(
 
 /// Who took over from a closed code and is open today, by way of those closed since; the successors as written when
 /// none is open.
-fn open_successors(directory: &Directory, closed: &Organisation, today: Date) -> Vec<OrganId> {
+pub(crate) fn open_successors(directory: &Directory, closed: &Organisation, today: Date) -> Vec<OrganId> {
     let (mut open, mut seen) = (Vec::new(), BTreeSet::new());
     let mut waiting: Vec<&OrganId> = closed.successors.iter().rev().collect();
     while let Some(code) = waiting.pop() {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use lienthong_pipeline::examine::Refused;
 use lienthong_pipeline::ports::Clock;
 use lienthong_pipeline::record::{AdapterKind, Receipt, State};
 use lienthong_pipeline::view::{self, DocumentView, Viewer};
@@ -18,6 +19,8 @@ const DISTRICT_OLD: &str = "000.00.30.H55";
 const COMMUNE_1: &str = "H55.30.1";
 const COMMUNE_2: &str = "H55.30.2";
 const COMMUNE_3: &str = "H55.30.3";
+/// Ended as well; two of the communes took over.
+const OFFICE: &str = "H55.31";
 /// A province that was closed into another, which is at home behind the axis.
 const PROVINCE: &str = "H54";
 const PROVINCE_OLD: &str = "000.00.00.H54";
@@ -55,6 +58,12 @@ organ_id = "H55.30.4"
 name = "Xã Bốn"
 valid_from = "2026-02-01"
 home = { system = "ba" }
+[[organisation]]
+organ_id = "H55.31"
+name = "Phòng Ba Mốt"
+valid_to = "2025-06-30"
+successors = ["H55.30.3", "H55.30.2"]
+home = { system = "mot" }
 [[organisation]]
 organ_id = "H54"
 aliases = ["000.00.00.H54"]
@@ -130,6 +139,25 @@ async fn a_successor_that_was_closed_since_is_named_by_its_own_successor() {
     let recall = world.send(recall(3, BusinessType::Revoke, &[COMMUNE_3])).await;
     world.quiet().await;
     assert_eq!(world.delivery(recall.deliveries[0].delivery_id).await.route.receiver, organ(COMMUNE_1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_sender_is_told_who_may_write_in_its_place_today() {
+    let mut world = world();
+    let senders = async |world: &World| {
+        let packet = DocumentBuilder::new(OFFICE, &[B]).to_bytes().expect("written");
+        match world.bring(packet, "mot").await {
+            Err(Refused::Rejected(rejection)) => {
+                assert_eq!(rejection.code, RejectionCode::SenderClosed);
+                rejection.successors
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(senders(&world).await, organs(&[COMMUNE_3, COMMUNE_2]));
+    // The third commune is closed with January, into the first.
+    world.advance(Duration::from_secs(27 * 24 * 3600)).await;
+    assert_eq!(senders(&world).await, organs(&[COMMUNE_1, COMMUNE_2]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -335,7 +363,7 @@ async fn who_is_at_home_behind_an_axis_sends_over_no_system_not_even_one_of_its_
             }
             let packet = DocumentBuilder::new(from, &[B]).to_bytes().expect("written");
             match world.bring(packet, connection).await {
-                Err(lienthong_pipeline::examine::Refused::Rejected(rejection)) => {
+                Err(Refused::Rejected(rejection)) => {
                     assert_eq!(rejection.code, RejectionCode::SenderNotYours, "{from} over {connection}");
                 }
                 other => panic!("{from} over {connection}: {other:?}"),

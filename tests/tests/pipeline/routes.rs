@@ -152,7 +152,8 @@ async fn a_connection_speaks_for_its_own_open_organisations_only() {
         match world.bring(packet, system).await {
             Err(Refused::Rejected(rejection)) => {
                 assert_eq!(rejection.code, code, "{from}");
-                let named: &[_] = if from == "H55.50" { &[organ("H55.51")] } else { &[] };
+                // H55.51 took over and is closed as well.
+                let named: &[_] = if from == "H55.50" { &[organ(B)] } else { &[] };
                 assert_eq!(rejection.successors, named);
             }
             other => panic!("{from}: {other:?}"),
