@@ -183,6 +183,9 @@ pub(crate) async fn consignment(
         }
         AdapterKind::VendorHttp => None,
     };
+    if let Some(admission) = &admission {
+        say_if_in_part(together, admission);
+    }
     let organisation = directory.find(&delivery.route.receiver);
     let addressee = organisation.map(|o| Addressee { name: o.name.clone(), mailbox: o.mailbox.clone() });
     Ok(Consignment {
@@ -208,6 +211,23 @@ fn named(together: &[Delivery], admission: Option<&Admission>) -> Vec<OrganId> {
         None => vec![delivery.route.receiver.clone()],
     };
     together.iter().flat_map(codes).collect()
+}
+
+/// A receiver that is late, held, refused or sent its copy by itself has the others leave without it. An axis that is not
+/// told receivers (`to_header = "omit"`) serves all that the packet names each time, so that some get it again; the
+/// pipeline does not know how an axis is set up, and says it of every one.
+fn say_if_in_part(together: &[Delivery], admission: &Admission) {
+    let Some(head) = together.first() else { return };
+    let queue = head.route.queue();
+    // Who gets paper was never to leave.
+    let leaves = |part: &&Delivery| part.state != State::Paper && part.route.queue() == queue;
+    let whole = admission.deliveries.iter().filter(leaves).count();
+    if together.len() < whole {
+        tracing::warn!(
+            document_id = %head.document, system = %head.route.system, receivers = together.len(), of = whole,
+            "leaves in part: an axis that is not told its receivers serves the others as well",
+        );
+    }
 }
 
 /// A failure on our side of the line.

@@ -8,6 +8,7 @@ use lienthong_pipeline::ports::{Clock, FailureClass, Transition};
 use lienthong_pipeline::record::{AdapterKind, Receipt, State};
 use lienthong_schemas::edxml::{BusinessType, StatusCode};
 
+use super::log::Warnings;
 use super::world::{A, AXIS, B, D, M, Setup, World, X, Y, Z, letter, name_of, organ, status, taken};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -301,4 +302,44 @@ async fn status_packets_and_recalls_leave_by_mail_and_axis_too() {
         assert!(kinds.contains(&expected), "{expected:?} in {kinds:?}");
     }
     assert_eq!(world.metrics.accepted.value(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_leaves_in_part_is_said_each_time_and_what_leaves_whole_is_not() {
+    let warnings = Warnings::listen();
+    let mut world = World::open(Setup { directory: OTHER_AXIS.to_owned(), ..Setup::default() });
+    let expected = |receipt: &Receipt, receivers: usize, of: usize| {
+        format!("document_id={} system=vpcp receivers={receivers} of={of}", receipt.document_id)
+    };
+    let in_part = |heard: Vec<String>, expected: &[String]| {
+        assert_eq!(heard.len(), expected.len(), "{heard:?}");
+        for (heard, expected) in heard.iter().zip(expected) {
+            assert!(heard.contains(expected), "{heard}, not {expected}");
+        }
+    };
+    // Other ways, another axis and paper are no parts of it; nor is a whole one in part when it goes once more.
+    axes_are_down(&world);
+    let whole = world.send(letter(1, &[X, B, M, "G02.01", "G02.03", Y])).await;
+    world.quiet().await;
+    all_take(&world);
+    world.advance(STEP).await;
+    assert_eq!(world.states(&whole).await[5], State::HandedOver);
+    in_part(warnings.take("leaves in part"), &[]);
+
+    world.answer(|consignment, _| match consignment.receivers.len() {
+        1 => Ok(taken(consignment)),
+        _ => Err(failure(FailureClass::OneOfSeveral, "axis_23")),
+    });
+    let split = world.send(letter(2, &[X, Y])).await;
+    world.quiet().await;
+    assert_eq!(world.states(&split).await, [State::HandedOver; 2]);
+    in_part(warnings.take("leaves in part"), &[expected(&split, 1, 2), expected(&split, 1, 2)]);
+
+    axes_are_down(&world);
+    let held = world.send(letter(3, &[X, Y, Z])).await;
+    world.quiet().await;
+    settle(&world, &held, 1, State::Parked).await;
+    all_take(&world);
+    world.advance(STEP).await;
+    in_part(warnings.take("leaves in part"), &[expected(&held, 2, 3)]);
 }

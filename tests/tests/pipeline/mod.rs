@@ -11,6 +11,7 @@ mod failing;
 mod hooks;
 mod known;
 mod late;
+mod log;
 mod operate;
 mod order;
 mod outages;
