@@ -8,6 +8,7 @@ pub mod mail;
 mod outward;
 pub mod smtp;
 mod socket;
+pub mod hostile;
 mod wire;
 
 use std::path::{Path, PathBuf};

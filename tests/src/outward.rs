@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::axis::{SYSTEM_ID, ScriptedAxis};
 use crate::http_peer::{Asked, ScriptedHttp};
 use crate::smtp::{SENDER, ScriptedSmtp, USER};
-use crate::{Stage, letter, signal, text, until};
+use crate::{Stage, signal, text, until};
 
 /// The pause after a first failure in these tests; later ones are longer.
 pub const PAUSE: Duration = Duration::from_secs(1);
@@ -144,9 +144,17 @@ impl Stage {
         self.accepted(&self.signed(&format!("{number}.edxml"), letter_to(number, codes))).await
     }
 
-    /// Submits a letter to agencies with systems of their own.
-    pub async fn sent(&self, number: u32, agencies: &[usize]) -> String {
-        self.accepted(&self.signed(&format!("{number}.edxml"), letter(number, agencies))).await
+    /// Submits an urgent letter, and waits until nothing but a pause can keep it from being tried: it has a lane of its
+    /// own. Its document id.
+    pub async fn sent_urgently_to(&self, number: u32, code: &str) -> String {
+        let letter = letter_to(number, &[code]).priority(1);
+        let id = self.accepted(&self.signed(&format!("{number}.edxml"), letter)).await;
+        let is_here = |line: &Value| {
+            let history = line["history"].as_array().expect("a history");
+            history.iter().any(|entry| entry["event"] == "handed_off")
+        };
+        self.delivery_when(&id, code, is_here).await;
+        id
     }
 
     /// The delivery to a receiver, as agency 0 sees it now.
@@ -199,7 +207,7 @@ impl Stage {
     pub async fn delivery_waits(&self, document_id: &str, receiver: &str) {
         let waits = |line: &Value| {
             let history = line["history"].as_array().expect("a history");
-            history.iter().any(|line| line["event"] == "handed_off")
+            history.last().is_some_and(|last| last["event"] == "handed_off")
         };
         let line = self.delivery_when(document_id, receiver, waits).await;
         assert_eq!(

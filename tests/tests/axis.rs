@@ -103,9 +103,8 @@ async fn trouble_of_the_axis_pauses_it_and_passes_by_itself() {
         stage.delivery_fails(&first, "G91", code).await;
         stage.pauses(AXIS).await;
         assert!(stage.failures_of(AXIS, "receiver").await > before.0, "{code} is a failure of the receiver");
-        // Another receiver behind the same axis waits as well.
-        let second = stage.sent_to(number + 1, &["H91.02"]).await;
-        stage.delivery_waits(&second, "H91.02").await;
+        // Another receiver behind the same axis waits as well, urgent as its document is.
+        let second = stage.sent_urgently_to(number + 1, "H91.02").await;
         match &manner {
             Some(_) => axis.is(Manner::Well),
             None => axis.reopen().await,

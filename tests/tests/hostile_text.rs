@@ -1,17 +1,16 @@
 //! A packet, and peers, whose words try to drive terminals, break lines and forge headers: log, command line, mail, API and
 //! metrics show them escaped (design.md invariant 8), and every delivery ends as if they had said something decent.
 
-#![allow(clippy::panic, clippy::print_stdout, reason = "this is test code, though not in test functions")]
-
 use std::path::PathBuf;
-use std::process::Output;
 
 use acceptance::axis::Manner;
+use acceptance::hostile::{
+    ANSI, INJECTED, NASTY, hostile, is_clean, is_clean_json, is_clean_output, with_strange_algorithm,
+};
 use acceptance::smtp::{self, Point, ScriptedSmtp};
-use acceptance::{Stage, answer, failures, letter_to, text, workspace};
+use acceptance::{Stage, answer, failures, letter_to, text};
 use lienthong::demo::mailbox::Mailbox;
 use lienthong::demo::world::AGENCIES;
-use lienthong_schemas::edxml::DocumentBuilder;
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lienthong-under-test");
@@ -19,80 +18,6 @@ const VENDOR: &str = AGENCIES[1].code;
 const MAILBOX: &str = "H55.21.7";
 const CHECKED: &str = "H55.21.9";
 const BEHIND: &str = "G91";
-
-/// What XML 1.0 lets through: control characters of ISO 6429 that begin and end a terminal's command, line ends of every
-/// kind, bidirectional overrides, what is not seen at all, and text that only looks like a command.
-const NASTY: &str = "\u{9b}31m\u{9b}2J\u{85}[31m\u{2028}\u{2029}\u{202e}\u{2066}\u{2069}\u{200b}\u{200f}\u{feff}\u{ad}\
-                     \u{7f}\t\u{e0041}=?utf-8?B?DQpCY2M6IHhA?=";
-/// The same with a line end and a header behind it, as character references: written out, XML would make one LF of them.
-const INJECTED: &str = "&#13;&#10;Bcc: ke-gian@xa.example.vn&#13;&#10;&#13;&#10;&lt;script&gt;";
-/// What peers may say besides: they are not bound to XML.
-const ANSI: &str = "\u{1b}[31m\u{1b}]0;x\u{7}\u{8}\u{0}";
-
-/// Characters that move a cursor, break a line, reorder or hide others; a list of our own, not the gateway's.
-fn is_raw(c: char) -> bool {
-    let hidden = [0xad, 0x34f, 0x61c, 0x115f, 0x1160, 0x180e, 0x3164, 0xfeff, 0xffa0];
-    let ranges = [(0x200b, 0x200f), (0x2028, 0x202e), (0x2060, 0x206f), (0xfff9, 0xfffb), (0xe0000, 0xe007f)];
-    let n = u32::from(c);
-    c.is_control() || hidden.contains(&n) || ranges.iter().any(|(first, last)| (*first..=*last).contains(&n))
-}
-
-/// Fails when a text has one of these in it, but for the line ends of the text itself.
-fn is_clean(what: &str, said: &str) {
-    if let Some(at) = said.find(|c| c != '\n' && is_raw(c)) {
-        let begin = said.floor_char_boundary(at.saturating_sub(80));
-        let end = said.ceil_char_boundary((at + 40).min(said.len()));
-        panic!("{what} has {:?} in {:?}", said[at..].chars().next(), &said[begin..end]);
-    }
-}
-
-/// The same for every text and every key of a JSON value, where not even a line end may be.
-fn is_clean_json(what: &str, value: &Value) {
-    match value {
-        Value::String(text) => {
-            is_clean(what, text);
-            assert!(!text.contains('\n'), "{what} has a line end in {text:?}");
-        }
-        Value::Array(list) => list.iter().for_each(|value| is_clean_json(what, value)),
-        Value::Object(map) => {
-            for (key, value) in map {
-                is_clean(what, key);
-                is_clean_json(&format!("{what}.{key}"), value);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// What a command wrote, on either side.
-fn is_clean_output(what: &str, output: &Output) {
-    for bytes in [&output.stdout, &output.stderr] {
-        let said = std::str::from_utf8(bytes).unwrap_or_else(|cause| panic!("{what}: {cause}"));
-        is_clean(what, said);
-    }
-}
-
-/// A letter that is hostile wherever a sender writes freely.
-fn hostile(number: u32, codes: &[&str]) -> DocumentBuilder {
-    let long = "đ".repeat(15_000);
-    let from = AGENCIES[0].code;
-    let leaf = |name: &str| format!("<edXML:{name}>{NASTY}{INJECTED}{name}</edXML:{name}>");
-    let organ = |code: &str| format!("<edXML:OrganId>{code}</edXML:OrganId>");
-    let named = |code: &str| organ(code) + &leaf("OrganName");
-    let document = letter_to(number, codes)
-        .subject("SUBJECT")
-        .document_id(&format!("{NASTY}\r\nX-Id: {number}"))
-        .code(&format!("{number}{NASTY}"), &format!("UBND-VP{NASTY}\r\nX-Code: 1"))
-        .type_name(&format!("Công văn{NASTY}\r\nX-Type: 1"))
-        .response_for(from, &format!("7{NASTY}"), &format!("H55,2025/01/02,{NASTY}"), NASTY)
-        .attach(&format!("{NASTY}\r\n../../x.pdf"), &format!("application/pdf{NASTY}"), &b"%PDF-1.7"[..]);
-    document
-        .with_raw(">SUBJECT<", &format!(">V/v {NASTY}{INJECTED}{long}<"))
-        .with_raw(&organ(from), &named(from))
-        .with_raw(&organ(codes[0]), &named(codes[0]))
-        .with_raw("Người ký thử nghiệm", &format!("Người ký{NASTY}{INJECTED}"))
-        .with_raw(">Giám đốc<", &format!(">Giám đốc{NASTY}<"))
-}
 
 /// Every command that shows a delivery, its document or the gateway, as a table and for programs.
 fn commands_are_clean(stage: &Stage, document: &str, deliveries: &[String]) {
@@ -419,100 +344,4 @@ async fn requests_with_hostile_heads_leave_no_mark() {
     }
     log_and_metrics_are_clean(&stage).await;
     assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
-}
-
-/// Every file of a folder of the corpus.
-fn corpus(folder: &str) -> Option<Vec<PathBuf>> {
-    let folder = workspace().join("../shared/corpus").join(folder);
-    let files = std::fs::read_dir(folder).ok()?;
-    Some(files.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file()).collect())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_corpus_is_shown_harmlessly() {
-    let (Some(packets), Some(attacks)) = (corpus("edxml"), corpus("xmldsig/attacks")) else {
-        println!("SKIPPED: corpus absent");
-        return;
-    };
-    let stage = Stage::open(PROGRAM, &[]).await;
-    let mut gateway = stage.start().await;
-    let certificate = stage.world.identity(0).certificate.to_str().expect("plain").to_owned();
-    let files: Vec<_> =
-        packets.iter().chain(&attacks).filter(|path| path.extension().is_some_and(|e| e != "md")).collect();
-    assert!(files.len() > 60, "{} files", files.len());
-    for path in files {
-        let file = path.to_str().expect("a plain path");
-        for command in [
-            vec!["inspect", file],
-            vec!["inspect", file, "--json"],
-            vec!["verify", file, "--cert", &certificate, "--json"],
-        ] {
-            is_clean_output(&format!("{command:?}"), &stage.run(&command));
-        }
-        is_clean_json(file, &stage.submit(path).await.body);
-    }
-    log_and_metrics_are_clean(&stage).await;
-    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
-}
-
-/// A signed letter whose signature names an algorithm that does not exist, and more.
-fn with_strange_algorithm(stage: &Stage) -> PathBuf {
-    let packet = stage.signed("hostile.edxml", hostile(20, &[VENDOR]));
-    let genuine = std::fs::read_to_string(&packet).expect("the packet");
-    let algorithm = "Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#";
-    let at = genuine.find(algorithm).expect("a signature algorithm") + "Algorithm=\"".len();
-    let strange = stage.world.folder.join("strange.edxml");
-    let text = format!("{}{NASTY}{INJECTED}{}", &genuine[..at], &genuine[at..]);
-    std::fs::write(&strange, text).expect("written");
-    strange
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn inspect_and_verify_escape_every_word_of_a_packet() {
-    let stage = Stage::open(PROGRAM, &[]).await;
-    let strange = with_strange_algorithm(&stage);
-    let plain = |path: &std::path::Path| path.to_str().expect("a plain path").to_owned();
-    let (certificate, ca) =
-        (plain(&stage.world.identity(0).certificate), plain(&stage.world.folder.join("pki/ca.crt")));
-    for (file, code) in [(plain(&stage.world.folder.join("hostile.edxml")), 0), (plain(&strange), 2)] {
-        let trust = ["--cert", &certificate, "--ca", &ca];
-        for more in [[].as_slice(), &["--json"]] {
-            let output = stage.run(&[&["inspect", &file], more].concat());
-            assert!(output.status.success(), "{}", text(&output.stderr));
-            is_clean_output("inspect", &output);
-            let said = text(&output.stdout);
-            assert!(said.contains("u{9b}31m") && said.contains("u{202e}"), "shown, and escaped: {said:.300}");
-            let output = stage.run(&[&["verify", &file], trust.as_slice(), more].concat());
-            assert_eq!(output.status.code(), Some(code), "{}", text(&output.stdout));
-            is_clean_output("verify", &output);
-            if !more.is_empty() {
-                is_clean_json("verify", &serde_json::from_slice(&output.stdout).expect("JSON"));
-            }
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_answers_in_the_gateways_place_is_shown_harmlessly() {
-    let stage = Stage::open(PROGRAM, &[]).await;
-    let stranger = stage.with_scripted_vendor(1).await;
-    let url = stranger.url().replace("/edxml", "");
-    let (token, packet) = (stage.world.token_file(0), stage.signed("1.edxml", letter_to(1, &[VENDOR])));
-    let (token, packet) = (token.to_str().expect("plain"), packet.to_str().expect("plain"));
-    let words = format!("{ANSI}{NASTY}\r\n");
-    let json = serde_json::json!({ (words.clone()): [words.clone(), { "document_id": words.clone() }] });
-    let id = "0".repeat(32);
-    for (status, code) in [("200 OK", 0), ("502 Bad Gateway", 1)] {
-        for body in [json.to_string(), words.clone()] {
-            stranger.says(answer(status, &[("Content-Type", "application/json")], &body));
-            for command in [vec!["documents", "show", &id], vec!["send", packet]] {
-                let output =
-                    stage.run(&[command.as_slice(), &["--url", &url, "--token-file", token]].concat());
-                assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
-                is_clean_output(command[0], &output);
-                let said = text(&output.stdout) + &text(&output.stderr);
-                assert!(said.contains("u{9b}31m"), "shown, and escaped: {said}");
-            }
-        }
-    }
 }
