@@ -3,12 +3,12 @@
 #![allow(clippy::panic, clippy::print_stdout, reason = "this is test code, though not in test functions")]
 
 pub mod axis;
+pub mod hostile;
 mod http_peer;
 pub mod mail;
 mod outward;
 pub mod smtp;
 mod socket;
-pub mod hostile;
 mod wire;
 
 use std::path::{Path, PathBuf};
