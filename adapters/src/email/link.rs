@@ -16,6 +16,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::secrets::Secrets;
+
 /// What is kept of a line, in bytes. lettre refuses lines over 1,000 bytes, and a byte that is not UTF-8 becomes three.
 const LINE_BYTES_KEPT: usize = 320;
 
@@ -37,9 +39,10 @@ pub(super) struct Link(Arc<Mutex<Guarded>>);
 pub(super) struct SpokeTooEarly;
 
 impl Link {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: TcpStream, secrets: Arc<Secrets>) -> Self {
         Self(Arc::new(Mutex::new(Guarded {
             stream: Stream::Clear(stream),
+            secrets,
             came: Vec::new(),
             line: Vec::new(),
             lines: 0,
@@ -93,6 +96,8 @@ enum Stream {
 
 struct Guarded {
     stream: Stream,
+    /// What no cut may go through.
+    secrets: Arc<Secrets>,
     /// What came and is not a line yet, or not the next one.
     came: Vec<u8>,
     /// What is left of the line that is being read.
@@ -118,7 +123,7 @@ impl Guarded {
         if self.lines > LINES_MAX {
             return Err(nonsense("an answer without end"));
         }
-        self.line = repaired(&self.came[..end]);
+        self.line = repaired(&self.came[..end], &self.secrets);
         self.came.drain(..=end);
         Ok(true)
     }
@@ -140,9 +145,9 @@ impl Guarded {
 /// A line as lettre reads it: cut, UTF-8, CR LF at its end, a blank after a bare code (RFC 5321 section 4.2: the text may
 /// be missing, and with it the blank). Codes whose second digit has no meaning (section 4.2.1), like the 571 of some
 /// filters, get one that has; then the text says what it was.
-fn repaired(line: &[u8]) -> Vec<u8> {
+fn repaired(line: &[u8], secrets: &Secrets) -> Vec<u8> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let mut text = String::from_utf8_lossy(&line[..line.len().min(LINE_BYTES_KEPT)]).into_owned();
+    let mut text = String::from_utf8_lossy(secrets.cut(line, LINE_BYTES_KEPT)).into_owned();
     if text.len() == 3 {
         text.push(' ');
     }

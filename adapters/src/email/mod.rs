@@ -15,6 +15,7 @@
 mod letter;
 mod link;
 mod outlet;
+mod secrets;
 mod session;
 mod trouble;
 mod wire;

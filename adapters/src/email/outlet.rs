@@ -14,6 +14,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
+use super::secrets::Secrets;
 use super::session::{Server, Submission};
 use super::wire::{self, Message};
 use super::{EmailEndpoint, MESSAGE_REST_BYTES_MAX};
@@ -108,6 +109,7 @@ impl MailSystem {
             name,
             connector: connector(endpoint.ca_pem.as_deref())?,
             credentials: Credentials::new(endpoint.user.clone(), endpoint.password.clone()),
+            secrets: Arc::new(Secrets::new(&endpoint.user, &endpoint.password)),
             hello: ClientId::Domain(wire::split(&endpoint.from).1.to_owned()),
             connect_timeout: endpoint.connect_timeout,
             timeout: endpoint.timeout,

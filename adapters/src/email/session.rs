@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::Address;
@@ -19,6 +20,7 @@ use tokio_rustls::TlsConnector;
 
 use super::MailSecurity;
 use super::link::{Link, handshake};
+use super::secrets::Secrets;
 use super::trouble::{self, Stage};
 use super::wire::Message;
 use crate::failure::failed;
@@ -40,6 +42,7 @@ pub(super) struct Server {
     pub(super) name: ServerName<'static>,
     pub(super) connector: TlsConnector,
     pub(super) credentials: Credentials,
+    pub(super) secrets: Arc<Secrets>,
     pub(super) hello: ClientId,
     pub(super) connect_timeout: Duration,
     pub(super) timeout: Duration,
@@ -88,7 +91,7 @@ impl Server {
 
     /// Connects and secures. Nothing about the account or the document leaves before TLS.
     async fn open(&self, stage: &mut Stage) -> Result<AsyncSmtpConnection, DeliveryFailure> {
-        let link = Link::new(self.connect().await?);
+        let link = Link::new(self.connect().await?, Arc::clone(&self.secrets));
         match self.security {
             MailSecurity::Tls => {
                 *stage = Stage::Tls;
@@ -104,8 +107,8 @@ impl Server {
                     let cause = "the server does not offer STARTTLS, and nothing is sent in clear";
                     return Err(failed(FailureClass::OursToFix, "starttls_missing", cause));
                 }
-                let ready = answered(*stage, clear.command(Starttls).await)?;
-                expect(*stage, &ready, Severity::PositiveCompletion)?;
+                let ready = self.answered(*stage, clear.command(Starttls).await)?;
+                self.expect(*stage, &ready, Severity::PositiveCompletion)?;
                 *stage = Stage::Tls;
                 self.secure(&link).await?;
                 link.greet();
@@ -148,7 +151,7 @@ impl Server {
 
     async fn greet(&self, link: &Link, stage: Stage) -> Result<AsyncSmtpConnection, DeliveryFailure> {
         let smtp = AsyncSmtpConnection::connect_with_transport(Box::new(link.clone()), &self.hello).await;
-        smtp.map_err(|error| trouble::sort(stage, &error))
+        smtp.map_err(|error| trouble::sort(stage, &error, &self.secrets))
     }
 
     async fn authenticate(&self, smtp: &mut AsyncSmtpConnection) -> Result<(), DeliveryFailure> {
@@ -156,8 +159,8 @@ impl Server {
             let cause = "the server offers neither AUTH PLAIN nor AUTH LOGIN";
             return Err(failed(FailureClass::OursToFix, "auth_missing", cause));
         }
-        let answer = answered(Stage::Auth, smtp.auth(&MECHANISMS, &self.credentials).await)?;
-        expect(Stage::Auth, &answer, Severity::PositiveCompletion)
+        let answer = self.answered(Stage::Auth, smtp.auth(&MECHANISMS, &self.credentials).await)?;
+        self.expect(Stage::Auth, &answer, Severity::PositiveCompletion)
     }
 
     /// Envelope and message.
@@ -170,7 +173,7 @@ impl Server {
         // The client keeps only what it knows of the answer to its own EHLO.
         *stage = Stage::Greeting;
         let hello = Ehlo::new(self.hello.clone());
-        let offers = Offers::of(&answered(*stage, smtp.command(hello).await)?);
+        let offers = Offers::of(&self.answered(*stage, smtp.command(hello).await)?);
         let bytes = submission.message.bytes();
         if let Some(most) = offers.size.filter(|most| *most > 0 && bytes > *most) {
             let cause = format!("the message has {bytes} bytes, the server takes {most}");
@@ -178,12 +181,16 @@ impl Server {
         }
         *stage = Stage::Mail;
         let mail = Mail::new(Some(submission.from.clone()), offers.of_mail(bytes, submission.id));
-        expect(*stage, &answered(*stage, smtp.command(mail).await)?, Severity::PositiveCompletion)?;
+        self.expect(*stage, &self.answered(*stage, smtp.command(mail).await)?, Severity::PositiveCompletion)?;
         *stage = Stage::Rcpt;
         let rcpt = Rcpt::new(submission.to.clone(), offers.of_rcpt());
-        expect(*stage, &answered(*stage, smtp.command(rcpt).await)?, Severity::PositiveCompletion)?;
+        self.expect(*stage, &self.answered(*stage, smtp.command(rcpt).await)?, Severity::PositiveCompletion)?;
         *stage = Stage::Data;
-        expect(*stage, &answered(*stage, smtp.command(Data).await)?, Severity::PositiveIntermediate)?;
+        self.expect(
+            *stage,
+            &self.answered(*stage, smtp.command(Data).await)?,
+            Severity::PositiveIntermediate,
+        )?;
         *stage = Stage::Message;
         let parts = submission.message.parts().map(|part| part.into_owned());
         let answer = match smtp.message_iter(parts).await {
@@ -194,9 +201,21 @@ impl Server {
             },
             answer => answer,
         };
-        let answer = answered(*stage, answer)?;
-        expect(*stage, &answer, Severity::PositiveCompletion)?;
-        Ok(trouble::words(&answer))
+        let answer = self.answered(*stage, answer)?;
+        self.expect(*stage, &answer, Severity::PositiveCompletion)?;
+        Ok(trouble::words(*stage, &answer, &self.secrets))
+    }
+
+    fn answered(&self, stage: Stage, answer: Answered) -> Result<Response, DeliveryFailure> {
+        answer.map_err(|error| trouble::sort(stage, &error, &self.secrets))
+    }
+
+    /// An answer that goes on where an end was due, or the other way round, is none.
+    fn expect(&self, stage: Stage, answer: &Response, severity: Severity) -> Result<(), DeliveryFailure> {
+        if answer.code().severity == severity {
+            return Ok(());
+        }
+        Err(trouble::out_of_place(stage, answer, &self.secrets))
     }
 }
 
@@ -238,15 +257,3 @@ impl Offers {
 }
 
 type Answered = Result<Response, lettre::transport::smtp::Error>;
-
-fn answered(stage: Stage, answer: Answered) -> Result<Response, DeliveryFailure> {
-    answer.map_err(|error| trouble::sort(stage, &error))
-}
-
-/// An answer that goes on where an end was due, or the other way round, is none.
-fn expect(stage: Stage, answer: &Response, severity: Severity) -> Result<(), DeliveryFailure> {
-    if answer.code().severity == severity {
-        return Ok(());
-    }
-    Err(trouble::out_of_place(stage, answer))
-}

@@ -5,6 +5,7 @@ mod broken;
 mod limits;
 mod peer;
 mod reader;
+mod secret;
 mod sent;
 mod tls;
 

@@ -9,6 +9,7 @@ use lettre::transport::smtp;
 use lettre::transport::smtp::response::Response;
 use lienthong_pipeline::ports::{DeliveryFailure, FailureClass};
 
+use super::secrets::Secrets;
 use crate::failure::failed;
 use crate::tls as certificates;
 
@@ -78,18 +79,38 @@ pub(super) fn refusal(stage: Stage, code: u16, words: &str) -> (FailureClass, St
 }
 
 /// The failure that an error of the SMTP client stands for.
-pub(super) fn sort(stage: Stage, error: &smtp::Error) -> DeliveryFailure {
+pub(super) fn sort(stage: Stage, error: &smtp::Error, secrets: &Secrets) -> DeliveryFailure {
     let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
     if let Some(code) = error.status() {
         let code = u16::from(code);
         let (class, name) = refusal(stage, code, &cause);
-        return failed(class, name, &format!("{stage}: {code} {cause}"));
+        return failed(class, name, &format!("{stage}: {code} {}", kept(stage, &cause, secrets)));
     }
-    let (class, name) = match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
-        Some(broken) => broken_off(stage, broken),
-        None => (FailureClass::Receiver, "bad_answer"),
-    };
-    failed(class, name, &format!("{stage}: {cause}"))
+    if let Some(broken) = error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
+        let (class, name) = broken_off(stage, broken);
+        return failed(class, name, &format!("{stage}: {cause}"));
+    }
+    failed(FailureClass::Receiver, "bad_answer", &format!("{stage}: {}", kept(stage, &cause, secrets)))
+}
+
+/// What is kept of a server's words. What it says to AUTH may be our line to it, the password in it, in whatever form it
+/// likes; so there it is only what comes first and can be none: the code that `link.rs` put aside, and the enhanced status.
+fn kept(stage: Stage, words: &str, secrets: &Secrets) -> String {
+    if stage != Stage::Auth {
+        return secrets.hidden_in(words);
+    }
+    let known: Vec<&str> = words.split(' ').take(2).take_while(|word| is_status(word)).collect();
+    known.join(" ")
+}
+
+/// `(571)`, or the `5.7.8` of RFC 3463 section 2.
+fn is_status(word: &str) -> bool {
+    let digits =
+        |text: &str, most| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let code = word.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    let parts: Vec<&str> = word.split('.').collect();
+    code.is_some_and(|code| digits(code, 3))
+        || matches!(parts[..], ["2" | "4" | "5", subject, detail] if digits(subject, 3) && digits(detail, 3))
 }
 
 fn broken_off(stage: Stage, error: &io::Error) -> (FailureClass, &'static str) {
@@ -106,14 +127,14 @@ fn broken_off(stage: Stage, error: &io::Error) -> (FailureClass, &'static str) {
 }
 
 /// An answer that does not belong to what was asked.
-pub(super) fn out_of_place(stage: Stage, answer: &Response) -> DeliveryFailure {
-    failed(FailureClass::Receiver, "bad_answer", &format!("{stage}: {}", words(answer)))
+pub(super) fn out_of_place(stage: Stage, answer: &Response, secrets: &Secrets) -> DeliveryFailure {
+    failed(FailureClass::Receiver, "bad_answer", &format!("{stage}: {}", words(stage, answer, secrets)))
 }
 
 /// An answer, in one line.
-pub(super) fn words(answer: &Response) -> String {
+pub(super) fn words(stage: Stage, answer: &Response, secrets: &Secrets) -> String {
     let lines: Vec<&str> = answer.message().collect();
-    format!("{} {}", answer.code(), lines.join(" "))
+    format!("{} {}", answer.code(), kept(stage, &lines.join(" "), secrets))
 }
 
 /// Nothing came in time.

@@ -36,7 +36,10 @@ async fn each_refusal_has_its_class_and_code() {
         for code in *codes {
             let (found, name, note) = failure_at(verb, format!("{code} 9.9.9 vì thế\r\n")).await;
             assert_eq!((found, name), (*class, format!("smtp_{code}")), "{verb}: {note}");
-            assert!(note.ends_with(&format!(": {code} 9.9.9 vì thế")), "{verb}: {note}");
+            // 9.9.9 is no enhanced status, so of an answer to AUTH it is not kept.
+            let kept =
+                if *verb == "AUTH" { format!("AUTH: {code}") } else { format!(": {code} 9.9.9 vì thế") };
+            assert!(note.ends_with(&kept), "{verb}: {note}");
         }
     }
 }
@@ -46,7 +49,7 @@ async fn the_note_says_at_which_stage() {
     for (verb, note) in [
         ("CONNECT", "greeting: 554 không"),
         ("EHLO", "greeting: 554 không"),
-        ("AUTH", "AUTH: 554 không"),
+        ("AUTH", "AUTH: 554"),
         ("MAIL", "MAIL: 554 không"),
         ("RCPT", "RCPT: 554 không"),
         ("DATA", "DATA: 554 không"),
