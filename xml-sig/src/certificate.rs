@@ -48,9 +48,12 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// All certificates of a PEM text; at least one.
+    /// All certificates of a PEM text; at least one. A text that begins one and does not end it was cut: it is not read.
     pub fn from_pem(pem: &[u8]) -> Result<Vec<Self>, KeyError> {
         let all = X509::stack_from_pem(pem).map_err(|_| KeyError::Unreadable("certificate"))?;
+        if all.len() != begun(pem, &["CERTIFICATE", "X509 CERTIFICATE"]) {
+            return Err(KeyError::Unreadable("certificate"));
+        }
         if all.is_empty() {
             return Err(KeyError::Missing("certificate"));
         }
@@ -159,7 +162,7 @@ struct List {
 const SIGNED_BY_MAX: usize = 8;
 
 impl Crl {
-    /// All lists of a PEM text; at least one.
+    /// All lists of a PEM text; at least one. A text that begins one and does not end it was cut: it is not read.
     pub fn from_pem(pem: &[u8]) -> Result<Vec<Self>, KeyError> {
         const END: &str = "-----END X509 CRL-----";
         let text = std::str::from_utf8(pem).map_err(|_| KeyError::Unreadable("CRL"))?;
@@ -167,6 +170,9 @@ impl Crl {
         for block in text.split_inclusive(END).filter(|block| block.ends_with(END)) {
             let crl = X509Crl::from_pem(block.as_bytes()).map_err(|_| KeyError::Unreadable("CRL"))?;
             all.push(Self::from_x509(crl)?);
+        }
+        if all.len() != begun(pem, &["X509 CRL"]) {
+            return Err(KeyError::Unreadable("CRL"));
         }
         if all.is_empty() { Err(KeyError::Missing("CRL")) } else { Ok(all) }
     }
@@ -256,6 +262,19 @@ impl fmt::Debug for Crl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Crl({})", self.list.issuer)
     }
+}
+
+/// How many blocks with one of these labels a PEM text begins (RFC 7468 section 3). A line that was cut before its label
+/// was whole may have been one: it counts. Blocks of other kinds do not.
+fn begun(pem: &[u8], labels: &[&str]) -> usize {
+    const BEGIN: &str = "-----BEGIN ";
+    const DASHES: &str = "-----";
+    let text = String::from_utf8_lossy(pem);
+    let lines = text.lines().map(str::trim_end).filter(|line| match line.split_once(BEGIN) {
+        Some((_, rest)) => rest.strip_suffix(DASHES).is_none_or(|label| labels.contains(&label)),
+        None => !line.is_empty() && BEGIN.starts_with(line),
+    });
+    lines.count()
 }
 
 fn timestamp(time: &Asn1TimeRef) -> Option<Timestamp> {

@@ -311,3 +311,38 @@ fn a_certificate_tells_its_subject_and_dates() {
     assert_eq!(certificate.not_after(), "2027-01-01T00:00:00Z".parse().unwrap());
     assert_eq!(certificate.sha256()[..], *openssl::sha::sha256(certificate.der()).as_slice());
 }
+
+#[test]
+fn a_file_that_was_cut_is_not_read() {
+    let root = chain().root;
+    let list = |revoked: &[u32]| crl_pem(&root, revoked, THIS_UPDATE, NEXT_UPDATE, None);
+    let (first, second) = (list(&[]), list(&[7]));
+    let whole = [first.clone(), second].concat();
+    assert_eq!(Crl::from_pem(&whole).unwrap().len(), 2);
+    for end in first.len() + 1..whole.len() - 1 {
+        let cut = Crl::from_pem(&whole[..end]);
+        assert_eq!(cut.err(), Some(KeyError::Unreadable("CRL")), "{end} of {} bytes", whole.len());
+    }
+    assert_eq!(Crl::from_pem(&first[..first.len() / 2]).err(), Some(KeyError::Unreadable("CRL")));
+
+    let first = root.certificate_pem();
+    let whole = [first.clone(), ec().certificate_pem()].concat();
+    assert_eq!(Certificate::from_pem(&whole).unwrap().len(), 2);
+    for end in first.len() + 1..whole.len() - 1 {
+        let cut = Certificate::from_pem(&whole[..end]);
+        assert_eq!(cut.err(), Some(KeyError::Unreadable("certificate")), "{end} of {} bytes", whole.len());
+    }
+}
+
+#[test]
+fn what_stands_beside_the_blocks_is_no_block() {
+    let certificate = ec().certificate_pem();
+    let beside =
+        [ec().key_pem(), b"Ch\xE2 --- subject=CN=x\n".to_vec(), certificate.clone(), ec().key_pem()].concat();
+    assert_eq!(Certificate::from_pem(&beside).unwrap().len(), 1);
+    let windows = String::from_utf8(certificate.clone()).unwrap().replace('\n', " \r\n");
+    assert_eq!(Certificate::from_pem(windows.as_bytes()).unwrap().len(), 1);
+    // OpenSSL passes over a block whose first line is not at the margin.
+    let indented = [certificate.clone(), b" ".to_vec(), certificate].concat();
+    assert_eq!(Certificate::from_pem(&indented).err(), Some(KeyError::Unreadable("certificate")));
+}
