@@ -92,6 +92,12 @@ impl<'t> Reading<'t> {
     }
 }
 
+/// Whether a key is for the file of a secret: `secret_file`, `password_file`, `token_file`, `master_key_file`. Somebody may
+/// have written the secret itself there, so its value is not repeated.
+fn names_secret(key: &str) -> bool {
+    key.ends_with("_file")
+}
+
 /// One table of the file. Every key is asked for once, by its name.
 pub(crate) struct Section<'r, 't> {
     reading: &'r mut Reading<'t>,
@@ -294,8 +300,12 @@ impl<'r, 't> Section<'r, 't> {
             Ok(_) => "not a file".to_owned(),
             Err(error) => error.to_string(),
         };
-        let path = path.display();
-        let rule = Rule::new(format!("không đọc được tệp {path}"), format!("{path} cannot be read: {cause}"));
+        let rule = if names_secret(key) {
+            Rule::new("không đọc được tệp này", format!("this file cannot be read: {cause}"))
+        } else {
+            let path = path.display();
+            Rule::new(format!("không đọc được tệp {path}"), format!("{path} cannot be read: {cause}"))
+        };
         self.fault(key, FaultCode::FileMissing, rule);
         None
     }

@@ -87,6 +87,26 @@ fn a_fault_does_not_repeat_a_secret() {
 }
 
 #[test]
+fn a_secret_under_the_key_of_its_file_is_not_repeated() {
+    let folder = folder();
+    for (section, key) in [
+        ("axes.a", "secret_file"),
+        ("systems.a.vendor_http", "secret_file"),
+        ("systems.a.email", "password_file"),
+        ("broker", "token_file"),
+        ("gateway", "master_key_file"),
+    ] {
+        for value in ["hunter2".repeat(3), "hunter2/".repeat(600)] {
+            let text = format!("[{section}]\n{key} = \"{value}\"\n");
+            let found = load_in(folder.path(), &text, &Environment::empty()).expect_err("faults");
+            let fault = found.iter().find(|fault| fault.code == FaultCode::FileMissing).expect("no file");
+            assert_eq!(fault.key, format!("{section}.{key}"));
+            assert!(!format!("{found:?}").contains("hunter2"), "{key}: {found:?}");
+        }
+    }
+}
+
+#[test]
 fn every_secret_may_be_sealed() {
     let vendor_secret = sealed("systems.v.vendor_http.secret", SHARED);
     let mail_password = sealed("systems.m.email.password", "p");
