@@ -12,7 +12,8 @@ pub struct DeliverySettings {
     pub retry_first: Duration,
     /// Longest pause.
     pub retry_max: Duration,
-    /// Longest time of one attempt.
+    /// Longest `timeout` that a line to a system or an axis may have. It bounds the settings and no attempt: each lasts as
+    /// its line's `timeout` says.
     pub attempt_timeout: Duration,
     /// A delivery that is not settled after this long is given up, and its sender told.
     pub give_up_after: Duration,

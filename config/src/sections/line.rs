@@ -61,7 +61,7 @@ pub(crate) fn url(section: &mut Section<'_, '_>) -> Option<HttpUrl> {
 pub(crate) struct Waits {
     /// For a connection.
     pub(crate) connect: Duration,
-    /// For one attempt.
+    /// For one attempt, less what the packet's size adds; at most `delivery.attempt_timeout`.
     pub(crate) whole: Duration,
 }
 

@@ -42,7 +42,7 @@ pub struct VendorHttpSettings {
     pub ca: Option<PathBuf>,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
-    /// Longest time of one request.
+    /// Longest time of one request with an empty body; the packet's size adds to it. At most `delivery.attempt_timeout`.
     pub timeout: Duration,
 }
 
