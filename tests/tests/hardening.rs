@@ -165,7 +165,7 @@ async fn a_reload_checks_all_that_a_start_checks() {
         "[[organisation]]\norgan_id = \"H55.30\"\nname = \"x\"\nhome = { system = \"khong-dia-chi\" }\n";
     std::fs::write(&file, format!("{plain}\n{homeless}")).expect("a directory");
     stage.metric_reaches(refused, 2.0).await;
-    assert_eq!(logged(&stage, "needs vendor_http"), 1);
+    assert_eq!(logged(&stage, "this home takes no packets"), 1);
     assert_eq!(stage.metric(applied).await, 0.0);
     assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
 }
