@@ -22,7 +22,7 @@ use crate::http::auth::Credentials;
 /// Largest directory file, in bytes: 10,000 organisations need about 4 MB.
 const DIRECTORY_BYTES_MAX: u64 = 32 << 20;
 /// Largest certificate or revocation list file, in bytes.
-const PEM_BYTES_MAX: u64 = 16 << 20;
+pub(super) const PEM_BYTES_MAX: u64 = 16 << 20;
 
 /// Everything that the files say.
 pub struct Loaded {
@@ -110,7 +110,8 @@ fn directory(
     let signers = || directory.organisations().iter().map(|organisation| &organisation.signers);
     let named = signers().flat_map(|s| s.certificates.iter().map(Certificate::subject));
     let bound = signers().flat_map(|s| s.subjects.iter().map(ToString::to_string));
-    let faults = trial_marks(settings, named.chain(bound));
+    let mut faults = trial_marks(settings, named.chain(bound));
+    faults.extend(unvouched(settings, &directory).map(|fault| format!("{}: {fault}", file.display())));
     if faults.is_empty() { Ok(directory) } else { Err(faults) }
 }
 
@@ -175,6 +176,24 @@ fn trial_marks(settings: &Settings, subjects: impl IntoIterator<Item = String>) 
         .collect()
 }
 
+/// A digest shows no trial mark, and without a chain nobody vouches for what it stands for: a certificate made by `keygen`
+/// would sign for real.
+fn unvouched(settings: &Settings, directory: &Directory) -> impl Iterator<Item = String> {
+    let real = settings.gateway.profile != Profile::Trial;
+    let bound = directory.organisations().iter().filter(move |organisation| {
+        let by_digest = !organisation.signers.certificate_sha256.is_empty();
+        real && by_digest && directory.authorities_of(organisation).anchors.is_empty()
+    });
+    bound.map(|organisation| {
+        let set = organisation.trust.as_ref().map_or("trust".to_owned(), |name| format!("trust.sets.{name}"));
+        format!(
+            "organisation {}.certificate_sha256: [{set}] cần ca, hoặc dùng certificates ([{set}] needs a ca, or use \
+             certificates)",
+            organisation.id
+        )
+    })
+}
+
 /// What the directory may name as a home, and how packets go there.
 pub fn lines(settings: &Settings) -> Lines {
     let systems = settings.systems.iter().filter_map(|(id, system)| {
@@ -194,3 +213,6 @@ pub fn lines(settings: &Settings) -> Lines {
     });
     Lines { systems: systems.collect(), axes: axes.collect() }
 }
+
+#[cfg(test)]
+mod tests;
