@@ -6,8 +6,18 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-/// Sections that a reload puts to use. All others wait for a restart.
-const LIVE: [&str; 6] = ["axes", "directory", "operators", "support", "systems", "trust"];
+/// Sections, and keys of others, that a reload puts to use. All others wait for a restart. The profile is asked when
+/// files are read, and the master key opens the secrets of axes and systems: both count whenever these do.
+const LIVE: [&[&str]; 8] = [
+    &["axes"],
+    &["directory"],
+    &["gateway", "master_key_file"],
+    &["gateway", "profile"],
+    &["operators"],
+    &["support"],
+    &["systems"],
+    &["trust"],
+];
 
 /// Every key of the file with a digest of its value.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +40,12 @@ impl Written {
 
     /// Keys that are others now and count only after a restart.
     pub(super) fn waiting_for_restart(&self, next: &Self) -> BTreeSet<String> {
-        let waiting = self.differences(next).filter(|path| !LIVE.contains(&path[0].as_str()));
+        let is_live = |path: &[String]| {
+            let begins =
+                |live: &[&str]| path.len() >= live.len() && live.iter().zip(path).all(|(a, b)| a == b);
+            LIVE.iter().any(|live| begins(live))
+        };
+        let waiting = self.differences(next).filter(|path| !is_live(path));
         waiting.map(|path| path.join(".")).collect()
     }
 
@@ -85,6 +100,13 @@ mod tests {
         assert_eq!(old.changed_ids(&new, "axes"), set(&[]));
         assert_eq!(old.waiting_for_restart(&old), set(&[]));
         assert!(!format!("{old:?}").contains("hunter"), "values are not kept");
+    }
+
+    #[test]
+    fn of_the_gateway_the_profile_and_the_master_key_count_at_once() {
+        let old = written("[gateway]\nname = \"a\"\nprofile = \"trial\"\nmaster_key_file = \"x\"\n");
+        let new = written("[gateway]\nname = \"b\"\nmaster_key_file = \"y\"\nmaster_key = \"z\"\n");
+        assert_eq!(old.waiting_for_restart(&new), set(&["gateway.master_key", "gateway.name"]));
     }
 
     #[test]
