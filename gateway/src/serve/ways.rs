@@ -11,6 +11,9 @@ use lienthong_pipeline::dispatch::DispatchPolicy;
 use lienthong_pipeline::ports::Adapter;
 use lienthong_pipeline::record::{AdapterKind, MailAddress, SystemId};
 
+use super::files::read;
+use super::settings::PEM_BYTES_MAX;
+
 /// Messages under way at once: each is held in memory whole (design.md invariant 5).
 const MESSAGES_AT_ONCE: usize = 4;
 
@@ -19,18 +22,21 @@ pub(super) struct Ways {
     vendor_http: Arc<VendorHttp>,
     email: Arc<Email>,
     national_axis: Arc<NationalAxis>,
+    /// `gateway.name` as it was at the start: another one counts after a restart, in letters as everywhere.
+    gateway_name: String,
 }
 
 impl Ways {
     /// The adapters with the endpoints of these settings; what is wrong with the first bad one.
     pub(super) fn open(settings: &Settings) -> Result<Self, String> {
-        Endpoints::of(settings)?.open()
+        let gateway_name = settings.gateway.name.clone();
+        Endpoints::of(settings, &gateway_name)?.open(gateway_name)
     }
 
     /// Other endpoints for all adapters, or for none when one of them cannot work.
     pub(super) fn replace(&self, settings: &Settings) -> Result<(), String> {
-        let endpoints = Endpoints::of(settings)?;
-        drop(endpoints.clone().open()?);
+        let endpoints = Endpoints::of(settings, &self.gateway_name)?;
+        drop(endpoints.clone().open(self.gateway_name.clone())?);
         let said = |fault: lienthong_adapters::endpoint::EndpointFault| fault.to_string();
         self.vendor_http.replace(endpoints.vendor_http).map_err(said)?;
         self.email.replace(endpoints.email).map_err(said)?;
@@ -66,7 +72,7 @@ struct Endpoints {
 }
 
 impl Endpoints {
-    fn of(settings: &Settings) -> Result<Self, String> {
+    fn of(settings: &Settings, gateway_name: &str) -> Result<Self, String> {
         let mut endpoints = Self { vendor_http: Vec::new(), email: Vec::new(), axes: Vec::new() };
         for (id, system) in &settings.systems {
             let Some(id) = SystemId::parse(id) else { continue };
@@ -74,7 +80,7 @@ impl Endpoints {
                 endpoints.vendor_http.push((id.clone(), vendor_http(vendor)?));
             }
             if let Some(mail) = &system.email {
-                endpoints.email.push((id, email(mail, settings)?));
+                endpoints.email.push((id, email(mail, settings, gateway_name)?));
             }
         }
         for (id, of) in &settings.axes {
@@ -84,12 +90,13 @@ impl Endpoints {
         Ok(endpoints)
     }
 
-    fn open(self) -> Result<Ways, String> {
+    fn open(self, gateway_name: String) -> Result<Ways, String> {
         let said = |fault: lienthong_adapters::endpoint::EndpointFault| fault.to_string();
         Ok(Ways {
             vendor_http: Arc::new(VendorHttp::new(self.vendor_http).map_err(said)?),
             email: Arc::new(Email::new(self.email).map_err(said)?),
             national_axis: Arc::new(NationalAxis::new(self.axes).map_err(said)?),
+            gateway_name,
         })
     }
 }
@@ -105,7 +112,9 @@ fn vendor_http(http: &VendorHttpSettings) -> Result<VendorHttpEndpoint, String> 
     })
 }
 
-fn email(mail: &EmailSettings, settings: &Settings) -> Result<EmailEndpoint, String> {
+fn email(mail: &EmailSettings, settings: &Settings, gateway_name: &str) -> Result<EmailEndpoint, String> {
+    // `from_name` is the gateway's name where none is set, and then it waits for a restart with it.
+    let from_name = if mail.from_name == settings.gateway.name { gateway_name } else { &mail.from_name };
     let from = MailAddress::parse(&mail.from).ok_or_else(|| format!("{}: not a mailbox", mail.from))?;
     Ok(EmailEndpoint {
         host: mail.host.clone(),
@@ -117,12 +126,12 @@ fn email(mail: &EmailSettings, settings: &Settings) -> Result<EmailEndpoint, Str
         user: mail.user.clone(),
         password: mail.password.expose().to_owned(),
         from,
-        from_name: mail.from_name.clone(),
+        from_name: from_name.to_owned(),
         ca_pem: pem(mail.ca.as_deref())?,
         message_bytes_max: mail.message_max.bytes(),
         connect_timeout: mail.connect_timeout,
         timeout: mail.timeout,
-        gateway_name: settings.gateway.name.clone(),
+        gateway_name: gateway_name.to_owned(),
         hotline: settings.support.hotline.clone(),
     })
 }
@@ -144,6 +153,54 @@ fn axis(axis: &AxisSettings) -> Result<AxisEndpoint, String> {
 }
 
 fn pem(path: Option<&Path>) -> Result<Option<Vec<u8>>, String> {
-    let read = |path: &Path| std::fs::read(path).map_err(|cause| format!("{}: {cause}", path.display()));
-    path.map(read).transpose()
+    path.map(|path| read(path, PEM_BYTES_MAX)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use lienthong_config::Environment;
+
+    use super::*;
+    use crate::serve::written::Written;
+
+    /// A gateway of this name with a mail system that has these lines besides the least ones.
+    fn settings(name: &str, more: &str) -> (Written, Settings) {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("directory.toml"), "").expect("written");
+        let file = folder.path().join("lienthong.toml");
+        let text = format!(
+            "[gateway]\ndata_dir = \"data\"\norgan_id = \"H55\"\nname = \"{name}\"\n\
+             [directory]\nfile = \"directory.toml\"\n[support]\nhotline = \"0\"\n[systems.a]\nname = \"A\"\n\
+             [systems.a.email]\nhost = \"thu.example\"\nuser = \"u\"\npassword = \"p\"\nfrom = \"u@thu.example\"\n{more}"
+        );
+        std::fs::write(&file, text).expect("written");
+        (Written::of(&file), Settings::load(&file, &Environment::empty()).expect("loads"))
+    }
+
+    #[test]
+    fn the_name_that_waits_for_a_restart_is_not_in_the_next_letter() {
+        let ((before, old), (after, new)) = (settings("Trục cũ", ""), settings("Trục mới", ""));
+        assert!(before.waiting_for_restart(&after).contains("gateway.name"));
+        let ways = Ways::open(&old).expect("opens");
+        ways.replace(&new).expect("replaced");
+        let letters = |settings: &Settings| {
+            let mut endpoints = Endpoints::of(settings, &ways.gateway_name).expect("endpoints");
+            let endpoint = endpoints.email.remove(0).1;
+            (endpoint.gateway_name, endpoint.from_name)
+        };
+        let names = |gateway: &str, from: &str| (gateway.to_owned(), from.to_owned());
+        assert_eq!(letters(&new), names("Trục cũ", "Trục cũ"));
+        let (_, named) = settings("Trục mới", "from_name = \"Phòng\"\n");
+        assert_eq!(letters(&named), names("Trục cũ", "Phòng"), "a name of its own counts at once");
+    }
+
+    #[test]
+    fn a_file_of_authorities_is_read_up_to_its_limit() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        file.as_file().set_len(PEM_BYTES_MAX).expect("sized");
+        assert!(pem(Some(file.path())).is_ok());
+        file.as_file().set_len(PEM_BYTES_MAX + 1).expect("sized");
+        assert!(pem(Some(file.path())).is_err_and(|fault| fault.contains("larger than")));
+        assert_eq!(pem(None), Ok(None));
+    }
 }
