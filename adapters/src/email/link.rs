@@ -43,6 +43,7 @@ impl Link {
         Self(Arc::new(Mutex::new(Guarded {
             stream: Stream::Clear(stream),
             secrets,
+            in_message: false,
             came: Vec::new(),
             line: Vec::new(),
             lines: 0,
@@ -73,6 +74,17 @@ impl Link {
         self.lock().line = b"220 secured\r\n".to_vec();
     }
 
+    /// From here on every write first looks for what the server says in the middle of the message, and fails if there is
+    /// something. Without that, it would be taken for the answer to the last dot.
+    pub(super) fn message_begins(&self) {
+        self.lock().in_message = true;
+    }
+
+    /// Whether the message's last dot has yet to be sent.
+    pub(super) fn is_in_message(&self) -> bool {
+        self.lock().in_message
+    }
+
     fn lock(&self) -> MutexGuard<'_, Guarded> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -98,6 +110,8 @@ struct Guarded {
     stream: Stream,
     /// What no cut may go through.
     secrets: Arc<Secrets>,
+    /// A message is being sent, and it is not the server's turn before its last dot.
+    in_message: bool,
     /// What came and is not a line yet, or not the next one.
     came: Vec<u8>,
     /// What is left of the line that is being read.
@@ -130,14 +144,19 @@ impl Guarded {
 
     fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.line.is_empty() && !self.next_line()? {
-            let mut chunk = [0; CHUNK_BYTES];
-            let mut buffer = ReadBuf::new(&mut chunk);
-            ready!(self.stream.poll_read(cx, &mut buffer))?;
-            if buffer.filled().is_empty() {
-                return Poll::Ready(Err(ErrorKind::UnexpectedEof.into()));
-            }
-            self.came.extend_from_slice(buffer.filled());
+            ready!(self.poll_more(cx))?;
         }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut chunk = [0; CHUNK_BYTES];
+        let mut buffer = ReadBuf::new(&mut chunk);
+        ready!(self.stream.poll_read(cx, &mut buffer))?;
+        if buffer.filled().is_empty() {
+            return Poll::Ready(Err(ErrorKind::UnexpectedEof.into()));
+        }
+        self.came.extend_from_slice(buffer.filled());
         Poll::Ready(Ok(()))
     }
 }
@@ -182,6 +201,8 @@ impl AsyncRead for Link {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut guarded = self.lock();
+        // The client reads only when all that it wrote is sent, or could not be.
+        guarded.in_message = false;
         ready!(guarded.poll_line(cx))?;
         let taken = guarded.line.len().min(buffer.remaining());
         buffer.put_slice(&guarded.line[..taken]);
@@ -193,6 +214,12 @@ impl AsyncRead for Link {
 impl AsyncWrite for Link {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut guarded = self.lock();
+        if guarded.in_message
+            && guarded.is_quiet()
+            && let Poll::Ready(gone @ Err(_)) = guarded.poll_more(cx)
+        {
+            return Poll::Ready(gone.map(|()| 0));
+        }
         if !guarded.is_quiet() {
             // Else the answer to nothing would be taken for the answer to this.
             return Poll::Ready(Err(nonsense("the server answered before it was asked")));

@@ -29,7 +29,7 @@ use crate::failure::failed;
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// After these failures nobody listens to a goodbye.
-const OUT_OF_STEP: [&str; 3] = ["bad_answer", "connection_lost", "cut_body"];
+const OUT_OF_STEP: [&str; 4] = ["bad_answer", "connection_lost", "cut_body", "early_answer"];
 
 /// PLAIN first; LOGIN for servers that offer nothing else. Both only ever run inside TLS.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
@@ -69,10 +69,9 @@ impl Server {
     pub(super) async fn submit(&self, submission: &Submission<'_>) -> Result<String, DeliveryFailure> {
         let mut stage = Stage::Connect;
         let session = async {
-            let mut smtp = self.open(&mut stage).await?;
-            stage = Stage::Auth;
-            let outcome = match self.authenticate(&mut smtp).await {
-                Ok(()) => self.converse(&mut smtp, submission, &mut stage).await,
+            let (mut smtp, link) = self.open(&mut stage).await?;
+            let outcome = match self.prepare(&mut smtp, submission, &mut stage).await {
+                Ok(()) => self.hand_over(&mut smtp, &link, submission.message).await,
                 Err(failure) => Err(failure),
             };
             Ok((smtp, outcome))
@@ -90,14 +89,14 @@ impl Server {
     }
 
     /// Connects and secures. Nothing about the account or the document leaves before TLS.
-    async fn open(&self, stage: &mut Stage) -> Result<AsyncSmtpConnection, DeliveryFailure> {
+    async fn open(&self, stage: &mut Stage) -> Result<(AsyncSmtpConnection, Link), DeliveryFailure> {
         let link = Link::new(self.connect().await?, Arc::clone(&self.secrets));
-        match self.security {
+        let smtp = match self.security {
             MailSecurity::Tls => {
                 *stage = Stage::Tls;
                 self.secure(&link).await?;
                 *stage = Stage::Greeting;
-                self.greet(&link, *stage).await
+                self.greet(&link, *stage).await?
             }
             MailSecurity::Starttls => {
                 *stage = Stage::Greeting;
@@ -113,9 +112,10 @@ impl Server {
                 self.secure(&link).await?;
                 link.greet();
                 *stage = Stage::Greeting;
-                self.greet(&link, *stage).await
+                self.greet(&link, *stage).await?
             }
-        }
+        };
+        Ok((smtp, link))
     }
 
     async fn connect(&self) -> Result<TcpStream, DeliveryFailure> {
@@ -163,13 +163,15 @@ impl Server {
         self.expect(Stage::Auth, &answer, Severity::PositiveCompletion)
     }
 
-    /// Envelope and message.
-    async fn converse(
+    /// All that comes before the message: account and envelope.
+    async fn prepare(
         &self,
         smtp: &mut AsyncSmtpConnection,
         submission: &Submission<'_>,
         stage: &mut Stage,
-    ) -> Result<String, DeliveryFailure> {
+    ) -> Result<(), DeliveryFailure> {
+        *stage = Stage::Auth;
+        self.authenticate(smtp).await?;
         // The client keeps only what it knows of the answer to its own EHLO.
         *stage = Stage::Greeting;
         let hello = Ehlo::new(self.hello.clone());
@@ -192,18 +194,34 @@ impl Server {
             Severity::PositiveIntermediate,
         )?;
         *stage = Stage::Message;
-        let parts = submission.message.parts().map(|part| part.into_owned());
+        Ok(())
+    }
+
+    /// The message, and the answer to its last dot.
+    async fn hand_over(
+        &self,
+        smtp: &mut AsyncSmtpConnection,
+        link: &Link,
+        message: &Message,
+    ) -> Result<String, DeliveryFailure> {
+        const STAGE: Stage = Stage::Message;
+        link.message_begins();
+        let parts = message.parts().map(|part| part.into_owned());
         let answer = match smtp.message_iter(parts).await {
             // A server that refuses in the middle says why before it closes, and we were not listening.
-            Err(cut) if cut.status().is_none() && !cut.is_response() => match smtp.read_response().await {
+            Err(cut) if link.is_in_message() => match smtp.read_response().await {
                 Err(refusal) if refusal.status().is_some() => Err(refusal),
-                _ => Err(cut),
+                Ok(yes) if yes.code().severity == Severity::PositiveCompletion => {
+                    return Err(trouble::early(&yes, &self.secrets));
+                }
+                Ok(answer) => return Err(trouble::out_of_place(STAGE, &answer, &self.secrets)),
+                Err(_) => Err(cut),
             },
             answer => answer,
         };
-        let answer = self.answered(*stage, answer)?;
-        self.expect(*stage, &answer, Severity::PositiveCompletion)?;
-        Ok(trouble::words(*stage, &answer, &self.secrets))
+        let answer = self.answered(STAGE, answer)?;
+        self.expect(STAGE, &answer, Severity::PositiveCompletion)?;
+        Ok(trouble::words(STAGE, &answer, &self.secrets))
     }
 
     fn answered(&self, stage: Stage, answer: Answered) -> Result<Response, DeliveryFailure> {

@@ -131,6 +131,15 @@ pub(super) fn out_of_place(stage: Stage, answer: &Response, secrets: &Secrets) -
     failed(FailureClass::Receiver, "bad_answer", &format!("{stage}: {}", words(stage, answer, secrets)))
 }
 
+/// An answer to a message whose end the server has not seen. A yes is none then; it does not say whether it means this
+/// message, and will not do better the next time.
+pub(super) fn early(answer: &Response, secrets: &Secrets) -> DeliveryFailure {
+    let stage = Stage::Message;
+    let said = words(stage, answer, secrets);
+    let cause = format!("{stage}: answered before it had the whole: {said}");
+    failed(FailureClass::OursToFix, "early_answer", &cause)
+}
+
 /// An answer, in one line.
 pub(super) fn words(stage: Stage, answer: &Response, secrets: &Secrets) -> String {
     let lines: Vec<&str> = answer.message().collect();

@@ -157,9 +157,24 @@ async fn a_refusal_in_the_middle_of_the_message_is_heard() {
 #[tokio::test]
 async fn a_yes_in_the_middle_of_the_message_is_none() {
     let large = Parcel::of(&vec![b'x'; 12 * 1024 * 1024]);
-    let ground = Ground::tls(only_at("DATA", Say::MidMessage(1000, b"250 queued\r\n".to_vec())));
-    let (class, code, note) = told(attempt(ground.endpoint.clone(), &large).await);
-    assert_eq!((class, code.as_str()), (FailureClass::Document, "cut_body"), "{note}");
+    let words = b"250 queued\r\n".to_vec();
+    for say in [Say::Interrupt(1000, words.clone()), Say::MidMessage(1000, words)] {
+        let ground = Ground::tls(only_at("DATA", say));
+        let (class, code, note) = told(attempt(ground.endpoint.clone(), &large).await);
+        assert_eq!((class, code.as_str()), (FailureClass::OursToFix, "early_answer"), "{note}");
+        assert_eq!(note, "message: answered before it had the whole: 250 queued");
+        assert!(!ground.peer.only().verbs().contains(&"QUIT"), "it would stand in the message");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_cut_in_the_middle_is_sent_no_further() {
+    let large = Parcel::of(&vec![b'x'; 12 * 1024 * 1024]);
+    for half in ["", "25", "250-2.0.0 half"] {
+        let ground = Ground::tls(only_at("DATA", Say::MidMessage(1000, half.into())));
+        let (class, code, note) = told(attempt(ground.endpoint.clone(), &large).await);
+        assert_eq!((class, code.as_str()), (FailureClass::Document, "cut_body"), "{half:?}: {note}");
+    }
 }
 
 #[tokio::test]
