@@ -16,20 +16,27 @@ use lienthong_pipeline::ports::{DeliveryFailure, FailureClass};
 use lienthong_schemas::ids::DeliveryId;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use super::MailSecurity;
 use super::link::{Link, handshake};
 use super::secrets::Secrets;
 use super::trouble::{self, Stage};
 use super::wire::Message;
+use super::{MailSecurity, SLOWEST_BYTES_PER_SECOND};
 use crate::failure::failed;
+use crate::http::patience;
 
 /// How long the answer to our last word is waited for; nothing depends on it.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How long the answer to the last dot is waited for: until then the server may be looking at the message, and who leaves
+/// earlier sends it twice (RFC 5321 section 4.5.3.2.6).
+const LAST_ANSWER: Duration = Duration::from_secs(600);
+
 /// After these failures nobody listens to a goodbye.
-const OUT_OF_STEP: [&str; 4] = ["bad_answer", "connection_lost", "cut_body", "early_answer"];
+const OUT_OF_STEP: [&str; 5] = ["bad_answer", "connection_lost", "cut_body", "early_answer", "timeout"];
 
 /// PLAIN first; LOGIN for servers that offer nothing else. Both only ever run inside TLS.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
@@ -67,18 +74,19 @@ struct Offers {
 impl Server {
     /// Submits a message; the server's words when it took it.
     pub(super) async fn submit(&self, submission: &Submission<'_>) -> Result<String, DeliveryFailure> {
-        let mut stage = Stage::Connect;
-        let session = async {
+        let (mut stage, begun) = (Stage::Connect, Instant::now());
+        let ready = async {
             let (mut smtp, link) = self.open(&mut stage).await?;
-            let outcome = match self.prepare(&mut smtp, submission, &mut stage).await {
-                Ok(()) => self.hand_over(&mut smtp, &link, submission.message).await,
-                Err(failure) => Err(failure),
-            };
-            Ok((smtp, outcome))
+            let ready = self.prepare(&mut smtp, submission, &mut stage).await;
+            Ok((smtp, link, ready))
         };
-        let (mut smtp, outcome) = match tokio::time::timeout(self.timeout, session).await {
+        let (mut smtp, link, ready) = match tokio::time::timeout(self.timeout, ready).await {
             Ok(ended) => ended?,
             Err(_) => return Err(trouble::late(stage, self.timeout)),
+        };
+        let outcome = match ready {
+            Ok(()) => self.hand_over(&mut smtp, &link, submission.message, begun).await,
+            Err(failure) => Err(failure),
         };
         // The outcome stands. A server that is not told goodbye may keep the connection until its own timeout; one that
         // does not keep to the protocol, or is gone, is not told.
@@ -197,16 +205,48 @@ impl Server {
         Ok(())
     }
 
-    /// The message, and the answer to its last dot.
+    /// The message, and the answer to its last dot. The message has the time of an attempt that began then and grows with
+    /// its length; the answer has its own.
     async fn hand_over(
         &self,
         smtp: &mut AsyncSmtpConnection,
         link: &Link,
         message: &Message,
+        begun: Instant,
+    ) -> Result<String, DeliveryFailure> {
+        let limit = patience(self.timeout, SLOWEST_BYTES_PER_SECOND, message.bytes());
+        let (all_written, written) = oneshot::channel();
+        let late = async {
+            let left = limit.saturating_sub(begun.elapsed());
+            if tokio::time::timeout(left, written).await.is_err() {
+                return limit;
+            }
+            tokio::time::sleep(LAST_ANSWER).await;
+            LAST_ANSWER
+        };
+        tokio::select! {
+            biased;
+            outcome = self.send(smtp, link, message, all_written) => outcome,
+            limit = late => Err(trouble::late(Stage::Message, limit)),
+        }
+    }
+
+    /// Tells `all_written` when nothing but the last dot is left to write.
+    async fn send(
+        &self,
+        smtp: &mut AsyncSmtpConnection,
+        link: &Link,
+        message: &Message,
+        all_written: oneshot::Sender<()>,
     ) -> Result<String, DeliveryFailure> {
         const STAGE: Stage = Stage::Message;
         link.message_begins();
-        let parts = message.parts().map(|part| part.into_owned());
+        let mut all_written = Some(all_written);
+        let end = std::iter::from_fn(move || {
+            all_written.take()?.send(()).ok();
+            None
+        });
+        let parts = message.parts().map(|part| part.into_owned()).chain(end);
         let answer = match smtp.message_iter(parts).await {
             // A server that refuses in the middle says why before it closes, and we were not listening.
             Err(cut) if link.is_in_message() => match smtp.read_response().await {

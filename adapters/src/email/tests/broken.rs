@@ -62,7 +62,6 @@ async fn a_server_that_hangs_is_left_after_the_timeout() {
         ("MAIL", "MAIL"),
         ("RCPT", "RCPT"),
         ("DATA", "DATA"),
-        (".", "message"),
         ("STARTTLS", "STARTTLS"),
     ] {
         let ground = Ground::of(MailSecurity::Starttls, only_at(event, Say::Hang));
@@ -72,6 +71,38 @@ async fn a_server_that_hangs_is_left_after_the_timeout() {
         assert_eq!(note, format!("{stage}: no end after 60s"));
         assert!(waited > PATIENCE / 2 && waited < PATIENCE * 2, "{event}: {waited:?}");
     }
+}
+
+#[tokio::test]
+async fn the_answer_to_a_message_has_ten_minutes_of_its_own() {
+    let mut ground = Ground::tls(only_at(".", Say::Hang));
+    ground.endpoint.timeout = Duration::from_secs(20);
+    let (outcome, waited) = attempt_that_hangs(&ground).await;
+    let (class, code, note) = told(outcome);
+    assert_eq!((class, code.as_str()), (FailureClass::Receiver, "timeout"));
+    assert_eq!(note, "message: no end after 600s");
+    assert!(waited > Duration::from_secs(590) && waited < Duration::from_secs(602), "{waited:?}");
+}
+
+#[tokio::test]
+async fn a_message_has_time_according_to_its_length() {
+    // Nobody reads on after the first bytes, so the rest of it stays where it is.
+    let large = Parcel::of(&vec![b'x'; 12 * 1024 * 1024]);
+    let mut ground = Ground::tls(only_at("DATA", Say::Stall(1000)));
+    ground.endpoint.timeout = Duration::from_secs(20);
+    let stalled = async {
+        ground.peer.hangs().await;
+        tokio::time::pause();
+        Instant::now()
+    };
+    let (outcome, stopped) = tokio::join!(attempt(ground.endpoint.clone(), &large), stalled);
+    let waited = stopped.elapsed();
+    tokio::time::resume();
+    let (class, code, note) = told(outcome);
+    assert_eq!((class, code.as_str()), (FailureClass::Receiver, "timeout"));
+    // 20 s, and one for each 64 KiB of some 17,220,000 bytes.
+    assert_eq!(note, "message: no end after 283s");
+    assert!(waited > Duration::from_secs(262) && waited < Duration::from_secs(285), "{waited:?}");
 }
 
 #[tokio::test]

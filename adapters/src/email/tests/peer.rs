@@ -27,6 +27,8 @@ pub(super) enum Say {
     MidMessage(usize, Vec<u8>),
     /// After 354 and so many bytes of the message these bytes, and it goes on listening.
     Interrupt(usize, Vec<u8>),
+    /// After 354 and so many bytes of the message it reads no more, and keeps the connection.
+    Stall(usize),
     /// Nothing until the client goes.
     Hang,
     /// These bytes again and again, for as long as the client listens.
@@ -188,6 +190,12 @@ impl Served {
                     wire.take(bytes).await?;
                     wire.say(&words).await?;
                     return wire.take(usize::MAX).await;
+                }
+                Say::Stall(bytes) => {
+                    wire.say(b"354 go on\r\n").await?;
+                    wire.take(bytes).await?;
+                    self.hangs.notify_one();
+                    return std::future::pending().await;
                 }
                 Say::Hang => {
                     self.hangs.notify_one();
