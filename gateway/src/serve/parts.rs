@@ -85,11 +85,11 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let ways = Arc::new(Ways::open(&settings).map_err(CommandFault)?);
     start_way_out(&loaded, &ports, &ways, &intake, &directory, &metrics, &wakes, tasks);
     let operators = Arc::new(ArcSwap::from_pointee(Operators::new(&settings.operators)));
-    let guests = Arc::new(ArcSwap::from_pointee(guests(&loaded)));
+    let guests = Arc::new(ArcSwap::from_pointee(guests(&loaded, settings.listen.uploads_per_system)));
     let reload = Reload {
         loaded: loaded.clone(),
         directory: directory.clone(),
-        apply: live(ways, operators.clone(), guests.clone()),
+        apply: live(ways, operators.clone(), guests.clone(), settings.listen.uploads_per_system),
         clock: ports.clock.clone(),
         metrics: metrics.clone(),
         hangup: Hangup::listen()?,
@@ -186,21 +186,26 @@ fn start_way_out(
 }
 
 /// What counts at once when the settings are read again; the adapters may refuse, so they come first.
-fn live(ways: Arc<Ways>, operators: Arc<ArcSwap<Operators>>, known: Arc<ArcSwap<Guests>>) -> Apply {
+fn live(
+    ways: Arc<Ways>,
+    operators: Arc<ArcSwap<Operators>>,
+    known: Arc<ArcSwap<Guests>>,
+    uploads: usize,
+) -> Apply {
     Box::new(move |next| {
         ways.replace(&next.settings)?;
-        let next_guests = guests(next).after(&known.load());
+        let next_guests = guests(next, uploads).after(&known.load());
         known.store(Arc::new(next_guests));
         operators.store(Arc::new(Operators::new(&next.settings.operators)));
         Ok(())
     })
 }
 
-fn guests(loaded: &Loaded) -> Guests {
+/// The connected systems, `uploads` places for each: their number is that of the start.
+fn guests(loaded: &Loaded, uploads: usize) -> Guests {
     let settings = &loaded.settings;
     let systems = settings.systems.keys().filter_map(|id| SystemId::parse(id));
-    let (hotline, uploads) = (settings.support.hotline.clone(), settings.listen.uploads_per_system);
-    Guests::new(systems, loaded.credentials.clone(), hotline, uploads)
+    Guests::new(systems, loaded.credentials.clone(), settings.support.hotline.clone(), uploads)
 }
 
 fn desk(
