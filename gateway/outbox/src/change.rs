@@ -149,7 +149,8 @@ pub(crate) fn check(admission: &Admission) -> Result<(), Fault> {
 
 /// A delivery of a new document.
 pub(crate) fn admitted(delivery: &Delivery, order: u64) -> Step {
-    let delivery = Delivery { order, published: 0, handed_off: false, closed: false, ..delivery.clone() };
+    let delivery =
+        Delivery { order, published: 0, handed_off: false, closed: false, since: None, ..delivery.clone() };
     let at = delivery.accepted_at;
     Record::new(delivery).step(at, "accepted", "")
 }
@@ -164,6 +165,10 @@ pub(crate) fn rebuilt(mut record: Record, noted: Noted, at: Timestamp, epoch: u3
     record.delivery.closed = noted.closed && may_be_closed(&record.delivery);
     if !noted.state.is_final() {
         record.delivery.generation = epoch;
+    }
+    if noted.state == State::Queued {
+        // Only a requeue notes this state.
+        record.delivery.since = noted.at;
     }
     if record.asks_for_report() && !noted.reported {
         record.report = noted.at.map(|at| Report { at, number });
@@ -215,6 +220,7 @@ fn taken_again(known: &Record, message: Delivery, at: Timestamp) -> Result<Step,
         attempts: had.attempts.max(message.attempts),
         document_failures: 0,
         order: had.order,
+        since: message.since.max(had.since),
         closed: false,
         ..message
     };
@@ -262,6 +268,9 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
         Transition::Requeued { note } => {
             if !may_be_requeued(delivery.state) && known.not_taken_over().is_none() {
                 return None;
+            }
+            if delivery.state != State::Queued {
+                delivery.since = Some(at);
             }
             delivery.state = State::Queued;
             delivery.generation = delivery.generation.checked_add(1)?;

@@ -188,8 +188,8 @@ pub enum Transition {
     },
     /// The report to the sender that a `received` or `given_up` delivery asked for has been admitted.
     Reported,
-    /// Back to `Queued` with the next generation: from an end or from `Parked` by the operator, from `Queued` when its
-    /// message is lost, that is published and not handed off.
+    /// Back to `Queued` with the next generation: from an end or from `Parked` by the operator, and then its age counts
+    /// anew ([`Delivery::since`]); from `Queued` when its message is lost, that is published and not handed off.
     Requeued {
         /// Who and why.
         note: String,

@@ -236,6 +236,9 @@ pub struct Delivery {
     pub bytes: u64,
     /// When the gateway gave the receipt for it.
     pub accepted_at: Timestamp,
+    /// When an operator last sent it again; see [`Delivery::tried_since`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// Ids that this packet has or refers to; deliveries of one receiver that share one keep their order.
     pub correlations: Vec<CorrelationKey>,
     /// A status packet's outcome never makes a status packet.
@@ -265,6 +268,11 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// From when on its age counts: its receipt, or the last time an operator sent it again.
+    pub fn tried_since(&self) -> Timestamp {
+        self.since.unwrap_or(self.accepted_at)
+    }
+
     /// Somebody has to look at it: parked, refused or given up, and not [`Delivery::closed`].
     pub fn is_dead_letter(&self) -> bool {
         matches!(self.state, State::Parked | State::Refused | State::GivenUp) && !self.closed

@@ -1,5 +1,6 @@
 //! What an operator does by hand: what changes, what does not, and that whatever an attempt brings later changes nothing.
 
+mod again;
 mod looks;
 mod rebuilt;
 

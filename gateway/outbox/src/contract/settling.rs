@@ -95,6 +95,7 @@ pub async fn only_what_stopped_is_requeued(store: Arc<dyn OutboxStore>) {
         assert_eq!((back.state, back.generation, back.published), (State::Queued, 2, 1));
         assert_eq!((back.handed_off, back.document_failures, back.ours_to_fix), (false, 0, false));
         assert_eq!((back.due, back.order, back.attempts), (NOW, before.order, before.attempts));
+        assert_eq!((before.since, back.since), (None, Some(NOW)), "its age counts anew");
         assert_eq!(store.unpublished(9).await.expect("read"), std::slice::from_ref(&back));
         assert!(words(&*store, back.id).await.ends_with(&["requeued".to_owned()]));
         change(&*store, back.id, Transition::Published { generation: 2 }).await;

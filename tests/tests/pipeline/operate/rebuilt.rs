@@ -55,7 +55,8 @@ async fn what_was_requeued_is_delivered_after_a_rebuild() {
     assert_eq!(act(&world, Act::Requeue, id).await.verdict, Verdict::Requeued);
     let world = again(world, true).await;
     until(&world, id, |delivery| delivery.state == State::Received).await;
-    let generation = world.delivery(id).await.generation;
+    let Delivery { generation, since, .. } = world.delivery(id).await;
+    assert_eq!(since, Some(world.ports.clock.now()), "its age counts from the requeue");
     assert!(generation > 2, "above every generation before it: {generation}");
     assert!(world.adapter.attempts().iter().all(|attempt| attempt.seen.delivery == id));
 }

@@ -1,0 +1,58 @@
+//! What an operator sends again: how long it is tried.
+
+use super::*;
+
+/// B is dead, everybody else takes everything.
+fn b_is_dead(world: &World) {
+    world.answer(|consignment, _| match consignment.delivery.route.receiver.as_str() {
+        B => Err(failure(FailureClass::Receiver, "connect")),
+        _ => Ok(super::super::world::taken(consignment)),
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_again_after_it_was_given_up_has_its_whole_time_anew() {
+    let mut world = World::new();
+    b_is_dead(&world);
+    let receipt = world.send(letter(1, &[B])).await;
+    world.pass(HOUR * 49, HOUR / 2).await;
+    let id = receipt.deliveries[0].delivery_id;
+    assert_eq!(world.delivery(id).await.state, State::GivenUp);
+    let tries = world.delivery(id).await.attempts;
+    assert_eq!(act(&world, Act::Requeue, id).await.verdict, Verdict::Requeued);
+    world.pass(HOUR * 47, HOUR / 2).await;
+    let delivery = world.delivery(id).await;
+    assert_eq!((delivery.state, delivery.generation), (State::Queued, 2));
+    assert!(delivery.attempts > tries + 1, "{} attempts", delivery.attempts - tries);
+    world.pass(HOUR * 2, HOUR / 2).await;
+    assert_eq!(world.delivery(id).await.state, State::GivenUp, "and not more than that");
+
+    assert_eq!(act(&world, Act::Requeue, id).await.verdict, Verdict::Requeued);
+    world.advance(SECOND).await;
+    world.answer(|_, _| Ok(received()));
+    world.pass(SECOND * 80, SECOND * 10).await;
+    assert_eq!(world.delivery(id).await.state, State::Received);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_again_to_a_paused_receiver_waits_for_it_and_hides_nobody_behind_it() {
+    let mut world = World::new();
+    b_is_dead(&world);
+    let old = world.send(letter(1, &[B])).await;
+    world.pass(HOUR * 40, HOUR / 2).await;
+    let young = world.send(letter(2, &[B])).await;
+    world.pass(HOUR * 9, HOUR / 2).await;
+    let id = old.deliveries[0].delivery_id;
+    let before = world.delivery(id).await;
+    assert_eq!((before.state, world.states(&young).await), (State::GivenUp, vec![State::Queued]));
+    assert_eq!(world.paused(), 1);
+    assert_eq!(act(&world, Act::Requeue, id).await.verdict, Verdict::Requeued);
+    world.quiet().await;
+    let delivery = world.delivery(id).await;
+    assert_eq!((delivery.state, delivery.attempts), (State::Queued, before.attempts), "not over untried");
+    world.pass(HOUR * 40, HOUR / 2).await;
+    assert_eq!(
+        (world.states(&old).await, world.states(&young).await),
+        (vec![State::Queued], vec![State::GivenUp])
+    );
+}
