@@ -30,6 +30,9 @@ pub(crate) struct Record {
     pub(crate) lines: u64,
     /// Set while the sender has yet to be told.
     pub(crate) report: Option<Report>,
+    /// The sender has been told that it was given up; that is told once, however often it is sent again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) told: bool,
     /// When the broker acknowledged the generation that is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) published_at: Option<Timestamp>,
@@ -44,8 +47,17 @@ pub struct Noted {
     pub at: Option<Timestamp>,
     /// The report that this state asked for has been admitted.
     pub reported: bool,
+    /// So has the one of an earlier end, which an operator took back: it was given up.
+    pub told: bool,
     /// The operator has dealt with the dead letter that this state made.
     pub closed: bool,
+}
+
+impl Noted {
+    /// The sender has been told that the delivery was given up. A report noted after a requeue is that of the end before.
+    pub(crate) fn is_told(&self) -> bool {
+        self.told || (self.reported && matches!(self.state, State::GivenUp | State::Queued))
+    }
 }
 
 /// An outcome that the sender has yet to be told.
@@ -68,7 +80,7 @@ pub(crate) struct Step {
 
 impl Record {
     fn new(delivery: Delivery) -> Self {
-        Self { delivery, lines: 0, report: None, published_at: None }
+        Self { delivery, lines: 0, report: None, told: false, published_at: None }
     }
 
     /// Waits for a place in the broker's stream. A parked delivery is held back until it is requeued.
@@ -88,9 +100,14 @@ impl Record {
         self.delivery.state == State::Queued && self.delivery.handed_off
     }
 
-    /// Its outcome is one that a sender is told.
+    /// Its outcome is one that a sender is told, and has not been told yet.
     fn asks_for_report(&self) -> bool {
-        self.delivery.reportable && matches!(self.delivery.state, State::Received | State::GivenUp)
+        self.delivery.reportable
+            && match self.delivery.state {
+                State::Received => true,
+                State::GivenUp => !self.told,
+                _ => false,
+            }
     }
 
     /// Holds up what shares a key with it.
@@ -163,6 +180,7 @@ pub(crate) fn admitted(delivery: &Delivery, order: u64) -> Step {
 pub(crate) fn rebuilt(mut record: Record, noted: Noted, at: Timestamp, epoch: u32, number: u64) -> Step {
     record.delivery.state = noted.state;
     record.delivery.closed = noted.closed && may_be_closed(&record.delivery);
+    record.told = noted.is_told();
     if !noted.state.is_final() {
         record.delivery.generation = epoch;
     }
@@ -224,7 +242,8 @@ fn taken_again(known: &Record, message: Delivery, at: Timestamp) -> Result<Step,
         closed: false,
         ..message
     };
-    Ok(Record { lines: known.lines, ..Record::new(delivery) }.step(at, "handed_off", ""))
+    let again = Record { lines: known.lines, told: known.told, ..Record::new(delivery) };
+    Ok(again.step(at, "handed_off", ""))
 }
 
 const fn may_be_requeued(state: State) -> bool {
@@ -263,6 +282,7 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
         Transition::Settled { state, note } => (settle(&mut after, state, at, number)?, note),
         Transition::Reported => {
             after.report.take()?;
+            after.told |= delivery.state == State::GivenUp;
             ("reported", String::new())
         }
         Transition::Requeued { note } => {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use lienthong_pipeline::ports::{OutboxStore, PendingReport, Transition};
-use lienthong_pipeline::record::State;
+use lienthong_pipeline::ports::{HandOff, OutboxStore, PendingReport, Transition};
+use lienthong_pipeline::record::{Delivery, State};
 
 use super::samples::*;
 
@@ -133,4 +133,27 @@ pub async fn outcomes_are_reported_once(store: Arc<dyn OutboxStore>) {
     change(&*store, given_up, requeued()).await;
     assert_eq!(store.pending_reports(9).await.expect("read"), []);
     refuse(&*store, given_up, Transition::Reported).await;
+    change(&*store, given_up, settled(State::GivenUp)).await;
+    assert_eq!(store.pending_reports(9).await.expect("read").len(), 1, "nobody was told of the first time");
+}
+
+/// That a delivery was given up is reported once for life, whoever requeues it; that it was received later, is too.
+pub async fn who_was_told_of_a_given_up_one_is_not_told_again(store: Arc<dyn OutboxStore>) {
+    let (here, elsewhere) = (taken(&*store, 1, "H02").await, taken(&*store, 2, "H02").await);
+    for id in [here.id, elsewhere.id] {
+        change(&*store, id, settled(State::GivenUp)).await;
+        change(&*store, id, Transition::Reported).await;
+    }
+    change(&*store, here.id, requeued()).await;
+    let again = Delivery { generation: 2, ..elsewhere.clone() };
+    assert_eq!(store.hand_off(again).await.expect("written"), HandOff::Taken);
+    for id in [here.id, elsewhere.id] {
+        change(&*store, id, settled(State::GivenUp)).await;
+        assert_eq!(store.pending_reports(9).await.expect("read"), []);
+        refuse(&*store, id, Transition::Reported).await;
+        change(&*store, id, requeued()).await;
+        change(&*store, id, settled(State::Received)).await;
+        assert_eq!(store.pending_reports(9).await.expect("read").len(), 1);
+        change(&*store, id, Transition::Reported).await;
+    }
 }

@@ -1,4 +1,4 @@
-//! What an operator sends again: how long it is tried.
+//! What an operator sends again: how long it is tried, and that its sender is not told the same twice.
 
 use super::*;
 
@@ -55,4 +55,23 @@ async fn what_is_sent_again_to_a_paused_receiver_waits_for_it_and_hides_nobody_b
         (world.states(&old).await, world.states(&young).await),
         (vec![State::Queued], vec![State::GivenUp])
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_told_that_nothing_came_through_is_not_told_again_after_a_requeue() {
+    let mut world = World::new();
+    b_is_dead(&world);
+    let receipt = world.send(letter(1, &[B])).await;
+    world.pass(HOUR * 49, HOUR / 2).await;
+    let id = receipt.deliveries[0].delivery_id;
+    assert_eq!((world.delivery(id).await.state, world.got(A).len()), (State::GivenUp, 1));
+    assert_eq!(act(&world, Act::Requeue, id).await.verdict, Verdict::Requeued);
+    world.pass(HOUR * 49, HOUR / 2).await;
+    assert_eq!((world.delivery(id).await.state, world.got(A).len()), (State::GivenUp, 1), "by time");
+    assert_eq!(act(&world, Act::Requeue, id).await.verdict, Verdict::Requeued);
+    assert_eq!(act(&world, Act::GiveUp, id).await.verdict, Verdict::GivenUp);
+    world.quiet().await;
+    assert_eq!(world.got(A).len(), 1, "by hand: {:?}", world.got(A));
+    let told = world.history(id).await.into_iter().filter(|(event, _)| event == "reported").count();
+    assert_eq!(told, 1);
 }

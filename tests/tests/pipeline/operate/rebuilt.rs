@@ -106,3 +106,24 @@ async fn what_was_given_up_stays_so_and_closed_after_a_rebuild() {
     let delivery = world.delivery(id).await;
     assert_eq!((delivery.state, delivery.closed), (State::GivenUp, true));
 }
+
+#[tokio::test]
+async fn who_was_told_before_the_store_was_lost_is_not_told_again_after_a_requeue() {
+    let (mut world, id) = with_a_refused_one().await;
+    assert_eq!(act(&world, Act::Requeue, id).await.verdict, Verdict::Requeued);
+    assert_eq!(act(&world, Act::GiveUp, id).await.verdict, Verdict::GivenUp);
+    world.start();
+    let end = Instant::now() + Duration::from_secs(60);
+    let document = world.delivery(id).await.document;
+    let notes = world.folder.path().join("admissions").join(format!("{document}.settled"));
+    while !std::fs::read_to_string(&notes).expect("notes").contains(" reported ") {
+        assert!(Instant::now() < end, "its sender is told");
+        tokio::task::yield_now().await;
+    }
+    world.kill();
+    assert_eq!(act(&world, Act::Requeue, id).await.verdict, Verdict::Requeued);
+    let mut world = again(world, true).await;
+    world.kill();
+    assert_eq!(act(&world, Act::GiveUp, id).await.verdict, Verdict::GivenUp);
+    assert!(world.ports.store.pending_reports(9).await.expect("read").is_empty(), "told once for life");
+}
