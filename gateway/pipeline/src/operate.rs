@@ -249,6 +249,7 @@ impl Operate {
             return Ok((Verdict::BlobMissing, None));
         }
         let Delivery { id, document, .. } = *delivery;
+        let _turn = self.wakes.noting.take(id).await;
         let at = self.ports.clock.now();
         self.ports.spool.settled(document, id, State::Queued, at).await?;
         crash_point("after-requeue-note");
@@ -288,6 +289,7 @@ impl Operate {
     async fn close(&self, delivery: &Delivery, by: &By) -> Result<Option<Delivery>, Fault> {
         let (change, at) = (Transition::Closed { note: by.note() }, self.ports.clock.now());
         let Delivery { id, document, .. } = *delivery;
+        let _turn = self.wakes.noting.take(id).await;
         let closed = self.ports.store.transition(id, at, change).await?;
         if closed.is_some() {
             let noted = async {

@@ -1,5 +1,7 @@
 //! The same over the store on disk, which is lost afterwards and built anew from the spool.
 
+use std::path::PathBuf;
+
 use lienthong_outbox::open_or_rebuild;
 use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::record::Delivery;
@@ -126,4 +128,59 @@ async fn who_was_told_before_the_store_was_lost_is_not_told_again_after_a_requeu
     world.kill();
     assert_eq!(act(&world, Act::GiveUp, id).await.verdict, Verdict::GivenUp);
     assert!(world.ports.store.pending_reports(9).await.expect("read").is_empty(), "told once for life");
+}
+
+/// A gateway whose letter to B is refused while no note can be written beside its admission. Where the notes will be.
+async fn with_a_refused_one_that_is_not_noted() -> (World, DeliveryId, PathBuf) {
+    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
+    let world = on_disk(folder).await;
+    let admissions = world.folder.path().join("admissions");
+    let beside = move |document| admissions.join(format!("{document}.settled"));
+    let block = beside.clone();
+    world.answer(move |consignment, nth| match consignment.delivery.route.receiver.as_str() {
+        B if nth > 1 => Err(failure(FailureClass::Receiver, "connect")),
+        B => {
+            // No line can be written while a folder has the file's name.
+            std::fs::create_dir(block(consignment.delivery.document)).expect("blocked");
+            Err(failure(FailureClass::Permanent, "http_410"))
+        }
+        _ => Ok(received()),
+    });
+    let receipt = world.send(letter(1, &[B])).await;
+    let id = receipt.deliveries[0].delivery_id;
+    until(&world, id, |delivery| delivery.state == State::Refused).await;
+    after_it(&world, 2).await;
+    (world, id, beside(receipt.document_id))
+}
+
+/// Returns when whoever tries deliveries has ended what it was at, and has tried another one.
+async fn after_it(world: &World, number: u32) {
+    let other = world.send(letter(number, &[C])).await.deliveries[0].delivery_id;
+    until(world, other, |delivery| delivery.state == State::Received).await;
+}
+
+#[tokio::test]
+async fn a_note_that_comes_late_does_not_undo_a_requeue() {
+    let (world, id, notes) = with_a_refused_one_that_is_not_noted().await;
+    std::fs::remove_dir(&notes).expect("unblocked");
+    assert_eq!(act(&world, Act::Requeue, id).await.verdict, Verdict::Requeued);
+    until(&world, id, |delivery| delivery.attempts == 2).await;
+    after_it(&world, 3).await;
+    let written = std::fs::read_to_string(&notes).expect("notes");
+    assert!(written.contains(" queued ") && !written.contains(" refused "), "{written}");
+    let world = again(world, true).await;
+    assert_ne!(world.delivery(id).await.state, State::Refused, "nobody said so since the requeue");
+    until(&world, id, |delivery| delivery.state == State::Received).await;
+}
+
+#[tokio::test]
+async fn a_note_that_comes_late_is_of_what_is_so_by_then() {
+    let (world, id, notes) = with_a_refused_one_that_is_not_noted().await;
+    assert_eq!(act(&world, Act::GiveUp, id).await.verdict, Verdict::Closed);
+    std::fs::remove_dir(&notes).expect("unblocked");
+    after_it(&world, 3).await;
+    after_it(&world, 4).await;
+    let world = again(world, true).await;
+    let delivery = world.delivery(id).await;
+    assert_eq!((delivery.state, delivery.closed), (State::Refused, true));
 }
