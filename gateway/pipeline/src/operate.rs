@@ -293,9 +293,9 @@ impl Operate {
         let closed = self.ports.store.transition(id, at, change).await?;
         if closed.is_some() {
             let noted = async {
-                if delivery.state == State::Refused {
+                if delivery.is_dead_letter() && delivery.state.is_final() {
                     // A requeue that was cut before it reached the store may have noted otherwise.
-                    self.ports.spool.settled(document, id, State::Refused, at).await?;
+                    self.ports.spool.settled(document, id, delivery.state, at).await?;
                 }
                 self.ports.spool.closed(document, id).await
             };

@@ -63,13 +63,14 @@ async fn what_was_requeued_is_delivered_after_a_rebuild() {
     assert!(world.adapter.attempts().iter().all(|attempt| attempt.seen.delivery == id));
 }
 
+/// What a kill after the first of the two writes of a requeue leaves.
+async fn cut(world: &World, id: DeliveryId) {
+    let (document, now) = (world.delivery(id).await.document, world.ports.clock.now());
+    world.ports.spool.settled(document, id, State::Queued, now).await.expect("noted");
+}
+
 #[tokio::test]
 async fn a_requeue_that_was_cut_loses_nothing_with_the_store_or_without() {
-    // What a kill after the first of its two writes leaves.
-    let cut = async |world: &World, id: DeliveryId| {
-        let (document, now) = (world.delivery(id).await.document, world.ports.clock.now());
-        world.ports.spool.settled(document, id, State::Queued, now).await.expect("noted");
-    };
     let (world, id) = with_a_refused_one().await;
     cut(&world, id).await;
     let world = again(world, false).await;
@@ -109,20 +110,44 @@ async fn what_was_given_up_stays_so_and_closed_after_a_rebuild() {
     assert_eq!((delivery.state, delivery.closed), (State::GivenUp, true));
 }
 
-#[tokio::test]
-async fn who_was_told_before_the_store_was_lost_is_not_told_again_after_a_requeue() {
+/// As [`with_a_refused_one`], but given up, and everything of it noted.
+async fn with_a_given_up_one_whose_sender_was_told() -> (World, DeliveryId) {
     let (mut world, id) = with_a_refused_one().await;
     assert_eq!(act(&world, Act::Requeue, id).await.verdict, Verdict::Requeued);
-    assert_eq!(act(&world, Act::GiveUp, id).await.verdict, Verdict::GivenUp);
+    world.answer(|consignment, _| match consignment.delivery.route.receiver.as_str() {
+        B => Err(failure(FailureClass::Receiver, "connect")),
+        _ => Ok(received()),
+    });
     world.start();
-    let end = Instant::now() + Duration::from_secs(60);
+    until(&world, id, |delivery| delivery.attempts == 2).await;
+    world.clock.advance(HOUR * 49);
+    until(&world, id, |delivery| delivery.state == State::GivenUp).await;
     let document = world.delivery(id).await.document;
     let notes = world.folder.path().join("admissions").join(format!("{document}.settled"));
+    let end = Instant::now() + Duration::from_secs(60);
     while !std::fs::read_to_string(&notes).expect("notes").contains(" reported ") {
         assert!(Instant::now() < end, "its sender is told");
         tokio::task::yield_now().await;
     }
     world.kill();
+    (world, id)
+}
+
+#[tokio::test]
+async fn a_requeue_that_was_cut_and_then_closed_stays_given_up_and_told() {
+    let (world, id) = with_a_given_up_one_whose_sender_was_told().await;
+    cut(&world, id).await;
+    assert_eq!(act(&world, Act::GiveUp, id).await.verdict, Verdict::Closed);
+    let mut world = again(world, true).await;
+    world.kill();
+    let delivery = world.delivery(id).await;
+    assert_eq!((delivery.state, delivery.closed), (State::GivenUp, true));
+    assert!(world.ports.store.pending_reports(9).await.expect("read").is_empty());
+}
+
+#[tokio::test]
+async fn who_was_told_before_the_store_was_lost_is_not_told_again_after_a_requeue() {
+    let (world, id) = with_a_given_up_one_whose_sender_was_told().await;
     assert_eq!(act(&world, Act::Requeue, id).await.verdict, Verdict::Requeued);
     let mut world = again(world, true).await;
     world.kill();
