@@ -398,7 +398,8 @@ pub struct RecognitionKeys {
     pub kind: String,
     /// The semantic digest of a document packet of type 0.
     pub semantic: Option<PacketDigest>,
-    /// Hash of (From, ResponseFor/OrganId, DocumentId, StatusCode, Timestamp) of a status packet.
+    /// Hash of (From, ResponseFor/OrganId, DocumentId, StatusCode, Timestamp) of a status packet; of one of ours, what
+    /// `intake::Origin::Gateway` says.
     pub status: Option<[u8; 16]>,
 }
 
