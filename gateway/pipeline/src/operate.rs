@@ -245,6 +245,9 @@ impl Operate {
             State::Queued => return Ok((Verdict::IsQueued, None)),
             _ => return Ok((Verdict::WrongState, None)),
         }
+        if !delivery.route.has_way_out() {
+            return Ok((Verdict::NoWayOut, None));
+        }
         if self.ports.spool.blob(delivery.digest).await?.is_none() {
             return Ok((Verdict::BlobMissing, None));
         }

@@ -127,6 +127,11 @@ pub struct Route {
 }
 
 impl Route {
+    /// `false` where nobody delivers: what is for paper, or waits for the operator to say who receives it.
+    pub fn has_way_out(&self) -> bool {
+        self.system != SystemId::gateway()
+    }
+
     /// The queue in which deliveries wait for each other: one a receiver; behind an axis one for all its receivers,
     /// because there a document is one consignment for all of them (design.md B5).
     pub fn queue(&self) -> ReceiverToken {

@@ -1,12 +1,15 @@
 //! What an operator sends again: how long it is tried, and that its sender is not told the same twice.
 
+use lienthong_schemas::edxml::BusinessType;
+
 use super::*;
+use crate::pipeline::world::{Setup, name_of, taken};
 
 /// B is dead, everybody else takes everything.
 fn b_is_dead(world: &World) {
     world.answer(|consignment, _| match consignment.delivery.route.receiver.as_str() {
         B => Err(failure(FailureClass::Receiver, "connect")),
-        _ => Ok(super::super::world::taken(consignment)),
+        _ => Ok(taken(consignment)),
     });
 }
 
@@ -72,6 +75,35 @@ async fn who_was_told_that_nothing_came_through_is_not_told_again_after_a_requeu
     assert_eq!(act(&world, Act::GiveUp, id).await.verdict, Verdict::GivenUp);
     world.quiet().await;
     assert_eq!(world.got(A).len(), 1, "by hand: {:?}", world.got(A));
-    let told = world.history(id).await.into_iter().filter(|(event, _)| event == "reported").count();
-    assert_eq!(told, 1);
+    assert_eq!(world.metrics.accepted.value(), 2, "the letter and one 02");
+}
+
+/// A district that ended; two took over.
+const CLOSED: &str = r#"
+[[organisation]]
+organ_id = "H55.30"
+name = "Huyện Ba Mươi"
+valid_to = "2025-06-30"
+successors = ["H55.02", "H55.03"]
+"#;
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_way_out_is_not_sent_again_and_its_sender_can_be_told() {
+    let mut world = World::open(Setup { directory: CLOSED.to_owned(), ..Setup::default() });
+    let revoked = letter(2, &["H55.30"]).business(BusinessType::Revoke, "nhầm", &name_of(1));
+    let receipt = world.send(revoked).await;
+    world.quiet().await;
+    let id = receipt.deliveries[0].delivery_id;
+    assert_eq!(world.states(&receipt).await, [State::Parked]);
+    let before = world.history(id).await;
+    let outcome = act(&world, Act::Requeue, id).await;
+    assert_eq!((outcome.verdict, outcome.done), (Verdict::NoWayOut, false));
+    assert_eq!(after(&outcome), (State::Parked, 1, false));
+    assert!(outcome.text_vi.contains("give-up") && outcome.text_en.contains("give-up"));
+    world.quiet().await;
+    assert_eq!((world.history(id).await, world.adapter.attempts().len()), (before, 0));
+    assert_eq!(act(&world, Act::GiveUp, id).await.verdict, Verdict::GivenUp);
+    world.quiet().await;
+    assert_eq!(world.got(A).len(), 1);
+    assert_eq!(act(&world, Act::Requeue, id).await.verdict, Verdict::NoWayOut, "not then, either");
 }
