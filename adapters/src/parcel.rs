@@ -36,6 +36,7 @@ impl Parcel {
             digest,
             bytes: bytes.len() as u64,
             accepted_at,
+            since: None,
             correlations: Vec::new(),
             reportable: true,
             state: State::Queued,

@@ -72,6 +72,7 @@ fn consignment(mailbox: &str, packet: &[u8], file: &Path) -> Consignment {
         digest,
         bytes: packet.len() as u64,
         accepted_at: at,
+        since: None,
         correlations: Vec::new(),
         reportable: true,
         state: State::Queued,

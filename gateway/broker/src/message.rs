@@ -56,7 +56,8 @@ pub(crate) fn encode(message: &DeliveryMessage) -> Result<Outgoing, Fault> {
     }
     let correlations: Vec<String> = delivery.correlations.iter().map(ToString::to_string).collect();
     let mut headers = HeaderMap::new();
-    for (name, value) in [
+    let since = delivery.since.map(|since| ("Lt-Since", since.to_string()));
+    let fields = [
         ("Lt-Version", VERSION.to_string()),
         ("Lt-Delivery-Id", delivery.id.to_string()),
         ("Lt-Document-Id", delivery.document.to_string()),
@@ -73,7 +74,8 @@ pub(crate) fn encode(message: &DeliveryMessage) -> Result<Outgoing, Fault> {
         ("Lt-Correlations", correlations.join(",")),
         ("Lt-Reportable", delivery.reportable.to_string()),
         ("Lt-Inline", message.inline.is_some().to_string()),
-    ] {
+    ];
+    for (name, value) in fields.into_iter().chain(since) {
         headers.insert(name, header_value(name, &value)?);
     }
     headers.insert(NATS_MESSAGE_ID, header_value("Nats-Msg-Id", &message_id(delivery))?);
@@ -109,6 +111,7 @@ pub(crate) fn decode(
         digest: fields.parse("Lt-Sha256")?,
         bytes: fields.parse("Lt-Bytes")?,
         accepted_at,
+        since: fields.optional("Lt-Since")?,
         correlations: fields.read("Lt-Correlations", correlations)?,
         reportable: fields.parse("Lt-Reportable")?,
         state: State::Queued,
@@ -215,6 +218,11 @@ impl<'a> Fields<'a> {
 
     fn read<T>(&self, name: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, Fault> {
         read(self.text(name)?).ok_or_else(|| fault(format!("{name} cannot be read")))
+    }
+
+    /// `None` without such a header: what was never sent again has none, nor have messages of earlier programs.
+    fn optional<T: FromStr>(&self, name: &str) -> Result<Option<T>, Fault> {
+        self.0.get(name).map(|_| self.parse(name)).transpose()
     }
 
     fn parse<T: FromStr>(&self, name: &str) -> Result<T, Fault> {

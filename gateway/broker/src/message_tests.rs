@@ -53,6 +53,19 @@ fn unknown_headers_are_ignored_and_other_versions_refused() {
 }
 
 #[test]
+fn the_time_of_a_requeue_rides_along_and_may_be_missing() {
+    let mut message = sample::inline(1, Lane::Normal, b"packet");
+    assert_eq!(read(&sent(&message)).expect("reads").delivery.since, None);
+    let since = "2026-01-05T01:02:03.000000004Z".parse().expect("a time");
+    message.delivery.since = Some(since);
+    let mut outgoing = sent(&message);
+    assert_eq!(read(&outgoing).expect("reads").delivery.since, Some(since));
+    outgoing.headers.append("Lt-Since", "2026-01-05T01:02:03Z");
+    assert!(read(&outgoing).is_err(), "twice");
+    assert!(with("Lt-Since", "yesterday").is_err());
+}
+
+#[test]
 fn each_header_is_needed_once_and_readable() {
     let good = sent(&sample::inline(1, Lane::Normal, b"packet"));
     let names: Vec<String> = good.headers.iter().map(|(name, _)| name.to_string()).collect();

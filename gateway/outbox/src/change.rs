@@ -30,6 +30,9 @@ pub(crate) struct Record {
     pub(crate) lines: u64,
     /// Set while the sender has yet to be told.
     pub(crate) report: Option<Report>,
+    /// The sender has been told that it was given up; that is told once, however often it is sent again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) told: bool,
     /// When the broker acknowledged the generation that is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) published_at: Option<Timestamp>,
@@ -44,8 +47,17 @@ pub struct Noted {
     pub at: Option<Timestamp>,
     /// The report that this state asked for has been admitted.
     pub reported: bool,
+    /// So has the one of an earlier end, which an operator took back: it was given up.
+    pub told: bool,
     /// The operator has dealt with the dead letter that this state made.
     pub closed: bool,
+}
+
+impl Noted {
+    /// The sender has been told that the delivery was given up. A report noted after a requeue is that of the end before.
+    pub(crate) fn is_told(&self) -> bool {
+        self.told || (self.reported && matches!(self.state, State::GivenUp | State::Queued))
+    }
 }
 
 /// An outcome that the sender has yet to be told.
@@ -68,7 +80,7 @@ pub(crate) struct Step {
 
 impl Record {
     fn new(delivery: Delivery) -> Self {
-        Self { delivery, lines: 0, report: None, published_at: None }
+        Self { delivery, lines: 0, report: None, told: false, published_at: None }
     }
 
     /// Waits for a place in the broker's stream. A parked delivery is held back until it is requeued.
@@ -88,9 +100,14 @@ impl Record {
         self.delivery.state == State::Queued && self.delivery.handed_off
     }
 
-    /// Its outcome is one that a sender is told.
+    /// Its outcome is one that a sender is told, and has not been told yet.
     fn asks_for_report(&self) -> bool {
-        self.delivery.reportable && matches!(self.delivery.state, State::Received | State::GivenUp)
+        self.delivery.reportable
+            && match self.delivery.state {
+                State::Received => true,
+                State::GivenUp => !self.told,
+                _ => false,
+            }
     }
 
     /// Holds up what shares a key with it.
@@ -149,7 +166,8 @@ pub(crate) fn check(admission: &Admission) -> Result<(), Fault> {
 
 /// A delivery of a new document.
 pub(crate) fn admitted(delivery: &Delivery, order: u64) -> Step {
-    let delivery = Delivery { order, published: 0, handed_off: false, closed: false, ..delivery.clone() };
+    let delivery =
+        Delivery { order, published: 0, handed_off: false, closed: false, since: None, ..delivery.clone() };
     let at = delivery.accepted_at;
     Record::new(delivery).step(at, "accepted", "")
 }
@@ -162,8 +180,13 @@ pub(crate) fn admitted(delivery: &Delivery, order: u64) -> Step {
 pub(crate) fn rebuilt(mut record: Record, noted: Noted, at: Timestamp, epoch: u32, number: u64) -> Step {
     record.delivery.state = noted.state;
     record.delivery.closed = noted.closed && may_be_closed(&record.delivery);
+    record.told = noted.is_told();
     if !noted.state.is_final() {
         record.delivery.generation = epoch;
+    }
+    if noted.state == State::Queued {
+        // Only a requeue notes this state.
+        record.delivery.since = noted.at;
     }
     if record.asks_for_report() && !noted.reported {
         record.report = noted.at.map(|at| Report { at, number });
@@ -215,10 +238,12 @@ fn taken_again(known: &Record, message: Delivery, at: Timestamp) -> Result<Step,
         attempts: had.attempts.max(message.attempts),
         document_failures: 0,
         order: had.order,
+        since: message.since.max(had.since),
         closed: false,
         ..message
     };
-    Ok(Record { lines: known.lines, ..Record::new(delivery) }.step(at, "handed_off", ""))
+    let again = Record { lines: known.lines, told: known.told, ..Record::new(delivery) };
+    Ok(again.step(at, "handed_off", ""))
 }
 
 const fn may_be_requeued(state: State) -> bool {
@@ -257,11 +282,15 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
         Transition::Settled { state, note } => (settle(&mut after, state, at, number)?, note),
         Transition::Reported => {
             after.report.take()?;
+            after.told |= delivery.state == State::GivenUp;
             ("reported", String::new())
         }
         Transition::Requeued { note } => {
             if !may_be_requeued(delivery.state) && known.not_taken_over().is_none() {
                 return None;
+            }
+            if delivery.state != State::Queued {
+                delivery.since = Some(at);
             }
             delivery.state = State::Queued;
             delivery.generation = delivery.generation.checked_add(1)?;

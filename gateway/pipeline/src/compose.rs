@@ -77,6 +77,7 @@ fn delivery(document: &Document, content: &Content, routed: &Routed) -> Delivery
         digest: document.digest,
         bytes: document.bytes,
         accepted_at: document.accepted_at,
+        since: None,
         correlations: correlations(content),
         reportable: content.kind != PacketKind::Status,
         state: routed.state,

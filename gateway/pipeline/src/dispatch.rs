@@ -269,9 +269,9 @@ impl Dispatch {
     /// Step settle: the outcome is written before anything else is done with this receiver.
     async fn delivered(&self, attempt: &Attempt, handover: &Handover) -> Result<(), Fault> {
         crash_point("after-receiver-2xx");
-        self.settle.finish(&attempt.together, handover.state, &handover.note).await?;
+        let done = self.settle.finish(&attempt.together, handover.state, &handover.note).await?;
         crash_point("after-settle");
-        for delivery in &attempt.together {
+        for delivery in done {
             self.metrics.delivered.of(self.adapter.kind().as_str()).inc();
             tracing::info!(
                 delivery_id = %delivery.id, document_id = %delivery.document,

@@ -45,14 +45,17 @@ pub enum Origin {
     /// A connected system, authenticated on its connection.
     System(SystemId),
     /// The gateway itself (status packets of design.md B6).
-    Gateway,
+    Gateway {
+        /// Stands for what the packet says: the same in every packet that says it, whatever its bytes.
+        says: [u8; 16],
+    },
 }
 
 impl Origin {
     fn system(&self) -> SystemId {
         match self {
             Self::System(system) => system.clone(),
-            Self::Gateway => SystemId::gateway(),
+            Self::Gateway { .. } => SystemId::gateway(),
         }
     }
 }
@@ -149,10 +152,9 @@ impl Intake {
         directory: Arc<Directory>,
         (id, mut keys): (DocumentId, RecognitionKeys),
     ) -> Result<Accepted, Refused> {
-        if *origin == Origin::Gateway {
-            // Two receivers given up in one second make two packets with one key; ours are known by their bytes, which
-            // are the same each time they are made.
-            keys.status = None;
+        if let Origin::Gateway { says } = origin {
+            // Two receivers given up in one second would have one key, and one told of after its name changed, two.
+            keys.status = Some(*says);
         }
         let _turn = self.turns.take(turn_of(&keys, id)).await;
 
@@ -214,7 +216,7 @@ impl Intake {
         let claimed = &content.from.organ_id;
         let refuse = |code| Rejection::new(code).at(field).because(claimed.as_str());
         let system = match origin {
-            Origin::Gateway => return Ok(claimed.clone()),
+            Origin::Gateway { .. } => return Ok(claimed.clone()),
             Origin::System(system) => system,
         };
         let sender = directory.find(claimed).ok_or_else(|| refuse(RejectionCode::SenderUnknown))?;
@@ -243,7 +245,7 @@ impl Intake {
             return Err(Rejection::new(RejectionCode::AttachmentInvalid).at(field).because("placeholder"));
         }
         let ours = |hop: &str| OrganId::parse(hop).is_ok_and(|hop| hop == self.policy.own);
-        if *origin != Origin::Gateway && content.trace.iter().any(|hop| ours(&hop.organ_text)) {
+        if matches!(origin, Origin::System(_)) && content.trace.iter().any(|hop| ours(&hop.organ_text)) {
             let field = "edXMLHeader/TraceHeaderList/TraceHeader/OrganId";
             return Err(Rejection::new(RejectionCode::Loop).at(field).because(self.policy.own.as_str()));
         }

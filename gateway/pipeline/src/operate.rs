@@ -245,10 +245,14 @@ impl Operate {
             State::Queued => return Ok((Verdict::IsQueued, None)),
             _ => return Ok((Verdict::WrongState, None)),
         }
+        if !delivery.route.has_way_out() {
+            return Ok((Verdict::NoWayOut, None));
+        }
         if self.ports.spool.blob(delivery.digest).await?.is_none() {
             return Ok((Verdict::BlobMissing, None));
         }
         let Delivery { id, document, .. } = *delivery;
+        let _turn = self.wakes.noting.take(id).await;
         let at = self.ports.clock.now();
         self.ports.spool.settled(document, id, State::Queued, at).await?;
         crash_point("after-requeue-note");
@@ -288,12 +292,13 @@ impl Operate {
     async fn close(&self, delivery: &Delivery, by: &By) -> Result<Option<Delivery>, Fault> {
         let (change, at) = (Transition::Closed { note: by.note() }, self.ports.clock.now());
         let Delivery { id, document, .. } = *delivery;
+        let _turn = self.wakes.noting.take(id).await;
         let closed = self.ports.store.transition(id, at, change).await?;
         if closed.is_some() {
             let noted = async {
-                if delivery.state == State::Refused {
+                if delivery.is_dead_letter() && delivery.state.is_final() {
                     // A requeue that was cut before it reached the store may have noted otherwise.
-                    self.ports.spool.settled(document, id, State::Refused, at).await?;
+                    self.ports.spool.settled(document, id, delivery.state, at).await?;
                 }
                 self.ports.spool.closed(document, id).await
             };

@@ -125,7 +125,7 @@ pub trait Spool: Send + Sync + 'static {
     ) -> Result<(), Fault>;
 
     /// Notes durably that the report which the last state noted asked for has been admitted. A store that is built anew
-    /// has every other one pending again.
+    /// has every other one pending again, except that one who was told of a delivery given up is not told so again.
     async fn reported(&self, document: DocumentId, delivery: DeliveryId) -> Result<(), Fault>;
 
     /// Notes durably that the operator has dealt with the dead letter that the last state noted made of a delivery
@@ -188,8 +188,8 @@ pub enum Transition {
     },
     /// The report to the sender that a `received` or `given_up` delivery asked for has been admitted.
     Reported,
-    /// Back to `Queued` with the next generation: from an end or from `Parked` by the operator, from `Queued` when its
-    /// message is lost, that is published and not handed off.
+    /// Back to `Queued` with the next generation: from an end or from `Parked` by the operator, and then its age counts
+    /// anew ([`Delivery::since`]); from `Queued` when its message is lost, that is published and not handed off.
     Requeued {
         /// Who and why.
         note: String,
@@ -318,7 +318,8 @@ pub trait OutboxStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Delivery>, Fault>;
 
-    /// Deliveries settled as `Received` or `GivenUp` with `reportable`, and not yet `Reported`.
+    /// Deliveries settled as `Received` or `GivenUp` with `reportable`, and not yet `Reported`; a delivery that was given
+    /// up, reported, and given up again after a requeue is not among them.
     async fn pending_reports(&self, limit: usize) -> Result<Vec<PendingReport>, Fault>;
 
     /// Numbers; answered without a scan.

@@ -126,12 +126,17 @@ impl Queue<'_> {
     pub(crate) async fn next_while_paused(&self, until: Timestamp, now: Timestamp) -> Result<Next, Fault> {
         let mut wait = until;
         for lane in Lane::ALL {
-            let heads = self.store.heads(self.adapter, self.token, lane, 1).await?;
-            let Some(head) = heads.into_iter().next() else { continue };
-            match self.over_at(&head) {
-                Some(over) if over <= now => return self.give_up(head, now).await,
-                Some(over) => wait = wait.min(over),
-                None => {}
+            let mut heads = self.store.heads(self.adapter, self.token, lane, 1).await?;
+            if heads.iter().any(|head| head.since.is_some()) {
+                // It was sent again, and keeps its place: those behind it may be over before it.
+                heads = self.store.heads(self.adapter, self.token, lane, LOOK_BEHIND).await?;
+            }
+            for head in heads {
+                match self.over_at(&head) {
+                    Some(over) if over <= now => return self.give_up(head, now).await,
+                    Some(over) => wait = wait.min(over),
+                    None => {}
+                }
             }
         }
         Ok(Next::Wait(wait))
@@ -228,7 +233,7 @@ impl Queue<'_> {
             Standing::Failing => true,
             Standing::OursToFix => false,
         };
-        let at = after(delivery.accepted_at, self.give_up_after);
+        let at = after(delivery.tried_since(), self.give_up_after);
         (failing && !delivery.ours_to_fix).then_some(at)
     }
 

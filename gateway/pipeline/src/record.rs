@@ -127,6 +127,11 @@ pub struct Route {
 }
 
 impl Route {
+    /// `false` where nobody delivers: what is for paper, or waits for the operator to say who receives it.
+    pub fn has_way_out(&self) -> bool {
+        self.system != SystemId::gateway()
+    }
+
     /// The queue in which deliveries wait for each other: one a receiver; behind an axis one for all its receivers,
     /// because there a document is one consignment for all of them (design.md B5).
     pub fn queue(&self) -> ReceiverToken {
@@ -236,6 +241,9 @@ pub struct Delivery {
     pub bytes: u64,
     /// When the gateway gave the receipt for it.
     pub accepted_at: Timestamp,
+    /// When an operator last sent it again; see [`Delivery::tried_since`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// Ids that this packet has or refers to; deliveries of one receiver that share one keep their order.
     pub correlations: Vec<CorrelationKey>,
     /// A status packet's outcome never makes a status packet.
@@ -265,6 +273,11 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// From when on its age counts: its receipt, or the last time an operator sent it again.
+    pub fn tried_since(&self) -> Timestamp {
+        self.since.unwrap_or(self.accepted_at)
+    }
+
     /// Somebody has to look at it: parked, refused or given up, and not [`Delivery::closed`].
     pub fn is_dead_letter(&self) -> bool {
         matches!(self.state, State::Parked | State::Refused | State::GivenUp) && !self.closed
@@ -390,7 +403,8 @@ pub struct RecognitionKeys {
     pub kind: String,
     /// The semantic digest of a document packet of type 0.
     pub semantic: Option<PacketDigest>,
-    /// Hash of (From, ResponseFor/OrganId, DocumentId, StatusCode, Timestamp) of a status packet.
+    /// Hash of (From, ResponseFor/OrganId, DocumentId, StatusCode, Timestamp) of a status packet; of one of ours, what
+    /// `intake::Origin::Gateway` says.
     pub status: Option<[u8; 16]>,
 }
 

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use lienthong_config::GivenUpNotice;
 use lienthong_monitoring::{Metrics, Step};
 use lienthong_schemas::edxml::{StatusCode, StatusPacket, StatusSender, StatusSubject};
-use lienthong_schemas::ids::DeliveryId;
+use lienthong_schemas::ids::{DeliveryId, digest16};
 use lienthong_schemas::organ::OrganId;
 
 use crate::clock::after;
@@ -115,8 +115,8 @@ impl Report {
         let delivery = &pending.delivery;
         let admission = self.ports.spool.admission(delivery.document).await?;
         let packet = admission.and_then(|admission| self.status_packet(pending, &admission));
-        if let Some(packet) = packet {
-            self.send(pending, packet).await?;
+        if let Some((code, packet)) = packet {
+            self.send(pending, code, packet).await?;
         }
         let now = self.ports.clock.now();
         self.ports.store.transition(delivery.id, now, Transition::Reported).await?;
@@ -129,8 +129,8 @@ impl Report {
         Ok(())
     }
 
-    /// The packet to send, if this outcome calls for one. The same every time it is made.
-    fn status_packet(&self, pending: &PendingReport, admission: &Admission) -> Option<Vec<u8>> {
+    /// The packet to send, if this outcome calls for one. The same every time it is made, but for names in the directory.
+    fn status_packet(&self, pending: &PendingReport, admission: &Admission) -> Option<(StatusCode, Vec<u8>)> {
         let delivery = &pending.delivery;
         let directory = self.directory.load();
         let receiver = directory.find(&delivery.route.receiver);
@@ -164,14 +164,17 @@ impl Report {
             description,
             timestamp: pending.at,
         };
-        Some(packet.to_xml())
+        Some((code, packet.to_xml()))
     }
 
-    async fn send(&self, pending: &PendingReport, packet: Vec<u8>) -> Result<(), Fault> {
+    /// A sender is told once of a delivery by each code: a repeat is known by these two, though its time or a name in it
+    /// may be another one by then.
+    async fn send(&self, pending: &PendingReport, code: StatusCode, packet: Vec<u8>) -> Result<(), Fault> {
+        let says = digest16(&[b"report", pending.delivery.id.as_bytes(), code.digits().as_bytes()]);
         let mut sink = self.ports.spool.receive_ours().await?;
         sink.write(Bytes::from(packet)).await?;
         let incoming = sink.finish().await?;
-        match self.intake.admit(incoming, &Origin::Gateway, None).await {
+        match self.intake.admit(incoming, &Origin::Gateway { says }, None).await {
             Ok(accepted) => {
                 let status = accepted.receipt.document_id;
                 tracing::info!(delivery_id = %pending.delivery.id, status_document_id = %status, "sender told");

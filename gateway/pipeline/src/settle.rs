@@ -21,6 +21,7 @@ const NOTES_MAX: usize = 10_000;
 struct Note {
     document: DocumentId,
     delivery: DeliveryId,
+    generation: u32,
     state: State,
     at: Timestamp,
 }
@@ -62,12 +63,14 @@ impl Settle {
         state: State,
         note: String,
     ) -> Result<Option<&'a Delivery>, Fault> {
+        let _turn = self.wakes.noting.take(delivery.id).await;
         let (change, at) = (Transition::Settled { state, note }, self.ports.clock.now());
-        if self.ports.store.transition(delivery.id, at, change).await?.is_none() {
+        let Some(after) = self.ports.store.transition(delivery.id, at, change).await? else {
             return Ok(None);
-        }
+        };
         self.metrics.settled.of(state.as_str()).inc();
-        self.note(Note { document: delivery.document, delivery: delivery.id, state, at }).await;
+        let Delivery { id, document, generation, .. } = after;
+        self.note(Note { document, delivery: id, generation, state, at }).await;
         Ok(Some(delivery))
     }
 
@@ -103,20 +106,43 @@ impl Settle {
     pub(crate) async fn write_notes(&self) {
         let waiting = std::mem::take(&mut *self.locked());
         for note in waiting {
-            self.note(note).await;
+            self.write(note).await;
+        }
+    }
+
+    /// A note that comes late is written as the store has it now: a delivery that was sent again since has newer notes,
+    /// and a rebuild must not take it for over; one that was closed since stays so.
+    async fn write(&self, note: Note) {
+        let Note { document, delivery, generation, state, .. } = note;
+        let _turn = self.wakes.noting.take(delivery).await;
+        let now = match self.ports.store.delivery(delivery).await {
+            Ok(Some(now)) if (now.state, now.generation) == (state, generation) => now,
+            Ok(_) => return tracing::debug!(delivery_id = %delivery, "the settled note is out of date"),
+            Err(_) => return self.keep(note),
+        };
+        if self.note(note).await
+            && now.closed
+            && let Err(fault) = self.ports.spool.closed(document, delivery).await
+        {
+            tracing::error!(delivery_id = %delivery, %fault, "the note that a dead letter is closed is not on disk");
         }
     }
 
     /// The store has the outcome already; the note is for a rebuild of the store, so a full disk must not stop
-    /// deliveries because of it.
-    async fn note(&self, note: Note) {
-        if let Err(fault) = self.ports.spool.settled(note.document, note.delivery, note.state, note.at).await
-        {
+    /// deliveries because of it. `false`: it is kept.
+    async fn note(&self, note: Note) -> bool {
+        let written = self.ports.spool.settled(note.document, note.delivery, note.state, note.at).await;
+        if let Err(fault) = &written {
             tracing::error!(delivery_id = %note.delivery, %fault, "the settled note is not on disk yet");
-            let mut notes = self.locked();
-            if notes.len() < NOTES_MAX {
-                notes.push(note);
-            }
+            self.keep(note);
+        }
+        written.is_ok()
+    }
+
+    fn keep(&self, note: Note) {
+        let mut notes = self.locked();
+        if notes.len() < NOTES_MAX {
+            notes.push(note);
         }
     }
 

@@ -142,7 +142,7 @@ pub(crate) fn sender_trust(
     let (signers, authorities) =
         bound.map(|sender| (sender.signers.clone(), directory.authorities_of(sender))).unwrap_or_default();
     let policy = match (origin, claims.claimed_kind()) {
-        (Origin::Gateway, _) => SignaturePolicy::VerifyIfPresent,
+        (Origin::Gateway { .. }, _) => SignaturePolicy::VerifyIfPresent,
         // No status packet in use is signed (spec edxml section 1); the connection speaks for it.
         (Origin::System(_), PacketKind::Status) => SignaturePolicy::VerifyIfPresent,
         (Origin::System(_), PacketKind::Document(_)) => sender.map(|s| s.signature).unwrap_or_default(),

@@ -1,6 +1,8 @@
-//! One at a time for each key: two packets that could be the same document are recognised and committed in turn.
+//! One at a time for each key: two packets that could be the same document are recognised and committed in turn, and so
+//! are two changes of one delivery noted.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,6 +16,12 @@ pub struct Turns<K: Eq + Hash + Clone> {
 impl<K: Eq + Hash + Clone> Default for Turns<K> {
     fn default() -> Self {
         Self { keys: Arc::default() }
+    }
+}
+
+impl<K: Eq + Hash + Clone> fmt::Debug for Turns<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turns").finish_non_exhaustive()
     }
 }
 

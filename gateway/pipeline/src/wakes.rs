@@ -4,10 +4,12 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use lienthong_schemas::ids::DeliveryId;
 use lienthong_schemas::organ::ReceiverToken;
 use tokio::sync::Notify;
 
 use crate::record::AdapterKind;
+use crate::turns::Turns;
 
 /// One wire for each task that reads the store.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +18,9 @@ pub struct Wakes {
     pub relay: Arc<Notify>,
     /// Something was settled: senders to tell.
     pub report: Arc<Notify>,
+    /// Whoever ends a delivery or takes its end back holds its turn until that stands both in the store and beside the
+    /// admission, so that the last note is of the last change.
+    pub(crate) noting: Arc<Turns<DeliveryId>>,
     dispatch: [Arc<Notify>; AdapterKind::ALL.len()],
     resumed: Arc<Mutex<HashSet<(AdapterKind, ReceiverToken)>>>,
 }

@@ -1,5 +1,6 @@
 //! What an operator does by hand: what changes, what does not, and that whatever an attempt brings later changes nothing.
 
+mod again;
 mod looks;
 mod rebuilt;
 
@@ -286,6 +287,8 @@ async fn whatever_an_attempt_brings_later_does_not_resurrect_what_was_given_up()
         assert_eq!((delivery.state, delivery.closed), (State::GivenUp, true), "{outcome:?}");
         assert_eq!(said.lock().expect("said").len(), 1, "never tried again: {outcome:?}");
         assert_eq!(world.got(A).len(), 1, "told once: {outcome:?}");
+        let delivered = world.metrics.delivered.of("vendor_http").value();
+        assert_eq!(delivered, 1, "what the sender was told, and not what came too late: {outcome:?}");
         let events: Vec<String> = world.history(id).await.into_iter().map(|(event, _)| event).collect();
         assert_eq!(
             events,

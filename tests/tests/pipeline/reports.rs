@@ -1,16 +1,22 @@
 //! What a sender is told by a status packet (design.md B6), and how status packets of organisations travel.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lienthong_adapters::contract::{failure, received};
 use lienthong_config::GivenUpNotice;
-use lienthong_pipeline::ports::FailureClass;
+use lienthong_outbox::{FileSpool, MemoryStore};
+use lienthong_pipeline::clock::ManualClock;
+use lienthong_pipeline::ports::{FailureClass, Transition};
 use lienthong_pipeline::record::{Receipt, State};
 use lienthong_schemas::edxml::{BusinessType, StatusCode};
 
+use super::hooks::{Fate, HookedStore};
 use super::world::{A, B, C, D, OWN, Setup, World, letter, name_of, status};
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// Changes its name.
+const MOVED: &str = "H55.77";
 
 /// B and C are dead; everybody else takes everything.
 fn two_are_dead(world: &World) {
@@ -193,4 +199,37 @@ async fn a_report_that_cannot_be_made_is_tried_again_and_keeps_nobody_else_from_
     std::fs::write(&paper, whole).expect("mended");
     world.advance(Duration::from_secs(60)).await;
     assert_eq!((world.got(A).len(), holding(&world.got(A), &name_of(1))), (2, 1));
+}
+
+/// A kill after the 02 was admitted and before that is written down; meanwhile the directory got another name.
+#[tokio::test(start_paused = true)]
+async fn a_sender_is_told_once_whatever_the_directory_calls_the_receiver_by_then() {
+    let called = |name: &str| {
+        format!("[[organisation]]\norgan_id = \"{MOVED}\"\nname = \"{name}\"\nhome = {{ system = \"ba\" }}\n")
+    };
+    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
+    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
+    let spool = Arc::new(FileSpool::open(folder.path()).expect("a spool"));
+    let store = HookedStore::over(MemoryStore::new(clock.clone()));
+    let setup = Setup { directory: called("Xã Bảy"), ..Setup::default() };
+    let mut world = World::over(setup, clock, folder, store.clone(), spool);
+    world.answer(|consignment, _| match consignment.delivery.route.receiver.as_str() {
+        MOVED => Err(failure(FailureClass::Receiver, "connect")),
+        _ => Ok(received()),
+    });
+    store.transition.set(|(_, change)| match change {
+        Transition::Reported => Fate::Hangs,
+        _ => Fate::Passes,
+    });
+    let receipt = world.send(letter(1, &[MOVED])).await;
+    world.pass(HOUR * 49, HOUR / 2).await;
+    assert_eq!(holding(&world.got(A), "Xã Bảy"), 1);
+    world.kill();
+    store.transition.clear();
+    world.reload(&called("Phường Bảy"));
+    world.start();
+    world.advance(Duration::from_secs(10)).await;
+    assert_eq!(world.got(A).len(), 1, "{:?}", world.got(A));
+    let last = world.history(receipt.deliveries[0].delivery_id).await.pop();
+    assert_eq!(last, Some(("reported".into(), String::new())));
 }

@@ -34,6 +34,7 @@ pub fn inline(number: u32, lane: Lane, packet: &[u8]) -> DeliveryMessage {
         digest,
         bytes: packet.len() as u64,
         accepted_at: accepted_at(),
+        since: None,
         correlations: vec![CorrelationKey::of("one"), CorrelationKey::of("two")],
         reportable: true,
         state: State::Queued,

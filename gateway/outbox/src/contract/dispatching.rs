@@ -93,6 +93,7 @@ pub async fn what_nobody_takes_over_is_published_anew(store: Arc<dyn OutboxStore
     let lost = published_at(&*store, 3, 10).await;
     let back = change(&*store, lost.id, requeued()).await;
     assert_eq!((back.state, back.generation, back.published, back.handed_off), (State::Queued, 2, 1, false));
+    assert_eq!((back.since, back.tried_since()), (None, lost.accepted_at), "its age is what it was");
     assert_eq!(ids(&store.unpublished(9).await.expect("read")), [unpublished.id, lost.id]);
     assert_eq!(waiting(&*store, 99).await, []);
     refuse(&*store, lost.id, requeued()).await;
@@ -158,12 +159,12 @@ pub async fn a_newer_generation_is_taken_again(store: Arc<dyn OutboxStore>) {
         store.hand_off(foreign.clone()).await.expect("handed off");
     }
     let had = change(&*store, first.id, settled(State::GivenUp)).await;
-    let mut again = Delivery { generation: 2, ..first.clone() };
+    let mut again = Delivery { generation: 2, since: Some(later(7)), ..first.clone() };
     again.route.receiver = organ("H09");
     assert_eq!(store.hand_off(again.clone()).await.expect("written"), HandOff::Taken);
     let found = store.delivery(first.id).await.expect("read").expect("known");
     assert_eq!((found.state, found.generation, found.published), (State::Queued, 2, 2));
-    assert_eq!((found.order, found.handed_off), (had.order, true));
+    assert_eq!((found.order, found.handed_off, found.since), (had.order, true, Some(later(7))));
     let heads = async |code| store.heads(ADAPTER, &organ(code).token(), Lane::Normal, 9).await.expect("read");
     assert_eq!(ids(&heads("H09").await), [first.id]);
     assert_eq!(ids(&heads("H02").await), [second.id]);

@@ -65,6 +65,7 @@ macro_rules! store_contract {
             attempts_count_what_was_begun
             only_what_stopped_is_requeued
             outcomes_are_reported_once
+            who_was_told_of_a_given_up_one_is_not_told_again
             one_of_many_admits_a_document
             one_of_many_settles_a_delivery
             documents_admitted_at_once_all_have_their_own_order

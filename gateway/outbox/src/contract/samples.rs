@@ -91,6 +91,7 @@ pub fn delivery(n: u64, receiver: &str) -> Delivery {
         digest: PacketDigest::of(&packet(n)),
         bytes: packet(n).len() as u64,
         accepted_at: later(n as i64),
+        since: None,
         correlations: vec![CorrelationKey::of(&format!("{n}/UBND"))],
         reportable: true,
         state: State::Queued,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use lienthong_pipeline::ports::{OutboxStore, PendingReport, Transition};
-use lienthong_pipeline::record::State;
+use lienthong_pipeline::ports::{HandOff, OutboxStore, PendingReport, Transition};
+use lienthong_pipeline::record::{Delivery, State};
 
 use super::samples::*;
 
@@ -95,6 +95,7 @@ pub async fn only_what_stopped_is_requeued(store: Arc<dyn OutboxStore>) {
         assert_eq!((back.state, back.generation, back.published), (State::Queued, 2, 1));
         assert_eq!((back.handed_off, back.document_failures, back.ours_to_fix), (false, 0, false));
         assert_eq!((back.due, back.order, back.attempts), (NOW, before.order, before.attempts));
+        assert_eq!((before.since, back.since), (None, Some(NOW)), "its age counts anew");
         assert_eq!(store.unpublished(9).await.expect("read"), std::slice::from_ref(&back));
         assert!(words(&*store, back.id).await.ends_with(&["requeued".to_owned()]));
         change(&*store, back.id, Transition::Published { generation: 2 }).await;
@@ -132,4 +133,27 @@ pub async fn outcomes_are_reported_once(store: Arc<dyn OutboxStore>) {
     change(&*store, given_up, requeued()).await;
     assert_eq!(store.pending_reports(9).await.expect("read"), []);
     refuse(&*store, given_up, Transition::Reported).await;
+    change(&*store, given_up, settled(State::GivenUp)).await;
+    assert_eq!(store.pending_reports(9).await.expect("read").len(), 1, "nobody was told of the first time");
+}
+
+/// That a delivery was given up is reported once for life, whoever requeues it; that it was received later, is too.
+pub async fn who_was_told_of_a_given_up_one_is_not_told_again(store: Arc<dyn OutboxStore>) {
+    let (here, elsewhere) = (taken(&*store, 1, "H02").await, taken(&*store, 2, "H02").await);
+    for id in [here.id, elsewhere.id] {
+        change(&*store, id, settled(State::GivenUp)).await;
+        change(&*store, id, Transition::Reported).await;
+    }
+    change(&*store, here.id, requeued()).await;
+    let again = Delivery { generation: 2, ..elsewhere.clone() };
+    assert_eq!(store.hand_off(again).await.expect("written"), HandOff::Taken);
+    for id in [here.id, elsewhere.id] {
+        change(&*store, id, settled(State::GivenUp)).await;
+        assert_eq!(store.pending_reports(9).await.expect("read"), []);
+        refuse(&*store, id, Transition::Reported).await;
+        change(&*store, id, requeued()).await;
+        change(&*store, id, settled(State::Received)).await;
+        assert_eq!(store.pending_reports(9).await.expect("read").len(), 1);
+        change(&*store, id, Transition::Reported).await;
+    }
 }

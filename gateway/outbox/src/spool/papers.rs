@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! 2 <delivery> <state> <since when> <crc>    the last one of a delivery counts, so `queued` undoes an earlier end
-//! 2 <delivery> reported <crc>                the report that the state above asked for has been admitted
+//! 2 <delivery> reported <crc>                the report that the state above asked for has been admitted; that of a
+//!                                            delivery that was given up counts for every state below, too
 //! 2 <delivery> closed <crc>                  the operator has dealt with the dead letter that the state above made
 //! 1 <delivery> <state> <crc>                 the first form: a state whose time is not known
 //! ```
@@ -218,7 +219,8 @@ fn read_settled(path: &Path) -> io::Result<(BTreeMap<DeliveryId, Noted>, usize)>
         }
         match parse_settled(&line) {
             Some((delivery, Line::State(state, at))) => {
-                states.insert(delivery, Noted { state, at, reported: false, closed: false });
+                let told = states.get(&delivery).is_some_and(Noted::is_told);
+                states.insert(delivery, Noted { state, at, reported: false, told, closed: false });
             }
             Some((delivery, line)) => {
                 if let Some(noted) = states.get_mut(&delivery) {

@@ -290,7 +290,7 @@ async fn the_last_state_noted_for_a_delivery_counts() {
 }
 
 fn noted(state: State, reported: bool) -> Noted {
-    Noted { state, at: Some(later(9)), reported, closed: false }
+    Noted { state, at: Some(later(9)), reported, told: false, closed: false }
 }
 
 #[tokio::test]
@@ -307,20 +307,25 @@ async fn a_report_is_noted_of_the_state_that_asked_for_it() {
     assert_eq!(seen(), Some(noted(State::GivenUp, true)));
     spool.settled(document, id, State::Queued, later(9)).await.expect("noted");
     spool.settled(document, id, State::Received, later(9)).await.expect("noted");
-    assert_eq!(seen(), Some(noted(State::Received, false)), "asked for anew");
+    let told = |state, reported| Noted { told: true, ..noted(state, reported) };
+    assert_eq!(
+        seen(),
+        Some(told(State::Received, false)),
+        "asked for anew, but not once more for a given up one"
+    );
 
     spool.closed(document, id).await.expect("noted");
-    assert_eq!(seen(), Some(Noted { closed: true, ..noted(State::Received, false) }));
+    assert_eq!(seen(), Some(Noted { closed: true, ..told(State::Received, false) }));
     spool.reported(document, id).await.expect("noted");
-    assert_eq!(seen(), Some(Noted { closed: true, ..noted(State::Received, true) }));
+    assert_eq!(seen(), Some(Noted { closed: true, ..told(State::Received, true) }));
     spool.settled(document, id, State::Queued, later(9)).await.expect("noted");
-    assert_eq!(seen(), Some(noted(State::Queued, false)), "a requeue takes it back");
+    assert_eq!(seen(), Some(told(State::Queued, false)), "a requeue takes it back");
 
     // A line of the first form is read, and longer ones with something behind are not.
     let path = dir.path().join("admissions").join(format!("{document}.settled"));
     let summed = |text: String| format!("{text} {:08x}\n", crc32c::crc32c(text.as_bytes()));
     fs::write(&path, summed(format!("1 {id} refused"))).expect("written");
-    assert_eq!(seen(), Some(Noted { state: State::Refused, at: None, reported: false, closed: false }));
+    assert_eq!(seen(), Some(Noted { at: None, ..noted(State::Refused, false) }));
     for text in ["2 {} refused", "1 {} reported", "2 {} reported 1", "3 {} refused", "2 {} refused 1 1"] {
         fs::write(&path, summed(text.replace("{}", &id.to_string()))).expect("written");
         let found = spool.read_admission(document).expect("read").expect("there");

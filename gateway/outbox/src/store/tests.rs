@@ -115,6 +115,7 @@ fn a_delivery_of_the_longest_codes_has_room_for_its_correlations() {
         lienthong_pipeline::record::SystemId::parse(&"s".repeat(32)).expect("a system id");
     delivery.kind = "\"".repeat(64);
     (delivery.accepted_at, delivery.due) = (Timestamp::MAX, Timestamp::MAX);
+    delivery.since = Some(Timestamp::MAX);
     (delivery.generation, delivery.published, delivery.bytes) = (u32::MAX, u32::MAX, u64::MAX);
     (delivery.attempts, delivery.document_failures) = (u32::MAX, u32::MAX);
     delivery.state = State::HandedOver;
@@ -122,7 +123,7 @@ fn a_delivery_of_the_longest_codes_has_room_for_its_correlations() {
     let report = Some(crate::change::Report { at: Timestamp::MAX, number: u64::MAX });
     let (lines, published_at) = (u64::MAX, Some(Timestamp::MAX));
     let delivery = Delivery { order: u64::MAX, ..delivery };
-    let record = Record { delivery, lines, report, published_at };
+    let record = Record { delivery, lines, report, told: true, published_at };
     assert!(crate::sealed::seal(b"", &record).expect("sealed").len() <= VALUE_BYTES_MAX);
 }
 

@@ -28,6 +28,8 @@ pub enum Verdict {
     ClosedBefore,
     /// The spool does not have its packet.
     BlobMissing,
+    /// There is no way out for it: its receiver's code is closed, and nobody said who takes its place.
+    NoWayOut,
     /// Something else happened to it at the same moment; look at it again.
     Changed,
     /// Our own trouble.
@@ -54,6 +56,7 @@ impl Verdict {
             Self::WrongState => "wrong_state",
             Self::ClosedBefore => "closed_before",
             Self::BlobMissing => "blob_missing",
+            Self::NoWayOut => "no_way_out",
             Self::Changed => "changed",
             Self::Fault => "fault",
         }
@@ -89,6 +92,12 @@ impl Verdict {
             Self::BlobMissing => (
                 "tệp gói tin không còn trong kho: đề nghị bên gửi gửi lại, rồi dùng dead-letters give-up",
                 "the spool does not have its packet: ask the sender to send it again, then use dead-letters give-up",
+            ),
+            Self::NoWayOut => (
+                "không có đường gửi: mã bên nhận đã đóng và chưa rõ bên nào thay; dùng dead-letters give-up, sửa danh bạ \
+                 nếu cần, rồi đề nghị bên gửi gửi văn bản khác cho đúng bên nhận",
+                "no way out: the receiver's code is closed and who takes its place is not decided; use dead-letters \
+                 give-up, correct the directory if need be, and ask the sender for a new packet to the right receiver",
             ),
             Self::Changed => {
                 ("vừa đổi trạng thái, hãy xem lại", "its state has just changed; look at it again")

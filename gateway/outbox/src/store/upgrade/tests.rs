@@ -145,7 +145,8 @@ async fn a_newer_layout_is_refused_and_a_damaged_record_is_damage() {
 
 #[test]
 fn every_index_has_its_prefix_in_the_list() {
-    let mut record = Record { delivery: delivery(1, "H02"), lines: 1, report: None, published_at: None };
+    let mut record =
+        Record { delivery: delivery(1, "H02"), lines: 1, report: None, told: false, published_at: None };
     record.delivery.correlations.push(CorrelationKey::of("1/UBND"));
     let mut seen = std::collections::BTreeSet::new();
     for (state, handed_off, published) in [
