@@ -18,10 +18,19 @@ fn folder(dir: &TempDir) -> std::path::PathBuf {
 }
 
 fn opened(dir: &TempDir) -> SledStore {
+    released(dir);
     SledStore::open(&folder(dir), clock()).expect("opened")
 }
 
+/// Returns when nobody has the store open: the engine's own threads let go of it a moment after it is dropped.
+fn released(dir: &TempDir) {
+    if let Ok(file) = File::open(folder(dir).join("db")) {
+        file.lock().expect("the lock that the engine takes");
+    }
+}
+
 fn engine(dir: &TempDir) -> (sled::Db, File) {
+    released(dir);
     let db = crate::store::writer::engine(&folder(dir)).expect("opened");
     let file = File::options().read(true).write(true).open(folder(dir).join("db")).expect("there");
     (db, file)
@@ -132,6 +141,7 @@ async fn a_newer_layout_is_refused_and_a_damaged_record_is_damage() {
     let newer = crate::sealed::seal(keys::LAYOUT, &(LAYOUT + 1)).expect("sealed");
     db.insert(keys::LAYOUT, newer).expect("inserted");
     drop(db);
+    released(&dir);
     let fault = SledStore::open(&folder(&dir), clock()).err().expect("refused");
     assert!(matches!(fault, StoreFault::Newer { found: 3, .. }), "{fault}");
 
@@ -139,6 +149,7 @@ async fn a_newer_layout_is_refused_and_a_damaged_record_is_damage() {
     db.remove(keys::LAYOUT).expect("removed");
     db.insert(keys::delivery(delivery_id(1, "H02")), b"cut".to_vec()).expect("inserted");
     drop(db);
+    released(&dir);
     let fault = SledStore::open(&folder(&dir), clock()).err().expect("refused");
     assert!(matches!(fault, StoreFault::Damaged { .. }), "{fault}");
 }
