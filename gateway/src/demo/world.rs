@@ -108,7 +108,10 @@ impl World {
         crate::serve::install_crypto();
         let codes: Vec<&str> = agencies.iter().map(|agency| agency.code).collect();
         let identities = trial_pki(&folder.join("pki"), &codes)?;
-        let (public, admin) = (free_address()?, free_address()?);
+        let (public, mut admin) = (free_address()?, free_address()?);
+        while admin == public {
+            admin = free_address()?;
+        }
         let mut receivers = Vec::new();
         let mut systems = String::new();
         for agency in agencies {
