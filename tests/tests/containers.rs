@@ -3,11 +3,11 @@
 #![allow(clippy::panic, clippy::print_stdout, reason = "this is test code, though not in test functions")]
 
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use acceptance::{Stage, broker_program, broker_scheme, workspace};
+use lienthong::demo::world::free_addresses;
 use lienthong_config::{Environment, Settings};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lienthong-under-test");
@@ -23,8 +23,9 @@ struct Cluster {
 
 impl Cluster {
     fn start(folder: &Path) -> Self {
-        let (clients, routes, http) = (free_ports(), free_ports(), free_ports());
-        let route = |port: &u16| format!("{}://route:{CLUSTER_PASSWORD}@127.0.0.1:{port}", broker_scheme());
+        let addresses: [String; 9] = free_addresses().expect("addresses");
+        let [clients, routes, http] = [0, 3, 6].map(|at| &addresses[at..at + 3]);
+        let route = |address: &String| format!("{}://route:{CLUSTER_PASSWORD}@{address}", broker_scheme());
         let all: Vec<String> = routes.iter().map(route).collect();
         let (mut nodes, mut logs) = (Vec::new(), Vec::new());
         for at in 0..3 {
@@ -35,10 +36,10 @@ impl Cluster {
                     workspace().join("config/examples/compose/broker.conf").display()
                 ))
                 .args([format!("--name=broker-{at}"), format!("--routes={}", all.join(","))])
-                .args(["--addr=127.0.0.1".to_owned(), format!("--port={}", clients[at])])
+                .args(["--addr=127.0.0.1".to_owned(), format!("--port={}", port(&clients[at]))])
                 .arg(format!("--store_dir={}", folder.join(format!("node-{at}")).display()))
-                .arg(format!("--cluster={}://127.0.0.1:{}", broker_scheme(), routes[at]))
-                .arg(format!("--http_port={}", http[at]))
+                .arg(format!("--cluster={}://{}", broker_scheme(), routes[at]))
+                .arg(format!("--http_port={}", port(&http[at])))
                 .envs([("BROKER_PASSWORD", BROKER_PASSWORD), ("CLUSTER_PASSWORD", CLUSTER_PASSWORD)])
                 .stdout(Stdio::null())
                 .stderr(File::create(&log).expect("a log"))
@@ -46,7 +47,8 @@ impl Cluster {
             nodes.push(child.expect("a node"));
             logs.push(log);
         }
-        let urls = clients.map(|port| format!("{}://127.0.0.1:{port}", broker_scheme()));
+        let url = |address: &String| format!("{}://{address}", broker_scheme());
+        let urls: Vec<String> = clients.iter().map(url).collect();
         Self { nodes, urls: urls.join(","), logs }
     }
 }
@@ -62,10 +64,9 @@ impl Drop for Cluster {
     }
 }
 
-/// Three ports that were free a moment ago.
-fn free_ports() -> [u16; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
-    listeners.map(|listener| listener.local_addr().expect("an address").port())
+/// The port of an address.
+fn port(address: &str) -> &str {
+    address.rsplit(':').next().unwrap_or_default()
 }
 
 #[tokio::test]

@@ -108,10 +108,7 @@ impl World {
         crate::serve::install_crypto();
         let codes: Vec<&str> = agencies.iter().map(|agency| agency.code).collect();
         let identities = trial_pki(&folder.join("pki"), &codes)?;
-        let (public, mut admin) = (free_address()?, free_address()?);
-        while admin == public {
-            admin = free_address()?;
-        }
+        let [public, admin] = free_addresses()?;
         let mut receivers = Vec::new();
         let mut systems = String::new();
         for agency in agencies {
@@ -293,12 +290,18 @@ const PORTS: std::ops::Range<u16> = 10_000..20_000;
 
 /// An address of the loopback that was free a moment ago: the gateway must have the same one after a restart.
 pub fn free_address() -> Result<String, CommandFault> {
+    free_addresses().map(|[address]| address)
+}
+
+/// So many of them, no two the same: each is held until all are found.
+pub fn free_addresses<const N: usize>() -> Result<[String; N], CommandFault> {
     let mut random = rand::rng();
     let ports = std::iter::repeat_with(|| random.random_range(PORTS)).take(200);
-    let mut addresses =
-        ports.filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()?.local_addr().ok());
-    let found = addresses.next().map(|address| address.to_string());
-    found.ok_or_else(|| CommandFault("no free port on the loopback".to_owned()))
+    let held: Vec<TcpListener> =
+        ports.filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()).take(N).collect();
+    let addresses = held.iter().filter_map(|listener| listener.local_addr().ok());
+    let addresses: Vec<String> = addresses.map(|address| address.to_string()).collect();
+    addresses.try_into().map_err(|_| CommandFault("no free port on the loopback".to_owned()))
 }
 
 /// A secret or a token of this world.
