@@ -12,6 +12,9 @@ use crate::failure::failed;
 /// Shortest secret that two sides may share, in bytes.
 pub const SECRET_BYTES_MIN: usize = 16;
 
+/// The other side is not expected to take packets slower than this, in bytes a second, unless its settings say so.
+pub const SLOWEST_BYTES_PER_SECOND: u64 = 64 * 1024;
+
 /// Longest id that another side knows us by, in bytes.
 pub const SYSTEM_ID_BYTES_MAX: usize = 256;
 

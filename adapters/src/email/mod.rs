@@ -33,9 +33,6 @@ pub use outlet::Email;
 /// What a message may need beside its encoded packet, in bytes: headers, the text for the clerk, the frame of the parts.
 pub const MESSAGE_REST_BYTES_MAX: u64 = 32 * 1024;
 
-/// A mail system is not expected to take messages slower than this, in bytes a second.
-pub const SLOWEST_BYTES_PER_SECOND: u64 = 64 * 1024;
-
 /// The largest packet whose message has at most `message_bytes_max` bytes, as base64 in lines of 76 characters (RFC 2045
 /// section 6.8) and with [`MESSAGE_REST_BYTES_MAX`] for all else. 0 when not even that fits.
 pub fn packet_bytes_max(message_bytes_max: u64) -> u64 {
@@ -77,7 +74,7 @@ pub struct EmailEndpoint {
     /// For name resolution and TCP together, and again for the TLS handshake.
     pub connect_timeout: Duration,
     /// For all that comes before the message. From the connection to the message's end, its length /
-    /// [`SLOWEST_BYTES_PER_SECOND`] is added; the answer to it is waited for 10 minutes more (RFC 5321 section 4.5.3.2.6).
+    /// [`crate::endpoint::SLOWEST_BYTES_PER_SECOND`] is added; the answer to it is waited for 10 minutes more (RFC 5321 section 4.5.3.2.6).
     pub timeout: Duration,
     /// What the gateway calls itself, for the clerk.
     pub gateway_name: String,

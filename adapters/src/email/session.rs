@@ -20,11 +20,12 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
+use super::MailSecurity;
 use super::link::{Link, handshake};
 use super::secrets::Secrets;
 use super::trouble::{self, Stage};
 use super::wire::Message;
-use super::{MailSecurity, SLOWEST_BYTES_PER_SECOND};
+use crate::endpoint::SLOWEST_BYTES_PER_SECOND;
 use crate::failure::failed;
 use crate::http::patience;
 

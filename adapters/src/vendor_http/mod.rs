@@ -48,9 +48,6 @@ pub use outlet::VendorHttp;
 
 pub use crate::endpoint::{EndpointCause, EndpointFault, SECRET_BYTES_MIN};
 
-/// A receiver is not expected to take packets slower than this, in bytes a second, unless its settings say so.
-pub const SLOWEST_BYTES_PER_SECOND: u64 = 64 * 1024;
-
 /// Where and how one connected system takes packets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct VendorHttpEndpoint {

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use lienthong_pipeline::ports::{Adapter, DeliveryFailure, Handover};
 
-use super::{SLOWEST_BYTES_PER_SECOND, VendorHttp, VendorHttpEndpoint};
+use super::{VendorHttp, VendorHttpEndpoint};
+use crate::endpoint::SLOWEST_BYTES_PER_SECOND;
 use crate::http::peer::{Conduct, Peer};
 use crate::parcel::{Parcel, system};
 

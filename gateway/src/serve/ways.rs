@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lienthong_adapters::email::{Email, EmailEndpoint, MailSecurity};
+use lienthong_adapters::endpoint::SLOWEST_BYTES_PER_SECOND;
 use lienthong_adapters::national_axis::{AxisEndpoint, NationalAxis, ToHeader};
-use lienthong_adapters::vendor_http::{SLOWEST_BYTES_PER_SECOND, VendorHttp, VendorHttpEndpoint};
+use lienthong_adapters::vendor_http::{VendorHttp, VendorHttpEndpoint};
 use lienthong_config::{AxisSettings, EmailSettings, Settings, VendorHttpSettings};
 use lienthong_pipeline::dispatch::DispatchPolicy;
 use lienthong_pipeline::ports::Adapter;
