@@ -1,17 +1,113 @@
-//! Canonical XML 1.0 and Exclusive XML Canonicalization 1.0, both without comments, written while the document is
-//! read. The node-set is the document, or one element with all below it (an apex), less what the caller leaves out.
+//! Canonical XML 1.0 and Exclusive XML Canonicalization 1.0, written while the document is read. The node-set is the
+//! document, or one element with all below it (an apex), less what the caller leaves out.
 
-use crate::events::{End, Open, Place, TextForm};
-use crate::reader::{Attribute, Name};
+use std::io::{self, BufRead, Write};
+
+use crate::driver::Drive;
+use crate::error::{ReadError, XmlError, XmlFault};
+use crate::events::{End, Open, Place, Sink, TextForm};
+use crate::reader::{Attribute, Name, ReadOptions};
 use crate::scope::{Origin, XML_NAMESPACE};
 
 /// Which canonicalisation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Method {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
     /// Canonical XML 1.0 (W3C, 15 March 2001).
+    #[default]
     Inclusive,
-    /// Exclusive XML Canonicalization 1.0 (W3C, 18 July 2002), empty PrefixList.
+    /// Exclusive XML Canonicalization 1.0 (W3C, 18 July 2002).
     Exclusive,
+}
+
+/// A canonical form: a method with its parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// The method.
+    pub method: Method,
+    /// Keeps comments (the `#WithComments` methods).
+    pub comments: bool,
+    /// The PrefixList of the exclusive method (its section 3): prefixes that are treated the inclusive way; `#default` is
+    /// the default namespace. Of no effect with the inclusive method.
+    pub prefixes: Vec<String>,
+}
+
+impl Form {
+    pub(crate) fn of(method: Method) -> Self {
+        Self { method, ..Self::default() }
+    }
+
+    /// Whether the exclusive method treats this prefix the inclusive way.
+    fn lists(&self, prefix: &str) -> bool {
+        let written = if prefix.is_empty() { "#default" } else { prefix };
+        self.prefixes.iter().any(|listed| listed == written)
+    }
+}
+
+/// Writes the canonical form of a whole document.
+///
+/// # Errors
+/// The document breaks a rule of the reader, or has a relative namespace URI ([`XmlFault::RelativeNamespace`]; Canonical
+/// XML 1.0 section 1.3); reading or writing fails. What was written by then is no canonical form of anything.
+pub fn canonicalise(
+    input: &mut dyn BufRead,
+    options: &ReadOptions<'_>,
+    form: &Form,
+    output: &mut dyn Write,
+) -> Result<(), ReadError> {
+    let written = Written { output, failed: None };
+    let mut whole = Whole { canonical: Canonical::new(form, written) };
+    Drive::new(input, options)?.run(&mut whole)?;
+    whole.canonical.into_octets().failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// Octets on their way to a writer, which fails once.
+struct Written<'w> {
+    output: &'w mut dyn Write,
+    failed: Option<io::Error>,
+}
+
+impl Octets for Written<'_> {
+    fn put(&mut self, octets: &[u8]) {
+        if self.failed.is_none() {
+            self.failed = self.output.write_all(octets).err();
+        }
+    }
+}
+
+/// A whole document, canonicalised.
+struct Whole<'w> {
+    canonical: Canonical<Written<'w>>,
+}
+
+impl Sink for Whole<'_> {
+    fn start(&mut self, open: &Open<'_>) -> Result<(), ReadError> {
+        if open.scope.declared().any(|binding| is_relative(binding.uri)) {
+            let fault = XmlFault::RelativeNamespace;
+            return Err(XmlError { fault, offset: open.tag.offset }.into());
+        }
+        self.canonical.start(open, &[]);
+        Ok(())
+    }
+
+    fn text(&mut self, chunk: &str, form: TextForm) -> Result<(), ReadError> {
+        self.canonical.text(chunk, form);
+        Ok(())
+    }
+
+    fn end(&mut self, end: &End<'_>) -> Result<(), ReadError> {
+        self.canonical.end(end);
+        Ok(())
+    }
+
+    fn comment(&mut self, comment: &str, place: Place) -> Result<(), ReadError> {
+        self.canonical.comment(comment, place);
+        Ok(())
+    }
+
+    fn instruction(&mut self, target: &str, data: &str, place: Place) -> Result<(), ReadError> {
+        self.canonical.instruction(target, data, place);
+        Ok(())
+    }
 }
 
 /// Takes canonical octets.
@@ -28,7 +124,7 @@ pub(crate) struct Inherited {
 
 /// A canonicaliser that hangs on the events of one reading.
 pub(crate) struct Canonical<O> {
-    method: Method,
+    form: Form,
     octets: O,
     at_apex: bool,
     rendered: Vec<Rendered>,
@@ -44,9 +140,9 @@ struct Rendered {
 }
 
 impl<O: Octets> Canonical<O> {
-    pub(crate) fn new(method: Method, octets: O) -> Self {
+    pub(crate) fn new(form: &Form, octets: O) -> Self {
         Self {
-            method,
+            form: form.clone(),
             octets,
             at_apex: true,
             rendered: Vec::new(),
@@ -56,8 +152,8 @@ impl<O: Octets> Canonical<O> {
         }
     }
 
-    pub(crate) fn method(&self) -> Method {
-        self.method
+    pub(crate) fn form(&self) -> &Form {
+        &self.form
     }
 
     /// What took the octets.
@@ -68,14 +164,14 @@ impl<O: Octets> Canonical<O> {
     /// An element of the node-set begins. `inherited` counts at the apex only, nearest ancestor first.
     pub(crate) fn start(&mut self, open: &Open<'_>, inherited: &[Inherited]) {
         let mut bindings = recycle(std::mem::take(&mut self.bindings));
-        match self.method {
+        match self.form.method {
             Method::Inclusive => inclusive(open, self.at_apex, &mut bindings),
             Method::Exclusive => self.exclusive(open, &mut bindings),
         }
         bindings.sort_unstable();
         let mut attributes = recycle(std::mem::take(&mut self.scratch));
         attributes.extend_from_slice(open.tag.attributes);
-        if self.at_apex && self.method == Method::Inclusive {
+        if self.at_apex && self.form.method == Method::Inclusive {
             inherit(inherited, &mut attributes);
         }
         if attributes.len() > 1 {
@@ -131,18 +227,28 @@ impl<O: Octets> Canonical<O> {
         }
     }
 
+    /// A comment of the node-set, which forms without comments leave out; outside the document element it is on a line of
+    /// its own.
+    pub(crate) fn comment(&mut self, comment: &str, place: Place) {
+        if self.form.comments {
+            self.beside(&[b"<!--", comment.as_bytes(), b"-->"], place);
+        }
+    }
+
     /// A processing instruction of the node-set; outside the document element it is on a line of its own.
     pub(crate) fn instruction(&mut self, target: &str, data: &str, place: Place) {
+        let space: &[u8] = if data.is_empty() { b"" } else { b" " };
+        self.beside(&[b"<?", target.as_bytes(), space, data.as_bytes(), b"?>"], place);
+    }
+
+    /// Puts what may stand outside the document element, then on a line of its own.
+    fn beside(&mut self, parts: &[&[u8]], place: Place) {
         if place == Place::After {
             self.octets.put(b"\n");
         }
-        self.octets.put(b"<?");
-        self.octets.put(target.as_bytes());
-        if !data.is_empty() {
-            self.octets.put(b" ");
-            self.octets.put(data.as_bytes());
+        for part in parts {
+            self.octets.put(part);
         }
-        self.octets.put(b"?>");
         if place == Place::Before {
             self.octets.put(b"\n");
         }
@@ -152,9 +258,13 @@ impl<O: Octets> Canonical<O> {
     /// prefix rendered the same one.
     fn exclusive<'b>(&mut self, open: &'b Open<'_>, bindings: &mut Vec<(&'b str, &'b str)>) {
         self.levels.push(self.rendered.len());
+        if !self.form.prefixes.is_empty() {
+            inclusive(open, self.at_apex, bindings);
+            bindings.retain(|(prefix, _)| self.form.lists(prefix));
+        }
         let attributes = open.tag.attributes.iter().map(|a| a.name).filter(|name| !name.prefix.is_empty());
         for name in std::iter::once(open.tag.name).chain(attributes) {
-            if name.prefix == "xml" {
+            if name.prefix == "xml" || self.form.lists(name.prefix) {
                 continue;
             }
             let rendered = self.rendered.iter().rev().find(|r| r.prefix == name.prefix);

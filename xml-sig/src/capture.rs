@@ -2,7 +2,7 @@
 //! inside it), SignatureValue, certificates. The first thing wrong is kept; what follows it is ignored.
 
 use crate::algorithms::DS;
-use crate::c14n::{Canonical, Inherited, Method};
+use crate::c14n::{Canonical, Form, Inherited, Method};
 use crate::events::{End, Open, TextForm};
 use crate::key_info::{KeyInfo, only_attribute, out_of_place};
 use crate::limits::Limits;
@@ -55,7 +55,7 @@ impl Capture {
     /// The element begins; `inherited` are the `xml:` attributes of it and its ancestors, nearest first.
     pub(crate) fn new(open: &Open<'_>, inherited: Vec<Inherited>, limits: &Limits) -> Self {
         let bytes_max = limits.signature_bytes;
-        let canonical = |method| Some(Canonical::new(method, Bounded::new(bytes_max)));
+        let canonical = |method| Some(Canonical::new(&Form::of(method), Bounded::new(bytes_max)));
         Self {
             start: open.tag.offset,
             end: open.offset_end,

@@ -41,6 +41,7 @@ pub(crate) struct Drive<'i> {
     split: Split,
     text: TextState,
     attributes: Vec<Attribute<'static>>,
+    wanted: bool,
 }
 
 impl<'i> Drive<'i> {
@@ -64,13 +65,17 @@ impl<'i> Drive<'i> {
             split: Split::default(),
             text: TextState::default(),
             attributes: Vec::new(),
+            wanted: true,
         })
     }
 
-    /// Reads to the end.
+    /// Reads to the end, or as far as the sink wants.
     pub(crate) fn run<S: Sink>(mut self, sink: &mut S) -> Result<Outcome, ReadError> {
         self.begin()?;
         while let Some(&byte) = self.source.peek(1)?.first() {
+            if !self.wanted {
+                return Ok(self.outcome());
+            }
             match (byte, self.place) {
                 (b'<', _) => self.markup(sink)?,
                 (b'&', Place::Inside) => self.reference(sink)?,
@@ -81,8 +86,12 @@ impl<'i> Drive<'i> {
         match self.place {
             Place::Before => Err(self.source.fault(XmlFault::NotOneDocument)),
             Place::Inside => Err(self.source.fault(XmlFault::Truncated)),
-            Place::After => Ok(Outcome { repaired: self.scope.given_used(), bytes: self.source.offset() }),
+            Place::After => Ok(self.outcome()),
         }
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome { repaired: self.scope.given_used(), bytes: self.source.offset() }
     }
 
     /// Byte order mark, foreign encodings, XML declaration.
@@ -156,6 +165,7 @@ impl<'i> Drive<'i> {
         sink.start(&Open { tag, scope: &self.scope, empty, offset_end })?;
         if empty {
             sink.end(&End { name, depth, offset, offset_end })?;
+            self.wanted = sink.wants_more();
         }
         self.attributes = recycle(attributes);
         if empty {
@@ -174,6 +184,7 @@ impl<'i> Drive<'i> {
             return Err(XmlError { fault: XmlFault::EndTag, offset }.into());
         }
         sink.end(&End { name: self.scope.name(), depth: self.scope.depth(), offset, offset_end })?;
+        self.wanted = sink.wants_more();
         self.close();
         Ok(())
     }
@@ -197,7 +208,8 @@ impl<'i> Drive<'i> {
         if !all_chars(inside) {
             return Err(at(XmlFault::Character));
         }
-        sink.comment()
+        normalise_line_ends(inside, &mut self.scratch);
+        sink.comment(&self.scratch, self.place)
     }
 
     fn instruction<S: Sink>(&mut self, sink: &mut S) -> Result<(), ReadError> {

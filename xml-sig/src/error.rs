@@ -51,6 +51,9 @@ pub enum XmlFault {
     NotOneDocument,
     /// The input ends before the root element does.
     Truncated,
+    /// A relative namespace URI: such a document has no canonical form (Canonical XML 1.0 section 1.3). Only
+    /// [`crate::canonicalise`] refuses a document for it.
+    RelativeNamespace,
     /// A limit of [`crate::Limits`], by its field's name.
     Limit(&'static str),
 }
@@ -77,6 +80,7 @@ impl XmlFault {
             Self::Instruction => "processing-instruction",
             Self::NotOneDocument => "not-one-document",
             Self::Truncated => "truncated",
+            Self::RelativeNamespace => "relative-namespace",
             Self::Limit(_) => "limit",
         }
     }
@@ -103,6 +107,7 @@ impl fmt::Display for XmlFault {
             Self::Instruction => "a forbidden processing instruction",
             Self::NotOneDocument => "not exactly one root element",
             Self::Truncated => "the document is cut off",
+            Self::RelativeNamespace => "a relative namespace URI",
             Self::Limit(name) => return write!(f, "the limit {name} is exceeded"),
         })
     }

@@ -50,12 +50,17 @@ pub(crate) trait Sink {
     fn text(&mut self, chunk: &str, form: TextForm) -> Result<(), ReadError>;
     /// An element ends.
     fn end(&mut self, end: &End<'_>) -> Result<(), ReadError>;
-    /// A comment.
-    fn comment(&mut self) -> Result<(), ReadError> {
+    /// A comment, its line ends normalised.
+    fn comment(&mut self, _comment: &str, _place: Place) -> Result<(), ReadError> {
         Ok(())
     }
     /// A processing instruction; `data` has its line ends normalised.
     fn instruction(&mut self, _target: &str, _data: &str, _place: Place) -> Result<(), ReadError> {
         Ok(())
+    }
+    /// Asked after each end of an element: whether anything of the rest is wanted. If not, the reading is over, and
+    /// nothing is known of what follows.
+    fn wants_more(&self) -> bool {
+        true
     }
 }

@@ -27,6 +27,7 @@ mod trust;
 mod verdict;
 mod verify;
 
+pub use c14n::{Form, Method, canonicalise};
 pub use certificate::{Certificate, Crl, KeyError};
 pub use error::{ReadError, Stop, XmlError, XmlFault};
 pub use limits::Limits;

@@ -153,7 +153,7 @@ impl Sink for Locator<'_> {
         self.shown.end(end)
     }
 
-    fn comment(&mut self) -> Result<(), ReadError> {
+    fn comment(&mut self, _: &str, _: Place) -> Result<(), ReadError> {
         if let Some(capture) = self.capturing() {
             capture.comment();
         }

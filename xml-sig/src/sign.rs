@@ -13,7 +13,7 @@ use openssl::pkey::{Id, PKey, Private};
 use openssl::sign::Signer;
 
 use crate::algorithms::{C14N, DS, ECDSA_SHA256, ENVELOPED, RSA_SHA256, SHA256};
-use crate::c14n::{Canonical, Inherited, Method, is_relative};
+use crate::c14n::{Canonical, Form, Inherited, is_relative};
 use crate::certificate::{Certificate, KeyError};
 use crate::driver::Drive;
 use crate::error::ReadError;
@@ -124,7 +124,7 @@ pub fn sign(
         parent_len: parent.len(),
         bytes_max: options.limits.markup_bytes,
         xml_attributes: XmlAttributes::default(),
-        canonical: Canonical::new(Method::Inclusive, Hashing::new(MessageDigest::sha256())),
+        canonical: Canonical::new(&Form::default(), Hashing::new(MessageDigest::sha256())),
         spots: 0,
         spot: None,
         signed: false,

@@ -13,7 +13,7 @@ use openssl::pkey::{Id, PKey, Public};
 use openssl::sign::Verifier;
 
 use crate::algorithms::{DS, DigestMethod, KeyKind, SignatureMethod};
-use crate::c14n::{Canonical, Method};
+use crate::c14n::{Canonical, Form, Method};
 use crate::capture::{Capture, Captured};
 use crate::certificate::Certificate;
 use crate::driver::Drive;
@@ -282,11 +282,11 @@ impl<'o> Digests<'o> {
 
     fn add(&mut self, reference: &Reference) {
         let same =
-            |r: &&mut Running| r.canonical.method() == reference.method && r.digest == reference.digest;
+            |r: &&mut Running| r.canonical.form().method == reference.method && r.digest == reference.digest;
         if let Some(running) = self.running.iter_mut().find(same) {
             return running.expected.push(reference.value.clone());
         }
-        let canonical = Canonical::new(reference.method, Hashing::new(reference.digest.digest()));
+        let canonical = Canonical::new(&Form::of(reference.method), Hashing::new(reference.digest.digest()));
         let expected = vec![reference.value.clone()];
         self.running.push(Running { digest: reference.digest, canonical, expected });
     }
