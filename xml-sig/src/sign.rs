@@ -12,7 +12,7 @@ use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey, Private};
 use openssl::sign::Signer;
 
-use crate::algorithms::{C14N, DS, ECDSA_SHA256, ENVELOPED, RSA_SHA256, SHA256};
+use crate::algorithms::{C14N, DS, DigestMethod, ENVELOPED, SignatureMethod};
 use crate::c14n::{Canonical, Form, Inherited, is_relative};
 use crate::certificate::{Certificate, KeyError};
 use crate::driver::Drive;
@@ -61,7 +61,8 @@ impl SigningKey {
     }
 
     fn method(&self) -> &'static str {
-        if self.key.id() == Id::EC { ECDSA_SHA256 } else { RSA_SHA256 }
+        let ec = self.key.id() == Id::EC;
+        if ec { SignatureMethod::ECDSA_SHA256.uri } else { SignatureMethod::RSA_SHA256.uri }
     }
 
     fn value(&self, octets: &[u8]) -> Result<Vec<u8>, ErrorStack> {
@@ -170,9 +171,10 @@ fn signature(
         "<ds:SignedInfo><ds:CanonicalizationMethod Algorithm=\"{C14N}\"></ds:CanonicalizationMethod>\
          <ds:SignatureMethod Algorithm=\"{}\"></ds:SignatureMethod><ds:Reference URI=\"\"><ds:Transforms>\
          <ds:Transform Algorithm=\"{ENVELOPED}\"></ds:Transform></ds:Transforms>\
-         <ds:DigestMethod Algorithm=\"{SHA256}\"></ds:DigestMethod>\
+         <ds:DigestMethod Algorithm=\"{}\"></ds:DigestMethod>\
          <ds:DigestValue>{}</ds:DigestValue></ds:Reference></ds:SignedInfo>",
         key.method(),
+        DigestMethod::Sha256.uri(),
         STANDARD.encode(digest)
     );
     let value = STANDARD.encode(key.value(&canonical_signed_info(&signed_info, spot, options)?)?);

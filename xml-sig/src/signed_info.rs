@@ -150,7 +150,7 @@ fn canonicalisation(transforms: &[Node], limits: &Limits) -> Result<Method, Obje
     }
     match chain[..] {
         [Transform::Enveloped] => Ok(Method::Inclusive),
-        [Transform::Enveloped, Transform::Canonical(method)] => Ok(method),
+        [Transform::Enveloped, Transform::Canonical(canonicalisation)] => Ok(canonicalisation.method),
         [] | [Transform::Canonical(_), ..] => {
             Err(Objection::forbidden("URI=\"\" without enveloped-signature as its first transform"))
         }

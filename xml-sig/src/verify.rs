@@ -90,7 +90,7 @@ fn plan(capture: Capture, trust: &Trust, options: &ReadOptions<'_>) -> Result<Pl
         Method::Inclusive => &captured.inclusive,
         Method::Exclusive => &captured.exclusive,
     };
-    if methods.canonicalisation.with_comments && captured.comments {
+    if methods.canonicalisation.comments && captured.comments {
         return Err(Objection::algorithm("canonicalisation with comments, and SignedInfo has some"));
     }
     if !trust.is_given() {
@@ -109,7 +109,9 @@ fn plan(capture: Capture, trust: &Trust, options: &ReadOptions<'_>) -> Result<Pl
         return Err(Objection::structure("SignedInfo reads differently in its two canonical forms"));
     }
     let references = signed_info.references(options.limits, trust.legacy_sha1)?;
-    if methods.signature.sha1 || references.iter().any(|r| r.digest == DigestMethod::Sha1) {
+    if methods.signature.digest == DigestMethod::Sha1
+        || references.iter().any(|r| r.digest == DigestMethod::Sha1)
+    {
         warnings.push(Warning::Sha1);
     }
     Ok(Plan { span, signer, methods, references, warnings })
@@ -177,11 +179,12 @@ fn check_value(
     let mismatch = || Objection::Invalid(Invalid::KeyMismatch, format!("{} with another key", method.uri));
     let key = certificate.x509().public_key().map_err(|_| mismatch())?;
     let good = match (method.key, key.id()) {
-        (KeyKind::Rsa, Id::RSA) if !RSA_BITS.contains(&key.bits()) => {
+        (KeyKind::RsaPss, _) => return Err(Objection::algorithm(format!("SignatureMethod {}", method.uri))),
+        (KeyKind::RsaPkcs1, Id::RSA) if !RSA_BITS.contains(&key.bits()) => {
             return Err(Objection::Invalid(Invalid::WeakKey, format!("RSA of {} bits", key.bits())));
         }
-        (KeyKind::Rsa, Id::RSA) => rsa_fits(&key, method, octets, value),
-        (KeyKind::P256, Id::EC) => {
+        (KeyKind::RsaPkcs1, Id::RSA) => rsa_fits(&key, method, octets, value),
+        (KeyKind::Ecdsa, Id::EC) => {
             let key = key.ec_key().map_err(|_| mismatch())?;
             if key.group().curve_name() != Some(Nid::X9_62_PRIME256V1) {
                 return Err(Objection::algorithm("an elliptic curve other than P-256"));
@@ -203,7 +206,7 @@ fn rsa_fits(
     octets: &[u8],
     value: &[u8],
 ) -> Result<bool, ErrorStack> {
-    Verifier::new(method.digest(), key)?.verify_oneshot(value, octets)
+    Verifier::new(method.digest.digest(), key)?.verify_oneshot(value, octets)
 }
 
 fn ecdsa_fits(
@@ -214,7 +217,7 @@ fn ecdsa_fits(
 ) -> Result<bool, ErrorStack> {
     let (r, s) = value.split_at(P256_VALUE_BYTES / 2);
     let signature = EcdsaSig::from_private_components(BigNum::from_slice(r)?, BigNum::from_slice(s)?)?;
-    signature.verify(&hash(method.digest(), octets)?, key)
+    signature.verify(&hash(method.digest.digest(), octets)?, key)
 }
 
 fn bad_value(detail: &str) -> Objection {
@@ -247,12 +250,12 @@ fn digest(
             return Ok(invalid(Invalid::Digest, "the content is not what was signed"));
         }
     }
-    let sha1 = plan.references.iter().any(|r| r.digest == DigestMethod::Sha1);
+    let weakest = plan.references.iter().map(|r| r.digest).min();
     Ok(Verdict::Valid(Valid {
         signer: plan.signer,
         covers: Coverage::WholeDocument,
         signature_algorithm: plan.methods.signature.uri,
-        digest_algorithm: if sha1 { DigestMethod::Sha1.uri() } else { DigestMethod::Sha256.uri() },
+        digest_algorithm: weakest.unwrap_or(DigestMethod::Sha256).uri(),
         canonicalisation: plan.methods.canonicalisation.uri,
         warnings: plan.warnings,
     }))

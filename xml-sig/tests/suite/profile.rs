@@ -39,8 +39,8 @@ fn references_outside_the_profile_are_refused_by_name() {
         ("enveloped twice", whole(&[ENVELOPED, ENVELOPED]), "unusable reference"),
         ("three transforms", whole(&[ENVELOPED, C14N, EXC]), "unusable reference"),
         (
-            "SHA-512",
-            reference(" URI=\"\"", &[ENVELOPED], "http://www.w3.org/2001/04/xmlenc#sha512", &right),
+            "SHA-224",
+            reference(" URI=\"\"", &[ENVELOPED], "http://www.w3.org/2001/04/xmldsig-more#sha224", &right),
             "unusable algorithm",
         ),
         (
@@ -96,7 +96,8 @@ fn methods_outside_the_profile_are_refused_by_name() {
         (method(&more("hmac-sha256")), "invalid forbidden"),
         (method("http://www.w3.org/2000/09/xmldsig#hmac-sha1"), "invalid forbidden"),
         (method(&more("rsa-md5")), "invalid forbidden"),
-        (method(&more("rsa-sha512")), "unusable algorithm"),
+        (method(&more("rsa-sha224")), "unusable algorithm"),
+        (method(&more("rsa-sha512")), "invalid signature-value"),
         (method("http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1"), "unusable algorithm"),
         (method("http://www.w3.org/2000/09/xmldsig#rsa-sha1"), "unusable sha1"),
         (method("u:unknown"), "unusable algorithm"),
