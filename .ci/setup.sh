@@ -49,7 +49,7 @@ need_build_packages() {
 
 # Programs that the tests set against ours.
 need_check_packages() {
-    need_packages dovecot-lmtpd openssl postfix prometheus strace xmlsec1 yamllint
+    need_packages dovecot-lmtpd libxml2-utils openssl postfix prometheus strace xmlsec1 yamllint
 }
 
 # Runs an installation during which no package starts its daemon: tests start what they need, with settings of their own,
