@@ -9,6 +9,9 @@
 
 mod bound;
 mod corpus;
+mod differential;
+#[path = "../generate/mod.rs"]
+mod generate;
 mod mutate;
 mod pieces;
 mod profile;
