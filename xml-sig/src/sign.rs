@@ -18,12 +18,12 @@ use crate::certificate::{Certificate, KeyError};
 use crate::driver::Drive;
 use crate::error::ReadError;
 use crate::events::{End, Open, Place, Sink, TextForm};
+use crate::keys::RSA_BITS;
 use crate::limits::Limits;
 use crate::locate::{Finding, Paths, Places, XmlAttributes, locate};
 use crate::octets::Hashing;
 use crate::reader::{ReadOptions, Unwatched};
 use crate::scope::Origin;
-use crate::verify::RSA_BITS;
 
 /// A private key with its certificate.
 pub struct SigningKey {

@@ -3,16 +3,7 @@
 
 use std::io::BufRead;
 
-use openssl::bn::BigNum;
-use openssl::ec::EcKey;
-use openssl::ecdsa::EcdsaSig;
-use openssl::error::ErrorStack;
-use openssl::hash::hash;
-use openssl::nid::Nid;
-use openssl::pkey::{Id, PKey, Public};
-use openssl::sign::Verifier;
-
-use crate::algorithms::{DS, DigestMethod, KeyKind, SignatureMethod};
+use crate::algorithms::{DS, DigestMethod, SignatureMethod};
 use crate::c14n::{Canonical, Form, Method};
 use crate::capture::{Capture, Captured};
 use crate::certificate::Certificate;
@@ -25,11 +16,6 @@ use crate::reader::{Observer, ReadOptions, Shown, read};
 use crate::signed_info::{Methods, Reference, SignedInfo, base64};
 use crate::trust::Trust;
 use crate::verdict::{Coverage, Invalid, Objection, Unusable, Valid, Verdict, Warning};
-
-/// RSA keys outside these sizes are refused: below for weakness, above for the time they cost.
-pub(crate) const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
-/// r and s of P-256, 32 bytes each (RFC 9231 section 2.3.6).
-const P256_VALUE_BYTES: usize = 64;
 
 impl Located {
     /// Pass 2: judges the signature, reading the same bytes again. `observer` sees the whole document, unless the
@@ -153,7 +139,7 @@ fn find_signer(
     let value = base64(value).ok_or_else(|| bad_value("it is not base64"))?;
     let (mut misfit, mut distrust) = (None, None);
     for candidate in candidates {
-        match check_value(candidate, method, octets, &value) {
+        match candidate.check_value(method, octets, &value) {
             Ok(()) => match trust.check(candidate, named) {
                 Ok(warnings) => return Ok((candidate.clone(), warnings)),
                 Err(objection) => {
@@ -168,56 +154,6 @@ fn find_signer(
         }
     }
     Err(distrust.or(misfit).unwrap_or_else(|| bad_value("no key fits")))
-}
-
-fn check_value(
-    certificate: &Certificate,
-    method: SignatureMethod,
-    octets: &[u8],
-    value: &[u8],
-) -> Result<(), Objection> {
-    let mismatch = || Objection::Invalid(Invalid::KeyMismatch, format!("{} with another key", method.uri));
-    let key = certificate.x509().public_key().map_err(|_| mismatch())?;
-    let good = match (method.key, key.id()) {
-        (KeyKind::RsaPss, _) => return Err(Objection::algorithm(format!("SignatureMethod {}", method.uri))),
-        (KeyKind::RsaPkcs1, Id::RSA) if !RSA_BITS.contains(&key.bits()) => {
-            return Err(Objection::Invalid(Invalid::WeakKey, format!("RSA of {} bits", key.bits())));
-        }
-        (KeyKind::RsaPkcs1, Id::RSA) => rsa_fits(&key, method, octets, value),
-        (KeyKind::Ecdsa, Id::EC) => {
-            let key = key.ec_key().map_err(|_| mismatch())?;
-            if key.group().curve_name() != Some(Nid::X9_62_PRIME256V1) {
-                return Err(Objection::algorithm("an elliptic curve other than P-256"));
-            }
-            if value.len() != P256_VALUE_BYTES {
-                return Err(bad_value("an ECDSA value on P-256 has 64 bytes"));
-            }
-            ecdsa_fits(&key, method, octets, value)
-        }
-        _ => return Err(mismatch()),
-    };
-    // OpenSSL answers a malformed value with an error; it is no less wrong for that.
-    if good.unwrap_or(false) { Ok(()) } else { Err(bad_value("it does not fit SignedInfo and key")) }
-}
-
-fn rsa_fits(
-    key: &PKey<Public>,
-    method: SignatureMethod,
-    octets: &[u8],
-    value: &[u8],
-) -> Result<bool, ErrorStack> {
-    Verifier::new(method.digest.digest(), key)?.verify_oneshot(value, octets)
-}
-
-fn ecdsa_fits(
-    key: &EcKey<Public>,
-    method: SignatureMethod,
-    octets: &[u8],
-    value: &[u8],
-) -> Result<bool, ErrorStack> {
-    let (r, s) = value.split_at(P256_VALUE_BYTES / 2);
-    let signature = EcdsaSig::from_private_components(BigNum::from_slice(r)?, BigNum::from_slice(s)?)?;
-    signature.verify(&hash(method.digest.digest(), octets)?, key)
 }
 
 fn bad_value(detail: &str) -> Objection {

@@ -438,8 +438,9 @@ impl<'a> Draft<'a> {
         }
         let key = self.identity.key.ec_key().unwrap();
         let signature = EcdsaSig::sign(&hash(self.digest, octets).unwrap(), &key).unwrap();
-        let mut value = signature.r().to_vec_padded(32).unwrap_or_else(|_| signature.r().to_vec());
-        value.extend(signature.s().to_vec_padded(32).unwrap_or_else(|_| signature.s().to_vec()));
+        let width = i32::try_from(key.group().degree().div_ceil(8)).unwrap();
+        let mut value = signature.r().to_vec_padded(width).unwrap();
+        value.extend(signature.s().to_vec_padded(width).unwrap());
         value
     }
 }
