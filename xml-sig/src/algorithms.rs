@@ -11,6 +11,8 @@ pub(crate) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
 pub(crate) const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 pub(crate) const C14N: &str = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315";
 pub(crate) const C14N_COMMENTS: &str = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315#WithComments";
+pub(crate) const C14N_11: &str = "http://www.w3.org/2006/12/xml-c14n11";
+pub(crate) const C14N_11_COMMENTS: &str = "http://www.w3.org/2006/12/xml-c14n11#WithComments";
 pub(crate) const EXC_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 pub(crate) const EXC_C14N_COMMENTS: &str = "http://www.w3.org/2001/10/xml-exc-c14n#WithComments";
 /// RSASSA-PSS with parameters of its own (RFC 9231 section 2.3.9). Without parameters: SHA-256, MGF1 with it, 32 bytes
@@ -38,6 +40,8 @@ impl Canonicalisation {
         let (method, comments, uri) = match uri {
             C14N => (Method::Inclusive, false, C14N),
             C14N_COMMENTS => (Method::Inclusive, true, C14N_COMMENTS),
+            C14N_11 => (Method::Inclusive11, false, C14N_11),
+            C14N_11_COMMENTS => (Method::Inclusive11, true, C14N_11_COMMENTS),
             EXC_C14N => (Method::Exclusive, false, EXC_C14N),
             EXC_C14N_COMMENTS => (Method::Exclusive, true, EXC_C14N_COMMENTS),
             _ => return None,
@@ -272,12 +276,12 @@ mod tests {
     }
 
     #[test]
-    fn transforms_that_hide_content_are_forbidden_and_c14n_1_1_is_outside_the_profile() {
+    fn transforms_that_hide_content_are_forbidden_and_forms_are_known() {
         for uri in FORBIDDEN_TRANSFORMS {
             let judged = Transform::from_uri(uri);
             assert!(matches!(judged, Err(Objection::Invalid(Invalid::Forbidden, _))), "{uri}");
         }
-        let judged = Transform::from_uri("http://www.w3.org/2006/12/xml-c14n11");
+        let judged = Transform::from_uri("http://www.w3.org/2006/12/xml-c14n12");
         assert!(matches!(judged, Err(Objection::Unusable(Unusable::Algorithm, _))));
         let wanted = Canonicalisation { method: Method::Exclusive, comments: true, uri: EXC_C14N_COMMENTS };
         assert_eq!(Transform::from_uri(EXC_C14N_COMMENTS), Ok(Transform::Canonical(wanted)));

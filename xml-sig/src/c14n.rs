@@ -15,6 +15,9 @@ pub enum Method {
     /// Canonical XML 1.0 (W3C, 15 March 2001).
     #[default]
     Inclusive,
+    /// Canonical XML 1.1 (W3C, 2 May 2008): the same, but `xml:id` is not inherited. An element below an `xml:base` has no
+    /// such form here: its new base would have to be worked out (section 2.4).
+    Inclusive11,
     /// Exclusive XML Canonicalization 1.0 (W3C, 18 July 2002).
     Exclusive,
 }
@@ -32,10 +35,6 @@ pub struct Form {
 }
 
 impl Form {
-    pub(crate) fn of(method: Method) -> Self {
-        Self { method, ..Self::default() }
-    }
-
     /// Whether the exclusive method treats this prefix the inclusive way.
     fn lists(&self, prefix: &str) -> bool {
         let written = if prefix.is_empty() { "#default" } else { prefix };
@@ -165,14 +164,14 @@ impl<O: Octets> Canonical<O> {
     pub(crate) fn start(&mut self, open: &Open<'_>, inherited: &[Inherited]) {
         let mut bindings = recycle(std::mem::take(&mut self.bindings));
         match self.form.method {
-            Method::Inclusive => inclusive(open, self.at_apex, &mut bindings),
+            Method::Inclusive | Method::Inclusive11 => inclusive(open, self.at_apex, &mut bindings),
             Method::Exclusive => self.exclusive(open, &mut bindings),
         }
         bindings.sort_unstable();
         let mut attributes = recycle(std::mem::take(&mut self.scratch));
         attributes.extend_from_slice(open.tag.attributes);
-        if self.at_apex && self.form.method == Method::Inclusive {
-            inherit(inherited, &mut attributes);
+        if self.at_apex && self.form.method != Method::Exclusive {
+            inherit(inherited, self.form.method, &mut attributes);
         }
         if attributes.len() > 1 {
             attributes.sort_unstable_by_key(|a: &Attribute<'_>| (a.name.namespace, a.name.local));
@@ -330,9 +329,10 @@ fn inclusive<'b>(open: &'b Open<'_>, at_apex: bool, bindings: &mut Vec<(&'b str,
     }
 }
 
-fn inherit<'a>(inherited: &'a [Inherited], attributes: &mut Vec<Attribute<'a>>) {
+fn inherit<'a>(inherited: &'a [Inherited], method: Method, attributes: &mut Vec<Attribute<'a>>) {
     for one in inherited {
-        if !attributes.iter().any(|a| a.name.is(XML_NAMESPACE, &one.local)) {
+        let kept = method == Method::Inclusive || one.local != "id";
+        if kept && !attributes.iter().any(|a| a.name.is(XML_NAMESPACE, &one.local)) {
             let name = Name { prefix: "xml", local: &one.local, namespace: XML_NAMESPACE };
             attributes.push(Attribute { name, value: &one.value });
         }

@@ -1,18 +1,20 @@
-//! The one Signature element while it goes by: SignedInfo in canonical form (both methods, since the method is named
-//! inside it), SignatureValue, certificates. The first thing wrong is kept; what follows it is ignored.
+//! One Signature element while it goes by: SignedInfo, SignatureValue, certificates. The first thing wrong is kept;
+//! what follows it is ignored.
 
 use crate::algorithms::DS;
-use crate::c14n::{Canonical, Form, Inherited, Method};
-use crate::events::{End, Open, TextForm};
+use crate::c14n::{Canonical, Form, Inherited};
+use crate::events::{End, Open, Place, TextForm};
 use crate::key_info::{KeyInfo, only_attribute, out_of_place};
 use crate::limits::Limits;
 use crate::octets::Bounded;
-use crate::verdict::{Invalid, Objection, Unusable};
+use crate::verdict::{Invalid, Objection};
 
 /// X509Certificate elements in a KeyInfo.
 const CERTIFICATES_MAX: usize = 16;
+/// SignedInfo is kept whole, comments included: every other form of it is made from this one.
+const KEPT: Form = Form { method: crate::c14n::Method::Inclusive, comments: true, prefixes: Vec::new() };
 
-/// The children of ds:Signature in their order (XML Signature section 4.1).
+/// The children of ds:Signature in their order (XML Signature section 4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Section {
     Begin,
@@ -22,80 +24,105 @@ enum Section {
     Object,
 }
 
-/// A Signature element.
+/// What is around a Signature, and how it is read.
+pub(crate) struct Around {
+    /// The `xml:` attributes of it and its ancestors, nearest first.
+    pub(crate) inherited: Vec<Inherited>,
+    /// Where its ancestors begin, outermost first.
+    pub(crate) ancestors: Vec<u64>,
+    /// Certificates are taken from KeyInfo, which then must be built as its table says.
+    pub(crate) reads_key_info: bool,
+}
+
+/// A Signature element that is being read.
 pub(crate) struct Capture {
     start: u64,
-    end: u64,
     depth: usize,
+    around: Around,
     bytes_max: usize,
-    bytes: usize,
+    text_bytes: usize,
+    /// Where the open Object began, and the length of those before it.
+    object: Option<u64>,
+    objects_bytes: u64,
     last: Section,
     within: Option<Section>,
     value: Option<usize>,
     key_info: KeyInfo,
-    inherited: Vec<Inherited>,
-    canonical: [Option<Canonical<Bounded>>; 2],
-    comments: bool,
+    signed_info: Option<Canonical<Bounded>>,
     signature_value: String,
     certificates: Vec<String>,
-    objection: Option<Objection>,
+    objection: Option<(Objection, u64)>,
+}
+
+/// A Signature element that was read.
+pub(crate) struct Captured {
+    /// Its bytes in the document: from its `<` to one past its last `>`.
+    pub(crate) span: (u64, u64),
+    /// Where the elements around it begin, outermost first.
+    pub(crate) ancestors: Vec<u64>,
+    /// What it says, or what is wrong with it and where.
+    pub(crate) said: Result<Said, (Objection, u64)>,
 }
 
 /// What a well-built Signature element says.
-pub(crate) struct Captured {
-    pub(crate) inclusive: Vec<u8>,
-    pub(crate) exclusive: Vec<u8>,
-    /// SignedInfo has comments, which neither form shows.
-    pub(crate) comments: bool,
+pub(crate) struct Said {
+    /// SignedInfo as a document of its own: canonical (inclusive, with comments), without `xml:` attributes of others.
+    pub(crate) signed_info: Vec<u8>,
+    /// The `xml:` attributes of the elements around SignedInfo, nearest first.
+    pub(crate) inherited: Vec<Inherited>,
     pub(crate) signature_value: String,
     pub(crate) certificates: Vec<String>,
 }
 
 impl Capture {
-    /// The element begins; `inherited` are the `xml:` attributes of it and its ancestors, nearest first.
-    pub(crate) fn new(open: &Open<'_>, inherited: Vec<Inherited>, limits: &Limits) -> Self {
+    /// The element begins.
+    pub(crate) fn new(open: &Open<'_>, around: Around, limits: &Limits) -> Self {
         let bytes_max = limits.signature_bytes;
-        let canonical = |method| Some(Canonical::new(&Form::of(method), Bounded::new(bytes_max)));
         Self {
             start: open.tag.offset,
-            end: open.offset_end,
             depth: open.tag.depth,
+            around,
             bytes_max,
-            bytes: 0,
+            text_bytes: 0,
+            object: None,
+            objects_bytes: 0,
             last: Section::Begin,
             within: None,
             value: None,
             key_info: KeyInfo::default(),
-            inherited,
-            canonical: [canonical(Method::Inclusive), canonical(Method::Exclusive)],
-            comments: false,
+            signed_info: Some(Canonical::new(&KEPT, Bounded::new(bytes_max))),
             signature_value: String::new(),
             certificates: Vec::new(),
-            objection: only_attribute(&open.tag, "Id").err(),
+            objection: only_attribute(&open.tag, "Id").err().map(|objection| (objection, open.tag.offset)),
         }
     }
 
-    /// Its bytes in the document: from its `<` to one past its last `>`.
-    pub(crate) fn span(&self) -> (u64, u64) {
-        (self.start, self.end)
+    /// Its own depth.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
     }
 
-    /// What was captured, or what is wrong with it.
-    pub(crate) fn finish(self) -> Result<Captured, Objection> {
+    /// The element has ended at `end`, one past its last `>`.
+    pub(crate) fn finish(mut self, end: u64) -> Captured {
+        let (span, ancestors) = ((self.start, end), std::mem::take(&mut self.around.ancestors));
+        Captured { span, ancestors, said: self.said(end) }
+    }
+
+    fn said(self, end: u64) -> Result<Said, (Objection, u64)> {
+        let at = self.start;
         if let Some(objection) = self.objection {
             return Err(objection);
         }
-        if self.end - self.start > self.bytes_max as u64 {
-            return Err(over());
+        if end - at - self.objects_bytes > self.bytes_max as u64 {
+            return Err((over(), at));
         }
         if self.last < Section::SignatureValue {
-            return Err(Objection::structure("no SignedInfo or no SignatureValue"));
+            return Err((Objection::structure("no SignedInfo or no SignatureValue"), at));
         }
-        let [inclusive, exclusive] = self.canonical.map(|c| c.and_then(|c| c.into_octets().into_inner()));
-        Ok(Captured {
-            inclusive: inclusive.ok_or_else(over)?,
-            exclusive: exclusive.ok_or_else(over)?,
-            comments: self.comments,
+        let signed_info = self.signed_info.and_then(|canonical| canonical.into_octets().into_inner());
+        Ok(Said {
+            signed_info: signed_info.ok_or_else(|| (over(), at))?,
+            inherited: self.around.inherited,
             signature_value: self.signature_value,
             certificates: self.certificates,
         })
@@ -103,58 +130,49 @@ impl Capture {
 
     /// An element inside it begins.
     pub(crate) fn start(&mut self, open: &Open<'_>) {
-        if self.is_over() {
+        if self.is_over() || self.object.is_some() {
             return;
         }
+        let at = open.tag.offset;
         if self.value.is_some() {
-            return self.object(Objection::structure("an element inside a value"));
+            return self.object_to(Objection::structure("an element inside a value"), at);
         }
-        let name = &open.tag.name;
-        let level = open.tag.depth - self.depth;
-        if level == 1 {
-            self.section(open);
-            if self.is_over() {
-                return;
-            }
+        if open.tag.depth == self.depth + 1
+            && let Err(objection) = self.section(open)
+        {
+            return self.object_to(objection, at);
         }
-        let is_value = match self.within {
-            Some(Section::SignedInfo) => name.is(DS, "DigestValue"),
-            Some(Section::SignatureValue) => level == 1,
-            Some(Section::KeyInfo) => match self.key_info.start(&open.tag) {
-                Ok(certificate) => certificate,
-                Err(objection) => return self.object(objection),
-            },
-            _ => false,
-        };
-        if is_value {
-            self.value = Some(open.tag.depth);
-            if self.within == Some(Section::KeyInfo) {
-                if self.certificates.len() >= CERTIFICATES_MAX {
-                    let detail = format!("more than {CERTIFICATES_MAX} certificates");
-                    return self.object(Objection::Invalid(Invalid::Limit, detail));
+        match self.within {
+            Some(Section::SignedInfo) => {
+                if open.tag.name.is(DS, "DigestValue") {
+                    self.value = Some(open.tag.depth);
                 }
-                self.certificates.push(String::new());
+                if let Some(canonical) = &mut self.signed_info {
+                    canonical.start(open, &[]);
+                }
             }
-        }
-        if self.within == Some(Section::SignedInfo) {
-            for canonical in self.canonical.iter_mut().flatten() {
-                canonical.start(open, &self.inherited);
-            }
+            Some(Section::SignatureValue) => self.value = Some(open.tag.depth),
+            Some(Section::KeyInfo) if self.around.reads_key_info => match self.key_info.start(&open.tag) {
+                Ok(true) => self.certificate(open),
+                Ok(false) => {}
+                Err(objection) => self.object_to(objection, at),
+            },
+            _ => {}
         }
     }
 
     /// Text inside it.
     pub(crate) fn text(&mut self, chunk: &str, form: TextForm) {
-        if self.is_over() {
+        if self.is_over() || self.object.is_some() {
             return;
         }
-        self.bytes += chunk.len();
-        if self.bytes > self.bytes_max {
-            return self.object(over());
+        self.text_bytes += chunk.len();
+        if self.text_bytes > self.bytes_max {
+            return self.object_to(over(), self.start);
         }
         match self.within {
             Some(Section::SignedInfo) => {
-                for canonical in self.canonical.iter_mut().flatten() {
+                if let Some(canonical) = &mut self.signed_info {
                     canonical.text(chunk, form);
                 }
             }
@@ -164,30 +182,36 @@ impl Capture {
                     certificate.push_str(chunk);
                 }
             }
-            Some(Section::KeyInfo) if self.key_info.takes_text() => {}
+            Some(Section::KeyInfo) if !self.around.reads_key_info || self.key_info.takes_text() => {}
             _ if chunk.bytes().any(|b| !crate::chars::is_space(b)) => {
-                self.object(Objection::structure("text between the parts of the Signature"));
+                self.object_to(Objection::structure("text between the parts of the Signature"), self.start);
             }
             _ => {}
         }
     }
 
-    /// An element inside it, or itself, ends.
+    /// An element inside it ends.
     pub(crate) fn end(&mut self, end: &End<'_>) {
-        self.end = end.offset_end;
-        if self.is_over() {
+        if let Some(start) = self.object
+            && end.depth == self.depth + 1
+        {
+            self.object = None;
+            self.objects_bytes += end.offset_end - start;
+        }
+        if self.is_over() || self.object.is_some() {
             return;
         }
         if self.value == Some(end.depth) {
             self.value = None;
         }
-        if self.within == Some(Section::SignedInfo) {
-            for canonical in self.canonical.iter_mut().flatten() {
-                canonical.end(end);
+        match self.within {
+            Some(Section::SignedInfo) => {
+                if let Some(canonical) = &mut self.signed_info {
+                    canonical.end(end);
+                }
             }
-        }
-        if self.within == Some(Section::KeyInfo) {
-            self.key_info.end();
+            Some(Section::KeyInfo) if self.around.reads_key_info => self.key_info.end(),
+            _ => {}
         }
         if end.depth == self.depth + 1 {
             self.within = None;
@@ -195,19 +219,29 @@ impl Capture {
     }
 
     /// A comment inside it.
-    pub(crate) fn comment(&mut self) {
-        if self.value.is_some() {
-            self.object(Objection::structure("a comment inside a value"));
+    pub(crate) fn comment(&mut self, comment: &str) {
+        if self.is_over() || self.object.is_some() {
+            return;
         }
-        self.comments |= self.within == Some(Section::SignedInfo);
+        if self.value.is_some() {
+            return self.object_to(Objection::structure("a comment inside a value"), self.start);
+        }
+        if self.within == Some(Section::SignedInfo)
+            && let Some(canonical) = &mut self.signed_info
+        {
+            canonical.comment(comment, Place::Inside);
+        }
     }
 
-    /// A processing instruction inside it: the profile has no use for one.
+    /// A processing instruction inside it: the profile has no use for one outside an Object.
     pub(crate) fn instruction(&mut self) {
-        self.object(Objection::structure("a processing instruction in the Signature"));
+        if self.object.is_none() {
+            self.object_to(Objection::structure("a processing instruction in the Signature"), self.start);
+        }
     }
 
-    fn section(&mut self, open: &Open<'_>) {
+    /// A child of the Signature begins.
+    fn section(&mut self, open: &Open<'_>) -> Result<(), Objection> {
         let name = &open.tag.name;
         let section = match name.local {
             _ if name.namespace != DS => None,
@@ -224,33 +258,34 @@ impl Capture {
             (_, Some(Section::Object)) => self.last >= Section::SignatureValue,
             _ => false,
         };
-        match section {
-            Some(section) if next => {
-                if section == Section::SignatureValue
-                    && let Err(objection) = only_attribute(&open.tag, "Id")
-                {
-                    return self.object(objection);
-                }
-                self.last = section;
-                self.within = Some(section);
-                if section == Section::Object {
-                    let detail = "the Signature has a ds:Object".to_owned();
-                    self.object(Objection::Unusable(Unusable::Object, detail));
-                }
-            }
-            _ => {
-                self.object(out_of_place(name));
-            }
+        let section = section.filter(|_| next).ok_or_else(|| out_of_place(name))?;
+        if section == Section::SignatureValue {
+            only_attribute(&open.tag, "Id")?;
         }
+        if section == Section::Object {
+            self.object = Some(open.tag.offset);
+        }
+        self.last = section;
+        self.within = Some(section);
+        Ok(())
     }
 
-    /// Nothing more is captured: something is wrong already, or the element is longer than allowed.
+    fn certificate(&mut self, open: &Open<'_>) {
+        self.value = Some(open.tag.depth);
+        if self.certificates.len() >= CERTIFICATES_MAX {
+            let detail = format!("more than {CERTIFICATES_MAX} certificates");
+            return self.object_to(Objection::Invalid(Invalid::Limit, detail), open.tag.offset);
+        }
+        self.certificates.push(String::new());
+    }
+
+    /// Nothing more is captured: something is wrong already.
     fn is_over(&self) -> bool {
         self.objection.is_some()
     }
 
-    fn object(&mut self, objection: Objection) {
-        self.objection.get_or_insert(objection);
+    fn object_to(&mut self, objection: Objection, at: u64) {
+        self.objection.get_or_insert((objection, at));
     }
 }
 

@@ -33,8 +33,12 @@ const fn branch(local: &'static str, parts: &'static [Part]) -> Part {
 }
 
 static KEY_INFO: Part = Part { attribute: "Id", ..branch("KeyInfo", KEY_INFO_PARTS) };
-const KEY_INFO_PARTS: &[Part] =
-    &[text("KeyName"), branch("KeyValue", KEY_VALUE), branch("X509Data", X509_DATA)];
+const KEY_INFO_PARTS: &[Part] = &[
+    text("KeyName"),
+    branch("KeyValue", KEY_VALUE),
+    branch("X509Data", X509_DATA),
+    Part { namespace: DS11, attribute: "Id", ..text("DEREncodedKeyValue") },
+];
 const KEY_VALUE: &[Part] = &[
     branch("RSAKeyValue", &[text("Modulus"), text("Exponent")]),
     branch(
@@ -53,6 +57,7 @@ const X509_DATA: &[Part] = &[
     branch("X509IssuerSerial", &[text("X509IssuerName"), text("X509SerialNumber")]),
     text("X509SKI"),
     text("X509CRL"),
+    Part { namespace: DS11, attribute: "Algorithm", ..text("X509Digest") },
 ];
 
 /// The open elements of a KeyInfo, itself included; empty outside.

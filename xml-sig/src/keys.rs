@@ -62,6 +62,14 @@ struct Curve {
     field_bytes: usize,
 }
 
+impl Curve {
+    /// Whether r and s of P-521 lack the first byte of their field, which is 0 or 1: some versions of Java leave it out
+    /// where it is 0.
+    fn is_short(self, value_bytes: usize) -> bool {
+        self.nid == Nid::SECP521R1 && value_bytes == 2 * (self.field_bytes - 1)
+    }
+}
+
 const CURVES: [Curve; 3] = [
     Curve { name: "P-256", nid: Nid::X9_62_PRIME256V1, field_bytes: 32 },
     Curve { name: "P-384", nid: Nid::SECP384R1, field_bytes: 48 },
@@ -172,7 +180,7 @@ impl PublicKey {
             }
             (KeyKind::Ecdsa, Kind::Ec { key, curve }) => {
                 let (name, bytes) = (curve.name, 2 * curve.field_bytes);
-                if value.len() != bytes {
+                if value.len() != bytes && !curve.is_short(value.len()) {
                     return Err(bad_value(format!("an ECDSA value on {name} has {bytes} bytes")));
                 }
                 made_by_ecdsa(key, method, octets, value)

@@ -8,9 +8,11 @@ mod capture;
 mod certificate;
 mod chars;
 mod der;
+mod digest;
 mod driver;
 mod error;
 mod events;
+mod ids;
 mod key_info;
 mod keys;
 mod limits;
@@ -22,6 +24,7 @@ mod scope;
 mod sign;
 mod signed_info;
 mod source;
+mod survey;
 mod tag;
 mod text;
 mod trust;
@@ -33,12 +36,13 @@ pub use certificate::{Certificate, Crl, KeyError};
 pub use error::{ReadError, Stop, XmlError, XmlFault};
 pub use keys::PublicKey;
 pub use limits::Limits;
-pub use locate::{Located, Places, locate};
+pub use locate::{Located, Path, Places, Reach, locate};
 pub use name::{Subject, SubjectError};
 pub use reader::{Attribute, Name, Observer, ReadOptions, StartTag, Unwatched, read};
 pub use sign::{SignError, SigningKey, sign};
+pub use survey::{Judged, Survey, survey};
 pub use trust::{Authorities, Signers, Trust};
-pub use verdict::{Coverage, Invalid, Unusable, Valid, Verdict, Warning};
+pub use verdict::{Coverage, ElementPath, Invalid, Signer, Step, Unusable, Valid, Verdict, Warning};
 
 /// The examples of the README are compiled and run as tests.
 #[cfg(doctest)]

@@ -20,12 +20,16 @@ pub struct Limits {
     pub markup_bytes: usize,
     /// Bytes of the document.
     pub total_bytes: u64,
-    /// Bytes of the Signature element; also of the canonical SignedInfo.
+    /// Bytes of the Signature element, its Objects left out; also of the canonical SignedInfo.
     pub signature_bytes: usize,
+    /// Signature elements that [`crate::survey`] takes; the reading ends with a fault when there are more.
+    pub signatures: usize,
     /// Reference elements in a SignedInfo.
     pub references: usize,
     /// Transform elements in a Reference.
     pub transforms: usize,
+    /// Digests that may be made of one byte of the document: References that overlap multiply the work.
+    pub digests: usize,
 }
 
 impl Default for Limits {
@@ -39,8 +43,10 @@ impl Default for Limits {
             markup_bytes: 1 << 20,
             total_bytes: u64::MAX,
             signature_bytes: 256 << 10,
+            signatures: 16,
             references: 8,
             transforms: 3,
+            digests: 2,
         }
     }
 }

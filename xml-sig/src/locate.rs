@@ -1,11 +1,11 @@
-//! Pass 1: finds the one Signature, checks its place, and keeps what is needed to judge it. The observer sees the
-//! document go by.
+//! Pass 1: finds the Signature, checks its place, and keeps what is needed to judge it. The observer sees the document
+//! go by.
 
 use std::io::BufRead;
 
 use crate::algorithms::DS;
 use crate::c14n::{Inherited, is_relative};
-use crate::capture::Capture;
+use crate::capture::{Around, Capture, Captured};
 use crate::driver::Drive;
 use crate::error::{ReadError, XmlError, XmlFault};
 use crate::events::{End, Open, Place, Sink, TextForm};
@@ -13,73 +13,102 @@ use crate::limits::Limits;
 use crate::reader::{Name, Observer, ReadOptions, Shown};
 use crate::scope::XML_NAMESPACE;
 
-/// Where a ds:Signature may stand.
+/// A path of (namespace, local name) from the root of a document, root included.
+pub type Path<'a> = &'a [(&'a str, &'a str)];
+
+/// What a document must look like to be signed.
 #[derive(Clone, Copy, Debug)]
 pub struct Places<'a> {
-    /// Its allowed parents, each a path of (namespace, local name) from the root, root included.
-    pub parents: &'a [&'a [(&'a str, &'a str)]],
+    /// Where the one ds:Signature may stand: the paths of its allowed parents.
+    pub parents: &'a [Path<'a>],
+    /// What must be signed unless the whole document is: every element at one of these paths must be covered, else the
+    /// verdict is [`crate::Invalid::Coverage`]. Empty: any coverage will do, and the caller looks at
+    /// [`crate::Valid::covers`].
+    pub signed: &'a [Path<'a>],
+}
+
+/// How far pass 1 reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// As far as the end of the first Signature that stands where one may; to the end of the document where there is
+    /// none. What follows is read, and judged by the same rules, in pass 2.
+    Signature,
+    /// To the end of the document.
+    End,
 }
 
 /// What pass 1 found. Nothing is verified yet.
 pub struct Located {
     pub(crate) limits: Limits,
     pub(crate) given: Vec<(String, String)>,
+    pub(crate) signed: Vec<Vec<(String, String)>>,
     pub(crate) repaired: bool,
-    pub(crate) relative_namespace: bool,
+    pub(crate) relative_namespace: Option<u64>,
     pub(crate) finding: Finding,
 }
 
-/// The Signature elements of a document.
+/// The Signature elements of a document, as far as it was read.
 pub(crate) enum Finding {
     /// There is none.
     None,
-    /// There is none, but one of that name in another namespace, where one is allowed.
-    WrongNamespace(String),
-    /// More than one.
-    Duplicate,
-    /// One where none is allowed.
-    Misplaced,
+    /// There is none, but one of that name in another namespace, where one is allowed; and where that is.
+    WrongNamespace(String, u64),
+    /// More than one; where the second is.
+    Duplicate(u64),
+    /// One where none is allowed; where it is.
+    Misplaced(u64),
     /// One, where it may be.
-    One(Box<Capture>),
+    One(Box<Captured>),
 }
 
 impl Located {
     /// Whether there is an element ds:Signature, wherever it stands.
     pub fn signature_present(&self) -> bool {
-        !matches!(self.finding, Finding::None | Finding::WrongNamespace(_))
+        !matches!(self.finding, Finding::None | Finding::WrongNamespace(..))
     }
 }
 
-/// Reads a document for the first time: the whole of it, well-formedness included.
+/// Reads a document for the first time.
+///
+/// # Errors
+/// As far as it was read, the document breaks a rule of the reader; the input fails; the observer stops it.
 pub fn locate(
     input: &mut dyn BufRead,
     options: &ReadOptions<'_>,
     places: &Places<'_>,
+    reach: Reach,
     observer: &mut dyn Observer,
 ) -> Result<Located, ReadError> {
     let mut locator = Locator {
         shown: Shown(observer),
-        paths: Paths::new(places),
+        paths: Paths::new(places.parents),
         limits: options.limits,
+        reach,
         xml_attributes: XmlAttributes::default(),
-        capture: None,
+        ancestors: Vec::new(),
         open: None,
-        signatures: 0,
-        misplaced: false,
+        captured: None,
+        misplaced: None,
+        duplicate: None,
         wrong_namespace: None,
-        relative_namespace: false,
+        relative_namespace: None,
     };
     let outcome = Drive::new(input, options)?.run(&mut locator)?;
-    let finding = match (locator.signatures, locator.capture) {
-        (0, _) => locator.wrong_namespace.map_or(Finding::None, Finding::WrongNamespace),
-        (1, Some(capture)) if !locator.misplaced => Finding::One(Box::new(capture)),
-        (1, _) => Finding::Misplaced,
-        _ => Finding::Duplicate,
+    let finding = match (locator.duplicate, locator.misplaced, locator.captured) {
+        (Some(at), _, _) => Finding::Duplicate(at),
+        (None, Some(at), _) => Finding::Misplaced(at),
+        (None, None, Some(captured)) => Finding::One(Box::new(captured)),
+        (None, None, None) => {
+            locator.wrong_namespace.map_or(Finding::None, |(name, at)| Finding::WrongNamespace(name, at))
+        }
     };
-    let given = options.initial_namespaces.iter().map(|(p, u)| ((*p).to_owned(), (*u).to_owned())).collect();
+    let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(one, two)| ((*one).to_owned(), (*two).to_owned())).collect()
+    };
     Ok(Located {
         limits: options.limits.clone(),
-        given,
+        given: owned(options.initial_namespaces),
+        signed: places.signed.iter().map(|path| owned(path)).collect(),
         repaired: outcome.repaired,
         relative_namespace: locator.relative_namespace,
         finding,
@@ -90,95 +119,116 @@ struct Locator<'a> {
     shown: Shown<'a>,
     paths: Paths<'a>,
     limits: &'a Limits,
+    reach: Reach,
     xml_attributes: XmlAttributes,
-    capture: Option<Capture>,
-    /// Depth of the Signature that is being captured.
-    open: Option<usize>,
-    signatures: usize,
-    misplaced: bool,
-    wrong_namespace: Option<String>,
-    relative_namespace: bool,
+    /// Where the open elements begin.
+    ancestors: Vec<u64>,
+    /// The Signature that is being read.
+    open: Option<Capture>,
+    captured: Option<Captured>,
+    misplaced: Option<u64>,
+    duplicate: Option<u64>,
+    wrong_namespace: Option<(String, u64)>,
+    relative_namespace: Option<u64>,
 }
 
 impl Locator<'_> {
     fn signature(&mut self, open: &Open<'_>) {
-        self.signatures += 1;
-        if !self.paths.parent_allowed(open.tag.depth) {
-            self.misplaced = true;
-        } else if self.signatures == 1 {
-            self.capture = Some(Capture::new(open, self.xml_attributes.nearest_first(), self.limits));
-            self.open = Some(open.tag.depth);
+        let at = open.tag.offset;
+        if self.open.is_some() || self.captured.is_some() || self.misplaced.is_some() {
+            self.duplicate.get_or_insert(at);
+        } else if self.paths.parent_allowed(open.tag.depth) {
+            let inherited = self.xml_attributes.nearest_first();
+            let around = Around { inherited, ancestors: self.ancestors.clone(), reads_key_info: true };
+            self.open = Some(Capture::new(open, around, self.limits));
+        } else {
+            self.misplaced = Some(at);
         }
-    }
-
-    fn capturing(&mut self) -> Option<&mut Capture> {
-        if self.open.is_some() { self.capture.as_mut() } else { None }
     }
 }
 
 impl Sink for Locator<'_> {
     fn start(&mut self, open: &Open<'_>) -> Result<(), ReadError> {
         let tag = &open.tag;
-        self.relative_namespace |= open.scope.declared().any(|binding| is_relative(binding.uri));
+        note_relative(open, &mut self.relative_namespace);
         self.xml_attributes.open(open, self.limits.markup_bytes)?;
-        if let Some(capture) = self.capturing() {
+        if let Some(capture) = &mut self.open {
             capture.start(open);
         }
-        if tag.name.is(DS, "Signature") {
-            self.signature(open);
-        } else if tag.name.local == "Signature" && self.paths.parent_allowed(tag.depth) {
-            let namespace = || tag.name.namespace.chars().take(200).collect();
-            self.wrong_namespace.get_or_insert_with(namespace);
+        if tag.name.local == "Signature" {
+            if tag.name.namespace == DS {
+                self.signature(open);
+            } else if self.paths.parent_allowed(tag.depth) {
+                let namespace = || (tag.name.namespace.chars().take(200).collect(), tag.offset);
+                self.wrong_namespace.get_or_insert_with(namespace);
+            }
         }
+        self.ancestors.push(tag.offset);
         self.paths.start(&tag.name, tag.depth);
         self.shown.start(open)
     }
 
     fn text(&mut self, chunk: &str, form: TextForm) -> Result<(), ReadError> {
-        if let Some(capture) = self.capturing() {
+        if let Some(capture) = &mut self.open {
             capture.text(chunk, form);
         }
         self.shown.text(chunk, form)
     }
 
     fn end(&mut self, end: &End<'_>) -> Result<(), ReadError> {
-        if let Some(capture) = self.capturing() {
+        if let Some(capture) = self.open.take_if(|capture| capture.depth() == end.depth) {
+            self.captured = Some(capture.finish(end.offset_end));
+        } else if let Some(capture) = &mut self.open {
             capture.end(end);
         }
-        if self.open == Some(end.depth) {
-            self.open = None;
-        }
+        self.ancestors.pop();
         self.paths.end(end.depth);
         self.xml_attributes.close(end.depth);
         self.shown.end(end)
     }
 
-    fn comment(&mut self, _: &str, _: Place) -> Result<(), ReadError> {
-        if let Some(capture) = self.capturing() {
-            capture.comment();
+    fn comment(&mut self, comment: &str, _: Place) -> Result<(), ReadError> {
+        if let Some(capture) = &mut self.open {
+            capture.comment(comment);
         }
         Ok(())
     }
 
     fn instruction(&mut self, _: &str, _: &str, _: Place) -> Result<(), ReadError> {
-        if let Some(capture) = self.capturing() {
+        if let Some(capture) = &mut self.open {
             capture.instruction();
         }
         Ok(())
     }
+
+    fn wants_more(&self) -> bool {
+        self.reach == Reach::End || self.captured.is_none()
+    }
 }
 
-/// How far the open elements follow each allowed path.
+/// Keeps where the first relative namespace URI is declared.
+pub(crate) fn note_relative(open: &Open<'_>, first: &mut Option<u64>) {
+    if first.is_none() && open.scope.declared().any(|binding| is_relative(binding.uri)) {
+        *first = Some(open.tag.offset);
+    }
+}
+
+/// How far the open elements follow each of some paths.
 pub(crate) struct Paths<'a> {
-    followed: Vec<(&'a [(&'a str, &'a str)], usize)>,
+    followed: Vec<(Path<'a>, usize)>,
 }
 
 impl<'a> Paths<'a> {
-    pub(crate) fn new(places: &Places<'a>) -> Self {
-        Self { followed: places.parents.iter().map(|path| (*path, 0)).collect() }
+    pub(crate) fn new(paths: &[Path<'a>]) -> Self {
+        Self { followed: paths.iter().map(|path| (*path, 0)).collect() }
     }
 
-    /// Whether an element at `depth` that is about to begin has an allowed parent.
+    /// Whether the element at `depth` that has just begun stands at the end of an allowed path.
+    pub(crate) fn is_at_end(&self, depth: usize) -> bool {
+        self.followed.iter().any(|(path, to)| *to == path.len() && depth == path.len())
+    }
+
+    /// Whether an element at `depth` that is about to begin has its parent at the end of a path.
     pub(crate) fn parent_allowed(&self, depth: usize) -> bool {
         self.followed.iter().any(|(path, to)| *to == path.len() && depth == path.len() + 1)
     }
@@ -226,6 +276,11 @@ impl XmlAttributes {
                 self.bytes -= attribute.local.len() + attribute.value.len();
             }
         }
+    }
+
+    /// Whether one of them is `xml:base`.
+    pub(crate) fn has_base(&self) -> bool {
+        self.open.iter().any(|(_, attribute)| attribute.local == "base")
     }
 
     /// Of the same name, only the first counts.

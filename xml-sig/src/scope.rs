@@ -169,6 +169,11 @@ impl Scope {
         self.elements.last().map_or(Name { prefix: "", local: "", namespace: "" }, |e| self.name_of(e))
     }
 
+    /// The names of the open elements, the root first.
+    pub(crate) fn names(&self) -> impl Iterator<Item = Name<'_>> {
+        self.elements.iter().map(|element| self.name_of(element))
+    }
+
     /// The qualified name, as written, of the element opened last.
     pub(crate) fn qname(&self) -> &str {
         self.elements.last().map_or("", |element| &self.text[element.qname.clone()])

@@ -20,7 +20,7 @@ use crate::error::ReadError;
 use crate::events::{End, Open, Place, Sink, TextForm};
 use crate::keys::RSA_BITS;
 use crate::limits::Limits;
-use crate::locate::{Finding, Paths, Places, XmlAttributes, locate};
+use crate::locate::{Finding, Paths, Places, Reach, XmlAttributes, locate};
 use crate::octets::Hashing;
 use crate::reader::{ReadOptions, Unwatched};
 use crate::scope::Origin;
@@ -119,9 +119,8 @@ pub fn sign(
     options: &ReadOptions<'_>,
     output: &mut dyn Write,
 ) -> Result<(), SignError> {
-    let places = Places { parents: &[parent] };
     let mut survey = Survey {
-        paths: Paths::new(&places),
+        paths: Paths::new(&[parent]),
         parent_len: parent.len(),
         bytes_max: options.limits.markup_bytes,
         xml_attributes: XmlAttributes::default(),
@@ -216,15 +215,12 @@ fn canonical_signed_info(
         ..options.limits.clone()
     };
     let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
-    let places = Places { parents: &[&[(DS, "Place")]] };
-    let located = locate(&mut small.as_bytes(), &options, &places, &mut Unwatched)?;
-    match located.finding {
-        Finding::One(capture) => match capture.finish() {
-            Ok(captured) => Ok(captured.inclusive),
-            Err(_) => Err(SignError::Changed),
-        },
-        _ => Err(SignError::Changed),
-    }
+    let places = Places { parents: &[&[(DS, "Place")]], signed: &[] };
+    let located = locate(&mut small.as_bytes(), &options, &places, Reach::End, &mut Unwatched)?;
+    let Finding::One(captured) = located.finding else { return Err(SignError::Changed) };
+    let said = captured.said.map_err(|_| SignError::Changed)?;
+    crate::signed_info::canonical(&said.signed_info, &Form::default(), &said.inherited, &limits)
+        .map_err(|_| SignError::Changed)
 }
 
 fn escaped(value: &str) -> String {

@@ -4,29 +4,45 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::algorithms::{Canonicalisation, DS, DigestMethod, EXC_C14N, SignatureMethod, Transform};
-use crate::c14n::Method;
+use crate::c14n::{Canonical, Form, Inherited, Method};
 use crate::chars::is_space;
 use crate::driver::Drive;
 use crate::error::ReadError;
-use crate::events::{End, Open, Sink, TextForm};
+use crate::events::{End, Open, Place, Sink, TextForm};
 use crate::limits::Limits;
+use crate::octets::Bounded;
 use crate::reader::ReadOptions;
 use crate::scope::XML_NAMESPACE;
 use crate::verdict::{Invalid, Objection, Unusable};
 
 /// What SignedInfo says about itself; known before anything is verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Methods {
-    pub(crate) canonicalisation: Canonicalisation,
+    /// Of CanonicalizationMethod.
+    pub(crate) form: Form,
+    /// The URI of CanonicalizationMethod.
+    pub(crate) form_uri: &'static str,
     pub(crate) signature: SignatureMethod,
 }
 
-/// One Reference of the profile: the whole document without the Signature.
+/// One Reference of the profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reference {
-    pub(crate) method: Method,
+    pub(crate) target: Target,
+    /// The enveloped-signature transform: the target is taken without the Signature.
+    pub(crate) enveloped: bool,
+    pub(crate) form: Form,
     pub(crate) digest: DigestMethod,
     pub(crate) value: Vec<u8>,
+}
+
+/// What a Reference is about (XML Signature section 4.4.3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// `URI=""`.
+    Document,
+    /// `URI="#…"`: the element with this Id.
+    Element(String),
 }
 
 /// A parsed SignedInfo.
@@ -38,40 +54,32 @@ impl SignedInfo {
     /// Parses canonical octets.
     pub(crate) fn parse(octets: &[u8], limits: &Limits) -> Result<Self, Objection> {
         let mut tree = Tree { open: Vec::new(), root: None };
-        let mut input = octets;
-        // In canonical form the apex carries every binding and an attribute may grow when it is escaped.
-        let limits = Limits {
-            markup_bytes: limits.markup_bytes.saturating_mul(6),
-            attributes: limits.attributes.saturating_add(limits.namespaces),
-            ..limits.clone()
-        };
-        let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
-        let read = Drive::new(&mut input, &options).and_then(|drive| drive.run(&mut tree));
-        match (read, tree.root) {
-            (Ok(_), Some(root)) if root.is("SignedInfo") => Ok(Self { root }),
-            (Err(error), _) => Err(Objection::structure(format!("SignedInfo: {error}"))),
+        drive(octets, limits, &mut tree)?;
+        match tree.root {
+            Some(root) if root.is("SignedInfo") => Ok(Self { root }),
             _ => Err(Objection::structure("SignedInfo cannot be read")),
         }
     }
 
     /// CanonicalizationMethod and SignatureMethod.
-    pub(crate) fn methods(&self, legacy_sha1: bool) -> Result<Methods, Objection> {
+    pub(crate) fn methods(&self, limits: &Limits, legacy_sha1: bool) -> Result<Methods, Objection> {
         self.root.only_attributes(&["Id"])?;
         self.root.no_text()?;
         let [canonicalisation, signature] =
             self.root.first_children(["CanonicalizationMethod", "SignatureMethod"])?;
         let uri = canonicalisation.algorithm()?;
         let Some(known) = Canonicalisation::from_uri(uri) else {
-            return Err(Objection::algorithm(format!("CanonicalizationMethod {uri}")));
+            return Err(Objection::algorithm(format!("CanonicalizationMethod {}", cut(uri))));
         };
-        canonicalisation.no_parameters()?;
+        let prefixes = canonicalisation.prefix_list(known.method, limits)?;
+        let form = Form { method: known.method, comments: known.comments, prefixes };
         let uri = signature.algorithm()?;
         let signature_known = SignatureMethod::from_uri(uri, legacy_sha1)?;
         if signature.children.iter().any(|child| child.is("HMACOutputLength")) {
             return Err(Objection::forbidden("HMACOutputLength"));
         }
         signature.no_parameters()?;
-        Ok(Methods { canonicalisation: known, signature: signature_known })
+        Ok(Methods { form, form_uri: known.uri, signature: signature_known })
     }
 
     /// The References; at least one.
@@ -87,6 +95,35 @@ impl SignedInfo {
     }
 }
 
+/// SignedInfo, kept as a document of its own, in the canonical form that it asks for.
+pub(crate) fn canonical(
+    kept: &[u8],
+    form: &Form,
+    inherited: &[Inherited],
+    limits: &Limits,
+) -> Result<Vec<u8>, Objection> {
+    let mut apex = Apex { canonical: Canonical::new(form, Bounded::new(limits.signature_bytes)), inherited };
+    drive(kept, limits, &mut apex)?;
+    let octets = apex.canonical.into_octets().into_inner();
+    octets.ok_or_else(|| {
+        Objection::Invalid(Invalid::Limit, "SignedInfo is longer than signature_bytes".to_owned())
+    })
+}
+
+/// Reads a SignedInfo in canonical form. Its apex carries every binding, and an attribute may grow when it is escaped.
+fn drive(octets: &[u8], limits: &Limits, sink: &mut impl Sink) -> Result<(), Objection> {
+    let mut input = octets;
+    let limits = Limits {
+        markup_bytes: limits.markup_bytes.saturating_mul(6),
+        attributes: limits.attributes.saturating_add(limits.namespaces),
+        total_bytes: u64::MAX,
+        ..limits.clone()
+    };
+    let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
+    let read = Drive::new(&mut input, &options).and_then(|drive| drive.run(sink));
+    read.map(drop).map_err(|error| Objection::structure(format!("SignedInfo: {error}")))
+}
+
 /// Strict base64 (RFC 4648 section 4, padded), XML white space left out.
 pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
     let packed: Vec<u8> = text.bytes().filter(|&b| !is_space(b)).collect();
@@ -99,14 +136,7 @@ fn reference(node: &Node, limits: &Limits, legacy_sha1: bool) -> Result<Referenc
     }
     node.only_attributes(&["Id", "URI", "Type"])?;
     node.no_text()?;
-    match node.attribute("URI") {
-        Some("") => {}
-        Some(uri) if uri.starts_with('#') => {
-            return Err(Objection::Unusable(Unusable::Reference, format!("URI {}", cut(uri))));
-        }
-        Some(uri) => return Err(Objection::forbidden(format!("external URI {}", cut(uri)))),
-        None => return Err(Objection::forbidden("a Reference without URI")),
-    }
+    let target = target(node.attribute("URI"))?;
     let (transforms, rest) = match node.children.split_first() {
         Some((first, rest)) if first.is("Transforms") => {
             first.only_attributes(&[])?;
@@ -115,7 +145,7 @@ fn reference(node: &Node, limits: &Limits, legacy_sha1: bool) -> Result<Referenc
         }
         _ => (&[][..], node.children.as_slice()),
     };
-    let method = canonicalisation(transforms, limits)?;
+    let (enveloped, form) = chain(transforms, &target, limits)?;
     let [digest_method, digest_value] = rest else {
         return Err(Objection::structure("a Reference without DigestMethod and DigestValue"));
     };
@@ -131,31 +161,51 @@ fn reference(node: &Node, limits: &Limits, legacy_sha1: bool) -> Result<Referenc
     let value = base64(&digest_value.text).filter(|value| value.len() == digest.digest().size());
     let value =
         value.ok_or_else(|| Objection::structure("DigestValue is not base64 of the digest's length"))?;
-    Ok(Reference { method, digest, value })
+    Ok(Reference { target, enveloped, form, digest, value })
 }
 
-/// URI="" needs the enveloped transform, once and first, then at most one canonicalisation.
-fn canonicalisation(transforms: &[Node], limits: &Limits) -> Result<Method, Objection> {
+fn target(uri: Option<&str>) -> Result<Target, Objection> {
+    let uri = uri.ok_or_else(|| Objection::forbidden("a Reference without URI"))?;
+    match uri.strip_prefix('#') {
+        None if uri.is_empty() => Ok(Target::Document),
+        None => Err(Objection::forbidden(format!("external URI {}", cut(uri)))),
+        Some(id) if id.is_empty() || id.contains('(') => {
+            Err(Objection::forbidden(format!("XPointer {}", cut(uri))))
+        }
+        Some(id) => Ok(Target::Element(id.to_owned())),
+    }
+}
+
+/// Whether the Signature is taken out, and the canonical form, Canonical XML 1.0 when none is named (section 4.4.3.2).
+/// `URI=""` needs the enveloped transform: the document cannot hold the digest of a Signature that holds the digest.
+fn chain(transforms: &[Node], target: &Target, limits: &Limits) -> Result<(bool, Form), Objection> {
     if transforms.len() > limits.transforms {
         return Err(Objection::Invalid(Invalid::Limit, format!("{} Transforms", transforms.len())));
     }
-    let mut chain = Vec::with_capacity(transforms.len());
-    for node in transforms {
+    let (mut enveloped, mut form) = (false, None);
+    for (at, node) in transforms.iter().enumerate() {
         if !node.is("Transform") {
             return Err(node.unexpected());
         }
-        let uri = node.algorithm()?;
-        chain.push(Transform::from_uri(uri)?);
-        node.no_parameters()?;
-    }
-    match chain[..] {
-        [Transform::Enveloped] => Ok(Method::Inclusive),
-        [Transform::Enveloped, Transform::Canonical(canonicalisation)] => Ok(canonicalisation.method),
-        [] | [Transform::Canonical(_), ..] => {
-            Err(Objection::forbidden("URI=\"\" without enveloped-signature as its first transform"))
+        match Transform::from_uri(node.algorithm()?)? {
+            Transform::Enveloped if at == 0 => {
+                node.no_parameters()?;
+                enveloped = true;
+            }
+            Transform::Canonical(Canonicalisation { method, .. }) if form.is_none() => {
+                // Comments are gone before the first transform (section 4.4.3.3), so both forms mean the same.
+                form = Some(Form { method, comments: false, prefixes: node.prefix_list(method, limits)? });
+            }
+            _ => {
+                let detail = "an unusual chain of transforms".to_owned();
+                return Err(Objection::Unusable(Unusable::Reference, detail));
+            }
         }
-        _ => Err(Objection::Unusable(Unusable::Reference, "an unusual order of transforms".to_owned())),
     }
+    if *target == Target::Document && !enveloped {
+        return Err(Objection::forbidden("URI=\"\" without enveloped-signature as its first transform"));
+    }
+    Ok((enveloped, form.unwrap_or_default()))
 }
 
 /// An element of SignedInfo.
@@ -208,11 +258,33 @@ impl Node {
     fn no_parameters(&self) -> Result<(), Objection> {
         match self.children.first() {
             None => self.no_text(),
-            Some(child) if child.namespace == EXC_C14N && child.local == "InclusiveNamespaces" => {
-                Err(Objection::algorithm("exclusive canonicalisation with a PrefixList"))
-            }
             Some(child) => Err(child.unexpected()),
         }
+    }
+
+    /// The prefixes of InclusiveNamespaces, which only the exclusive method may have (Exclusive C14N section 3).
+    fn prefix_list(&self, method: Method, limits: &Limits) -> Result<Vec<String>, Objection> {
+        self.no_text()?;
+        let child = match &self.children[..] {
+            [] => return Ok(Vec::new()),
+            [child]
+                if method == Method::Exclusive
+                    && child.namespace == EXC_C14N
+                    && child.local == "InclusiveNamespaces" =>
+            {
+                child
+            }
+            [child, ..] => return Err(child.unexpected()),
+        };
+        child.only_attributes(&["PrefixList"])?;
+        child.no_parameters()?;
+        let list = child.attribute("PrefixList").unwrap_or_default();
+        let prefixes: Vec<String> = list.split_ascii_whitespace().map(str::to_owned).collect();
+        if prefixes.len() > limits.namespaces {
+            let detail = format!("a PrefixList of {} prefixes", prefixes.len());
+            return Err(Objection::Invalid(Invalid::Limit, detail));
+        }
+        Ok(prefixes)
     }
 
     fn first_children<const N: usize>(&self, names: [&str; N]) -> Result<[&Node; N], Objection> {
@@ -271,6 +343,34 @@ impl Sink for Tree {
                 None => self.root = Some(node),
             }
         }
+        Ok(())
+    }
+}
+
+/// SignedInfo as the apex of a canonical form.
+struct Apex<'a> {
+    canonical: Canonical<Bounded>,
+    inherited: &'a [Inherited],
+}
+
+impl Sink for Apex<'_> {
+    fn start(&mut self, open: &Open<'_>) -> Result<(), ReadError> {
+        self.canonical.start(open, self.inherited);
+        Ok(())
+    }
+
+    fn text(&mut self, chunk: &str, form: TextForm) -> Result<(), ReadError> {
+        self.canonical.text(chunk, form);
+        Ok(())
+    }
+
+    fn end(&mut self, end: &End<'_>) -> Result<(), ReadError> {
+        self.canonical.end(end);
+        Ok(())
+    }
+
+    fn comment(&mut self, comment: &str, place: Place) -> Result<(), ReadError> {
+        self.canonical.comment(comment, place);
         Ok(())
     }
 }

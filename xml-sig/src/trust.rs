@@ -58,12 +58,17 @@ pub struct Signers {
     /// Any certificate with one of these subjects that is no authority's and has a chain; without anchors they bind
     /// nothing.
     pub subjects: Vec<Subject>,
+    /// bare
+    pub keys: Vec<crate::keys::PublicKey>,
 }
 
 impl Signers {
     /// Nobody is named.
     pub fn is_empty(&self) -> bool {
-        self.certificates.is_empty() && self.certificate_sha256.is_empty() && self.subjects.is_empty()
+        self.certificates.is_empty()
+            && self.certificate_sha256.is_empty()
+            && self.subjects.is_empty()
+            && self.keys.is_empty()
     }
 
     fn pins(&self, certificate: &Certificate) -> bool {
@@ -90,7 +95,9 @@ pub struct Authorities {
 
 impl Trust {
     pub(crate) fn is_given(&self) -> bool {
-        let pinned = !self.signers.certificates.is_empty() || !self.signers.certificate_sha256.is_empty();
+        let pinned = !self.signers.certificates.is_empty()
+            || !self.signers.certificate_sha256.is_empty()
+            || !self.signers.keys.is_empty();
         pinned || !self.authorities.anchors.is_empty()
     }
 
@@ -102,6 +109,16 @@ impl Trust {
             || (!self.authorities.anchors.is_empty() && named())
     }
 
+    pub(crate) fn check_signer(
+        &self,
+        signer: &crate::verdict::Signer,
+        others: &[Certificate],
+    ) -> Result<Vec<Warning>, Objection> {
+        match signer {
+            crate::verdict::Signer::Certificate(c) => self.check(c, others),
+            _ => Ok(Vec::new()),
+        }
+    }
     /// Everything about the signer's certificate except that it is bound. `others` may help to build the chain.
     pub(crate) fn check(
         &self,

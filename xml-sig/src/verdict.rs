@@ -3,6 +3,8 @@
 use std::fmt;
 
 use crate::certificate::Certificate;
+use crate::keys::PublicKey;
+use crate::reader::Name;
 
 /// The verdict on a document's signature (design.md B4).
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub enum Verdict {
         why: Unusable,
         /// What exactly, for a person. May quote the document: escape it before printing.
         detail: String,
+        /// Where, in bytes from the start of the document: the element that breaks the rule, else the Signature.
+        at: u64,
     },
     /// The signature is wrong, forged, or not one that is trusted.
     Invalid {
@@ -25,6 +29,8 @@ pub enum Verdict {
         why: Invalid,
         /// What exactly, for a person. May quote the document: escape it before printing.
         detail: String,
+        /// Where, in bytes from the start of the document: the element that breaks the rule, else the Signature.
+        at: u64,
     },
 }
 
@@ -43,7 +49,7 @@ impl Verdict {
 /// The proof that a document was verified. Only [`crate::Located::verify`] makes one.
 #[derive(Clone, Debug)]
 pub struct Valid {
-    pub(crate) signer: Certificate,
+    pub(crate) signer: Signer,
     pub(crate) covers: Coverage,
     pub(crate) signature_algorithm: &'static str,
     pub(crate) digest_algorithm: &'static str,
@@ -52,8 +58,8 @@ pub struct Valid {
 }
 
 impl Valid {
-    /// The certificate whose key made the signature.
-    pub fn signer(&self) -> &Certificate {
+    /// Whose key made the signature.
+    pub fn signer(&self) -> &Signer {
         &self.signer
     }
 
@@ -83,11 +89,95 @@ impl Valid {
     }
 }
 
-/// What a good signature covers.
+/// Whose key made a good signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signer {
+    /// The key of this certificate.
+    Certificate(Certificate),
+    /// A key that was pinned without a certificate ([`crate::Signers::keys`]).
+    Key(PublicKey),
+}
+
+impl Signer {
+    /// The certificate, if there is one.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        match self {
+            Self::Certificate(certificate) => Some(certificate),
+            Self::Key(_) => None,
+        }
+    }
+
+    /// The certificate's subject as [`Certificate::subject`] writes it, or `sha256:` and the key's digest in hex.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Certificate(certificate) => certificate.subject(),
+            Self::Key(key) => {
+                let hex: String = key.sha256().iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("sha256:{hex}")
+            }
+        }
+    }
+}
+
+/// What a good signature covers. Never comments (XML Signature section 4.4.3.3: a same-document reference leaves them
+/// out), and never the Signature itself where the enveloped transform took it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Coverage {
-    /// All of the document except the Signature itself and comments.
+    /// All of the document.
     WholeDocument,
+    /// These elements with all that is in them, in the order of the References.
+    Elements(Vec<ElementPath>),
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WholeDocument => f.write_str("the whole document"),
+            Self::Elements(paths) => {
+                for (at, path) in paths.iter().enumerate() {
+                    write!(f, "{}{path}", if at == 0 { "" } else { ", " })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Where an element stands: the elements from the root to it, both included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ElementPath {
+    /// From the root.
+    pub steps: Vec<Step>,
+}
+
+/// One element of an [`ElementPath`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its namespace URI; empty = none.
+    pub namespace: String,
+    /// Its local name.
+    pub local: String,
+    /// Its number among all elements that are children of its parent, from 1.
+    pub child: usize,
+}
+
+impl Step {
+    pub(crate) fn of(name: &Name<'_>, child: usize) -> Self {
+        Self { namespace: name.namespace.to_owned(), local: name.local.to_owned(), child }
+    }
+}
+
+/// `/root/part[2]`: the second child element of `root`, which is a `part`. The root has no number.
+impl fmt::Display for ElementPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, step) in self.steps.iter().enumerate() {
+            write!(f, "/{}", step.local)?;
+            if at > 0 {
+                write!(f, "[{}]", step.child)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A remark on a good signature.
@@ -122,9 +212,9 @@ pub enum Unusable {
     Algorithm,
     /// SHA-1, and [`crate::Trust::legacy_sha1`] is off.
     Sha1,
-    /// A Reference of a form outside the profile, such as `#Id`.
+    /// A Reference of a form outside the profile, such as an unusual chain of transforms.
     Reference,
-    /// A ds:Object in the Signature, which is outside the profile.
+    /// The Signature has a ds:Object that no Reference covers: nobody signed what is in it.
     Object,
     /// The document was read with given namespace bindings and needed them: its canonical form is not what was signed.
     Namespaces,
@@ -172,6 +262,10 @@ pub enum Invalid {
     Forbidden,
     /// A relative namespace URI: such a document has no canonical form.
     RelativeNamespace,
+    /// An Id that a Reference names is missing, or stands more than once.
+    Id,
+    /// Something that must be signed is not ([`crate::Places::signed`]).
+    Coverage,
     /// One of the limits on Signature, References or Transforms.
     Limit,
     /// The certificate is not bound to the sender ([`crate::Signers`]).
@@ -203,6 +297,8 @@ impl Invalid {
             Self::Structure => "structure",
             Self::Forbidden => "forbidden",
             Self::RelativeNamespace => "relative-namespace",
+            Self::Id => "id",
+            Self::Coverage => "coverage",
             Self::Limit => "limit",
             Self::ForeignSigner => "foreign-signer",
             Self::Untrusted => "untrusted",
@@ -243,11 +339,12 @@ impl Objection {
     }
 }
 
-impl From<Objection> for Verdict {
-    fn from(objection: Objection) -> Self {
-        match objection {
-            Objection::Unusable(why, detail) => Self::Unusable { why, detail },
-            Objection::Invalid(why, detail) => Self::Invalid { why, detail },
+impl Objection {
+    /// The verdict that it is, about what stands at a byte of the document.
+    pub(crate) fn at(self, at: u64) -> Verdict {
+        match self {
+            Self::Unusable(why, detail) => Verdict::Unusable { why, detail, at },
+            Self::Invalid(why, detail) => Verdict::Invalid { why, detail, at },
         }
     }
 }

@@ -1,130 +1,159 @@
-//! Judging a located signature: first the SignatureValue over the canonical SignedInfo, then the References parsed from
-//! those verified octets, the certificate, and last the digests in a second pass over the document.
+//! Judging a located signature: SignedInfo in the form that it asks for, its References, then the SignatureValue over
+//! those very octets, the certificate, and last the digests in a second pass over the document.
 
 use std::io::BufRead;
 
-use crate::algorithms::{DS, DigestMethod, SignatureMethod};
-use crate::c14n::{Canonical, Form, Method};
-use crate::capture::{Capture, Captured};
+use crate::algorithms::{DigestMethod, SignatureMethod};
+use crate::c14n::Method;
+use crate::capture::{Captured, Said};
 use crate::certificate::Certificate;
+use crate::digest::{Digested, Digests, Rule, Subject, relative, undeclared};
 use crate::driver::Drive;
 use crate::error::ReadError;
-use crate::events::{End, Open, Place, Sink, TextForm};
-use crate::locate::{Finding, Located};
-use crate::octets::Hashing;
+use crate::limits::Limits;
+use crate::locate::{Finding, Located, Path};
 use crate::reader::{Observer, ReadOptions, Shown, read};
-use crate::signed_info::{Methods, Reference, SignedInfo, base64};
+use crate::signed_info::{Methods, Reference, SignedInfo, base64, canonical};
 use crate::trust::Trust;
-use crate::verdict::{Coverage, Invalid, Objection, Unusable, Valid, Verdict, Warning};
+use crate::verdict::{Invalid, Objection, Signer, Unusable, Valid, Verdict, Warning};
 
 impl Located {
-    /// Pass 2: judges the signature, reading the same bytes again. `observer` sees the whole document, unless the
-    /// signature is refused before the digests are made: then this returns at once. What it saw counts only when the
+    /// Pass 2: judges the signature, reading the same bytes again, to the end. `observer` sees the whole document, unless
+    /// the signature is refused before the digests are made: then this returns at once. What it saw counts only when the
     /// caller accepts the verdict.
     ///
     /// # Errors
-    /// The input cannot be read, or is no longer the document of pass 1, or the observer stops it.
+    /// The document breaks a rule of the reader; the input cannot be read; the observer stops it.
     pub fn verify(
         self,
         input: &mut dyn BufRead,
         trust: &Trust,
         observer: &mut dyn Observer,
     ) -> Result<Verdict, ReadError> {
-        let Self { limits, given, repaired, relative_namespace, finding } = self;
+        let Self { limits, given, signed, repaired, relative_namespace, finding } = self;
         let given: Vec<(&str, &str)> = given.iter().map(|(p, u)| (p.as_str(), u.as_str())).collect();
         let options = ReadOptions { limits: &limits, initial_namespaces: &given };
 
-        let plan = match finding {
+        let found = match finding {
             Finding::None => Err(Verdict::Absent),
-            Finding::WrongNamespace(namespace) => {
+            Finding::WrongNamespace(namespace, at) => {
                 let detail = format!("Signature in the namespace \"{namespace}\"");
-                Err(Verdict::Unusable { why: Unusable::WrongNamespace, detail })
+                Err(Objection::Unusable(Unusable::WrongNamespace, detail).at(at))
             }
-            _ if repaired => {
-                let detail = "the document leaves prefixes undeclared".to_owned();
-                Err(Verdict::Unusable { why: Unusable::Namespaces, detail })
+            Finding::Duplicate(at) | Finding::Misplaced(at) if repaired => Err(undeclared().at(at)),
+            Finding::Duplicate(at) => Err(invalid(Invalid::Duplicate, "more than one ds:Signature").at(at)),
+            Finding::Misplaced(at) => {
+                Err(invalid(Invalid::Position, "ds:Signature at a place not allowed").at(at))
             }
-            Finding::Duplicate => Err(invalid(Invalid::Duplicate, "more than one ds:Signature")),
-            Finding::Misplaced => Err(invalid(Invalid::Position, "ds:Signature at a place not allowed")),
-            Finding::One(_) if relative_namespace => {
-                Err(invalid(Invalid::RelativeNamespace, "a relative namespace URI"))
-            }
-            Finding::One(capture) => plan(*capture, trust, &options).map_err(Verdict::from),
+            Finding::One(captured) if repaired => Err(undeclared().at(captured.span.0)),
+            Finding::One(captured) => Ok(captured),
         };
-        match plan {
-            Ok(plan) => digest(input, plan, &options, observer),
-            Err(verdict @ Verdict::Invalid { .. }) => Ok(verdict),
-            Err(verdict) => read(input, &options, observer).map(|()| verdict),
-        }
+        let captured = match found {
+            Ok(captured) => captured,
+            Err(verdict @ Verdict::Invalid { .. }) => return Ok(verdict),
+            Err(verdict) => return read(input, &options, observer).map(|()| verdict),
+        };
+        let planned = match relative_namespace {
+            Some(at) => Err((relative(), at)),
+            None => plan(&captured, &limits, trust),
+        };
+        let plan = match planned {
+            Ok(plan) => plan,
+            Err((objection @ Objection::Invalid(..), at)) => return Ok(objection.at(at)),
+            Err((unusable, at)) => {
+                // It cannot be judged, and yet the rest of the document may show that it is refused.
+                let rest = digest(input, &captured, &[], Rule::Alone(&[]), &options, observer)?;
+                return Ok(match rest {
+                    Err((objection @ Objection::Invalid(..), at)) => objection.at(at),
+                    _ => unusable.at(at),
+                });
+            }
+        };
+        let signed: Vec<Vec<(&str, &str)>> =
+            signed.iter().map(|path| path.iter().map(|(n, l)| (n.as_str(), l.as_str())).collect()).collect();
+        let signed: Vec<Path<'_>> = signed.iter().map(Vec::as_slice).collect();
+        let digested = digest(input, &captured, &plan.references, Rule::Alone(&signed), &options, observer)?;
+        Ok(digested.map_or_else(|(objection, at)| objection.at(at), |digested| plan.valid(digested)))
     }
 }
 
 /// A signature that is good as far as SignedInfo goes; only the digests are left.
-struct Plan {
-    span: (u64, u64),
-    signer: Certificate,
+pub(crate) struct Plan {
+    signer: Signer,
     methods: Methods,
-    references: Vec<Reference>,
+    pub(crate) references: Vec<Reference>,
     warnings: Vec<Warning>,
 }
 
-fn plan(capture: Capture, trust: &Trust, options: &ReadOptions<'_>) -> Result<Plan, Objection> {
-    let span = capture.span();
-    let captured = capture.finish()?;
-    let methods = SignedInfo::parse(&captured.inclusive, options.limits)?.methods(trust.legacy_sha1)?;
-    let octets = match methods.canonicalisation.method {
-        Method::Inclusive => &captured.inclusive,
-        Method::Exclusive => &captured.exclusive,
-    };
-    if methods.canonicalisation.comments && captured.comments {
-        return Err(Objection::algorithm("canonicalisation with comments, and SignedInfo has some"));
+impl Plan {
+    /// The verdict when the digests are good too.
+    pub(crate) fn valid(self, digested: Digested) -> Verdict {
+        let weakest = self.references.iter().map(|reference| reference.digest).min();
+        Verdict::Valid(Valid {
+            signer: self.signer,
+            covers: digested.covers,
+            signature_algorithm: self.methods.signature.uri,
+            digest_algorithm: weakest.map_or("", |digest| digest.uri()),
+            canonicalisation: self.methods.form_uri,
+            warnings: self.warnings,
+        })
     }
-    if !trust.is_given() {
-        return Err(Objection::Unusable(
-            Unusable::NoTrust,
-            "no certificate and no authority is trusted".to_owned(),
-        ));
-    }
-    let named = named_certificates(&captured);
-    let (signer, mut warnings) =
-        find_signer(&captured.signature_value, octets, methods.signature, &named, trust)?;
-
-    // From here on only the octets whose signature was checked are read.
-    let signed_info = SignedInfo::parse(octets, options.limits)?;
-    if signed_info.methods(trust.legacy_sha1)? != methods {
-        return Err(Objection::structure("SignedInfo reads differently in its two canonical forms"));
-    }
-    let references = signed_info.references(options.limits, trust.legacy_sha1)?;
-    if methods.signature.digest == DigestMethod::Sha1
-        || references.iter().any(|r| r.digest == DigestMethod::Sha1)
-    {
-        warnings.push(Warning::Sha1);
-    }
-    Ok(Plan { span, signer, methods, references, warnings })
 }
 
-/// The certificates of KeyInfo that can be read.
-fn named_certificates(captured: &Captured) -> Vec<Certificate> {
-    let decoded = captured.certificates.iter().filter_map(|text| base64(text));
-    decoded.filter_map(|der| Certificate::from_der(&der).ok()).collect()
+/// Judges everything but the digests.
+pub(crate) fn plan(captured: &Captured, limits: &Limits, trust: &Trust) -> Result<Plan, (Objection, u64)> {
+    match &captured.said {
+        Ok(said) => plan_of(said, limits, trust).map_err(|objection| (objection, captured.span.0)),
+        Err(objection) => Err(objection.clone()),
+    }
+}
+
+fn plan_of(said: &Said, limits: &Limits, trust: &Trust) -> Result<Plan, Objection> {
+    let kept = SignedInfo::parse(&said.signed_info, limits)?;
+    let methods = kept.methods(limits, trust.legacy_sha1)?;
+    if methods.form.method == Method::Inclusive11 && said.inherited.iter().any(|a| a.local == "base") {
+        return Err(Objection::algorithm("Canonical XML 1.1 of a SignedInfo below xml:base"));
+    }
+    let octets = canonical(&said.signed_info, &methods.form, &said.inherited, limits)?;
+
+    // From here on nothing of SignedInfo counts but the octets that the SignatureValue is checked against.
+    let signed_info = SignedInfo::parse(&octets, limits)?;
+    if signed_info.methods(limits, trust.legacy_sha1)? != methods {
+        return Err(Objection::structure("SignedInfo reads differently in its canonical form"));
+    }
+    let references = signed_info.references(limits, trust.legacy_sha1)?;
+    if !trust.is_given() {
+        let detail = "no certificate, no key and no authority is trusted".to_owned();
+        return Err(Objection::Unusable(Unusable::NoTrust, detail));
+    }
+    let (signer, mut warnings) = find_signer(said, &octets, methods.signature, trust)?;
+    let sha1 = references
+        .iter()
+        .map(|r| r.digest)
+        .chain([methods.signature.digest])
+        .any(|d| d == DigestMethod::Sha1);
+    if sha1 && !warnings.contains(&Warning::Sha1) {
+        warnings.push(Warning::Sha1);
+    }
+    Ok(Plan { signer, methods, references, warnings })
 }
 
 /// The one whose key made the SignatureValue and that is trusted, with the warnings of its check, among those that may be
-/// it: certificates that KeyInfo names and that are bound to the sender, or, when it names none, those that are pinned. A
-/// renewed certificate has the key of the old one, so all whose key fits are tried; if none is trusted, the first
-/// objection is told.
+/// it: bare keys; certificates that KeyInfo names and that are bound to the sender, or, when it names none, those that are
+/// pinned. A renewed certificate has the key of the old one, so all whose key fits are tried; if none is trusted, the
+/// first objection is told.
 fn find_signer(
-    value: &str,
+    said: &Said,
     octets: &[u8],
     method: SignatureMethod,
-    named: &[Certificate],
     trust: &Trust,
-) -> Result<(Certificate, Vec<Warning>), Objection> {
-    let candidates: Vec<&Certificate> = match named {
+) -> Result<(Signer, Vec<Warning>), Objection> {
+    let named = named_certificates(said, trust);
+    let candidates: Vec<&Certificate> = match &named[..] {
         [] => trust.signers.certificates.iter().collect(),
         named => named.iter().filter(|certificate| trust.binds(certificate)).collect(),
     };
-    if candidates.is_empty() {
+    if candidates.is_empty() && trust.signers.keys.is_empty() {
         return Err(match named.first() {
             None => {
                 let detail = "KeyInfo has no readable X509Certificate".to_owned();
@@ -136,12 +165,19 @@ fn find_signer(
             }
         });
     }
-    let value = base64(value).ok_or_else(|| bad_value("it is not base64"))?;
+    let not_base64 = || invalid(Invalid::SignatureValue, "it is not base64");
+    let value = base64(&said.signature_value).ok_or_else(not_base64)?;
     let (mut misfit, mut distrust) = (None, None);
-    for candidate in candidates {
-        match candidate.check_value(method, octets, &value) {
-            Ok(()) => match trust.check(candidate, named) {
-                Ok(warnings) => return Ok((candidate.clone(), warnings)),
+    let keys = trust.signers.keys.iter().map(|key| Signer::Key(key.clone()));
+    let certificates = candidates.into_iter().map(|certificate| Signer::Certificate(certificate.clone()));
+    for signer in keys.chain(certificates) {
+        let checked = match &signer {
+            Signer::Key(key) => key.check(method, octets, &value),
+            Signer::Certificate(certificate) => certificate.check_value(method, octets, &value),
+        };
+        match checked {
+            Ok(()) => match trust.check_signer(&signer, &named) {
+                Ok(warnings) => return Ok((signer, warnings)),
                 Err(objection) => {
                     distrust.get_or_insert(objection);
                 }
@@ -153,128 +189,32 @@ fn find_signer(
             }
         }
     }
-    Err(distrust.or(misfit).unwrap_or_else(|| bad_value("no key fits")))
+    let none = || invalid(Invalid::SignatureValue, "no key fits");
+    Err(distrust.or(misfit).unwrap_or_else(none))
 }
 
-fn bad_value(detail: &str) -> Objection {
-    Objection::Invalid(Invalid::SignatureValue, detail.to_owned())
+/// The certificates of KeyInfo that can be read. One that is pinned is not read again.
+fn named_certificates(said: &Said, trust: &Trust) -> Vec<Certificate> {
+    let pinned = |der: &[u8]| trust.signers.certificates.iter().find(|pinned| pinned.der() == der).cloned();
+    let decoded = said.certificates.iter().filter_map(|text| base64(text));
+    decoded.filter_map(|der| pinned(&der).or_else(|| Certificate::from_der(&der).ok())).collect()
 }
 
-fn invalid(why: Invalid, detail: &str) -> Verdict {
-    Verdict::Invalid { why, detail: detail.to_owned() }
-}
-
-fn digest(
+/// Pass 2.
+pub(crate) fn digest(
     input: &mut dyn BufRead,
-    plan: Plan,
+    captured: &Captured,
+    references: &[Reference],
+    rule: Rule<'_>,
     options: &ReadOptions<'_>,
     observer: &mut dyn Observer,
-) -> Result<Verdict, ReadError> {
-    let mut digests = Digests::new(plan.span, Shown(observer));
-    for reference in &plan.references {
-        digests.add(reference);
-    }
-    Drive::new(input, options)?.run(&mut digests)?;
-    if digests.changed || !digests.seen {
-        return Ok(invalid(Invalid::Digest, "the document changed between the two passes"));
-    }
-    for running in digests.running {
-        let Some(made) = running.canonical.into_octets().finish() else {
-            return Ok(invalid(Invalid::Digest, "the digest could not be made"));
-        };
-        if running.expected.iter().any(|value| *value != made) {
-            return Ok(invalid(Invalid::Digest, "the content is not what was signed"));
-        }
-    }
-    let weakest = plan.references.iter().map(|r| r.digest).min();
-    Ok(Verdict::Valid(Valid {
-        signer: plan.signer,
-        covers: Coverage::WholeDocument,
-        signature_algorithm: plan.methods.signature.uri,
-        digest_algorithm: weakest.unwrap_or(DigestMethod::Sha256).uri(),
-        canonicalisation: plan.methods.canonicalisation.uri,
-        warnings: plan.warnings,
-    }))
+) -> Result<Result<Digested, (Objection, u64)>, ReadError> {
+    let subject = Subject { span: captured.span, ancestors: &captured.ancestors, references, rule };
+    let mut digests = Digests::new(subject, options.limits, Shown(observer));
+    let outcome = Drive::new(input, options)?.run(&mut digests)?;
+    Ok(digests.finish(outcome.repaired, outcome.bytes))
 }
 
-/// One canonicalisation into one hash, for all References that ask for the same.
-struct Running {
-    digest: DigestMethod,
-    canonical: Canonical<Hashing>,
-    expected: Vec<Vec<u8>>,
-}
-
-/// Pass 2: the document less the one Signature goes into the hashes; the observer sees all of it.
-struct Digests<'o> {
-    shown: Shown<'o>,
-    span: (u64, u64),
-    skipping: Option<usize>,
-    seen: bool,
-    changed: bool,
-    running: Vec<Running>,
-}
-
-impl<'o> Digests<'o> {
-    fn new(span: (u64, u64), shown: Shown<'o>) -> Self {
-        Self { shown, span, skipping: None, seen: false, changed: false, running: Vec::new() }
-    }
-
-    fn add(&mut self, reference: &Reference) {
-        let same =
-            |r: &&mut Running| r.canonical.form().method == reference.method && r.digest == reference.digest;
-        if let Some(running) = self.running.iter_mut().find(same) {
-            return running.expected.push(reference.value.clone());
-        }
-        let canonical = Canonical::new(&Form::of(reference.method), Hashing::new(reference.digest.digest()));
-        let expected = vec![reference.value.clone()];
-        self.running.push(Running { digest: reference.digest, canonical, expected });
-    }
-}
-
-impl Sink for Digests<'_> {
-    fn start(&mut self, open: &Open<'_>) -> Result<(), ReadError> {
-        let signature = open.tag.name.is(DS, "Signature");
-        let here = open.tag.offset == self.span.0;
-        self.changed |= signature != here;
-        if signature && here {
-            self.skipping = Some(open.tag.depth);
-        }
-        if self.skipping.is_none() {
-            for running in &mut self.running {
-                running.canonical.start(open, &[]);
-            }
-        }
-        self.shown.start(open)
-    }
-
-    fn text(&mut self, chunk: &str, form: TextForm) -> Result<(), ReadError> {
-        if self.skipping.is_none() {
-            for running in &mut self.running {
-                running.canonical.text(chunk, form);
-            }
-        }
-        self.shown.text(chunk, form)
-    }
-
-    fn end(&mut self, end: &End<'_>) -> Result<(), ReadError> {
-        if self.skipping.is_none() {
-            for running in &mut self.running {
-                running.canonical.end(end);
-            }
-        } else if self.skipping == Some(end.depth) {
-            self.skipping = None;
-            self.seen = true;
-            self.changed |= end.offset_end != self.span.1;
-        }
-        self.shown.end(end)
-    }
-
-    fn instruction(&mut self, target: &str, data: &str, place: Place) -> Result<(), ReadError> {
-        if self.skipping.is_none() {
-            for running in &mut self.running {
-                running.canonical.instruction(target, data, place);
-            }
-        }
-        Ok(())
-    }
+fn invalid(why: Invalid, detail: &str) -> Objection {
+    Objection::Invalid(why, detail.to_owned())
 }

@@ -1,5 +1,5 @@
-//! Steps parse and verify: two reads of one packet. The first finds the Signature and who claims to be the sender; the
-//! second digests, and what business code reads comes from those digested events.
+//! Steps parse and verify: two reads of one packet. The first, as far as the Signature, finds that and who claims to be the
+//! sender; the second digests, and what business code reads comes from those digested events.
 
 use std::io::BufRead;
 
@@ -9,7 +9,7 @@ use lienthong_schemas::edxml::{
 };
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
 
-use xml_sig::{Limits, Located, Observer, ReadError, ReadOptions, Trust, Verdict, XmlFault};
+use xml_sig::{Limits, Located, Observer, Reach, ReadError, ReadOptions, Trust, Verdict, XmlFault};
 
 use crate::ports::{Fault, Incoming};
 
@@ -92,9 +92,7 @@ fn attempt(
     trust_of: &dyn Fn(&Envelope) -> Result<SenderTrust, Rejection>,
 ) -> Result<VerifiedEnvelope, Attempt> {
     let options = ReadOptions { limits: &limits.xml, initial_namespaces: namespaces };
-    let mut claims = EnvelopeReader::new(ReadMode::Claims, &limits.edxml);
-    let located = xml_sig::locate(&mut *packet.open()?, &options, &PLACES, &mut claims).map_err(told)?;
-    let claims = claims.finish()?;
+    let (located, claims) = first_read(packet, limits, &options)?;
     let sender = trust_of(&claims)?;
 
     let mut reader = EnvelopeReader::new(ReadMode::Full, &limits.edxml);
@@ -116,6 +114,25 @@ fn attempt(
         return Err(Fault::new("incoming", "the packet changed between two reads").into());
     }
     Ok(vouch(whole, verdict, sender.policy, !namespaces.is_empty())?)
+}
+
+/// As far as the Signature, if the packet says by then who sends it; else to the end.
+fn first_read(
+    packet: &dyn Incoming,
+    limits: &PacketLimits,
+    options: &ReadOptions<'_>,
+) -> Result<(Located, Envelope), Attempt> {
+    let read = |reach| -> Result<(Located, EnvelopeReader), Attempt> {
+        let mut claims = EnvelopeReader::new(ReadMode::Claims, &limits.edxml);
+        let located =
+            xml_sig::locate(&mut *packet.open()?, options, &PLACES, reach, &mut claims).map_err(told)?;
+        Ok((located, claims))
+    };
+    let (mut located, mut claims) = read(Reach::Signature)?;
+    if !claims.has_claims() {
+        (located, claims) = read(Reach::End)?;
+    }
+    Ok((located, claims.finish()?))
 }
 
 fn second_read(

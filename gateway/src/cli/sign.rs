@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use lienthong_schemas::edxml::{HEADER_PATH, PLACES};
-use xml_sig::{Certificate, Limits, ReadOptions, SigningKey, Trust, Unwatched, Verdict};
+use xml_sig::{Certificate, Limits, Reach, ReadOptions, SigningKey, Trust, Unwatched, Verdict};
 
 use super::{CommandFault, read_small};
 
@@ -73,8 +73,8 @@ fn check(signed: &Path, options: &ReadOptions<'_>, certificate: &[u8]) -> Result
     let pinned = Certificate::from_pem(certificate).map_err(|cause| fault(&cause))?;
     let (signers, authorities) = (Arc::new(pinned.into()), Arc::default());
     let trust = Trust { signers, authorities, at: super::verify::now(), legacy_sha1: false };
-    let located =
-        xml_sig::locate(&mut open()?, options, &PLACES, &mut Unwatched).map_err(|cause| fault(&cause))?;
+    let located = xml_sig::locate(&mut open()?, options, &PLACES, Reach::End, &mut Unwatched)
+        .map_err(|cause| fault(&cause))?;
     match located.verify(&mut open()?, &trust, &mut Unwatched).map_err(|cause| fault(&cause))? {
         Verdict::Valid(_) => Ok(()),
         other => {

@@ -15,7 +15,7 @@ use lienthong_schemas::edxml::PLACES;
 use lienthong_schemas::safe_text::SafeText;
 use serde_json::json;
 use xml_sig::{
-    Authorities, Certificate, Crl, Limits, ReadError, ReadOptions, Signers, Subject, Trust, Unwatched,
+    Authorities, Certificate, Crl, Limits, Reach, ReadError, ReadOptions, Signers, Subject, Trust, Unwatched,
     Verdict,
 };
 
@@ -116,7 +116,8 @@ impl Verify {
         let open = || File::open(&self.file).map(BufReader::new).map_err(|cause| fault(&cause));
         let limits = Limits::default();
         let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
-        let located = match xml_sig::locate(&mut open()?, &options, &PLACES, &mut Unwatched) {
+        let located = match xml_sig::locate(&mut open()?, &options, &PLACES, Reach::Signature, &mut Unwatched)
+        {
             Ok(located) => located,
             Err(cause) => return refused(cause, &fault),
         };
@@ -156,15 +157,17 @@ fn told(verdict: &Verdict) -> Answer {
         Verdict::Valid(valid) => Answer {
             verdict: name,
             code: "VALID".into(),
-            detail: format!("{:?}, {}", valid.covers(), valid.signature_algorithm()),
+            detail: format!("{}, {}", valid.covers(), valid.signature_algorithm()),
             signer: Some(valid.signer().subject()),
             exit: 0,
         },
-        Verdict::Unusable { why, detail } => {
-            Answer { verdict: name, code: why.code().into(), detail: detail.clone(), signer: None, exit: 2 }
+        Verdict::Unusable { why, detail, at } => {
+            let detail = format!("{detail} (byte {at})");
+            Answer { verdict: name, code: why.code().into(), detail, signer: None, exit: 2 }
         }
-        Verdict::Invalid { why, detail } => {
-            Answer { verdict: name, code: why.code().into(), detail: detail.clone(), signer: None, exit: 1 }
+        Verdict::Invalid { why, detail, at } => {
+            let detail = format!("{detail} (byte {at})");
+            Answer { verdict: name, code: why.code().into(), detail, signer: None, exit: 1 }
         }
     }
 }

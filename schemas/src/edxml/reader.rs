@@ -53,11 +53,33 @@ impl EnvelopeReader {
         }
     }
 
+    /// Whether what was read so far is enough to say who sends the packet and what kind it is: all of it, or, for claims,
+    /// the children of its header that say so. A signed packet that ends its header with the Signature need not be read
+    /// twice.
+    pub fn has_claims(&self) -> bool {
+        if self.root.is_some() {
+            return true;
+        }
+        let header = self.open.iter().find(|node| node.element.name == "edXMLHeader");
+        self.mode == ReadMode::Claims
+            && header.is_some_and(|header| {
+                let message = header.child("MessageHeader");
+                let status = message.is_some_and(|message| message.child("StatusCode").is_some());
+                message.is_some() && (status || header.child("TraceHeaderList").is_some())
+            })
+    }
+
     /// What the packet says, after the XML reader has returned without a fault.
     ///
     /// Refuses a packet that lacks a mandatory field, or whose fields cannot be read for what they must be. A reader
-    /// that did not see the end of the root gives `XML_MALFORMED`.
-    pub fn finish(self) -> Result<Envelope, Rejection> {
+    /// that did not see the end of the root gives `XML_MALFORMED`, unless it [has the claims](Self::has_claims) that it
+    /// was made for.
+    pub fn finish(mut self) -> Result<Envelope, Rejection> {
+        if self.root.is_none() && self.has_claims() {
+            while !self.open.is_empty() {
+                self.end_element()?;
+            }
+        }
         let Some(root) = self.root else {
             return Err(
                 Rejection::new(RejectionCode::XmlMalformed).because("the packet was not read to its end")

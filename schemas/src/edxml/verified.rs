@@ -1,7 +1,7 @@
 //! What may be acted on. [`vouch`] is the only origin of a [`VerifiedEnvelope`], and is the table of design.md B4.
 
 use serde::{Deserialize, Serialize};
-use xml_sig::{Coverage, Invalid, Places, Unusable, Valid, Verdict, Warning};
+use xml_sig::{Coverage, ElementPath, Invalid, Places, Step, Unusable, Valid, Verdict, Warning};
 
 use super::NAMESPACE;
 use super::content::Content;
@@ -10,8 +10,15 @@ use super::finding::Finding;
 use super::read::HEADER_PATH;
 use crate::rejections::{Rejection, RejectionCode};
 
-/// Where a `ds:Signature` may stand: directly in the root or in `edXMLHeader` (design.md B4).
-pub const PLACES: Places<'static> = Places { parents: &[&[(NAMESPACE, "edXML")], HEADER_PATH] };
+/// Where a `ds:Signature` may stand: directly in the root or in `edXMLHeader` (design.md B4). What it must cover, if not
+/// the whole document: the envelope and every `AttachmentEncoded`, which is all that is read of a packet.
+pub const PLACES: Places<'static> = Places {
+    parents: &[&[(NAMESPACE, "edXML")], HEADER_PATH],
+    signed: &[
+        &[(NAMESPACE, "edXML"), (NAMESPACE, "edXMLEnvelope")],
+        &[(NAMESPACE, "edXML"), (NAMESPACE, "AttachmentEncoded")],
+    ],
+};
 
 const SIGNATURE: &str = "edXMLHeader/Signature";
 /// Retry-After while revocation cannot be judged, in seconds: an operator has to fetch a list.
@@ -30,8 +37,8 @@ pub enum SignaturePolicy {
     RecordOnly,
 }
 
-/// A packet on whose signature a verdict and a policy have been applied. What a `Valid` verdict covers is the whole
-/// document; with any other verdict the transport's authentication is all that speaks for the sender.
+/// A packet on whose signature a verdict and a policy have been applied. What a `Valid` verdict covers is all that is
+/// read of the packet; with any other verdict the transport's authentication is all that speaks for the sender.
 #[derive(Debug)]
 pub struct VerifiedEnvelope {
     content: Content,
@@ -114,14 +121,14 @@ fn judge(verdict: &Verdict, policy: SignaturePolicy, repaired: bool) -> Result<O
             "it does not cover the whole packet as it stands".to_owned(),
         ),
         // A newer list is the operator's to bring: the same packet may be good tomorrow.
-        (Verdict::Unusable { why: why @ Unusable::Revocation, detail }, Required) => {
+        (Verdict::Unusable { why: why @ Unusable::Revocation, detail, .. }, Required) => {
             let detail = format!("{}: {detail}", why.code());
             let mut rejection =
                 Rejection::new(RejectionCode::RevocationUnknown).at(SIGNATURE).because(detail);
             rejection.retry_after_seconds = Some(REVOCATION_RETRY_AFTER);
             Err(rejection)
         }
-        (Verdict::Unusable { why, detail }, Required) => {
+        (Verdict::Unusable { why, detail, .. }, Required) => {
             refuse(RejectionCode::SignatureUnusable, format!("{}: {detail}", why.code()))
         }
         (Verdict::Valid(_) | Verdict::Unusable { .. }, VerifyIfPresent | RecordOnly) => {
@@ -130,16 +137,30 @@ fn judge(verdict: &Verdict, policy: SignaturePolicy, repaired: bool) -> Result<O
         (Verdict::Absent, Required) => Err(Rejection::new(RejectionCode::SignatureMissing).at(SIGNATURE)),
         (Verdict::Absent, VerifyIfPresent) => Ok(Some(Finding::SignatureAbsent)),
         (Verdict::Absent, RecordOnly) => Ok(None),
-        (Verdict::Invalid { why, detail }, Required | VerifyIfPresent) => {
-            refuse(row_of(*why), format!("{}: {detail}", why.code()))
+        (Verdict::Invalid { why, detail, at }, Required | VerifyIfPresent) => {
+            refuse(row_of(*why), format!("{}: {detail} (byte {at})", why.code()))
         }
         (Verdict::Invalid { .. }, RecordOnly) => Ok(Some(Finding::SignatureInvalidRecorded)),
     }
 }
 
-/// Invariant 3: only a signature over the whole document vouches for it, and only as its bytes stand.
+/// Invariant 3: only a signature over all that is read vouches for it, and only as its bytes stand. That every part in
+/// [`PLACES`] is covered, the verdict says; a verdict for other places shows here that it does not know the envelope.
 fn speaks_for_all(valid: &Valid, repaired: bool) -> bool {
-    !repaired && *valid.covers() == Coverage::WholeDocument
+    let envelope = |path: &ElementPath| match &path.steps[..] {
+        [root] => is(root, "edXML"),
+        [root, envelope] => is(root, "edXML") && is(envelope, "edXMLEnvelope"),
+        _ => false,
+    };
+    !repaired
+        && match valid.covers() {
+            Coverage::WholeDocument => true,
+            Coverage::Elements(paths) => paths.iter().any(envelope),
+        }
+}
+
+fn is(step: &Step, local: &str) -> bool {
+    step.namespace == NAMESPACE && step.local == local
 }
 
 /// The content may be sound where only the signer is not one that we trust: the sender must do different things.
@@ -159,6 +180,8 @@ fn row_of(why: Invalid) -> RejectionCode {
         | Invalid::Structure
         | Invalid::Forbidden
         | Invalid::RelativeNamespace
+        | Invalid::Id
+        | Invalid::Coverage
         | Invalid::Limit
         | Invalid::KeyMismatch => RejectionCode::SignatureInvalid,
     }

@@ -15,7 +15,7 @@ use openssl::rsa::Rsa;
 use openssl::sign::Signer;
 use openssl::x509::extension::{AuthorityKeyIdentifier, BasicConstraints, CrlNumber, KeyUsage};
 use openssl::x509::{X509, X509CrlBuilder, X509NameBuilder};
-use xml_sig::{Certificate, Crl, Limits, ReadOptions, SigningKey, Trust, Verdict, locate, sign};
+use xml_sig::{Certificate, Crl, Limits, Reach, ReadOptions, SigningKey, Trust, Verdict, locate, sign};
 
 /// 2026-01-01T00:00:00Z.
 const NOT_BEFORE: i64 = 1_767_225_600;
@@ -173,7 +173,7 @@ pub(crate) fn judged(
     let limits = Limits::default();
     let options = ReadOptions { limits: &limits, initial_namespaces };
     let mut claims = EnvelopeReader::new(ReadMode::Claims, &EdxmlLimits::default());
-    let located = locate(&mut &packet[..], &options, &PLACES, &mut claims).expect("well-formed");
+    let located = locate(&mut &packet[..], &options, &PLACES, Reach::End, &mut claims).expect("well-formed");
     let mut whole = EnvelopeReader::new(ReadMode::Full, &EdxmlLimits::default());
     let verdict = located.verify(&mut &packet[..], trust, &mut whole).expect("the same bytes");
     let envelope = whole.finish().or_else(|_| claims.finish()).expect("a packet");

@@ -62,7 +62,7 @@ fn form_of(
         0 => Box::new(bytes),
         size => Box::new(BufReader::with_capacity(size, bytes)),
     };
-    let canonical = Canonical::new(&Form::of(method), Bounded::new(1 << 20));
+    let canonical = Canonical::new(&Form { method, ..Form::default() }, Bounded::new(1 << 20));
     let mut subset = Subset { apex, open: 0, canonical, inherited: inherited.to_vec() };
     let options = ReadOptions { limits: &Limits::default(), initial_namespaces: &[("given", "u:given")] };
     Drive::new(&mut *input, &options).unwrap().run(&mut subset).unwrap();

@@ -22,7 +22,7 @@ use openssl::x509::{
     X509, X509Builder, X509Crl, X509CrlBuilder, X509Extension, X509NameBuilder, X509RevokedBuilder,
 };
 use xml_sig::{
-    Authorities, Certificate, Crl, Limits, Name, Observer, Places, ReadError, ReadOptions, SigningKey,
+    Authorities, Certificate, Crl, Limits, Name, Observer, Places, Reach, ReadError, ReadOptions, SigningKey,
     StartTag, Stop, Trust, Verdict, locate,
 };
 
@@ -302,9 +302,11 @@ impl Observer for Record {
 }
 
 /// The places of these tests' documents: the root `r` and its child `h`.
-pub(crate) const PLACES: Places<'static> = Places { parents: &[&[("", "r")], &[("", "r"), ("", "h")]] };
+pub(crate) const PLACES: Places<'static> =
+    Places { parents: &[&[("", "r")], &[("", "r"), ("", "h")]], signed: &[] };
 
-/// Locates and verifies, with buffers of `chunk` bytes (0: all at once); also what the second pass showed.
+/// Locates and verifies, with buffers of `chunk` bytes (0: all at once); also what the second pass showed. How far the
+/// first pass reads makes no difference, but that a fault behind the Signature may be met in the second.
 pub(crate) fn judge_with(
     document: &[u8],
     chunk: usize,
@@ -318,14 +320,22 @@ pub(crate) fn judge_with(
             size => Box::new(BufReader::with_capacity(size, document)),
         }
     };
-    let mut first = Record::default();
-    let located = locate(&mut *open(), options, places, &mut first)?;
-    let mut second = Record::default();
-    let verdict = located.verify(&mut *open(), trust, &mut second)?;
-    if !matches!(verdict, Verdict::Invalid { .. }) {
-        assert_eq!(first, second, "both passes show the same");
-    }
-    Ok((verdict, second))
+    let reaching = |reach| -> Result<(Verdict, Record), ReadError> {
+        let mut first = Record::default();
+        let located = locate(&mut *open(), options, places, reach, &mut first)?;
+        let mut second = Record::default();
+        let verdict = located.verify(&mut *open(), trust, &mut second)?;
+        if reach == Reach::End && !matches!(verdict, Verdict::Invalid { .. }) {
+            assert_eq!(first, second, "both passes show the same");
+        }
+        Ok((verdict, second))
+    };
+    let (soon, whole) = (reaching(Reach::Signature), reaching(Reach::End)?);
+    let soon = word(&soon?.0);
+    // Of several things that are wrong, the one before the Signature's end may be told first.
+    assert_eq!(soon == "valid", word(&whole.0) == "valid", "{soon}");
+    assert_eq!(soon.split(' ').next(), word(&whole.0).split(' ').next(), "{soon}");
+    Ok(whole)
 }
 
 /// `valid`, `absent`, or `invalid code` and `unusable code`; the same at every chunk size.

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use xml_sig::{Coverage, Limits, ReadOptions, Verdict};
+use xml_sig::{Coverage, Limits, Reach, ReadOptions, Signer, Verdict};
 
 use crate::support::*;
 
@@ -19,7 +19,7 @@ fn a_valid_verdict_says_who_signed_what_and_how() {
         for chunk in [0, 1, 7, 64 << 10] {
             let judged = judge_with(document.as_bytes(), chunk, &PLACES, &options(&limits), &trust);
             let (Verdict::Valid(valid), record) = judged.unwrap() else { panic!("not valid") };
-            assert_eq!(valid.signer(), &identity.certificate());
+            assert_eq!(valid.signer(), &Signer::Certificate(identity.certificate()));
             assert_eq!(valid.covers(), &Coverage::WholeDocument);
             assert_eq!(valid.signature_algorithm(), method);
             assert_eq!(valid.digest_algorithm(), SHA256);
@@ -296,7 +296,7 @@ fn a_repaired_document_is_absent_or_unusable() {
     let given = [("p", "u:given"), ("ds", DS)];
     let options = ReadOptions { limits: &limits, initial_namespaces: &given };
     let judged = |document: &str| {
-        let places = xml_sig::Places { parents: &[&[("", "r")]] };
+        let places = xml_sig::Places { parents: &[&[("", "r")]], signed: &[] };
         word(&judge_with(document.as_bytes(), 7, &places, &options, &pinned(&[rsa()])).unwrap().0)
     };
     let whole = Draft::new(rsa()).document();
@@ -352,7 +352,8 @@ fn names_of_nested_xml_attributes_are_bounded_together() {
         format!("<r>{}{}</r>", tag.repeat(depth), "</a>".repeat(depth))
     };
     let located = |document: &str| {
-        xml_sig::locate(&mut document.as_bytes(), &options(&limits), &PLACES, &mut Record::default()).err()
+        let (options, mut record) = (options(&limits), Record::default());
+        xml_sig::locate(&mut document.as_bytes(), &options, &PLACES, Reach::End, &mut record).err()
     };
     assert!(located(&nested(4)).is_none());
     let over = located(&nested(5)).map(|error| error.to_string()).unwrap_or_default();
@@ -368,11 +369,13 @@ fn the_second_pass_must_read_the_document_of_the_first() {
     let moved = document.replace("<ds:KeyInfo>", "<ds:KeyInfo> ");
     let none = "<r><b>1000</b></r>";
     for other in [moved.as_str(), none, "<r><b>1000</b><h></h></r>"] {
-        let mut record = Record::default();
-        let located =
-            xml_sig::locate(&mut document.as_bytes(), &options(&limits), &PLACES, &mut record).unwrap();
-        assert!(located.signature_present());
-        let verdict = located.verify(&mut other.as_bytes(), &pinned(&[rsa()]), &mut record).unwrap();
-        assert_eq!(word(&verdict), "invalid digest", "{other}");
+        for reach in [Reach::Signature, Reach::End] {
+            let (mut record, options) = (Record::default(), options(&limits));
+            let located =
+                xml_sig::locate(&mut document.as_bytes(), &options, &PLACES, reach, &mut record).unwrap();
+            assert!(located.signature_present());
+            let verdict = located.verify(&mut other.as_bytes(), &pinned(&[rsa()]), &mut record).unwrap();
+            assert_eq!(word(&verdict), "invalid digest", "{other}");
+        }
     }
 }

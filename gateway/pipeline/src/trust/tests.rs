@@ -11,7 +11,7 @@ use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::extension::{AuthorityKeyIdentifier, BasicConstraints, CrlNumber};
 use openssl::x509::{X509, X509Builder, X509CrlBuilder, X509Name, X509NameBuilder};
-use xml_sig::{Certificate, Limits, ReadOptions};
+use xml_sig::{Certificate, Limits, Reach, ReadOptions};
 
 use super::*;
 use crate::directory::{Line, Lines};
@@ -176,7 +176,7 @@ fn claims(from: &str) -> Envelope {
     let limits = (Limits::default(), EdxmlLimits::default());
     let options = ReadOptions { limits: &limits.0, initial_namespaces: &[] };
     let mut reader = EnvelopeReader::new(ReadMode::Claims, &limits.1);
-    xml_sig::locate(&mut Cursor::new(packet), &options, &PLACES, &mut reader).expect("reads");
+    xml_sig::locate(&mut Cursor::new(packet), &options, &PLACES, Reach::End, &mut reader).expect("reads");
     reader.finish().expect("claims")
 }
 

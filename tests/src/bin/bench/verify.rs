@@ -17,7 +17,7 @@ use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::sign::{Signer, Verifier};
 use openssl::x509::X509;
-use xml_sig::{Certificate, Limits, ReadOptions, SigningKey, Trust, Unwatched, Verdict, locate};
+use xml_sig::{Certificate, Limits, Reach, ReadOptions, SigningKey, Trust, Unwatched, Verdict, locate};
 
 use crate::conditions;
 use crate::figures::Spread;
@@ -157,7 +157,7 @@ fn open(path: &Path) -> io::Result<BufReader<File>> {
 fn judge(signed: &Path, trust: &Trust) -> Result<()> {
     let limits = Limits::default();
     let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
-    let located = locate(&mut open(signed)?, &options, &PLACES, &mut Unwatched)?;
+    let located = locate(&mut open(signed)?, &options, &PLACES, Reach::Signature, &mut Unwatched)?;
     let verdict = located.verify(&mut open(signed)?, trust, &mut Unwatched)?;
     ensure!(matches!(verdict, Verdict::Valid(_)), "the signature is {}", verdict.name());
     Ok(())
