@@ -11,7 +11,7 @@ use lienthong_pipeline::trust::TrustSets;
 /// Which crates lie on which storey. A crate imports from lower storeys only, never from its own.
 const STOREYS: [&[&str]; 6] = [
     &["xml-sig"],
-    &["lienthong-schemas", "lienthong-monitoring", "lienthong-config"],
+    &["lienthong-schemas", "lienthong-monitoring", "lienthong-config", "measure"],
     &["lienthong-pipeline"],
     &["lienthong-adapters", "lienthong-outbox", "lienthong-broker"],
     &["lienthong"],

@@ -1,16 +1,13 @@
 //! `./bench`: measures the release build from the outside, always beside what the same machine can do at best, in
 //! interleaved pairs. Started as `serve` or `broker-guard` this program is the gateway itself, so that what is measured
-//! was built in one go, without crash points.
+//! was built in one go, without crash points. `./bench xml-sig` is a program of its own, in `tests/measure`.
 
 mod accept;
-mod conditions;
-mod figures;
-mod verify;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
-use lienthong::cli::{EXIT_USAGE, complain, print};
+use clap::{Parser, Subcommand};
+use lienthong::cli::{EXIT_USAGE, complain};
 
 #[derive(Parser)]
 #[command(
@@ -26,10 +23,6 @@ struct Cli {
 enum Benchmark {
     /// Nhận gói tin 10 KB bền vững qua HTTP, cạnh ghi đĩa thuần / Durable accepts of signed 10 KB packets over HTTP, beside raw commits
     Accept(accept::Accept),
-    /// Kiểm tra chữ ký, cạnh SHA-256 và một phép RSA / Signature verification of 10 KB to 100 MB, beside SHA-256 and one RSA verify
-    Verify(verify::Verify),
-    /// Tên các phép đo / The names of the benchmarks
-    List,
 }
 
 fn main() -> ExitCode {
@@ -46,11 +39,6 @@ fn main() -> ExitCode {
     };
     let outcome = match cli.benchmark {
         Benchmark::Accept(accept) => accept.run(),
-        Benchmark::Verify(verify) => verify.run(),
-        Benchmark::List => {
-            list();
-            Ok(())
-        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -58,12 +46,5 @@ fn main() -> ExitCode {
             complain(&format!("bench: {fault:#}"));
             ExitCode::from(EXIT_USAGE)
         }
-    }
-}
-
-fn list() {
-    for command in Cli::command().get_subcommands().filter(|command| command.get_name() != "list") {
-        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        print(&format!("{:<8} {about}", command.get_name()));
     }
 }

@@ -8,12 +8,13 @@ mod round;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
-use lienthong::cli::print;
+use lienthong_config::Environment;
+use lienthong_config::environment::NATS_SERVER;
+use measure::figures::{Spread, percentile_ms};
+use measure::{conditions, print};
 
 use self::packets::PACKET_BYTES;
 use self::round::{Plan, Round};
-use crate::conditions;
-use crate::figures::{Spread, percentile_ms};
 
 #[derive(Args)]
 pub(crate) struct Accept {
@@ -64,6 +65,7 @@ impl Accept {
         let folder = tempfile::Builder::new().prefix("bench-accept-").tempdir_in(beside)?;
         self.explain();
         conditions::tell(folder.path());
+        print(&format!("broker: {}", broker()));
         for callers in &self.callers {
             conditions::tell_load("before");
             let open = self.receivers == Receivers::Open;
@@ -103,6 +105,17 @@ impl Accept {
             raw::METADATA_BYTES
         ));
     }
+}
+
+/// The broker's program by its own word.
+fn broker() -> String {
+    let environment = Environment::of_process();
+    let Some(program) = environment.value(NATS_SERVER) else { return format!("{NATS_SERVER} is not set") };
+    let said = std::process::Command::new(program).arg("--version").output();
+    said.map_or_else(
+        |cause| cause.to_string(),
+        |said| String::from_utf8_lossy(&said.stdout).trim().to_owned(),
+    )
 }
 
 fn line(round: &Round) -> String {

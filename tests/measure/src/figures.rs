@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 /// Middle, least and greatest of some figures.
-pub(crate) struct Spread {
-    pub(crate) median: f64,
-    pub(crate) least: f64,
-    pub(crate) most: f64,
+#[derive(Clone, Copy, Debug)]
+pub struct Spread {
+    /// Half of the figures are not above it; between the two middle ones of an even number.
+    pub median: f64,
+    /// The smallest.
+    pub least: f64,
+    /// The greatest.
+    pub most: f64,
 }
 
 impl Spread {
     /// Of at least one figure; of none, all is zero.
-    pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Self {
+    pub fn of(figures: impl IntoIterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = figures.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
         let at = |index: usize| sorted.get(index).copied().unwrap_or_default();
@@ -25,13 +29,13 @@ impl Spread {
     }
 
     /// `median (least to most)` with this many digits after the point.
-    pub(crate) fn show(&self, digits: usize) -> String {
+    pub fn show(&self, digits: usize) -> String {
         format!("{:.digits$} ({:.digits$} to {:.digits$})", self.median, self.least, self.most)
     }
 }
 
 /// The smallest of the durations that at least `share` (0 to 1) of them do not exceed, in milliseconds.
-pub(crate) fn percentile_ms(durations: &mut [Duration], share: f64) -> f64 {
+pub fn percentile_ms(durations: &mut [Duration], share: f64) -> f64 {
     durations.sort_unstable();
     let rank = (durations.len() as f64 * share).ceil() as usize;
     let found = durations.get(rank.saturating_sub(1)).copied().unwrap_or_default();

@@ -1,24 +1,20 @@
-//! What a figure depends on and does not say itself: machine, kernel, disk, broker, and who else is at work.
+//! What a figure depends on and does not say itself: machine, kernel, disk, and who else is at work.
 
 use std::path::Path;
-use std::process::Command;
 
-use lienthong::cli::print;
-use lienthong_config::Environment;
-use lienthong_config::environment::NATS_SERVER;
+use crate::print;
 
 /// Prints the conditions of measurements in a folder, but for the load.
-pub(crate) fn tell(folder: &Path) {
+pub fn tell(folder: &Path) {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let kernel = first_line("/proc/sys/kernel/osrelease");
     print(&format!("cpu:    {cores} cores, {}", cpu().unwrap_or_else(|| "unknown".to_owned())));
     print(&format!("kernel: {kernel}"));
     print(&format!("disk:   {}", mount(folder).unwrap_or_else(|| "unknown".to_owned())));
-    print(&format!("broker: {}", broker()));
 }
 
 /// Prints the load averages (proc(5), `loadavg`) under a word for the moment.
-pub(crate) fn tell_load(when: &str) {
+pub fn tell_load(when: &str) {
     let load = first_line("/proc/loadavg");
     let averages: Vec<&str> = load.split(' ').take(3).collect();
     print(&format!("load:   {} (1, 5, 15 min) {when}", averages.join(" ")));
@@ -43,15 +39,4 @@ fn mount(folder: &Path) -> Option<String> {
     let above = fields.filter(|fields| fields.len() > 3 && folder.starts_with(fields[1]));
     let nearest = above.max_by_key(|fields| fields[1].len())?;
     Some(format!("{} on {}, {} ({})", nearest[0], nearest[1], nearest[2], nearest[3]))
-}
-
-/// The broker's program by its own word.
-fn broker() -> String {
-    let environment = Environment::of_process();
-    let Some(program) = environment.value(NATS_SERVER) else { return format!("{NATS_SERVER} is not set") };
-    let said = Command::new(program).arg("--version").output();
-    said.map_or_else(
-        |cause| cause.to_string(),
-        |said| String::from_utf8_lossy(&said.stdout).trim().to_owned(),
-    )
 }
