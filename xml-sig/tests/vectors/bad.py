@@ -21,8 +21,8 @@ def changed(sign, authority):
     yield "content-changed", "invalid digest", "ec.crt", edit(good, "<amount>1000", "<amount>9000"), "a value of the header"
     text = edit(good, "BvIQ==", "BvIR==")
     yield "attachment-bit", "invalid digest", "ec.crt", text, "other base64 of the same bytes"
-    text = edit(good, DS + "enveloped-signature", EXCLUSIVE)
-    yield "signed-info-changed", "invalid", "ec.crt", text, "an attribute of SignedInfo"
+    text = edit(good, f'ds:Transform Algorithm="{C14N}"', f'ds:Transform Algorithm="{EXCLUSIVE}"')
+    yield "signed-info-changed", "invalid signature-value", "ec.crt", text, "an attribute of SignedInfo"
     text = edit(good, "sha256\"></ds:DigestMethod>", "sha256\" ></ds:DigestMethod>\n")
     yield "signed-info-space", "invalid signature-value", "ec.crt", text, "white space put into SignedInfo"
     yield "reformatted", "invalid digest", "ec.crt", edit(good, "<header>", "\n  <header>"), "white space put into the content"
@@ -142,8 +142,8 @@ def evasive(sign):
     text = reference("#a1", [transform(BASE64)], octets="a.txtxin chào!!".encode())
     yield "base64", "invalid forbidden", "ec.crt", text, "base64: the decoded text alone"
     yield "transform-unknown", "unusable algorithm", "ec.crt", reference("", [*whole, transform("urn:unknown")]), "an unknown Transform"
-    yield "transform-order", "invalid", "ec.crt", reference("", [transform(C14N), *whole]), "enveloped behind a canonicalisation"
-    yield "transform-twice", "invalid", "ec.crt", reference("", [*whole, *whole], octets=None, enveloped=True), "enveloped twice"
+    yield "transform-order", "unusable reference", "ec.crt", reference("", [transform(C14N), *whole]), "enveloped behind a canonicalisation"
+    yield "transform-twice", "unusable reference", "ec.crt", reference("", [*whole, *whole], octets=None, enveloped=True), "enveloped twice"
     yield "transforms-many", "invalid limit", "ec.crt", reference("", [*whole, *[transform(C14N)] * 59]), "60 Transforms"
     yield "not-enveloped", "invalid", "ec.crt", reference("", [transform(C14N)]), "URI=\"\" without enveloped"
     text = sign(references=[Reference(), *parts(*["a1"] * 8)])

@@ -33,7 +33,6 @@ FORMS = [
     ("exc", Form(exclusive=True), None),
     ("exc-comments", Form(exclusive=True, comments=True), "--exc-c14n"),
     ("exc-list", Form(exclusive=True, prefixes=["#default", "y", "p"]), None),
-    ("inc11", Form(version_1_1=True), None),
 ]
 
 

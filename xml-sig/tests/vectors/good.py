@@ -179,6 +179,6 @@ def free(sign):
     foreign = '<ds:KeyInfo Id="k"><w:Token xmlns:w="urn:w"><w:Hint URI="#t" Kind="1">a</w:Hint></w:Token></ds:KeyInfo>'
     yield "key-info-foreign", "valid", "ec.pub", sign(f"<x>{HOLE}</x>", key_info=foreign), "KeyInfo is not read when the key is given"
     text = sign(f"<x>{HOLE}</x>", [Reference(transforms=[transform(ENVELOPED), transform(C14N), transform(EXCLUSIVE)])])
-    yield "two-c14n", "unusable algorithm", "ec.pub", text, "two canonicalisations"
+    yield "two-c14n", "unusable reference", "ec.pub", text, "two canonicalisations"
     text = sign(f"<x>{HOLE}</x>", method_uri=METHODS["ecdsa-sha256"][0].replace("ecdsa-sha256", "ecdsa-sha224"))
     yield "unknown-method", "unusable algorithm", "ec.pub", text, "a SignatureMethod outside the profile"
