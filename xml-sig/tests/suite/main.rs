@@ -19,5 +19,6 @@ mod reader;
 mod sign;
 mod support;
 mod trust;
+mod vectors;
 mod verify;
 mod xmlsec1;
