@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use jiff::Timestamp;
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::hash::MessageDigest;
-use openssl::x509::{CrlStatus, X509, X509Crl, X509KeyUsage, X509NameRef, X509Ref};
+use openssl::x509::{CrlStatus, X509, X509Crl, X509NameRef, X509Ref};
 
-use crate::der::has_critical_extension;
+use crate::der::list_parts;
 use crate::keys::{PublicKey, RSA_BITS};
 use crate::name::name_text;
+use crate::usage::Usage;
+use crate::vouch::{Strength, strength};
 
 /// A key, certificate or list that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +33,8 @@ pub enum KeyError {
     /// RSA with an exponent that is even or 1: whoever has the public key could sign.
     #[error("the RSA key has an even exponent, or 1")]
     Exponent,
-    /// A delta list, or one that covers a part of the certificates only (it has a critical extension).
+    /// A delta list, or one that covers a part of the certificates only (it has a
+    /// critical extension, or one that says so).
     #[error("the CRL does not cover all certificates of its issuer")]
     PartialList,
     /// Private key and certificate do not belong together.
@@ -56,6 +59,7 @@ struct Read {
     not_after: Timestamp,
     /// `None`: a key that OpenSSL does not know.
     public_key: OnceLock<Option<PublicKey>>,
+    usage: OnceLock<Usage>,
 }
 
 impl Certificate {
@@ -134,6 +138,11 @@ impl Certificate {
         &self.read.x509
     }
 
+    /// What it is for, read at the first question.
+    pub(crate) fn usage(&self) -> &Usage {
+        self.read.usage.get_or_init(|| Usage::of(&self.read.der))
+    }
+
     pub(crate) fn from_x509(x509: X509) -> Result<Self, KeyError> {
         let unreadable = |_| KeyError::Unreadable("certificate");
         let der = x509.to_der().map_err(unreadable)?;
@@ -146,8 +155,8 @@ impl Certificate {
             text.ok_or(KeyError::Unreadable("certificate"))
         };
         let (subject, issuer) = (name(x509.subject_name())?, name(x509.issuer_name())?);
-        let public_key = OnceLock::new();
-        let read = Read { x509, der, sha256, subject, issuer, not_before, not_after, public_key };
+        let (public_key, usage) = (OnceLock::new(), OnceLock::new());
+        let read = Read { x509, der, sha256, subject, issuer, not_before, not_after, public_key, usage };
         Ok(Self { read: Arc::new(read) })
     }
 }
@@ -177,6 +186,7 @@ struct List {
     issuer: String,
     this_update: Timestamp,
     next_update: Option<Timestamp>,
+    strength: Strength,
     /// SHA-256 of certificates whose key signed it: a list of many megabytes is hashed once and not for each document.
     signed_by: Mutex<Vec<[u8; 32]>>,
 }
@@ -200,9 +210,13 @@ impl Crl {
         if all.is_empty() { Err(KeyError::Missing("CRL")) } else { Ok(all) }
     }
 
-    /// One list in DER.
+    /// One list in DER, and nothing behind it.
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        Self::from_x509(X509Crl::from_der(der).map_err(|_| KeyError::Unreadable("CRL"))?)
+        let crl = X509Crl::from_der(der).map_err(|_| KeyError::Unreadable("CRL"))?;
+        if crl.to_der().map_err(|_| KeyError::Unreadable("CRL"))? != der {
+            return Err(KeyError::Unreadable("CRL"));
+        }
+        Self::from_x509(crl)
     }
 
     /// Whose certificates it is about, written like [`Certificate::subject`].
@@ -222,34 +236,29 @@ impl Crl {
 
     /// Whether this certificate has the list's issuer as its subject, may sign lists, and its key signed this one.
     pub fn is_by(&self, issuer: &Certificate) -> bool {
-        self.is_of(issuer.x509().subject_name()) && self.is_signed_by(issuer.x509())
+        self.is_of(issuer.x509().subject_name()) && self.is_signed_by(issuer)
     }
 
     pub(crate) fn is_of(&self, issuer: &X509NameRef) -> bool {
         self.list.crl.issuer_name().try_cmp(issuer).is_ok_and(std::cmp::Ordering::is_eq)
     }
 
-    /// A list that does not say when the next one comes may be of any age: it is never current (RFC 5280 section 5.1.2.5
-    /// demands the date). What it revokes stays revoked.
-    pub(crate) fn is_current(&self, at: Timestamp) -> bool {
-        self.this_update() <= at && self.next_update().is_some_and(|next| at <= next)
+    /// How much its signature vouches for.
+    pub(crate) fn strength(&self) -> Strength {
+        self.list.strength
     }
 
-    pub(crate) fn is_signed_by(&self, issuer: &X509Ref) -> bool {
-        let may_sign = issuer.key_usage().is_none_or(|usage| usage.contains(X509KeyUsage::CRL_SIGN));
-        let Some(id) =
-            issuer.digest(MessageDigest::sha256()).ok().and_then(|d| <[u8; 32]>::try_from(&*d).ok())
-        else {
-            return false;
-        };
-        if !may_sign || self.signers().contains(&id) {
+    fn is_signed_by(&self, issuer: &Certificate) -> bool {
+        let may_sign = issuer.usage().signs_lists();
+        if !may_sign || self.signers().contains(&issuer.sha256()) {
             return may_sign;
         }
-        let signed = issuer.public_key().and_then(|key| self.list.crl.verify(&key)).unwrap_or(false);
+        let key = issuer.x509().public_key();
+        let signed = key.and_then(|key| self.list.crl.verify(&key)).unwrap_or(false);
         if signed {
             let mut known = self.signers();
             if known.len() < SIGNED_BY_MAX {
-                known.push(id);
+                known.push(issuer.sha256());
             }
         }
         signed
@@ -266,9 +275,11 @@ impl Crl {
 
     fn from_x509(crl: X509Crl) -> Result<Self, KeyError> {
         let der = crl.to_der().map_err(|_| KeyError::Unreadable("CRL"))?;
-        if has_critical_extension(&der) {
+        let parts = list_parts(&der).ok_or(KeyError::Unreadable("CRL"))?;
+        if parts.partial {
             return Err(KeyError::PartialList);
         }
+        let strength = strength(parts.algorithm);
         let this_update = timestamp(crl.last_update()).ok_or(KeyError::Unreadable("CRL"))?;
         let next_update = match crl.next_update() {
             Some(time) => Some(timestamp(time).ok_or(KeyError::Unreadable("CRL"))?),
@@ -276,7 +287,8 @@ impl Crl {
         };
         let issuer = crl.issuer_name().to_der().ok().and_then(|der| name_text(&der));
         let issuer = issuer.ok_or(KeyError::Unreadable("CRL"))?;
-        let list = List { crl, issuer, this_update, next_update, signed_by: Mutex::default() };
+        let signed_by = Mutex::default();
+        let list = List { crl, issuer, this_update, next_update, strength, signed_by };
         Ok(Self { list: Arc::new(list) })
     }
 }
@@ -302,5 +314,7 @@ pub(crate) fn begun(pem: &[u8], labels: &[&str]) -> usize {
 
 fn timestamp(time: &Asn1TimeRef) -> Option<Timestamp> {
     let since = Asn1Time::from_unix(0).ok()?.diff(time).ok()?;
-    Timestamp::from_second(i64::from(since.days) * 86_400 + i64::from(since.secs)).ok()
+    let seconds = i64::from(since.days) * 86_400 + i64::from(since.secs);
+    // 99991231235959Z, "no well-defined date" (RFC 5280 section 4.1.2.5), is some hours past the last Timestamp.
+    Timestamp::from_second(seconds.min(Timestamp::MAX.as_second())).ok()
 }

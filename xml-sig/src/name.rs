@@ -168,7 +168,7 @@ fn string(tag: u8, content: &[u8]) -> Option<String> {
 }
 
 /// An object identifier (X.690 section 8.19) in dotted form.
-fn dotted(id: &[u8]) -> Option<String> {
+pub(crate) fn dotted(id: &[u8]) -> Option<String> {
     let (mut text, mut arc, mut first) = (String::new(), 0_u64, true);
     for byte in id {
         arc = arc.checked_mul(128)? | u64::from(byte & 0x7F);

@@ -101,7 +101,11 @@ fn a_missing_revocation_list_is_our_trouble_where_a_signature_is_required() {
     let key = authority.signer("x");
     let packet = signed(&built(letter()), &key);
     let with = |crls| Trust {
-        authorities: Arc::new(Authorities { anchors: vec![authority.certificate()], crls }),
+        authorities: Arc::new(Authorities {
+            anchors: vec![authority.certificate()],
+            crls,
+            ..Authorities::default()
+        }),
         ..trust(&[key.certificate().clone()])
     };
     assert_eq!(row(&packet, &with(vec![authority.list()])), ["valid", "valid", "valid"]);

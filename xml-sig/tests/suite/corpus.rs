@@ -81,6 +81,7 @@ fn attacks_get_the_verdicts_that_the_corpus_asks_for() {
     let authorities = Arc::new(Authorities {
         anchors: certificates(&folder.join("keys/ca.crt")),
         crls: Crl::from_pem(&fs::read(folder.join("keys/ca.crl")).unwrap()).unwrap(),
+        ..Authorities::default()
     });
     for row in rows {
         let document = fs::read(folder.join(&row.file)).unwrap();

@@ -247,7 +247,7 @@ pub(crate) fn pinned(identities: &[&Identity]) -> Trust {
 /// The same with authorities and their lists.
 pub(crate) fn under(trust: Trust, anchors: &[&Identity], crls: Vec<Crl>) -> Trust {
     let anchors = anchors.iter().map(|i| i.certificate()).collect();
-    Trust { authorities: Arc::new(Authorities { anchors, crls }), ..trust }
+    Trust { authorities: Arc::new(Authorities { anchors, crls, ..Authorities::default() }), ..trust }
 }
 
 /// Writes down what it sees, less offsets and less everything in a ds:Signature.

@@ -77,7 +77,7 @@ impl Authority {
     }
 
     pub(crate) fn authorities(&self, crls: Vec<Crl>) -> Authorities {
-        Authorities { anchors: vec![read(&self.x509)], crls }
+        Authorities { anchors: vec![read(&self.x509)], crls, ..Authorities::default() }
     }
 
     /// The default set with this authority and these lists.
@@ -142,7 +142,7 @@ fn the_newest_list_of_an_issuer_counts_and_the_earliest_issuer_is_the_alarm() {
 
     let anchors = vec![read(&one.x509), read(&two.x509)];
     let crls = vec![one.list(0, 10), one.list(5, 40), below.list(0, 30)];
-    let default = Authorities { anchors, crls };
+    let default = Authorities { anchors, crls, ..Authorities::default() };
     let sets = TrustSets::new(default, [("bo".to_owned(), two.authorities(vec![two.list(0, 20)]))]);
     let mut shown: Vec<_> = sets
         .revocation_lists()

@@ -1,0 +1,210 @@
+//! The chain from a signer to an anchor (RFC 5280 section 6): OpenSSL builds it, what OpenSSL leaves open is checked here, and
+//! a chain that held is remembered, for the next document of the same signer.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use openssl::error::ErrorStack;
+use openssl::stack::Stack;
+use openssl::x509::store::{X509Store, X509StoreBuilder};
+use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
+use openssl::x509::{X509, X509Ref, X509StoreContext, X509VerifyResult};
+
+use crate::certificate::Certificate;
+use crate::trust::Authorities;
+use crate::verdict::{Invalid, Objection};
+
+/// OpenSSL's security level of 112 bits, which SHA-1 does not reach; and the one that asks for nothing.
+const CHAIN_SECURITY_LEVEL: i32 = 2;
+const NO_SECURITY_LEVEL: i32 = 0;
+/// The longest chain that is looked at, leaf and anchor left out.
+const CHAIN_DEPTH: i32 = 8;
+/// How many chains are remembered. When there are more, all are forgotten.
+const CHAINS_MAX: usize = 256;
+
+/// The chains of one [`Authorities`] that held, so that a signer's chain is not built again for each of its documents.
+/// What is remembered is what does not change: names, keys, signatures and constraints. Dates and revocation are judged
+/// each time. Begin with an empty one (`Default`); a clone is empty.
+#[derive(Default)]
+pub struct Chains {
+    held: Mutex<HashMap<ChainKey, Arc<Chain>>>,
+}
+
+/// What the building began with: the signer, the certificates that came with it, whether SHA-1 was allowed.
+#[derive(PartialEq, Eq, Hash)]
+struct ChainKey {
+    signer_and_others_sha256: Vec<[u8; 32]>,
+    legacy_sha1: bool,
+}
+
+/// A chain that held at some time.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    /// From the signer to an anchor, both included.
+    pub(crate) certificates: Vec<Certificate>,
+    /// It holds by SHA-1 only.
+    pub(crate) sha1: bool,
+}
+
+impl Clone for Chains {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl fmt::Debug for Chains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Chains")
+    }
+}
+
+impl Chains {
+    fn find(&self, key: &ChainKey) -> Option<Arc<Chain>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn keep(&self, key: ChainKey, chain: Arc<Chain>) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() >= CHAINS_MAX {
+            held.clear();
+        }
+        held.insert(key, chain);
+    }
+}
+
+impl Chain {
+    fn holds(&self, anchors: &[Certificate], at: Timestamp) -> bool {
+        let dated =
+            |certificate: &Certificate| certificate.not_before() <= at && at <= certificate.not_after();
+        // Anchors may have been taken out since.
+        self.certificates.last().is_some_and(|last| anchors.contains(last))
+            && self.certificates.iter().all(dated)
+    }
+}
+
+impl Authorities {
+    /// A chain that holds at a time. `others` may help to build it.
+    pub(crate) fn chain(
+        &self,
+        signer: &Certificate,
+        others: &[Certificate],
+        at: Timestamp,
+        legacy_sha1: bool,
+    ) -> Result<Arc<Chain>, Objection> {
+        let named = std::iter::once(signer).chain(others).map(Certificate::sha256);
+        let key = ChainKey { signer_and_others_sha256: named.collect(), legacy_sha1 };
+        if let Some(known) = self.chains.find(&key).filter(|known| known.holds(&self.anchors, at)) {
+            return Ok(known);
+        }
+        let build = |level, sha1| -> Result<Chain, Objection> {
+            let certificates = self.build(signer, others, at, level)?;
+            check_members(&certificates, sha1)?;
+            certificates.iter().try_for_each(|certificate| check_dates(certificate, at))?;
+            Ok(Chain { certificates, sha1 })
+        };
+        let built = match build(CHAIN_SECURITY_LEVEL, false) {
+            Err(_) if legacy_sha1 => build(NO_SECURITY_LEVEL, true),
+            built => built,
+        };
+        let chain = Arc::new(built?);
+        self.chains.keep(key, Arc::clone(&chain));
+        Ok(chain)
+    }
+
+    fn build(
+        &self,
+        signer: &Certificate,
+        others: &[Certificate],
+        at: Timestamp,
+        level: i32,
+    ) -> Result<Vec<Certificate>, Objection> {
+        let broken = |error: ErrorStack| Objection::Invalid(Invalid::Untrusted, error.to_string());
+        let store = self.store(at, level).map_err(broken)?;
+        let mut helpers = Stack::new().map_err(broken)?;
+        for other in others {
+            helpers.push(other.x509().to_owned()).map_err(broken)?;
+        }
+        let mut context = X509StoreContext::new().map_err(broken)?;
+        let built = context.init(&store, signer.x509(), &helpers, |context| {
+            if context.verify_cert()? {
+                let chain = context.chain().map(|chain| chain.iter().map(ToOwned::to_owned).collect());
+                return Ok(Ok(chain.unwrap_or_default()));
+            }
+            let subject = context.current_cert().map(subject_of).unwrap_or_default();
+            Ok(Err(chain_objection(context.error(), &subject)))
+        });
+        let built: Vec<X509> = built.map_err(broken)??;
+        let known = |x509: X509| {
+            let all = std::iter::once(signer).chain(others).chain(&self.anchors);
+            let same = all.into_iter().find(|known| *known.x509() == *x509);
+            same.map_or_else(|| Certificate::from_x509(x509), |same| Ok(same.clone()))
+        };
+        let chain = built.into_iter().map(known).collect::<Result<Vec<Certificate>, _>>();
+        chain.map_err(|error| Objection::Invalid(Invalid::Untrusted, error.to_string()))
+    }
+
+    /// The time is the document's own, and OpenSSL keeps it here. Certificates are counted references.
+    fn store(&self, at: Timestamp, level: i32) -> Result<X509Store, ErrorStack> {
+        let mut store = X509StoreBuilder::new()?;
+        for anchor in &self.anchors {
+            store.add_cert(anchor.x509().to_owned())?;
+        }
+        let mut parameters = X509VerifyParam::new()?;
+        // Policies are looked at, for an authority may demand them (RFC 5280 section 4.2.1.11); no particular one is asked
+        // for here.
+        parameters.set_flags(X509VerifyFlags::PARTIAL_CHAIN | X509VerifyFlags::POLICY_CHECK)?;
+        parameters.set_time(at.as_second());
+        parameters.set_auth_level(level);
+        parameters.set_depth(CHAIN_DEPTH);
+        store.set_param(&parameters)?;
+        Ok(store.build())
+    }
+}
+
+/// The dates of one certificate, both ends included (RFC 5280 section 4.1.2.5).
+pub(crate) fn check_dates(certificate: &Certificate, at: Timestamp) -> Result<(), Objection> {
+    if at > certificate.not_after() {
+        let detail = format!("not after {}: {}", certificate.not_after(), certificate.subject());
+        return Err(Objection::Invalid(Invalid::Expired, detail));
+    }
+    if at < certificate.not_before() {
+        let detail = format!("not before {}: {}", certificate.not_before(), certificate.subject());
+        return Err(Objection::Invalid(Invalid::NotYetValid, detail));
+    }
+    Ok(())
+}
+
+/// What OpenSSL does not ask of a chain, or was told not to ask for the sake of SHA-1.
+fn check_members(chain: &[Certificate], sha1: bool) -> Result<(), Objection> {
+    let untrusted = |certificate: &Certificate, what: &str| {
+        let detail = format!("in the chain: {what}: {}", certificate.subject());
+        Err(Objection::Invalid(Invalid::Untrusted, detail))
+    };
+    let (Some((_, authorities)), Some((_, below_anchor))) = (chain.split_first(), chain.split_last()) else {
+        return Err(Objection::Invalid(Invalid::Untrusted, "no chain".to_owned()));
+    };
+    // What the signer is for has been checked.
+    if let Some(fault) = authorities.iter().find_map(|c| c.usage().chain_fault().map(|what| (c, what))) {
+        return untrusted(fault.0, fault.1);
+    }
+    // Nobody relies on how an anchor is signed.
+    let weak = below_anchor.iter().find(|c| !c.usage().signed_by().suffices(sha1));
+    weak.map_or(Ok(()), |certificate| untrusted(certificate, "a weak digest"))
+}
+
+fn subject_of(certificate: &X509Ref) -> String {
+    Certificate::from_x509(certificate.to_owned()).map(|c| c.subject()).unwrap_or_default()
+}
+
+fn chain_objection(result: X509VerifyResult, subject: &str) -> Objection {
+    const NOT_YET_VALID: i32 = 9;
+    const EXPIRED: i32 = 10;
+    let why = match result.as_raw() {
+        NOT_YET_VALID => Invalid::NotYetValid,
+        EXPIRED => Invalid::Expired,
+        _ => Invalid::Untrusted,
+    };
+    Objection::Invalid(why, format!("{}: {subject}", result.error_string()))
+}
