@@ -108,7 +108,7 @@ impl Identity {
         let subjects = vec![Subject::parse(&certificate.subject())?];
         let signers = Signers { subjects, ..Signers::default() };
         let anchors = Certificate::from_pem(&authority.certificate_pem()?)?;
-        let authorities = Authorities { anchors, crls: vec![authority.list()?] };
+        let authorities = Authorities { anchors, crls: vec![authority.list()?], ..Authorities::default() };
         Ok(Trust {
             signers: Arc::new(signers),
             authorities: Arc::new(authorities),
