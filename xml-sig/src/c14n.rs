@@ -1,7 +1,8 @@
 //! Canonical XML 1.0 and Exclusive XML Canonicalization 1.0, written while the document is read. The node-set is the
 //! document, or one element with all below it (an apex), less what the caller leaves out.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, BufWriter, Write};
+use std::ops::Range;
 
 use crate::driver::Drive;
 use crate::error::{ReadError, XmlError, XmlFault};
@@ -53,15 +54,17 @@ pub fn canonicalise(
     form: &Form,
     output: &mut dyn Write,
 ) -> Result<(), ReadError> {
-    let written = Written { output, failed: None };
+    let written = Written { output: BufWriter::new(output), failed: None };
     let mut whole = Whole { canonical: Canonical::new(form, written) };
     Drive::new(input, options)?.run(&mut whole)?;
-    whole.canonical.into_octets().failed.map_or(Ok(()), |error| Err(error.into()))
+    let mut written = whole.canonical.into_octets();
+    written.failed.map_or_else(|| written.output.flush(), Err)?;
+    Ok(())
 }
 
 /// Octets on their way to a writer, which fails once.
 struct Written<'w> {
-    output: &'w mut dyn Write,
+    output: BufWriter<&'w mut dyn Write>,
     failed: Option<io::Error>,
 }
 
@@ -112,6 +115,13 @@ impl Sink for Whole<'_> {
 /// Takes canonical octets.
 pub(crate) trait Octets {
     fn put(&mut self, octets: &[u8]);
+
+    /// Takes several pieces in a row.
+    fn put_all(&mut self, parts: &[&[u8]]) {
+        for part in parts {
+            self.put(part);
+        }
+    }
 }
 
 /// An `xml:` attribute of an ancestor; inclusive canonicalisation gives it to the apex (section 2.4).
@@ -126,16 +136,9 @@ pub(crate) struct Canonical<O> {
     form: Form,
     octets: O,
     at_apex: bool,
-    rendered: Vec<Rendered>,
-    levels: Vec<usize>,
+    rendered: Rendered,
     scratch: Vec<Attribute<'static>>,
     bindings: Vec<(&'static str, &'static str)>,
-}
-
-/// A binding that an open output element carries (exclusive only).
-struct Rendered {
-    prefix: String,
-    uri: String,
 }
 
 impl<O: Octets> Canonical<O> {
@@ -144,8 +147,7 @@ impl<O: Octets> Canonical<O> {
             form: form.clone(),
             octets,
             at_apex: true,
-            rendered: Vec::new(),
-            levels: Vec::new(),
+            rendered: Rendered::default(),
             scratch: Vec::new(),
             bindings: Vec::new(),
         }
@@ -167,35 +169,45 @@ impl<O: Octets> Canonical<O> {
             Method::Inclusive | Method::Inclusive11 => inclusive(open, self.at_apex, &mut bindings),
             Method::Exclusive => self.exclusive(open, &mut bindings),
         }
-        bindings.sort_unstable();
+        let inherits = self.at_apex && self.form.method != Method::Exclusive;
+        let inherited = if inherits { inherited } else { &[] };
+        let as_written = bindings.is_empty() && inherited.is_empty() && in_order(open.tag.attributes);
+        match open.canonical {
+            Some(canonical) if as_written => self.octets.put_all(&[canonical.as_bytes(), b">"]),
+            _ => {
+                bindings.sort_unstable();
+                self.tag(open, inherited, &bindings);
+            }
+        }
+        self.at_apex = false;
+        self.bindings = recycle(bindings);
+    }
+
+    /// A start tag with these bindings.
+    fn tag(&mut self, open: &Open<'_>, inherited: &[Inherited], bindings: &[(&str, &str)]) {
         let mut attributes = recycle(std::mem::take(&mut self.scratch));
         attributes.extend_from_slice(open.tag.attributes);
-        if self.at_apex && self.form.method != Method::Exclusive {
-            inherit(inherited, self.form.method, &mut attributes);
+        inherit(inherited, self.form.method, &mut attributes);
+        if !in_order(&attributes) {
+            attributes.sort_unstable_by_key(key);
         }
-        if attributes.len() > 1 {
-            attributes.sort_unstable_by_key(|a: &Attribute<'_>| (a.name.namespace, a.name.local));
-        }
-
-        self.octets.put(b"<");
-        self.qname(&open.tag.name);
-        for (prefix, uri) in &bindings {
-            self.octets.put(if prefix.is_empty() { b" xmlns" } else { b" xmlns:" });
-            self.octets.put(prefix.as_bytes());
-            self.octets.put(b"=\"");
-            self.value(uri);
+        self.octets.put_all(&[b"<", open.qname.as_bytes()]);
+        for (prefix, uri) in bindings {
+            self.octets.put_all(&[
+                if prefix.is_empty() { b" xmlns" } else { b" xmlns:" },
+                prefix.as_bytes(),
+                b"=\"",
+            ]);
+            self.escaped(uri, class::VALUE);
             self.octets.put(b"\"");
         }
-        for attribute in &attributes {
-            self.octets.put(b" ");
-            self.qname(&attribute.name);
-            self.octets.put(b"=\"");
-            self.value(attribute.value);
+        for Attribute { name: Name { prefix, local, .. }, value } in &attributes {
+            let colon: &[u8] = if prefix.is_empty() { b"" } else { b":" };
+            self.octets.put_all(&[b" ", prefix.as_bytes(), colon, local.as_bytes(), b"=\""]);
+            self.escaped(value, class::VALUE);
             self.octets.put(b"\"");
         }
         self.octets.put(b">");
-        self.at_apex = false;
-        self.bindings = recycle(bindings);
         self.scratch = recycle(attributes);
     }
 
@@ -204,25 +216,14 @@ impl<O: Octets> Canonical<O> {
         if form == TextForm::Plain {
             return self.octets.put(text.as_bytes());
         }
-        let escape = |b: u8| -> Option<&'static [u8]> {
-            match b {
-                b'&' => Some(b"&amp;"),
-                b'<' => Some(b"&lt;"),
-                b'>' => Some(b"&gt;"),
-                b'\r' => Some(b"&#xD;"),
-                _ => None,
-            }
-        };
-        self.escaped(text, escape);
+        self.escaped(text, class::TEXT);
     }
 
     /// An element of the node-set ends.
     pub(crate) fn end(&mut self, end: &End<'_>) {
-        self.octets.put(b"</");
-        self.qname(&end.name);
-        self.octets.put(b">");
-        if let Some(count) = self.levels.pop() {
-            self.rendered.truncate(count);
+        self.octets.put_all(&[b"</", end.qname.as_bytes(), b">"]);
+        if self.form.method == Method::Exclusive {
+            self.rendered.close();
         }
     }
 
@@ -245,9 +246,7 @@ impl<O: Octets> Canonical<O> {
         if place == Place::After {
             self.octets.put(b"\n");
         }
-        for part in parts {
-            self.octets.put(part);
-        }
+        self.octets.put_all(parts);
         if place == Place::Before {
             self.octets.put(b"\n");
         }
@@ -256,7 +255,7 @@ impl<O: Octets> Canonical<O> {
     /// Exclusive: a binding is rendered where it is visibly used, unless the nearest output ancestor that rendered the
     /// prefix rendered the same one.
     fn exclusive<'b>(&mut self, open: &'b Open<'_>, bindings: &mut Vec<(&'b str, &'b str)>) {
-        self.levels.push(self.rendered.len());
+        self.rendered.open();
         if !self.form.prefixes.is_empty() {
             inclusive(open, self.at_apex, bindings);
             bindings.retain(|(prefix, _)| self.form.lists(prefix));
@@ -266,50 +265,94 @@ impl<O: Octets> Canonical<O> {
             if name.prefix == "xml" || self.form.lists(name.prefix) {
                 continue;
             }
-            let rendered = self.rendered.iter().rev().find(|r| r.prefix == name.prefix);
-            if rendered.map_or("", |r| r.uri.as_str()) != name.namespace {
+            if self.rendered.uri(name.prefix) != name.namespace {
                 bindings.push((name.prefix, name.namespace));
-                self.rendered
-                    .push(Rendered { prefix: name.prefix.to_owned(), uri: name.namespace.to_owned() });
+                self.rendered.push(name.prefix, name.namespace);
             }
         }
     }
 
-    fn qname(&mut self, name: &Name<'_>) {
-        if !name.prefix.is_empty() {
-            self.octets.put(name.prefix.as_bytes());
-            self.octets.put(b":");
+    /// Puts a text with the characters of a class (sections 2.3, 1.1) replaced by references.
+    fn escaped(&mut self, text: &str, class: u8) {
+        let mut rest = text.as_bytes();
+        while let Some(at) = rest.iter().position(|&b| ESCAPED[usize::from(b)] & class != 0) {
+            let escape: &[u8] = match rest[at] {
+                b'&' => b"&amp;",
+                b'<' => b"&lt;",
+                b'>' => b"&gt;",
+                b'"' => b"&quot;",
+                b'\t' => b"&#x9;",
+                b'\n' => b"&#xA;",
+                _ => b"&#xD;",
+            };
+            self.octets.put_all(&[&rest[..at], escape]);
+            rest = &rest[at + 1..];
         }
-        self.octets.put(name.local.as_bytes());
+        self.octets.put(rest);
+    }
+}
+
+/// Where a byte is replaced by a reference: bits of [`ESCAPED`].
+mod class {
+    pub(super) const TEXT: u8 = 1;
+    pub(super) const VALUE: u8 = 2;
+}
+
+static ESCAPED: [u8; 256] = {
+    let mut classes = [0; 256];
+    classes[b'&' as usize] = class::TEXT | class::VALUE;
+    classes[b'<' as usize] = class::TEXT | class::VALUE;
+    classes[b'\r' as usize] = class::TEXT | class::VALUE;
+    classes[b'>' as usize] = class::TEXT;
+    classes[b'"' as usize] = class::VALUE;
+    classes[b'\t' as usize] = class::VALUE;
+    classes[b'\n' as usize] = class::VALUE;
+    classes
+};
+
+/// The bindings that the open output elements carry (exclusive only), in one arena.
+#[derive(Default)]
+struct Rendered {
+    text: String,
+    bindings: Vec<(Range<usize>, Range<usize>)>,
+    levels: Vec<usize>,
+}
+
+impl Rendered {
+    fn open(&mut self) {
+        self.levels.push(self.bindings.len());
     }
 
-    fn value(&mut self, value: &str) {
-        let escape = |b: u8| -> Option<&'static [u8]> {
-            match b {
-                b'&' => Some(b"&amp;"),
-                b'<' => Some(b"&lt;"),
-                b'"' => Some(b"&quot;"),
-                b'\t' => Some(b"&#x9;"),
-                b'\n' => Some(b"&#xA;"),
-                b'\r' => Some(b"&#xD;"),
-                _ => None,
-            }
-        };
-        self.escaped(value, escape);
+    fn close(&mut self) {
+        let count = self.levels.pop().unwrap_or_default();
+        if count < self.bindings.len() {
+            self.bindings.truncate(count);
+            self.text.truncate(self.bindings.last().map_or(0, |(_, uri)| uri.end));
+        }
     }
 
-    fn escaped(&mut self, text: &str, escape: impl Fn(u8) -> Option<&'static [u8]>) {
-        let bytes = text.as_bytes();
-        let mut from = 0;
-        for (at, &byte) in bytes.iter().enumerate() {
-            if let Some(escaped) = escape(byte) {
-                self.octets.put(&bytes[from..at]);
-                self.octets.put(escaped);
-                from = at + 1;
-            }
-        }
-        self.octets.put(&bytes[from..]);
+    fn push(&mut self, prefix: &str, uri: &str) {
+        let from = self.text.len();
+        self.text.push_str(prefix);
+        let middle = self.text.len();
+        self.text.push_str(uri);
+        self.bindings.push((from..middle, middle..self.text.len()));
     }
+
+    /// What the nearest element that carries `prefix` has it stand for; empty when there is none.
+    fn uri(&self, prefix: &str) -> &str {
+        let found = self.bindings.iter().rev().find(|(at, _)| &self.text[at.clone()] == prefix);
+        found.map_or("", |(_, uri)| &self.text[uri.clone()])
+    }
+}
+
+/// What attributes are sorted by (section 2.2).
+fn key<'a>(attribute: &Attribute<'a>) -> (&'a str, &'a str) {
+    (attribute.name.namespace, attribute.name.local)
+}
+
+fn in_order(attributes: &[Attribute<'_>]) -> bool {
+    attributes.windows(2).all(|pair| key(&pair[0]) <= key(&pair[1]))
 }
 
 /// Inclusive: at the apex every binding in force, below it every one that changes something. Given bindings are no part

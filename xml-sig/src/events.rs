@@ -24,6 +24,11 @@ pub(crate) struct Open<'a> {
     pub(crate) tag: StartTag<'a>,
     /// Bindings, those of this tag included.
     pub(crate) scope: &'a Scope,
+    /// The element's qualified name as written.
+    pub(crate) qname: &'a str,
+    /// From the tag's `<` to its last attribute, if it has no namespace declarations and all of that is written as
+    /// Canonical XML writes it, but perhaps for the order of the attributes.
+    pub(crate) canonical: Option<&'a str>,
     /// The tag's `<tag/>` form.
     pub(crate) empty: bool,
     /// One past the tag's `>`.
@@ -34,6 +39,8 @@ pub(crate) struct Open<'a> {
 pub(crate) struct End<'a> {
     /// Its name.
     pub(crate) name: Name<'a>,
+    /// Its qualified name as written in the start tag.
+    pub(crate) qname: &'a str,
     /// Its depth; the root has 1.
     pub(crate) depth: usize,
     /// Of the end tag's `<`; of an empty-element tag: of its `<`.

@@ -30,11 +30,13 @@ mod source;
 mod survey;
 mod tag;
 mod text;
+mod tokens;
 mod trust;
 mod usage;
 mod verdict;
 mod verify;
 mod vouch;
+mod window;
 
 pub use c14n::{Form, Method, canonicalise};
 pub use certificate::{Certificate, Crl, KeyError};

@@ -36,10 +36,11 @@ impl Hashing {
 
 impl Octets for Hashing {
     fn put(&mut self, octets: &[u8]) {
-        if self.gathered.len() + octets.len() > GATHER_BYTES {
-            self.flush();
+        if octets.len() <= GATHER_BYTES - self.gathered.len() {
+            return self.gathered.extend_from_slice(octets);
         }
-        if octets.len() <= GATHER_BYTES {
+        self.flush();
+        if octets.len() < GATHER_BYTES {
             return self.gathered.extend_from_slice(octets);
         }
         if let Some(hasher) = &mut self.hasher

@@ -1,5 +1,6 @@
 //! Open elements and the namespace bindings in scope, in one arena that shrinks as elements end.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use crate::error::XmlFault;
@@ -62,7 +63,10 @@ pub(crate) struct Scope {
     bindings_max: usize,
     uri_max: usize,
     text_max: usize,
-    given_used: bool,
+    given_used: Cell<bool>,
+    /// What no prefix, and the binding that the last prefix, was resolved to; forgotten when bindings come or go.
+    default: Cell<Option<Namespace>>,
+    recent: Cell<Option<usize>>,
 }
 
 impl Scope {
@@ -75,7 +79,9 @@ impl Scope {
             bindings_max: limits.namespaces,
             uri_max: limits.namespace_bytes,
             text_max: limits.markup_bytes,
-            given_used: false,
+            given_used: Cell::new(false),
+            default: Cell::new(None),
+            recent: Cell::new(None),
         }
     }
 
@@ -86,20 +92,20 @@ impl Scope {
 
     /// Whether a prefix was resolved by a given binding.
     pub(crate) fn given_used(&self) -> bool {
-        self.given_used
+        self.given_used.get()
     }
 
-    /// Opens an element by its qualified name; its declarations follow, then [`Scope::resolve_element`].
-    pub(crate) fn open(&mut self, qname: &str) -> Result<(), XmlFault> {
+    /// Opens an element by its qualified name, whose prefix has `prefix_len` bytes (`None`: it is no qualified name); its
+    /// declarations follow, then [`Scope::resolve_element`].
+    pub(crate) fn open(&mut self, qname: &str, prefix_len: Option<usize>) -> Result<(), XmlFault> {
         if self.elements.len() >= self.depth_max {
             return Err(XmlFault::Limit("depth"));
         }
         let text_from = self.text.len();
         let qname_at = self.store(qname)?;
-        let (prefix, _) = split(qname)?;
         self.elements.push(Element {
             qname: qname_at,
-            prefix_len: prefix.len(),
+            prefix_len: prefix_len.ok_or(XmlFault::Name)?,
             namespace: Namespace::None,
             bindings_from: self.bindings.len(),
             text_from,
@@ -129,6 +135,7 @@ impl Scope {
         let prefix = self.store(prefix)?;
         let uri = self.store(uri)?;
         self.bindings.push(Stored { prefix, uri, origin });
+        self.forget();
         Ok(())
     }
 
@@ -139,29 +146,16 @@ impl Scope {
         if prefix == "xmlns" {
             return Err(XmlFault::Name);
         }
-        let namespace = self.find(prefix);
-        let namespace = match namespace {
-            None if !prefix.is_empty() => return Err(XmlFault::UnboundPrefix),
-            None => Namespace::None,
-            Some(namespace) => namespace,
-        };
-        self.note_use(namespace);
+        let namespace = self.resolve(prefix)?;
         if let Some(element) = self.elements.last_mut() {
             element.namespace = namespace;
         }
         Ok(())
     }
 
-    /// Notes that an attribute uses `prefix`, which must be bound.
-    pub(crate) fn use_prefix(&mut self, prefix: &str) -> Result<(), XmlFault> {
-        let namespace = self.find(prefix).ok_or(XmlFault::UnboundPrefix)?;
-        self.note_use(namespace);
-        Ok(())
-    }
-
-    /// The URI that `prefix` (not empty) stands for; empty when it is not bound.
-    pub(crate) fn uri(&self, prefix: &str) -> &str {
-        self.find(prefix).map_or("", |namespace| self.uri_of(namespace))
+    /// The URI that `prefix`, of an attribute, stands for; it must be bound.
+    pub(crate) fn used(&self, prefix: &str) -> Result<&str, XmlFault> {
+        Ok(self.uri_of(self.resolve(prefix)?))
     }
 
     /// The name of the element opened last.
@@ -200,7 +194,10 @@ impl Scope {
     /// Closes the element opened last.
     pub(crate) fn close(&mut self) {
         if let Some(element) = self.elements.pop() {
-            self.bindings.truncate(element.bindings_from);
+            if element.bindings_from < self.bindings.len() {
+                self.bindings.truncate(element.bindings_from);
+                self.forget();
+            }
             self.text.truncate(element.text_from);
         }
     }
@@ -216,18 +213,45 @@ impl Scope {
         seen
     }
 
-    fn find(&self, prefix: &str) -> Option<Namespace> {
-        if prefix == "xml" {
-            return Some(Namespace::Xml);
+    /// What `prefix` stands for; without prefix there need be no namespace.
+    fn resolve(&self, prefix: &str) -> Result<Namespace, XmlFault> {
+        if prefix.is_empty() {
+            if let Some(namespace) = self.default.get() {
+                return Ok(namespace);
+            }
+            let namespace = self.find("").unwrap_or(Namespace::None);
+            self.default.set(Some(namespace));
+            return Ok(namespace);
         }
-        let at = self.bindings.iter().rposition(|b| &self.text[b.prefix.clone()] == prefix)?;
-        if self.bindings[at].uri.is_empty() { None } else { Some(Namespace::Bound(at)) }
+        if prefix == "xml" {
+            return Ok(Namespace::Xml);
+        }
+        if let Some(at) = self.recent.get()
+            && &self.text[self.bindings[at].prefix.clone()] == prefix
+        {
+            return Ok(Namespace::Bound(at));
+        }
+        self.find(prefix).ok_or(XmlFault::UnboundPrefix)
     }
 
-    fn note_use(&mut self, namespace: Namespace) {
-        if let Namespace::Bound(at) = namespace {
-            self.given_used |= self.bindings[at].origin == Origin::Given;
+    fn find(&self, prefix: &str) -> Option<Namespace> {
+        let at = self.bindings.iter().rposition(|b| &self.text[b.prefix.clone()] == prefix)?;
+        let binding = &self.bindings[at];
+        if binding.uri.is_empty() {
+            return None;
         }
+        if binding.origin == Origin::Given {
+            self.given_used.set(true);
+        }
+        if !prefix.is_empty() {
+            self.recent.set(Some(at));
+        }
+        Some(Namespace::Bound(at))
+    }
+
+    fn forget(&mut self) {
+        self.default.set(None);
+        self.recent.set(None);
     }
 
     fn uri_of(&self, namespace: Namespace) -> &str {

@@ -165,6 +165,11 @@ trait Scan {
     fn end(&mut self, chunk: &[u8]) -> Option<usize>;
 }
 
+/// One past the first `>` in `bytes` that completes `close`, which ends in `>`.
+pub(crate) fn closing(bytes: &[u8], close: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'>', bytes).map(|at| at + 1).find(|&end| bytes[..end].ends_with(close))
+}
+
 #[derive(Default)]
 struct Tag(ElementParser);
 

@@ -3,15 +3,25 @@
 
 use std::ops::Range;
 
-use crate::chars::{all_chars, is_char, is_space};
+use crate::chars::{CLASSES, all_chars, class, is_char, is_space};
 use crate::error::XmlFault;
 use crate::limits::Limits;
+use crate::scope::split;
 
-/// An attribute as written.
+/// A qualified name as it stands in a tag.
 #[derive(Clone, Debug)]
-pub(crate) struct RawAttribute {
-    name: Range<usize>,
+struct Named {
+    at: Range<usize>,
+    /// Bytes of its prefix; `None` if it is no qualified name.
+    prefix_len: Option<usize>,
+}
+
+/// An attribute in its tag.
+#[derive(Clone, Debug)]
+struct RawAttribute {
+    name: Named,
     value: Value,
+    declares: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -22,28 +32,57 @@ enum Value {
     Normalised(Range<usize>),
 }
 
+/// An element's name, or an attribute.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Written<'s> {
+    pub(crate) qname: &'s str,
+    /// Bytes of the name's prefix; `None` if it is no qualified name.
+    pub(crate) prefix_len: Option<usize>,
+    /// An attribute's value, normalised.
+    pub(crate) value: &'s str,
+    /// It declares a namespace.
+    pub(crate) declares: bool,
+}
+
+impl<'s> Written<'s> {
+    /// Prefix and local part.
+    pub(crate) fn split(&self) -> Result<(&'s str, &'s str), XmlFault> {
+        match self.prefix_len {
+            Some(0) => Ok(("", self.qname)),
+            Some(len) => Ok((&self.qname[..len], &self.qname[len + 1..])),
+            None => Err(XmlFault::Name),
+        }
+    }
+}
+
 /// A start tag, split; its buffers are reused from tag to tag.
 #[derive(Default)]
 pub(crate) struct Split {
     attributes: Vec<RawAttribute>,
     normalised: String,
+    declares: bool,
+    /// So far all is written as Canonical XML writes it.
+    canonical: bool,
 }
 
 impl Split {
-    /// Splits the inside of a start tag (between `<` and `>` or `/>`) and returns the element's qualified name.
-    pub(crate) fn split<'t>(&mut self, inside: &'t str, limits: &Limits) -> Result<&'t str, XmlFault> {
+    /// Splits the inside of a start tag (between `<` and `>` or `/>`) and returns the element's name.
+    pub(crate) fn split<'t>(&mut self, inside: &'t str, limits: &Limits) -> Result<Written<'t>, XmlFault> {
         self.attributes.clear();
         self.normalised.clear();
+        self.declares = false;
+        self.canonical = true;
         let bytes = inside.as_bytes();
-        let name_end = bytes.iter().position(|&b| is_space(b)).unwrap_or(bytes.len());
-        if name_end > limits.name_bytes {
+        let name = named(inside, 0, is_space);
+        if name.at.end > limits.name_bytes {
             return Err(XmlFault::Limit("name_bytes"));
         }
-        let mut at = name_end;
-        loop {
+        let mut at = name.at.end;
+        while at < bytes.len() {
             let spaced = skip_space(bytes, at);
+            self.canonical &= spaced == at + 1 && bytes[at] == b' ' && spaced < bytes.len();
             if spaced == bytes.len() {
-                return Ok(&inside[..name_end]);
+                break;
             }
             if spaced == at {
                 return Err(XmlFault::Attribute);
@@ -53,28 +92,41 @@ impl Split {
             }
             at = self.attribute(inside, spaced, limits.name_bytes)?;
         }
+        Ok(Written { qname: &inside[name.at], prefix_len: name.prefix_len, value: "", declares: false })
     }
 
-    /// The attributes: (qualified name, value), in order.
-    pub(crate) fn attributes<'s>(&'s self, inside: &'s str) -> impl Iterator<Item = (&'s str, &'s str)> {
+    /// Whether there are namespace declarations.
+    pub(crate) fn has_declarations(&self) -> bool {
+        self.declares
+    }
+
+    /// Whether there are no namespace declarations and Canonical XML would write each attribute as it stands.
+    pub(crate) fn is_canonical(&self) -> bool {
+        self.canonical && !self.declares
+    }
+
+    /// The attributes, in order.
+    pub(crate) fn attributes<'s>(&'s self, inside: &'s str) -> impl Iterator<Item = Written<'s>> {
         self.attributes.iter().map(move |attribute| {
             let value = match &attribute.value {
                 Value::Written(range) => &inside[range.clone()],
                 Value::Normalised(range) => &self.normalised[range.clone()],
             };
-            (&inside[attribute.name.clone()], value)
+            let Named { at, prefix_len } = attribute.name.clone();
+            Written { qname: &inside[at], prefix_len, value, declares: attribute.declares }
         })
     }
 
     fn attribute(&mut self, inside: &str, from: usize, name_max: usize) -> Result<usize, XmlFault> {
         let bytes = inside.as_bytes();
-        let name_len =
-            bytes[from..].iter().position(|&b| b == b'=' || is_space(b)).ok_or(XmlFault::Attribute)?;
-        if name_len > name_max {
+        let name = named(inside, from, |b| b == b'=' || is_space(b));
+        if name.at.end == bytes.len() {
+            return Err(XmlFault::Attribute);
+        }
+        if name.at.len() > name_max {
             return Err(XmlFault::Limit("name_bytes"));
         }
-        let name = from..from + name_len;
-        let equals = skip_space(bytes, name.end);
+        let equals = skip_space(bytes, name.at.end);
         if bytes.get(equals) != Some(&b'=') {
             return Err(XmlFault::Attribute);
         }
@@ -83,17 +135,28 @@ impl Split {
             Some(&quote @ (b'"' | b'\'')) => quote,
             _ => return Err(XmlFault::Attribute),
         };
-        let value_from = open + 1;
-        let value_len = memchr::memchr(quote, &bytes[value_from..]).ok_or(XmlFault::Attribute)?;
-        let value = self.value(&inside[value_from..value_from + value_len], value_from)?;
-        self.attributes.push(RawAttribute { name, value });
-        Ok(value_from + value_len + 1)
+        self.canonical &= open == name.at.end + 1 && quote == b'"';
+        let (value, end) = self.value(inside, open + 1, quote)?;
+        let declares =
+            bytes[name.at.clone()].strip_prefix(b"xmlns").is_some_and(|rest| matches!(rest, [] | [b':', ..]));
+        self.declares |= declares;
+        self.attributes.push(RawAttribute { name, value, declares });
+        Ok(end + 1)
     }
 
-    fn value(&mut self, written: &str, at: usize) -> Result<Value, XmlFault> {
-        let plain = |b: u8| (b >= 0x20) & (b != b'<') & (b != b'&') & (b < 0x80);
-        if written.bytes().fold(true, |good, b| good & plain(b)) {
-            return Ok(Value::Written(at..at + written.len()));
+    /// The value that begins at `from`, and where its closing quote is.
+    fn value(&mut self, inside: &str, from: usize, quote: u8) -> Result<(Value, usize), XmlFault> {
+        let bytes = &inside.as_bytes()[from..];
+        let mut seen = 0;
+        let plain = bytes.iter().position(|&b| {
+            seen |= CLASSES[usize::from(b)];
+            CLASSES[usize::from(b)] & class::VALUE == 0
+        });
+        let plain = plain.ok_or(XmlFault::Attribute)?;
+        let len = plain + memchr::memchr(quote, &bytes[plain..]).ok_or(XmlFault::Attribute)?;
+        let (written, end) = (&inside[from..from + len], from + len);
+        if plain == len && (seen & class::BEYOND == 0 || all_chars(written)) {
+            return Ok((Value::Written(from..end), end));
         }
         if memchr::memchr(b'<', written.as_bytes()).is_some() {
             return Err(XmlFault::Attribute);
@@ -101,9 +164,10 @@ impl Split {
         if !all_chars(written) {
             return Err(XmlFault::Character);
         }
-        let from = self.normalised.len();
+        self.canonical = false;
+        let start = self.normalised.len();
         self.normalise(written)?;
-        Ok(Value::Normalised(from..self.normalised.len()))
+        Ok((Value::Normalised(start..self.normalised.len()), end))
     }
 
     /// XML 1.0 section 3.3.3 for CDATA attributes, after the line ends of section 2.11.
@@ -148,6 +212,31 @@ pub(crate) fn reference(name: &str) -> Result<char, XmlFault> {
     char::from_u32(code).filter(|&c| is_char(c)).ok_or(XmlFault::Character)
 }
 
+/// The name that begins at `from` and ends at the end of `inside` or before a byte that `ends` it.
+fn named(inside: &str, from: usize, ends: impl Fn(u8) -> bool) -> Named {
+    let bytes = &inside.as_bytes()[from..];
+    let part = |at: usize| match bytes.get(at) {
+        Some(&b) if CLASSES[usize::from(b)] & class::NAME_START != 0 => {
+            let more = bytes[at..].iter().position(|&b| CLASSES[usize::from(b)] & class::NAME == 0);
+            more.map_or(bytes.len(), |len| at + len)
+        }
+        _ => at,
+    };
+    let mut end = part(0);
+    let mut prefix_len = 0;
+    if end > 0 && bytes.get(end) == Some(&b':') {
+        let local = part(end + 1);
+        (prefix_len, end) = if local > end + 1 { (end, local) } else { (0, end) };
+    }
+    if end > 0 && bytes.get(end).is_none_or(|&b| ends(b)) {
+        return Named { at: from..from + end, prefix_len: Some(prefix_len) };
+    }
+    // Not of ASCII alone, or no name.
+    let end = from + bytes.iter().position(|&b| ends(b)).unwrap_or(bytes.len());
+    let prefix_len = split(&inside[from..end]).ok().map(|(prefix, _)| prefix.len());
+    Named { at: from..end, prefix_len }
+}
+
 fn skip_space(bytes: &[u8], from: usize) -> usize {
     bytes[from..].iter().position(|&b| !is_space(b)).map_or(bytes.len(), |n| from + n)
 }
@@ -159,7 +248,7 @@ mod tests {
     fn split(inside: &str) -> Result<Vec<(String, String)>, XmlFault> {
         let mut split = Split::default();
         split.split(inside, &Limits { attributes: 4, ..Limits::default() })?;
-        Ok(split.attributes(inside).map(|(n, v)| (n.to_owned(), v.to_owned())).collect())
+        Ok(split.attributes(inside).map(|a| (a.qname.to_owned(), a.value.to_owned())).collect())
     }
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -1,7 +1,8 @@
-//! Text as it streams by: UTF-8 across chunk ends, line ends, forbidden characters, `]]>`. Memory: one chunk.
+//! Text as it streams by: characters cut by the end of a window, line ends, forbidden characters, `]]>`. Memory: one
+//! window.
 
-use crate::chars::{all_chars, is_plain};
-use crate::error::{ReadError, XmlFault};
+use crate::chars::{Traits, first_odd, is_char};
+use crate::error::{XmlError, XmlFault};
 
 /// What a canonicaliser may assume of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,30 +13,43 @@ pub(crate) enum TextForm {
     Mixed,
 }
 
-/// Which rules a run of text is under.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Within {
-    /// Ordinary character data: no `]]>`.
-    Text,
-    /// A CDATA section.
-    Cdata,
+/// A piece of one text node or CDATA section, and what is known of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'t> {
+    pub(crate) text: &'t str,
+    /// It may have `&`, `<` or `>`; without CDATA only `>`.
+    pub(crate) special: bool,
+    /// What it may have, being a part of the text of which this is known.
+    pub(crate) traits: Traits,
 }
 
-/// Why a run was not taken: a rule, or the sink's own error.
-pub(crate) enum Refusal {
-    /// A rule of the reader.
-    Fault(XmlFault),
-    /// The sink wants no more.
-    Sink(ReadError),
-}
+impl<'t> Run<'t> {
+    /// Text that means itself.
+    pub(crate) fn plain(text: &'t str) -> Self {
+        Self { text, special: false, traits: Traits::default() }
+    }
 
-impl From<XmlFault> for Refusal {
-    fn from(fault: XmlFault) -> Self {
-        Self::Fault(fault)
+    /// What stands before `end`, and breaks no rule.
+    pub(crate) fn before(self, end: usize) -> Self {
+        Self { text: &self.text[..end], ..self }
     }
 }
 
-type Taken = Result<(), Refusal>;
+/// A broken rule.
+pub(crate) struct Found {
+    pub(crate) fault: XmlFault,
+    /// The byte that shows it; what stands before it is good.
+    pub(crate) seen: usize,
+    /// How far before that byte the wrong thing begins, perhaps in the run before.
+    pub(crate) back: u64,
+}
+
+impl Found {
+    /// Where the wrong thing begins when the run is at `offset`.
+    pub(crate) fn offset_from(&self, offset: u64) -> u64 {
+        (offset + self.seen as u64).saturating_sub(self.back)
+    }
+}
 
 /// What one run leaves for the next.
 #[derive(Default)]
@@ -48,108 +62,71 @@ pub(crate) struct TextState {
 }
 
 impl TextState {
-    /// Takes the next bytes of one run of text, without `<` and `&` unless in CDATA.
-    pub(crate) fn take(
-        &mut self,
-        bytes: &[u8],
-        within: Within,
-        emit: &mut dyn FnMut(&str, TextForm) -> Result<(), ReadError>,
-    ) -> Taken {
-        let bytes = if self.carried > 0 { self.complete(bytes, emit)? } else { bytes };
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let whole = std::str::from_utf8(bytes);
-        let plain =
-            || is_plain(bytes) && (within == Within::Text || memchr::memchr2(b'<', b'&', bytes).is_none());
-        if let (Ok(text), false) = (&whole, self.after_cr)
-            && plain()
-        {
-            self.brackets = trailing_brackets(bytes, self.brackets);
-            return emit(text, TextForm::Plain).map_err(Refusal::Sink);
-        }
-        let valid = match whole {
-            Ok(text) => text,
-            Err(error) if error.error_len().is_some() => return Err(XmlFault::NotUtf8.into()),
-            Err(error) => {
-                let (valid, rest) = bytes.split_at(error.valid_up_to());
-                self.carry[..rest.len()].copy_from_slice(rest);
-                self.carried = rest.len();
-                std::str::from_utf8(valid).map_err(|_| XmlFault::NotUtf8)?
-            }
-        };
-        self.mixed(valid, within, emit)
-    }
-
-    /// The run is over: markup, a reference or the end of the input follows.
-    pub(crate) fn finish(&mut self) -> Result<(), XmlFault> {
+    /// The text is over: markup or a reference follows.
+    pub(crate) fn over(&mut self) {
         self.after_cr = false;
         self.brackets = 0;
-        if self.carried > 0 { Err(XmlFault::NotUtf8) } else { Ok(()) }
     }
 
-    /// Completes a UTF-8 sequence that the last chunk cut; returns what is left.
-    fn complete<'b>(
-        &mut self,
-        bytes: &'b [u8],
-        emit: &mut dyn FnMut(&str, TextForm) -> Result<(), ReadError>,
-    ) -> Result<&'b [u8], Refusal> {
-        let len = match self.carry[0] {
-            0xF0.. => 4,
-            0xE0.. => 3,
-            _ => 2,
-        };
-        let (head, rest) = bytes.split_at(bytes.len().min(len - self.carried));
-        self.carry[self.carried..self.carried + head.len()].copy_from_slice(head);
-        self.carried += head.len();
-        if self.carried < len {
-            return Ok(rest);
-        }
-        self.carried = 0;
-        self.brackets = 0;
-        self.after_cr = false;
-        let carry = self.carry;
-        let text = std::str::from_utf8(&carry[..len]).map_err(|_| XmlFault::NotUtf8)?;
-        if !all_chars(text) {
-            return Err(XmlFault::Character.into());
-        }
-        emit(text, TextForm::Plain).map_err(Refusal::Sink)?;
-        Ok(rest)
+    /// How many bytes of a character were read whose end was not.
+    pub(crate) fn carried(&self) -> usize {
+        self.carried
     }
 
-    fn mixed(
-        &mut self,
-        text: &str,
-        within: Within,
-        emit: &mut dyn FnMut(&str, TextForm) -> Result<(), ReadError>,
-    ) -> Taken {
-        if text.is_empty() {
-            return Ok(());
+    /// The first rule that `run` breaks.
+    pub(crate) fn find_fault(&self, run: &Run<'_>, cdata: bool) -> Option<Found> {
+        let character = if run.traits.odd { first_odd(run.text) } else { None };
+        let brackets = if run.special && !cdata { self.cdata_end(run.text.as_bytes()) } else { None };
+        let character = character.map(|seen| Found { fault: XmlFault::Character, seen, back: 0 });
+        let brackets = brackets.map(|seen| Found { fault: XmlFault::CdataEnd, seen, back: 2 });
+        character.into_iter().chain(brackets).min_by_key(|found| found.seen)
+    }
+
+    /// What is to be shown of `run`, which breaks no rule; nothing if it is the second half of a line end.
+    pub(crate) fn take<'t>(&'t mut self, run: Run<'t>, cdata: bool) -> (&'t str, TextForm) {
+        let form = if run.special { TextForm::Mixed } else { TextForm::Plain };
+        if !cdata {
+            self.brackets = trailing_brackets(run.text.as_bytes(), self.brackets);
         }
-        if !all_chars(text) {
-            return Err(XmlFault::Character.into());
+        if !run.traits.carriage_returns && !self.after_cr {
+            return (run.text, form);
         }
-        let greater = memchr::memchr(b'>', text.as_bytes()).is_some();
-        if within == Within::Text && greater && self.ends_cdata(text.as_bytes()) {
-            return Err(XmlFault::CdataEnd.into());
+        if run.text.is_empty() {
+            return ("", form);
         }
-        self.brackets = trailing_brackets(text.as_bytes(), self.brackets);
-        let form = if greater || within == Within::Cdata { TextForm::Mixed } else { TextForm::Plain };
-        let text = if self.after_cr { text.strip_prefix('\n').unwrap_or(text) } else { text };
+        let text = if self.after_cr { run.text.strip_prefix('\n').unwrap_or(run.text) } else { run.text };
         self.after_cr = text.ends_with('\r');
-        if text.is_empty() {
-            return Ok(());
-        }
         if memchr::memchr(b'\r', text.as_bytes()).is_none() {
-            return emit(text, form).map_err(Refusal::Sink);
+            return (text, form);
         }
         normalise_line_ends(text, &mut self.normalised);
-        emit(&self.normalised, form).map_err(Refusal::Sink)
+        (&self.normalised, form)
     }
 
-    /// Whether `]]>` ends in `bytes`, given the brackets before them.
-    fn ends_cdata(&self, bytes: &[u8]) -> bool {
-        memchr::memchr_iter(b'>', bytes).any(|at| trailing_brackets(&bytes[..at], self.brackets) == 2)
+    /// Takes one byte of a character that was cut, or that is none; returns the character when it is whole.
+    pub(crate) fn byte(&mut self, byte: u8, offset: u64) -> Result<Option<&str>, XmlError> {
+        let start = offset - self.carried as u64;
+        self.carry[self.carried] = byte;
+        self.carried += 1;
+        let text = match std::str::from_utf8(&self.carry[..self.carried]) {
+            Ok(text) => text,
+            // An incomplete character has three bytes at most.
+            Err(error) if error.error_len().is_none() => return Ok(None),
+            Err(_) => return Err(XmlError { fault: XmlFault::NotUtf8, offset: start }),
+        };
+        self.carried = 0;
+        self.after_cr = false;
+        self.brackets = 0;
+        if text.chars().all(is_char) {
+            Ok(Some(text))
+        } else {
+            Err(XmlError { fault: XmlFault::Character, offset: start })
+        }
+    }
+
+    /// The `>` of a `]]>` in `bytes`, given the brackets before them.
+    fn cdata_end(&self, bytes: &[u8]) -> Option<usize> {
+        memchr::memchr_iter(b'>', bytes).find(|&at| trailing_brackets(&bytes[..at], self.brackets) == 2)
     }
 }
 
