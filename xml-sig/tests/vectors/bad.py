@@ -319,6 +319,9 @@ def free(sign):
     yield "free-object", "unusable object", "ec.pub", text, "one of two Objects is not signed"
     text = exclusive(HOLE, alone, tail='<ds:Object><a ID="o">1</a><a>9000</a></ds:Object>')
     yield "free-object-half", "unusable object", "ec.pub", text, "half of an Object is not signed"
+    properties = '<ds:Object><all><one Id="o">1</one><one>9000</one></all></ds:Object>'
+    text = exclusive(f"<x>{HOLE}</x>", [Reference(), *alone], tail=properties)
+    yield "free-object-deep", "unusable object", "ec.pub", text, "an Object of which something deep inside is signed"
     text = exclusive(f"<x>{HOLE}</x>", [Reference()], key="other")
     yield "free-other-key", "invalid signature-value", "ec.pub", text, "another key"
     inner = sign(f"<x><item ID=\"o\"><a>1000</a>@INNER@</item>{HOLE}</x>", around, hole="@INNER@", key="other")

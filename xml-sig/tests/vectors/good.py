@@ -1,7 +1,7 @@
 """Documents whose signature is good: every form of the profile, the odd ways to write them, and the limits at which they
 are still read."""
 
-from documents import (ATTACHMENT, C14N, C14N_11, DS, ENVELOPE, ENVELOPED, EXCLUSIVE, HOLE, METHODS, OPEN, PACKET, Reference, edit,
+from documents import (ATTACHMENT, C14N, C14N_11, DS, ENVELOPED, EXCLUSIVE, HOLE, METHODS, OPEN, PACKET, Reference, edit,
                        transform)
 
 WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
@@ -163,6 +163,15 @@ def free(sign):
     yield "enveloping-two", "valid", "ec.pub", text, "two Objects, attributes that mean nothing"
     inner = '<ds:Object><web Id="o">1000</web></ds:Object>'
     yield "enveloping-child", "valid", "ec.pub", sign(HOLE, alone, tail=inner), "what stands in the Object is signed, not the Object"
+    manifest = '<ds:Object><ds:Manifest Id="o"></ds:Manifest></ds:Object>'
+    text = sign(HOLE, [Reference("#o", attributes=f' Type="{DS}Manifest"')], tail=manifest)
+    yield "enveloping-manifest", "valid", "ec.pub", text, "a Manifest is signed like anything else; what it refers to is not covered"
+    info = sign.__self__.key_info("ec").replace("<ds:KeyInfo>", '<ds:KeyInfo Id="k">')
+    text = sign(f"<x>{HOLE}</x>", [Reference(), Reference("#k")], key_info=info)
+    yield "key-info-signed", "valid", "ec.pub", text, "the document and the Signature's own KeyInfo"
+    security = f'<m xmlns:wsu="{WSU}"><head><security><stamp wsu:Id="t">1</stamp>{HOLE}</security></head><body wsu:Id="b">1000</body></m>'
+    text = sign(security, parts("b", "t", c14n=EXCLUSIVE, prefixes=""), c14n=EXCLUSIVE, prefixes="wsu")
+    yield "message", "valid", "ec.pub", text, "a body and a time stamp, signed from the header as WS-Security does"
     text = sign(f'<x><item ID="o">1000</item>{HOLE}</x>', alone)
     yield "detached", "valid", "ec.pub", text, "a sibling of the Signature"
     text = sign(f'<x AssertionID="o"><item>1000</item>{HOLE}</x>', [Reference("#o", enveloped=True, c14n=EXCLUSIVE)], c14n=EXCLUSIVE)
