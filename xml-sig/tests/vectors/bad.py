@@ -7,7 +7,7 @@ import hmac
 
 from documents import (ATTACHMENT, C14N, DS, ENVELOPE, ENVELOPED, EXCLUSIVE, HOLE, MORE, OPEN, PACKET, Reference, algorithm, between,
                        edit, transform)
-from good import parts
+from good import parts, unnamed
 
 XPATH = "http://www.w3.org/TR/1999/REC-xpath-19991116"
 FILTER2 = "http://www.w3.org/2002/06/xmldsig-filter2"
@@ -207,7 +207,7 @@ def keyed(sign, authority):
 
 def unreadable(sign):
     """No XML of the profile, in or around a document whose signature was good."""
-    good = sign(key_info="")
+    good = sign()
 
     def broken(old, new):
         return edit(good, old, new)
@@ -288,15 +288,16 @@ def vectors(sign, authority):
     """(name, verdict, pin, document, what it exercises) of packets."""
     yield from changed(sign, authority)
     yield from misbuilt(sign)
-    yield from wrapped(sign)
-    yield from evasive(sign)
+    yield from wrapped(unnamed(sign))
+    yield from evasive(unnamed(sign))
     yield from keyed(sign, authority)
-    yield from unreadable(sign)
-    yield from past_limits(sign)
+    yield from unreadable(unnamed(sign))
+    yield from past_limits(unnamed(sign))
 
 
 def free(sign):
     """Documents of any kind, every Signature of which is judged with a key."""
+    sign = unnamed(sign)
     item = '<item ID="o"><a>1000</a>{}</item>'
     alone = [Reference("#o", c14n=EXCLUSIVE)]
     around = [Reference("#o", c14n=EXCLUSIVE, enveloped=True)]
