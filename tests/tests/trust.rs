@@ -17,7 +17,7 @@ use openssl::pkey::{PKey, Private};
 use openssl::x509::extension::{AuthorityKeyIdentifier, BasicConstraints, CrlNumber, KeyUsage};
 use openssl::x509::{X509, X509Builder, X509CrlBuilder, X509Name, X509NameBuilder, X509RevokedBuilder};
 use rustix::process::Signal;
-use xml_sig::SigningKey;
+use xml_sig::SoftwareKey;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lienthong-under-test");
 const DAY: i64 = 86_400;
@@ -181,9 +181,9 @@ impl Ground {
             .flatten()
             .collect();
         let key = signer.key.private_key_to_pem_pkcs8().expect("PEM");
-        let key = SigningKey::from_pem(&key, &certificates).expect("a signing key");
+        let key = SoftwareKey::from_pem(&key, &certificates).expect("a signing key");
         let signed = self.stage.world.folder.join(format!("{number}.edxml"));
-        sign_file(&unsigned, &signed, &key, &certificates).expect("signed");
+        sign_file(&unsigned, &signed, &key).expect("signed");
         self.stage.submit(&signed).await
     }
 

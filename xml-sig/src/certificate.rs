@@ -33,6 +33,15 @@ pub enum KeyError {
     /// RSA with an exponent that is even or 1: whoever has the public key could sign.
     #[error("the RSA key has an even exponent, or 1")]
     Exponent,
+    /// Several private keys where one is to sign.
+    #[error("there are several private keys, and only one may sign")]
+    Several,
+    /// The password is another one.
+    #[error("the password does not open this PKCS #12 file")]
+    Password,
+    /// A PKCS #12 file with a cipher that OpenSSL 3 does not read, such as RC2 with 40 bits.
+    #[error("the PKCS #12 file is encrypted with an old cipher: export it again with AES-256")]
+    Cipher,
     /// A delta list, or one that covers a part of the certificates only (it has a
     /// critical extension, or one that says so).
     #[error("the CRL does not cover all certificates of its issuer")]

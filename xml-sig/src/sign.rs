@@ -1,83 +1,31 @@
-//! Signing: one pass for digest and place, then the document is copied with the Signature spliced in. The signature
-//! value is made over the same canonical form that verification would take.
+//! Signing: one pass for digest and place, then the document with the Signature in it is verified, and only then written.
+//! The signature value is made over the same canonical form that verification takes.
 
 use std::io::{self, BufRead, Write};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use openssl::ecdsa::EcdsaSig;
-use openssl::error::ErrorStack;
-use openssl::hash::{MessageDigest, hash};
-use openssl::nid::Nid;
-use openssl::pkey::{Id, PKey, Private};
-use openssl::sign::Signer;
+use openssl::hash::MessageDigest;
 
-use crate::algorithms::{C14N, DS, DigestMethod, ENVELOPED, SignatureMethod};
+use crate::algorithms::{C14N, DS, DigestMethod, ENVELOPED};
 use crate::c14n::{Canonical, Form, Inherited, is_relative};
-use crate::certificate::{Certificate, KeyError};
+use crate::certificate::Certificate;
 use crate::driver::Drive;
 use crate::error::ReadError;
 use crate::events::{End, Open, Place, Sink, TextForm};
-use crate::keys::RSA_BITS;
 use crate::limits::Limits;
 use crate::locate::{Finding, Paths, Places, Reach, XmlAttributes, locate};
 use crate::octets::Hashing;
 use crate::reader::{ReadOptions, Unwatched};
 use crate::scope::Origin;
+use crate::signed_info::canonical;
+use crate::signing_key::{SigningFault, SigningKey};
+use crate::splice::{Splice, Spliced};
+use crate::trust::Trust;
+use crate::verdict::{Coverage, Invalid, Objection, Verdict};
 
-/// A private key with its certificate.
-pub struct SigningKey {
-    key: PKey<Private>,
-    certificates: Vec<Certificate>,
-}
-
-impl SigningKey {
-    /// A private key (PEM, not encrypted) and its certificate; certificates behind the first one go into KeyInfo too.
-    ///
-    /// # Errors
-    /// The key is neither RSA of 2048 to 8192 bits nor P-256, or does not belong to the first certificate.
-    pub fn from_pem(key: &[u8], certificate: &[u8]) -> Result<Self, KeyError> {
-        // The callback keeps OpenSSL from asking for a passphrase on the terminal.
-        let key = PKey::private_key_from_pem_callback(key, |_| Ok(0));
-        let key = key.map_err(|_| KeyError::Unreadable("private key"))?;
-        let certificates = Certificate::from_pem(certificate)?;
-        let curve = key.ec_key().ok().and_then(|key| key.group().curve_name());
-        match key.id() {
-            Id::RSA if RSA_BITS.contains(&key.bits()) => {}
-            Id::RSA => return Err(KeyError::Size(key.bits())),
-            Id::EC if curve == Some(Nid::X9_62_PRIME256V1) => {}
-            _ => return Err(KeyError::Kind),
-        }
-        let public = certificates.first().and_then(|first| first.x509().public_key().ok());
-        if !public.is_some_and(|public| key.public_eq(&public)) {
-            return Err(KeyError::Mismatch);
-        }
-        Ok(Self { key, certificates })
-    }
-
-    /// The signer's certificate.
-    pub fn certificate(&self) -> &Certificate {
-        &self.certificates[0]
-    }
-
-    fn method(&self) -> &'static str {
-        let ec = self.key.id() == Id::EC;
-        if ec { SignatureMethod::ECDSA_SHA256.uri } else { SignatureMethod::RSA_SHA256.uri }
-    }
-
-    fn value(&self, octets: &[u8]) -> Result<Vec<u8>, ErrorStack> {
-        if self.key.id() != Id::EC {
-            return Signer::new(MessageDigest::sha256(), &self.key)?.sign_oneshot_to_vec(octets);
-        }
-        let digest = hash(MessageDigest::sha256(), octets)?;
-        let signature = EcdsaSig::sign(&digest, &*self.key.ec_key()?)?;
-        let mut value = signature.r().to_vec_padded(32)?;
-        value.extend(signature.s().to_vec_padded(32)?);
-        Ok(value)
-    }
-}
-
-/// Why a document was not signed. What was written to the output by then is of no use.
+/// Why a document was not signed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignError {
@@ -99,26 +47,88 @@ pub enum SignError {
     /// The document needs given namespace bindings: nobody else could verify the signature.
     #[error("the document leaves namespace prefixes undeclared")]
     Repaired,
-    /// The input was another one the second time.
+    /// The input was another one when it was read again. Something may have been written by then: it is of no use.
     #[error("the document changed while it was signed")]
     Changed,
-    /// OpenSSL could not sign.
+    /// The digest of the document could not be made.
+    #[error("the digest could not be made")]
+    Digest,
+    /// The key did not sign.
     #[error("making the signature: {0}")]
-    Crypto(#[from] ErrorStack),
+    Key(#[from] SigningFault),
+    /// The key has no certificate.
+    #[error("the key has no certificate")]
+    NoCertificate,
+    /// What the key made is no signature of its certificate.
+    #[error("what the key made is no signature of its certificate: {0}")]
+    ForeignValue(String),
+    /// The signed document does not pass our own verification; so it would not pass the receiver's.
+    #[error("the signed document cannot be verified: {code}: {detail}")]
+    Unverifiable {
+        /// The code of the verdict ([`crate::Invalid::code`], [`crate::Unusable::code`]).
+        code: &'static str,
+        /// What exactly, for a person. May quote the document.
+        detail: String,
+    },
 }
 
-/// Signs a document: enveloped, URI="", Canonical XML 1.0, SHA-256, certificate in KeyInfo; the Signature becomes the
-/// last child of the element at `parent`, a path of (namespace, local name) from the root, root included.
+impl SignError {
+    fn unverifiable(objection: Objection) -> Self {
+        let (code, detail) = match objection {
+            Objection::Unusable(why, detail) => (why.code(), detail),
+            Objection::Invalid(why, detail) => (why.code(), detail),
+        };
+        Self::Unverifiable { code, detail }
+    }
+}
+
+/// Signs a document: enveloped, URI="", Canonical XML 1.0, SHA-256, certificates in KeyInfo, all of the Signature in
+/// canonical form; the Signature becomes the last child of the element at `parent`, a path of (namespace, local name)
+/// from the root, root included. The output is the input, byte for byte, with the Signature in it (and an empty-element
+/// tag `<parent/>` opened up).
 ///
-/// `input` opens the document; it is called twice. The output is the input, byte for byte, with the Signature in it
-/// (and an empty-element tag `<parent/>` opened up). The caller should verify the output.
+/// Nothing is written before the signed document was verified with the key's first certificate, its usage included, in
+/// the way that [`crate::Located::verify`] takes. Its dates do not count here: whether a certificate may sign today is
+/// the caller's question.
+///
+/// `input` opens the document; it is called four times and must give the same bytes each time.
+///
+/// # Errors
+/// See [`SignError`]. When it is [`SignError::Changed`] or [`SignError::Io`], a part of the document may have been
+/// written.
 pub fn sign(
     input: &mut dyn FnMut() -> io::Result<Box<dyn BufRead>>,
     parent: &[(&str, &str)],
-    key: &SigningKey,
+    key: &dyn SigningKey,
     options: &ReadOptions<'_>,
     output: &mut dyn Write,
 ) -> Result<(), SignError> {
+    let certificates = key.certificates().to_vec();
+    let signer = certificates.first().ok_or(SignError::NoCertificate)?;
+    let surveyed = survey(&mut *input()?, parent, options)?;
+    let signature = signature(&surveyed, key, &certificates, options)?;
+    let splice = surveyed.spot.splice(&signature);
+    let bytes = surveyed.bytes - splice.replaced + splice.text.len() as u64;
+
+    let sha256 = verify(input, &splice, parent, signer, options)?;
+    let mut signed = Spliced::new(input()?, &splice);
+    io::copy(&mut signed, output)?;
+    output.flush()?;
+    if signed.finish() == (bytes, sha256) { Ok(()) } else { Err(SignError::Changed) }
+}
+
+/// The digest of a document, and where its Signature goes.
+struct Surveyed {
+    spot: Spot,
+    digest: Vec<u8>,
+    bytes: u64,
+}
+
+fn survey(
+    input: &mut dyn BufRead,
+    parent: &[(&str, &str)],
+    options: &ReadOptions<'_>,
+) -> Result<Surveyed, SignError> {
     let mut survey = Survey {
         paths: Paths::new(&[parent]),
         parent_len: parent.len(),
@@ -130,7 +140,7 @@ pub fn sign(
         signed: false,
         relative_namespace: false,
     };
-    let outcome = Drive::new(&mut *input()?, options)?.run(&mut survey)?;
+    let outcome = Drive::new(input, options)?.run(&mut survey)?;
     let Survey { canonical, spots, spot, signed, relative_namespace, .. } = survey;
     if signed {
         return Err(SignError::AlreadySigned);
@@ -142,49 +152,74 @@ pub fn sign(
         return Err(SignError::RelativeNamespace);
     }
     let spot = spot.filter(|_| spots == 1).ok_or(SignError::Parent(spots))?;
-    let digest = canonical.into_octets().finish().ok_or_else(|| SignError::Crypto(ErrorStack::get()))?;
-    let signature = signature(&spot, key, &digest, options)?;
+    let digest = canonical.into_octets().finish().ok_or(SignError::Digest)?;
+    Ok(Surveyed { spot, digest, bytes: outcome.bytes })
+}
 
-    let mut source = input()?;
-    let before = copy(&mut *source, spot.at, output)?;
-    if spot.empty {
-        write!(output, ">{signature}</{}>", spot.qname)?;
-        // The `/>` that stood here.
-        copy(&mut *source, 2, &mut io::sink())?;
-    } else {
-        output.write_all(signature.as_bytes())?;
+/// Judges the signed document as a receiver would, dates left aside; the SHA-256 of what was judged.
+fn verify(
+    input: &mut dyn FnMut() -> io::Result<Box<dyn BufRead>>,
+    splice: &Splice,
+    parent: &[(&str, &str)],
+    signer: &Certificate,
+    options: &ReadOptions<'_>,
+) -> Result<[u8; 32], SignError> {
+    // Nobody else has the given bindings.
+    let options = ReadOptions { limits: options.limits, initial_namespaces: &[] };
+    let places = Places { parents: &[parent], signed: &[] };
+    let trust = Trust {
+        signers: Arc::new(vec![signer.clone()].into()),
+        authorities: Arc::default(),
+        at: signer.not_before(),
+        legacy_sha1: false,
+    };
+    let mut first = Spliced::new(input()?, splice);
+    let located = locate(&mut first, &options, &places, Reach::Signature, &mut Unwatched)?;
+    let mut second = Spliced::new(input()?, splice);
+    match located.verify(&mut second, &trust, &mut Unwatched)? {
+        Verdict::Valid(valid) if *valid.covers() == Coverage::WholeDocument => Ok(second.finish().1),
+        // The signature value was checked when it was made.
+        Verdict::Invalid { why: Invalid::Digest, .. } => Err(SignError::Changed),
+        Verdict::Invalid { why, detail, .. } => Err(SignError::unverifiable(Objection::Invalid(why, detail))),
+        Verdict::Unusable { why, detail, .. } => {
+            Err(SignError::unverifiable(Objection::Unusable(why, detail)))
+        }
+        Verdict::Valid(_) | Verdict::Absent => Err(SignError::Changed),
     }
-    let after = copy(&mut *source, u64::MAX, output)?;
-    output.flush()?;
-    let whole = before + if spot.empty { 2 } else { 0 } + after;
-    if whole == outcome.bytes { Ok(()) } else { Err(SignError::Changed) }
 }
 
 fn signature(
-    spot: &Spot,
-    key: &SigningKey,
-    digest: &[u8],
+    surveyed: &Surveyed,
+    key: &dyn SigningKey,
+    certificates: &[Certificate],
     options: &ReadOptions<'_>,
 ) -> Result<String, SignError> {
+    let method = key.method().algorithm();
     let signed_info = format!(
         "<ds:SignedInfo><ds:CanonicalizationMethod Algorithm=\"{C14N}\"></ds:CanonicalizationMethod>\
          <ds:SignatureMethod Algorithm=\"{}\"></ds:SignatureMethod><ds:Reference URI=\"\"><ds:Transforms>\
          <ds:Transform Algorithm=\"{ENVELOPED}\"></ds:Transform></ds:Transforms>\
          <ds:DigestMethod Algorithm=\"{}\"></ds:DigestMethod>\
          <ds:DigestValue>{}</ds:DigestValue></ds:Reference></ds:SignedInfo>",
-        key.method(),
+        method.uri,
         DigestMethod::Sha256.uri(),
-        STANDARD.encode(digest)
+        STANDARD.encode(&surveyed.digest)
     );
-    let value = STANDARD.encode(key.value(&canonical_signed_info(&signed_info, spot, options)?)?);
-    let mut certificates = String::new();
-    for certificate in &key.certificates {
+    let octets = canonical_signed_info(&signed_info, &surveyed.spot, options)?;
+    let value = key.sign(&octets)?;
+    let signer = certificates.first().ok_or(SignError::NoCertificate)?;
+    signer.check_value(method, &octets, &value).map_err(|objection| match objection {
+        Objection::Unusable(_, detail) | Objection::Invalid(_, detail) => SignError::ForeignValue(detail),
+    })?;
+    let value = STANDARD.encode(value);
+    let mut named = String::new();
+    for certificate in certificates {
         let encoded = STANDARD.encode(certificate.der());
-        certificates += &format!("<ds:X509Certificate>{encoded}</ds:X509Certificate>");
+        named += &format!("<ds:X509Certificate>{encoded}</ds:X509Certificate>");
     }
     Ok(format!(
         "<ds:Signature xmlns:ds=\"{DS}\">{signed_info}<ds:SignatureValue>{value}</ds:SignatureValue>\
-         <ds:KeyInfo><ds:X509Data>{certificates}</ds:X509Data></ds:KeyInfo></ds:Signature>"
+         <ds:KeyInfo><ds:X509Data>{named}</ds:X509Data></ds:KeyInfo></ds:Signature>"
     ))
 }
 
@@ -218,9 +253,8 @@ fn canonical_signed_info(
     let places = Places { parents: &[&[(DS, "Place")]], signed: &[] };
     let located = locate(&mut small.as_bytes(), &options, &places, Reach::End, &mut Unwatched)?;
     let Finding::One(captured) = located.finding else { return Err(SignError::Changed) };
-    let said = captured.said.map_err(|_| SignError::Changed)?;
-    crate::signed_info::canonical(&said.signed_info, &Form::default(), &said.inherited, &limits)
-        .map_err(|_| SignError::Changed)
+    let said = captured.said.map_err(|(objection, _)| SignError::unverifiable(objection))?;
+    canonical(&said.signed_info, &Form::default(), &said.inherited, &limits).map_err(SignError::unverifiable)
 }
 
 fn escaped(value: &str) -> String {
@@ -237,10 +271,6 @@ fn escaped(value: &str) -> String {
     out
 }
 
-fn copy(from: &mut dyn BufRead, count: u64, to: &mut dyn Write) -> Result<u64, SignError> {
-    io::copy(&mut io::Read::take(from, count), to).map_err(SignError::Io)
-}
-
 /// Where the Signature goes.
 struct Spot {
     /// Offset of the parent's end tag, or of its `/>`.
@@ -249,6 +279,16 @@ struct Spot {
     qname: String,
     bindings: Vec<(String, String)>,
     inherited: Vec<Inherited>,
+}
+
+impl Spot {
+    fn splice(&self, signature: &str) -> Splice {
+        if self.empty {
+            // For the `/>` that stands there.
+            return Splice { at: self.at, replaced: 2, text: format!(">{signature}</{}>", self.qname) };
+        }
+        Splice { at: self.at, replaced: 0, text: signature.to_owned() }
+    }
 }
 
 struct Survey<'a> {

@@ -20,7 +20,7 @@ use openssl::pkey::PKey;
 use openssl::x509::X509;
 use peakmem_alloc::{INSTRUMENTED_SYSTEM, PeakMemAlloc, PeakMemAllocTrait as _};
 use xml_sig::{
-    Certificate, Limits, Name, Observer, Places, Reach, ReadOptions, SigningKey, StartTag, Stop, Trust,
+    Certificate, Limits, Name, Observer, Places, Reach, ReadOptions, SoftwareKey, StartTag, Stop, Trust,
     Verdict, locate, sign,
 };
 
@@ -151,7 +151,7 @@ fn peak_bytes() -> Option<u64> {
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib << 10)
 }
 
-fn key() -> (SigningKey, Trust) {
+fn key() -> (SoftwareKey, Trust) {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
     let mut builder = X509::builder().unwrap();
@@ -160,14 +160,14 @@ fn key() -> (SigningKey, Trust) {
     builder.set_pubkey(&key).unwrap();
     builder.sign(&key, MessageDigest::sha256()).unwrap();
     let pem = builder.build().to_pem().unwrap();
-    let signing = SigningKey::from_pem(&key.private_key_to_pem_pkcs8().unwrap(), &pem).unwrap();
+    let signing = SoftwareKey::from_pem(&key.private_key_to_pem_pkcs8().unwrap(), &pem).unwrap();
     let signers = Arc::new(Certificate::from_pem(&pem).unwrap().into());
     let at: Timestamp = "2026-11-23T00:00:00Z".parse().unwrap();
     (signing, Trust { signers, authorities: Arc::default(), at, legacy_sha1: false })
 }
 
 /// Signs and verifies; how many bytes of text were seen.
-fn sign_and_verify(content: Content, key: &SigningKey, trust: &Trust) -> usize {
+fn sign_and_verify(content: Content, key: &SoftwareKey, trust: &Trust) -> usize {
     let limits = Limits::default();
     let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
     let mut unsigned =

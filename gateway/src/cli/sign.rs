@@ -1,15 +1,14 @@
-//! `lienthong sign`: puts an enveloped signature as the last child of `edXMLHeader` (design.md B4), and verifies it
-//! before the result takes its name.
+//! `lienthong sign`: puts an enveloped signature as the last child of `edXMLHeader` (design.md B4). `xml_sig::sign`
+//! verifies it before anything is written.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Args;
-use lienthong_schemas::edxml::{HEADER_PATH, PLACES};
-use xml_sig::{Certificate, Limits, Reach, ReadOptions, SigningKey, Trust, Unwatched, Verdict};
+use lienthong_schemas::edxml::HEADER_PATH;
+use xml_sig::{Limits, ReadOptions, SigningKey, SoftwareKey};
 
 use super::{CommandFault, read_small};
 
@@ -18,11 +17,17 @@ pub(super) struct Sign {
     /// Gói tin / The packet
     file: PathBuf,
     /// Khóa riêng, PEM / Private key
-    #[arg(long, value_name = "PEM")]
-    key: PathBuf,
+    #[arg(long, value_name = "PEM", requires = "cert", required_unless_present = "pkcs12")]
+    key: Option<PathBuf>,
     /// Chứng thư số, PEM / Certificate of that key
-    #[arg(long, value_name = "PEM")]
-    cert: PathBuf,
+    #[arg(long, value_name = "PEM", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Khóa và chứng thư số trong một tệp .p12 hoặc .pfx / Key and certificate in one file
+    #[arg(long, value_name = "P12", requires = "password_file", conflicts_with_all = ["key", "cert"])]
+    pkcs12: Option<PathBuf>,
+    /// Tệp chứa mật khẩu của tệp .p12 / File with the password of that file
+    #[arg(long, value_name = "FILE", requires = "pkcs12")]
+    password_file: Option<PathBuf>,
     /// Nơi ghi kết quả, mặc định FILE.signed / Where the result goes
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
@@ -30,27 +35,45 @@ pub(super) struct Sign {
 
 impl Sign {
     pub(super) fn run(self) -> Result<ExitCode, CommandFault> {
+        let key = self.signing_key()?;
         let output = self.output.unwrap_or_else(|| {
             let mut name = self.file.clone().into_os_string();
             name.push(".signed");
             name.into()
         });
-        let certificate = read_small(&self.cert)?;
-        let key = SigningKey::from_pem(&read_small(&self.key)?, &certificate)
-            .map_err(|cause| CommandFault::at(self.key.display(), cause))?;
-        sign_file(&self.file, &output, &key, &certificate)?;
+        sign_file(&self.file, &output, &key)?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn signing_key(&self) -> Result<SoftwareKey, CommandFault> {
+        match (&self.key, &self.cert, &self.pkcs12, &self.password_file) {
+            (Some(key), Some(certificate), None, None) => {
+                SoftwareKey::from_pem(&read_small(key)?, &read_small(certificate)?)
+                    .map_err(|cause| CommandFault::at(key.display(), cause))
+            }
+            (None, None, Some(file), Some(password)) => {
+                SoftwareKey::from_pkcs12(&read_small(file)?, &read_password(password)?)
+                    .map_err(|cause| CommandFault::at(file.display(), cause))
+            }
+            _ => {
+                Err(CommandFault("--key với --cert, hoặc --pkcs12 với --password-file (one pair)".to_owned()))
+            }
+        }
     }
 }
 
-/// Signs `input` into `output`, which appears whole and verified or not at all.
-pub fn sign_file(
-    input: &Path,
-    output: &Path,
-    key: &SigningKey,
-    certificate: &[u8],
-) -> Result<(), CommandFault> {
+/// The first line of a file; what an editor puts behind it is no part of the password.
+fn read_password(path: &Path) -> Result<String, CommandFault> {
+    let text =
+        String::from_utf8(read_small(path)?).map_err(|_| CommandFault::at(path.display(), "not UTF-8"))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// Signs `input` into `output`, which appears whole and verified or not at all. The certificate must be valid today:
+/// receivers judge it when they receive the packet.
+pub fn sign_file(input: &Path, output: &Path, key: &dyn SigningKey) -> Result<(), CommandFault> {
     let at_output = |cause: &dyn std::fmt::Display| CommandFault::at(output.display(), cause);
+    check_dates(key)?;
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let draft = tempfile::NamedTempFile::new_in(folder).map_err(|cause| at_output(&cause))?;
     let mut open = || File::open(input).map(|f| Box::new(BufReader::new(f)) as Box<dyn BufRead>);
@@ -61,24 +84,21 @@ pub fn sign_file(
         .map_err(|cause| CommandFault::at(input.display(), cause))?;
     writer.flush().map_err(|cause| at_output(&cause))?;
     drop(writer);
-    check(draft.path(), &options, certificate)?;
     draft.persist(output).map_err(|cause| at_output(&cause))?;
     Ok(())
 }
 
-/// What we signed, we can verify; anything else must not leave the house.
-fn check(signed: &Path, options: &ReadOptions<'_>, certificate: &[u8]) -> Result<(), CommandFault> {
-    let fault = |cause: &dyn std::fmt::Display| CommandFault::at("signed packet", cause);
-    let open = || File::open(signed).map(BufReader::new).map_err(|cause| fault(&cause));
-    let pinned = Certificate::from_pem(certificate).map_err(|cause| fault(&cause))?;
-    let (signers, authorities) = (Arc::new(pinned.into()), Arc::default());
-    let trust = Trust { signers, authorities, at: super::verify::now(), legacy_sha1: false };
-    let located = xml_sig::locate(&mut open()?, options, &PLACES, Reach::End, &mut Unwatched)
-        .map_err(|cause| fault(&cause))?;
-    match located.verify(&mut open()?, &trust, &mut Unwatched).map_err(|cause| fault(&cause))? {
-        Verdict::Valid(_) => Ok(()),
-        other => {
-            Err(fault(&format!("chữ ký vừa tạo không kiểm tra được (cannot be verified: {})", other.name())))
-        }
+fn check_dates(key: &dyn SigningKey) -> Result<(), CommandFault> {
+    let now = super::verify::now();
+    match key.certificates().first() {
+        Some(certificate) if now > certificate.not_after() => Err(CommandFault::at(
+            "chứng thư số đã hết hạn (the certificate has expired)",
+            format!("not after {}", certificate.not_after()),
+        )),
+        Some(certificate) if now < certificate.not_before() => Err(CommandFault::at(
+            "chứng thư số chưa có hiệu lực (the certificate is not yet valid)",
+            format!("not before {}", certificate.not_before()),
+        )),
+        _ => Ok(()),
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use lienthong_schemas::edxml::DocumentBuilder;
 use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
-use xml_sig::SigningKey;
+use xml_sig::SoftwareKey;
 
 use super::child::Gateway;
 use super::receiver::Receiver;
@@ -166,9 +166,9 @@ impl World {
         let identity = &self.identities[signer];
         let read = |path: &Path| std::fs::read(path).map_err(|cause| CommandFault::at(path.display(), cause));
         let certificate = read(&identity.certificate)?;
-        let key = SigningKey::from_pem(&read(&identity.key)?, &certificate)
+        let key = SoftwareKey::from_pem(&read(&identity.key)?, &certificate)
             .map_err(|cause| CommandFault::at(identity.key.display(), cause))?;
-        sign_file(unsigned, &signed, &key, &certificate)?;
+        sign_file(unsigned, &signed, &key)?;
         Ok(signed)
     }
 

@@ -15,14 +15,14 @@ use openssl::rsa::Rsa;
 use openssl::sign::Signer;
 use openssl::x509::extension::{AuthorityKeyIdentifier, BasicConstraints, CrlNumber, KeyUsage};
 use openssl::x509::{X509, X509CrlBuilder, X509NameBuilder};
-use xml_sig::{Certificate, Crl, Limits, Reach, ReadOptions, SigningKey, Trust, Verdict, locate, sign};
+use xml_sig::{Certificate, Crl, Limits, Reach, ReadOptions, SoftwareKey, Trust, Verdict, locate, sign};
 
 /// 2026-01-01T00:00:00Z.
 const NOT_BEFORE: i64 = 1_767_225_600;
 const DAY: i64 = 86_400;
 
 /// A P-256 key with a self-signed certificate for signing, valid for ten days of January 2026.
-pub(crate) fn signer(common_name: &str) -> SigningKey {
+pub(crate) fn signer(common_name: &str) -> SoftwareKey {
     let key = p256();
     let certificate = issue(common_name, &key, None);
     signing_key(&key, &certificate)
@@ -33,9 +33,9 @@ fn p256() -> PKey<Private> {
     PKey::from_ec_key(EcKey::generate(&group).expect("a key")).expect("a key")
 }
 
-fn signing_key(key: &PKey<Private>, certificate: &X509) -> SigningKey {
+fn signing_key(key: &PKey<Private>, certificate: &X509) -> SoftwareKey {
     let certificate = certificate.to_pem().expect("PEM");
-    SigningKey::from_pem(&key.private_key_to_pem_pkcs8().expect("PEM"), &certificate)
+    SoftwareKey::from_pem(&key.private_key_to_pem_pkcs8().expect("PEM"), &certificate)
         .expect("key and certificate")
 }
 
@@ -89,7 +89,7 @@ impl Authority {
         Certificate::from_der(&self.x509.to_der().expect("DER")).expect("a certificate")
     }
 
-    pub(crate) fn signer(&self, common_name: &str) -> SigningKey {
+    pub(crate) fn signer(&self, common_name: &str) -> SoftwareKey {
         let key = p256();
         signing_key(&key, &issue(common_name, &key, Some(self)))
     }
@@ -145,7 +145,7 @@ pub(crate) fn signed_with_sha1(packet: &[u8]) -> (Vec<u8>, Certificate) {
 }
 
 /// The packet, signed.
-pub(crate) fn signed(packet: &[u8], key: &SigningKey) -> Vec<u8> {
+pub(crate) fn signed(packet: &[u8], key: &SoftwareKey) -> Vec<u8> {
     let limits = Limits::default();
     let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
     let mut open = || -> std::io::Result<Box<dyn BufRead>> { Ok(Box::new(Cursor::new(packet.to_vec()))) };

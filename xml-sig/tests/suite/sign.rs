@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead};
 
-use xml_sig::{Limits, ReadOptions, SignError, SigningKey, sign};
+use xml_sig::{Limits, ReadOptions, SignError, SoftwareKey, sign};
 
 use crate::support::*;
 
@@ -51,7 +51,7 @@ fn an_empty_parent_is_opened_up() {
 #[test]
 fn all_certificates_of_the_key_file_are_sent_along() {
     let both = [ec().certificate_pem(), rsa().certificate_pem()].concat();
-    let key = SigningKey::from_pem(&ec().key_pem(), &both).unwrap();
+    let key = SoftwareKey::from_pem(&ec().key_pem(), &both).unwrap();
     assert_eq!(key.certificate(), &ec().certificate());
     let limits = Limits::default();
     let options = ReadOptions { limits: &limits, initial_namespaces: &[] };

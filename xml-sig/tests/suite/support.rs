@@ -22,8 +22,8 @@ use openssl::x509::{
     X509, X509Builder, X509Crl, X509CrlBuilder, X509Extension, X509NameBuilder, X509RevokedBuilder,
 };
 use xml_sig::{
-    Authorities, Certificate, Crl, Limits, Name, Observer, Places, Reach, ReadError, ReadOptions, SigningKey,
-    StartTag, Stop, Trust, Verdict, locate,
+    Authorities, Certificate, Crl, Limits, Name, Observer, Places, Reach, ReadError, ReadOptions,
+    SoftwareKey, StartTag, Stop, Trust, Verdict, locate,
 };
 
 pub(crate) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
@@ -52,8 +52,8 @@ impl Identity {
         self.x509.to_pem().unwrap()
     }
 
-    pub(crate) fn signing_key(&self) -> SigningKey {
-        SigningKey::from_pem(&self.key_pem(), &self.certificate_pem()).unwrap()
+    pub(crate) fn signing_key(&self) -> SoftwareKey {
+        SoftwareKey::from_pem(&self.key_pem(), &self.certificate_pem()).unwrap()
     }
 
     pub(crate) fn key_info(&self) -> String {

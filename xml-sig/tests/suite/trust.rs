@@ -5,7 +5,7 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::x509::X509Extension;
 use openssl::x509::extension::KeyUsage;
-use xml_sig::{Certificate, Crl, KeyError, Limits, ReadOptions, SigningKey, Trust, Verdict, Warning};
+use xml_sig::{Certificate, Crl, KeyError, Limits, ReadOptions, SoftwareKey, Trust, Verdict, Warning};
 
 use crate::support::*;
 
@@ -270,14 +270,14 @@ fn an_rsa_key_needs_2048_bits() {
     for (bits, verdict) in [(1024, "invalid weak-key"), (2047, "invalid weak-key"), (2048, "valid")] {
         let identity = issue(&rsa_key(bits), None, Wanted::default());
         assert_eq!(judge(&Draft::new(&identity).document(), &pinned(&[&identity])), verdict, "{bits}");
-        let key = SigningKey::from_pem(&identity.key_pem(), &identity.certificate_pem());
+        let key = SoftwareKey::from_pem(&identity.key_pem(), &identity.certificate_pem());
         assert_eq!(key.is_ok(), bits >= 2048, "{bits}");
     }
 }
 
 #[test]
 fn unusable_key_files_are_named() {
-    let key = |pem: &[u8], certificate: &[u8]| SigningKey::from_pem(pem, certificate).err().unwrap();
+    let key = |pem: &[u8], certificate: &[u8]| SoftwareKey::from_pem(pem, certificate).err().unwrap();
     assert_eq!(key(b"x", &rsa().certificate_pem()), KeyError::Unreadable("private key"));
     assert_eq!(key(&rsa().key_pem(), b""), KeyError::Missing("certificate"));
     assert_eq!(key(&rsa().key_pem(), &ec().certificate_pem()), KeyError::Mismatch);

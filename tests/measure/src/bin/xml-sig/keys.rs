@@ -14,7 +14,7 @@ use openssl::rsa::Rsa;
 use openssl::sign::Signer;
 use openssl::x509::extension::{AuthorityKeyIdentifier, BasicConstraints, CrlNumber, KeyUsage};
 use openssl::x509::{X509, X509CrlBuilder, X509Name, X509NameBuilder};
-use xml_sig::{Authorities, Certificate, Crl, Signers, SigningKey, Subject, Trust};
+use xml_sig::{Authorities, Certificate, Crl, Signers, SoftwareKey, Subject, Trust};
 
 /// How long certificates and lists hold.
 const DAYS: u32 = 2;
@@ -84,8 +84,8 @@ impl Identity {
         Ok(self.x509.to_pem()?)
     }
 
-    pub(crate) fn signing_key(&self) -> Result<SigningKey> {
-        Ok(SigningKey::from_pem(&self.key.private_key_to_pem_pkcs8()?, &self.certificate_pem()?)?)
+    pub(crate) fn signing_key(&self) -> Result<SoftwareKey> {
+        Ok(SoftwareKey::from_pem(&self.key.private_key_to_pem_pkcs8()?, &self.certificate_pem()?)?)
     }
 
     pub(crate) fn public(&self) -> Result<PKey<Public>> {

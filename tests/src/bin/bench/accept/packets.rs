@@ -7,14 +7,14 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use lienthong::demo::world::{AGENCIES, World, scan};
 use lienthong_schemas::edxml::{DocumentBuilder, HEADER_PATH};
-use xml_sig::{Limits, ReadOptions, SigningKey};
+use xml_sig::{Limits, ReadOptions, SoftwareKey};
 
 /// Length of a packet, to a few bytes (base64 grows by four).
 pub(crate) const PACKET_BYTES: u64 = 10_000;
 
 /// Makes packets of one sender.
 pub(super) struct Press {
-    key: SigningKey,
+    key: SoftwareKey,
     attachment_bytes: u64,
     made: AtomicUsize,
 }
@@ -24,7 +24,7 @@ impl Press {
     pub(super) fn new(world: &World) -> Result<Self> {
         let identity = world.identity(0);
         let (key, certificate) = (std::fs::read(&identity.key)?, std::fs::read(&identity.certificate)?);
-        let key = SigningKey::from_pem(&key, &certificate)?;
+        let key = SoftwareKey::from_pem(&key, &certificate)?;
         let mut press = Self { key, attachment_bytes: 1, made: AtomicUsize::new(0) };
         let rest = (press.packet()?.len() as u64).saturating_sub(4);
         press.attachment_bytes = PACKET_BYTES.saturating_sub(rest) / 4 * 3;
