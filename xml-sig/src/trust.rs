@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use crate::certificate::{Certificate, Crl};
 use crate::chain::{Chains, check_dates};
+use crate::keys::PublicKey;
 use crate::name::Subject;
 use crate::revocation::Revocation;
-use crate::verdict::{Invalid, Objection, Warning};
+use crate::verdict::{Invalid, Objection, Signer, Warning};
 
 /// Who may sign. What is given must all hold: a binding of [`Signers`] *and* a chain, when both are given. With neither,
 /// every signature is [`Unusable::NoTrust`].
@@ -25,7 +26,7 @@ pub struct Trust {
     pub legacy_sha1: bool,
 }
 
-/// Certificates bound to a sender: the signer's must be named in one of these ways. When all are empty, whoever has a
+/// Certificates and keys bound to a sender: the signer's must be named in one of these ways. When all are empty, whoever has a
 /// chain to an anchor may sign: right for a person who asks who signed, never for a gateway that asks whether it was the
 /// sender.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,8 +38,10 @@ pub struct Signers {
     /// Any certificate with one of these subjects that is no authority's and has a chain; without anchors they bind
     /// nothing.
     pub subjects: Vec<Subject>,
-    /// bare
-    pub keys: Vec<crate::keys::PublicKey>,
+    /// Keys of which nothing else is known: a signature by one is good without any word on dates, usage or revocation, and
+    /// its verdict names the key. A key has no chain: below anchors it binds nothing. A certificate is not bound by its
+    /// key.
+    pub keys: Vec<PublicKey>,
 }
 
 impl Signers {
@@ -93,18 +96,24 @@ impl Trust {
             || (!self.authorities.anchors.is_empty() && named())
     }
 
+    /// Everything about the signer except that it is bound. `others` may help to build the chain.
     pub(crate) fn check_signer(
         &self,
-        signer: &crate::verdict::Signer,
+        signer: &Signer,
         others: &[Certificate],
     ) -> Result<Vec<Warning>, Objection> {
         match signer {
-            crate::verdict::Signer::Certificate(c) => self.check(c, others),
-            _ => Ok(Vec::new()),
+            Signer::Certificate(certificate) => self.check_certificate(certificate, others),
+            Signer::Key(_) if self.authorities.anchors.is_empty() => Ok(Vec::new()),
+            Signer::Key(key) => {
+                let detail =
+                    format!("no chain leads from a key without a certificate ({key}) to an authority");
+                Err(Objection::Invalid(Invalid::Untrusted, detail))
+            }
         }
     }
-    /// Everything about the signer's certificate except that it is bound. `others` may help to build the chain.
-    pub(crate) fn check(
+
+    fn check_certificate(
         &self,
         signer: &Certificate,
         others: &[Certificate],

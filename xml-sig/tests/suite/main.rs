@@ -7,15 +7,18 @@
     reason = "the helpers of tests are tests too; clippy.toml allows it in #[test] functions only"
 )]
 
+mod answers;
 mod bound;
 mod corpus;
 mod differential;
 #[path = "../generate/mod.rs"]
 mod generate;
 mod mutate;
+mod ocsp;
 mod pieces;
 mod profile;
 mod reader;
+mod revocation;
 mod sign;
 mod support;
 mod trust;

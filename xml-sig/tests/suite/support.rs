@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use openssl::asn1::{Asn1Integer, Asn1Time};
+use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::ecdsa::EcdsaSig;
@@ -76,6 +76,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) path_len: Option<u32>,
     pub(crate) usage: Option<KeyUsage>,
     pub(crate) purposes: &'a [&'a str],
+    /// OID, whether it is critical, DER value.
+    pub(crate) extensions: &'a [(&'a str, bool, &'a [u8])],
     pub(crate) digest: MessageDigest,
 }
 
@@ -91,6 +93,7 @@ impl Default for Wanted<'_> {
             path_len: None,
             usage: None,
             purposes: &[],
+            extensions: &[],
             digest: MessageDigest::sha256(),
         }
     }
@@ -130,6 +133,11 @@ pub(crate) fn issue(key: &PKey<Private>, issuer: Option<&Identity>, wanted: Want
         }
         builder.append_extension(purposes.build().unwrap()).unwrap();
     }
+    for (id, critical, value) in wanted.extensions {
+        let (id, value) =
+            (Asn1Object::from_str(id).unwrap(), Asn1OctetString::new_from_bytes(value).unwrap());
+        builder.append_extension(X509Extension::new_from_der(&id, *critical, &value).unwrap()).unwrap();
+    }
     builder.sign(issuer.map_or(key, |i| &i.key), wanted.digest).unwrap();
     Identity { key: key.clone(), x509: builder.build() }
 }
@@ -159,7 +167,7 @@ pub(crate) fn crl_without_next_update(issuer: &Identity, revoked: &[u32], this_u
 }
 
 /// The content of the first DER element, and what stands behind it.
-fn der_content(der: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn der_content(der: &[u8]) -> (&[u8], &[u8]) {
     let (from, length) = match der[1] {
         short @ 0..0x80 => (2, usize::from(short)),
         long => {
@@ -170,7 +178,7 @@ fn der_content(der: &[u8]) -> (&[u8], &[u8]) {
     der[from..].split_at(length)
 }
 
-fn der_of(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn der_of(tag: u8, content: &[u8]) -> Vec<u8> {
     let [.., high, low] = content.len().to_be_bytes();
     match content.len() {
         0..0x80 => [&[tag, low], content].concat(),
