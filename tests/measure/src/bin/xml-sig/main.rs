@@ -18,6 +18,7 @@ use measure::{conditions, print};
 
 use self::arms::Turns;
 use self::cases::Bench;
+use self::peers::Peers;
 
 /// Like the other commands of the program: they ended with a fault.
 const EXIT_FAULT: u8 = 2;
@@ -40,6 +41,9 @@ struct Cli {
     /// Không đo các chương trình khác / Without the other engines
     #[arg(long)]
     no_peers: bool,
+    /// Chương trình của xml-sig/oracles / The program of xml-sig/oracles, if it was built elsewhere
+    #[arg(long, value_name = "FILE")]
+    oracles: Option<PathBuf>,
     /// One verification of the document in this folder, streamed, and how far the peak of memory rose.
     #[arg(long, hide = true, value_name = "FOLDER")]
     growth: Option<PathBuf>,
@@ -90,7 +94,8 @@ fn run(cli: Cli) -> Result<()> {
     conditions::tell(folder.path());
     print(&format!("openssl: {}; {turns}", openssl::version::version()));
     conditions::tell_load("before");
-    let mut bench = Bench::new(folder.path(), turns, !cli.no_peers)?;
+    let peers = if cli.no_peers { None } else { Some(Peers::find(folder.path(), cli.oracles)?) };
+    let mut bench = Bench::new(folder.path(), turns, peers)?;
     for case in Case::value_variants() {
         if cli.cases.is_empty() || cli.cases.contains(case) {
             bench.measure(*case)?;
