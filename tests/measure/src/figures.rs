@@ -41,3 +41,25 @@ pub fn percentile_ms(durations: &mut [Duration], share: f64) -> f64 {
     let found = durations.get(rank.saturating_sub(1)).copied().unwrap_or_default();
     found.as_secs_f64() * 1e3
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_lies_between_the_two_middle_figures() {
+        let odd = Spread::of([3.0, 1.0, 2.0]);
+        assert_eq!((odd.least, odd.median, odd.most), (1.0, 2.0, 3.0));
+        assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0]).median, 2.5);
+        assert_eq!(odd.show(1), "2.0 (1.0 to 3.0)");
+        assert_eq!(Spread::of([]).most, 0.0);
+    }
+
+    #[test]
+    fn a_percentile_is_one_of_the_durations() {
+        let mut hundred: Vec<Duration> = (1..=100).rev().map(Duration::from_millis).collect();
+        assert_eq!(percentile_ms(&mut hundred, 0.5), 50.0);
+        assert_eq!(percentile_ms(&mut hundred, 0.99), 99.0);
+        assert_eq!(percentile_ms(&mut hundred, 1.0), 100.0);
+    }
+}

@@ -93,3 +93,27 @@ fn children_cpu() -> Duration {
     };
     Duration::from_secs_f64(read().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_is_waited_for_with_what_it_says() {
+        let work = "echo done; exit 3";
+        let ended = run(Command::new("sh").args(["-c", work])).unwrap();
+        assert_eq!(ended.status.code(), Some(3));
+        assert_eq!(ended.said, "done\n");
+        assert!(ended.wall > Duration::ZERO);
+        let absent = run(&mut Command::new("no such program"));
+        assert_eq!(absent.err().map(|fault| fault.kind()), Some(io::ErrorKind::NotFound));
+    }
+
+    #[test]
+    fn the_peak_holds_what_is_resident() {
+        let before = cpu_time();
+        let resident = resident_kib().unwrap();
+        assert!(resident > 0 && resident <= peak_kib().unwrap());
+        assert!(cpu_time() >= before);
+    }
+}
