@@ -13,6 +13,7 @@ mod corpus;
 mod differential;
 #[path = "../generate/mod.rs"]
 mod generate;
+mod keys;
 mod mutate;
 mod ocsp;
 mod pieces;

@@ -425,6 +425,10 @@ impl<'a> Draft<'a> {
     }
 
     pub(crate) fn signature(&self) -> String {
+        self.signature_with(|octets| self.value(octets))
+    }
+
+    fn signature_with(&self, value: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
         let right = || reference(" URI=\"\"", &[ENVELOPED], SHA256, &self.content_digest());
         let inside = format!(
             "{}{}{}</ds:SignedInfo>",
@@ -433,7 +437,7 @@ impl<'a> Draft<'a> {
             self.references.clone().unwrap_or_else(right)
         );
         let octets = format!("<ds:SignedInfo xmlns:ds=\"{DS}\"{}>{inside}", self.signed_info_attributes);
-        let value = self.value(octets.as_bytes());
+        let value = value(octets.as_bytes());
         format!(
             "<ds:Signature xmlns:ds=\"{DS}\"><ds:SignedInfo{}>{inside}<ds:SignatureValue>{}</ds:SignatureValue>{}{}</ds:Signature>",
             self.signed_info_attributes,
@@ -445,6 +449,11 @@ impl<'a> Draft<'a> {
 
     pub(crate) fn document(&self) -> String {
         format!("<r>{}{}</r>", self.body, self.signature())
+    }
+
+    /// With a SignatureValue made from the octets of SignedInfo.
+    pub(crate) fn document_with(&self, value: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+        format!("<r>{}{}</r>", self.body, self.signature_with(value))
     }
 
     fn value(&self, octets: &[u8]) -> Vec<u8> {
