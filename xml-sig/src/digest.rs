@@ -27,7 +27,7 @@ pub(crate) struct Subject<'a> {
 /// What else a document must be like.
 #[derive(Clone, Copy)]
 pub(crate) enum Rule<'a> {
-    /// There is no other Signature, and every element at one of these paths is covered.
+    /// There is no other Signature, every element at one of these paths is covered, and so is what Objects hold.
     Alone(&'a [Path<'a>]),
     /// There may be others. What is signed stands near the Signature: it is an ancestor, a child of one, or in the
     /// Signature itself. Elsewhere it may have been moved out of the way of a forged one.
@@ -295,7 +295,8 @@ impl<'a> Digests<'a> {
         }
         self.signed.start(&tag.name, tag.depth);
         let must = self.signed.is_at_end(tag.depth);
-        let object = self.inside == Some(tag.depth - 1) && tag.name.is(DS, "Object");
+        let alone = matches!(self.subject.rule, Rule::Alone(_));
+        let object = alone && self.inside == Some(tag.depth - 1) && tag.name.is(DS, "Object");
         let in_object = self.object == Some(tag.depth - 1);
         if !(must || object || in_object) || self.is_covered() {
             return;
