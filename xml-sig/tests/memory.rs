@@ -98,7 +98,7 @@ impl Content {
         [
             content("text", GIBIBYTE, TEXT, text),
             content("CDATA", GIBIBYTE / 16, CDATA, "] ]> ]] &<".repeat(6_000)),
-            content("elements", GIBIBYTE, ELEMENTS, mixed),
+            content("elements", GIBIBYTE / 4, ELEMENTS, mixed),
         ]
     }
 
