@@ -325,5 +325,9 @@ fn timestamp(time: &Asn1TimeRef) -> Option<Timestamp> {
     let since = Asn1Time::from_unix(0).ok()?.diff(time).ok()?;
     let seconds = i64::from(since.days) * 86_400 + i64::from(since.secs);
     // 99991231235959Z, "no well-defined date" (RFC 5280 section 4.1.2.5), is some hours past the last Timestamp.
-    Timestamp::from_second(seconds.min(Timestamp::MAX.as_second())).ok()
+    if seconds > Timestamp::MAX.as_second() {
+        Some(Timestamp::MAX)
+    } else {
+        Timestamp::from_second(seconds).ok()
+    }
 }

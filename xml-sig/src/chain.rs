@@ -98,8 +98,15 @@ impl Authorities {
         if let Some(known) = self.chains.find(&key).filter(|known| known.holds(&self.anchors, at)) {
             return Ok(known);
         }
+        let second = at.as_second();
         let build = |level, sha1| -> Result<Chain, Objection> {
-            let certificates = self.build(signer, others, at, level)?;
+            let certificates = match self.build(signer, others, second, level) {
+                // OpenSSL takes the last second of a certificate for one past the end.
+                Err(Objection::Invalid(Invalid::Expired, _)) => {
+                    self.build(signer, others, second - 1, level)?
+                }
+                built => built?,
+            };
             check_members(&certificates, sha1)?;
             certificates.iter().try_for_each(|certificate| check_dates(certificate, at))?;
             Ok(Chain { certificates, sha1 })
@@ -117,11 +124,11 @@ impl Authorities {
         &self,
         signer: &Certificate,
         others: &[Certificate],
-        at: Timestamp,
+        second: i64,
         level: i32,
     ) -> Result<Vec<Certificate>, Objection> {
         let broken = |error: ErrorStack| Objection::Invalid(Invalid::Untrusted, error.to_string());
-        let store = self.store(at, level).map_err(broken)?;
+        let store = self.store(second, level).map_err(broken)?;
         let mut helpers = Stack::new().map_err(broken)?;
         for other in others {
             helpers.push(other.x509().to_owned()).map_err(broken)?;
@@ -146,16 +153,16 @@ impl Authorities {
     }
 
     /// The time is the document's own, and OpenSSL keeps it here. Certificates are counted references.
-    fn store(&self, at: Timestamp, level: i32) -> Result<X509Store, ErrorStack> {
+    fn store(&self, second: i64, level: i32) -> Result<X509Store, ErrorStack> {
         let mut store = X509StoreBuilder::new()?;
         for anchor in &self.anchors {
             store.add_cert(anchor.x509().to_owned())?;
         }
         let mut parameters = X509VerifyParam::new()?;
-        // Policies are looked at, for an authority may demand them (RFC 5280 section 4.2.1.11); no particular one is asked
-        // for here.
+        // No policy is asked for here. Where an authority demands that one be (RFC 5280 section 4.2.1.11), OpenSSL refuses
+        // the chain: without this flag it would pass over that.
         parameters.set_flags(X509VerifyFlags::PARTIAL_CHAIN | X509VerifyFlags::POLICY_CHECK)?;
-        parameters.set_time(at.as_second());
+        parameters.set_time(second);
         parameters.set_auth_level(level);
         parameters.set_depth(CHAIN_DEPTH);
         store.set_param(&parameters)?;
@@ -207,4 +214,27 @@ fn chain_objection(result: X509VerifyResult, subject: &str) -> Objection {
         _ => Invalid::Untrusted,
     };
     Objection::Invalid(why, format!("{}: {subject}", result.error_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_chains_are_remembered_and_not_more() {
+        let chains = Chains::default();
+        let chain = Arc::new(Chain { certificates: Vec::new(), sha1: false });
+        let key = |number: usize| {
+            let mut sha256 = [0; 32];
+            sha256[..8].copy_from_slice(&number.to_be_bytes());
+            ChainKey { signer_and_others_sha256: vec![sha256], legacy_sha1: false }
+        };
+        let known =
+            |chains: &Chains| (0..=CHAINS_MAX).filter(|number| chains.find(&key(*number)).is_some()).count();
+        (0..CHAINS_MAX).for_each(|number| chains.keep(key(number), Arc::clone(&chain)));
+        assert_eq!(known(&chains), CHAINS_MAX);
+        assert_eq!(known(&chains.clone()), 0);
+        chains.keep(key(CHAINS_MAX), chain);
+        assert_eq!(known(&chains), 1);
+    }
 }

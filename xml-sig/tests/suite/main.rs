@@ -9,6 +9,7 @@
 
 mod answers;
 mod bound;
+mod certificates;
 mod corpus;
 mod differential;
 #[path = "../generate/mod.rs"]

@@ -12,7 +12,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::ecdsa::EcdsaSig;
 use openssl::hash::{MessageDigest, hash};
 use openssl::nid::Nid;
-use openssl::pkey::{Id, PKey, Private};
+use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Private};
 use openssl::rsa::Rsa;
 use openssl::sign::Signer;
 use openssl::x509::extension::{
@@ -101,6 +101,17 @@ impl Default for Wanted<'_> {
 
 /// A certificate for `key`, by `issuer`, or by itself.
 pub(crate) fn issue(key: &PKey<Private>, issuer: Option<&Identity>, wanted: Wanted<'_>) -> Identity {
+    let by = issuer.map_or(key, |issuer| &issuer.key);
+    Identity { key: key.clone(), x509: certify(key, issuer, by, wanted) }
+}
+
+/// A certificate for a key of which only the public half is at hand, signed by `by`.
+pub(crate) fn certify<T: HasPublic>(
+    key: &PKeyRef<T>,
+    issuer: Option<&Identity>,
+    by: &PKey<Private>,
+    wanted: Wanted<'_>,
+) -> X509 {
     let mut name = X509NameBuilder::new().unwrap();
     name.append_entry_by_nid(Nid::COUNTRYNAME, "VN").unwrap();
     for (id, value) in wanted.more {
@@ -138,8 +149,8 @@ pub(crate) fn issue(key: &PKey<Private>, issuer: Option<&Identity>, wanted: Want
             (Asn1Object::from_str(id).unwrap(), Asn1OctetString::new_from_bytes(value).unwrap());
         builder.append_extension(X509Extension::new_from_der(&id, *critical, &value).unwrap()).unwrap();
     }
-    builder.sign(issuer.map_or(key, |i| &i.key), wanted.digest).unwrap();
-    Identity { key: key.clone(), x509: builder.build() }
+    builder.sign(by, wanted.digest).unwrap();
+    builder.build()
 }
 
 /// A list by `issuer` that revokes these serial numbers.
