@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use openssl::error::ErrorStack;
+use openssl::sha::sha256;
 use openssl::stack::Stack;
 use openssl::x509::store::{X509Store, X509StoreBuilder};
 use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
@@ -29,7 +30,14 @@ const CHAINS_MAX: usize = 256;
 /// each time. Begin with an empty one (`Default`); a clone is empty.
 #[derive(Default)]
 pub struct Chains {
-    held: Mutex<HashMap<ChainKey, Arc<Chain>>>,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    chains: HashMap<ChainKey, Arc<Chain>>,
+    /// The members of all of them by SHA-256: to read a certificate again costs more than to verify with its key.
+    certificates: HashMap<[u8; 32], Certificate>,
 }
 
 /// What the building began with: the signer, the certificates that came with it, whether SHA-1 was allowed.
@@ -61,16 +69,33 @@ impl fmt::Debug for Chains {
 }
 
 impl Chains {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // Both maps may lack an entry, and each entry is whole, also after a panic elsewhere.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn find(&self, key: &ChainKey) -> Option<Arc<Chain>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.held().chains.get(key).cloned()
     }
 
     fn keep(&self, key: ChainKey, chain: Arc<Chain>) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.len() >= CHAINS_MAX {
-            held.clear();
+        let mut held = self.held();
+        if held.chains.len() >= CHAINS_MAX {
+            *held = Held::default();
         }
-        held.insert(key, chain);
+        for certificate in &chain.certificates {
+            held.certificates.insert(certificate.sha256(), certificate.clone());
+        }
+        held.chains.insert(key, chain);
+    }
+
+    /// A certificate in DER that need not be read again.
+    fn certificate(&self, der: &[u8]) -> Option<Certificate> {
+        let held = self.held();
+        if held.certificates.is_empty() {
+            return None;
+        }
+        held.certificates.get(&sha256(der)).filter(|known| known.der() == der).cloned()
     }
 }
 
@@ -85,6 +110,11 @@ impl Chain {
 }
 
 impl Authorities {
+    /// A certificate in DER that a chain of before had. It counts no more for that.
+    pub(crate) fn known(&self, der: &[u8]) -> Option<Certificate> {
+        self.chains.certificate(der)
+    }
+
     /// A chain that holds at a time. `others` may help to build it.
     pub(crate) fn chain(
         &self,
