@@ -1,14 +1,18 @@
 //! Canonical XML 1.0 and Exclusive XML Canonicalization 1.0, written while the document is read. The node-set is the
 //! document, or one element with all below it (an apex), less what the caller leaves out.
 
+use std::cmp::Ordering;
 use std::io::{self, BufRead, BufWriter, Write};
-use std::ops::Range;
 
 use crate::driver::Drive;
 use crate::error::{ReadError, XmlError, XmlFault};
 use crate::events::{End, Open, Place, Sink, TextForm};
 use crate::reader::{Attribute, Name, ReadOptions};
 use crate::scope::{Origin, XML_NAMESPACE};
+
+use rendered::Rendered;
+
+mod rendered;
 
 /// Which canonicalisation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -164,16 +168,20 @@ impl<O: Octets> Canonical<O> {
 
     /// An element of the node-set begins. `inherited` counts at the apex only, nearest ancestor first.
     pub(crate) fn start(&mut self, open: &Open<'_>, inherited: &[Inherited]) {
+        let exclusive = self.form.method == Method::Exclusive;
+        let inherited = if self.at_apex && !exclusive { inherited } else { &[] };
         let mut bindings = recycle(std::mem::take(&mut self.bindings));
-        match self.form.method {
-            Method::Inclusive | Method::Inclusive11 => inclusive(open, self.at_apex, &mut bindings),
-            Method::Exclusive => self.exclusive(open, &mut bindings),
+        if exclusive {
+            self.exclusive(open, &mut bindings);
+        } else if self.at_apex || open.canonical.is_none() {
+            inclusive(open, self.at_apex, &mut bindings);
         }
-        let inherits = self.at_apex && self.form.method != Method::Exclusive;
-        let inherited = if inherits { inherited } else { &[] };
         let as_written = bindings.is_empty() && inherited.is_empty() && in_order(open.tag.attributes);
         match open.canonical {
-            Some(canonical) if as_written => self.octets.put_all(&[canonical.as_bytes(), b">"]),
+            Some(canonical) if as_written => {
+                self.octets.put(canonical.as_bytes());
+                self.octets.put(b">");
+            }
             _ => {
                 bindings.sort_unstable();
                 self.tag(open, inherited, &bindings);
@@ -189,7 +197,7 @@ impl<O: Octets> Canonical<O> {
         attributes.extend_from_slice(open.tag.attributes);
         inherit(inherited, self.form.method, &mut attributes);
         if !in_order(&attributes) {
-            attributes.sort_unstable_by_key(key);
+            attributes.sort_unstable_by(order);
         }
         self.octets.put_all(&[b"<", open.qname.as_bytes()]);
         for (prefix, uri) in bindings {
@@ -221,7 +229,10 @@ impl<O: Octets> Canonical<O> {
 
     /// An element of the node-set ends.
     pub(crate) fn end(&mut self, end: &End<'_>) {
-        self.octets.put_all(&[b"</", end.qname.as_bytes(), b">"]);
+        match end.canonical {
+            Some(canonical) => self.octets.put(canonical.as_bytes()),
+            None => self.octets.put_all(&[b"</", end.qname.as_bytes(), b">"]),
+        }
         if self.form.method == Method::Exclusive {
             self.rendered.close();
         }
@@ -310,49 +321,20 @@ static ESCAPED: [u8; 256] = {
     classes
 };
 
-/// The bindings that the open output elements carry (exclusive only), in one arena.
-#[derive(Default)]
-struct Rendered {
-    text: String,
-    bindings: Vec<(Range<usize>, Range<usize>)>,
-    levels: Vec<usize>,
-}
-
-impl Rendered {
-    fn open(&mut self) {
-        self.levels.push(self.bindings.len());
+/// The order of attributes (section 2.2): those without a namespace first. Names differ in their first bytes mostly, so
+/// that these are compared here.
+fn order(one: &Attribute<'_>, two: &Attribute<'_>) -> Ordering {
+    let by_local = || one.name.local.bytes().cmp(two.name.local.bytes());
+    match (one.name.namespace, two.name.namespace) {
+        ("", "") => by_local(),
+        ("", _) => Ordering::Less,
+        (_, "") => Ordering::Greater,
+        (one, two) => one.cmp(two).then_with(by_local),
     }
-
-    fn close(&mut self) {
-        let count = self.levels.pop().unwrap_or_default();
-        if count < self.bindings.len() {
-            self.bindings.truncate(count);
-            self.text.truncate(self.bindings.last().map_or(0, |(_, uri)| uri.end));
-        }
-    }
-
-    fn push(&mut self, prefix: &str, uri: &str) {
-        let from = self.text.len();
-        self.text.push_str(prefix);
-        let middle = self.text.len();
-        self.text.push_str(uri);
-        self.bindings.push((from..middle, middle..self.text.len()));
-    }
-
-    /// What the nearest element that carries `prefix` has it stand for; empty when there is none.
-    fn uri(&self, prefix: &str) -> &str {
-        let found = self.bindings.iter().rev().find(|(at, _)| &self.text[at.clone()] == prefix);
-        found.map_or("", |(_, uri)| &self.text[uri.clone()])
-    }
-}
-
-/// What attributes are sorted by (section 2.2).
-fn key<'a>(attribute: &Attribute<'a>) -> (&'a str, &'a str) {
-    (attribute.name.namespace, attribute.name.local)
 }
 
 fn in_order(attributes: &[Attribute<'_>]) -> bool {
-    attributes.windows(2).all(|pair| key(&pair[0]) <= key(&pair[1]))
+    attributes.windows(2).all(|pair| order(&pair[0], &pair[1]).is_le())
 }
 
 /// Inclusive: at the apex every binding in force, below it every one that changes something. Given bindings are no part

@@ -41,6 +41,8 @@ pub(crate) struct End<'a> {
     pub(crate) name: Name<'a>,
     /// Its qualified name as written in the start tag.
     pub(crate) qname: &'a str,
+    /// The end tag, if it is written as Canonical XML writes it.
+    pub(crate) canonical: Option<&'a str>,
     /// Its depth; the root has 1.
     pub(crate) depth: usize,
     /// Of the end tag's `<`; of an empty-element tag: of its `<`.

@@ -24,6 +24,18 @@ impl Hashing {
         self.hasher?.finish().ok().map(|digest| digest.to_vec())
     }
 
+    /// Takes what does not fit beside what was gathered.
+    fn put_more(&mut self, octets: &[u8]) {
+        self.flush();
+        if octets.len() < GATHER_BYTES {
+            self.gathered.extend_from_slice(octets);
+        } else if let Some(hasher) = &mut self.hasher
+            && hasher.update(octets).is_err()
+        {
+            self.hasher = None;
+        }
+    }
+
     fn flush(&mut self) {
         if let Some(hasher) = &mut self.hasher
             && hasher.update(&self.gathered).is_err()
@@ -35,19 +47,12 @@ impl Hashing {
 }
 
 impl Octets for Hashing {
+    #[inline]
     fn put(&mut self, octets: &[u8]) {
         if octets.len() <= GATHER_BYTES - self.gathered.len() {
             return self.gathered.extend_from_slice(octets);
         }
-        self.flush();
-        if octets.len() < GATHER_BYTES {
-            return self.gathered.extend_from_slice(octets);
-        }
-        if let Some(hasher) = &mut self.hasher
-            && hasher.update(octets).is_err()
-        {
-            self.hasher = None;
-        }
+        self.put_more(octets);
     }
 }
 

@@ -264,11 +264,10 @@ impl Scope {
 
     fn name_of(&self, element: &Element) -> Name<'_> {
         let qname = &self.text[element.qname.clone()];
-        let local_from = if element.prefix_len == 0 { 0 } else { element.prefix_len + 1 };
-        Name {
-            prefix: &qname[..element.prefix_len],
-            local: &qname[local_from..],
-            namespace: self.uri_of(element.namespace),
+        let namespace = self.uri_of(element.namespace);
+        match element.prefix_len {
+            0 => Name { prefix: "", local: qname, namespace },
+            len => Name { prefix: &qname[..len], local: &qname[len + 1..], namespace },
         }
     }
 

@@ -55,6 +55,26 @@ impl<'s> Written<'s> {
     }
 }
 
+/// What ends a tag's parts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// The end of the text.
+    End,
+    /// `>` or `/`, outside of values.
+    Close,
+}
+
+impl Until {
+    fn is_met(self, byte: u8) -> bool {
+        self == Self::Close && matches!(byte, b'>' | b'/')
+    }
+
+    /// Where quotes may stand in what is no name, the tag does not end at the first `>`.
+    fn allows(self, name: &Named) -> Result<(), XmlFault> {
+        if self == Self::Close && name.prefix_len.is_none() { Err(XmlFault::Name) } else { Ok(()) }
+    }
+}
+
 /// A start tag, split; its buffers are reused from tag to tag.
 #[derive(Default)]
 pub(crate) struct Split {
@@ -68,20 +88,43 @@ pub(crate) struct Split {
 impl Split {
     /// Splits the inside of a start tag (between `<` and `>` or `/>`) and returns the element's name.
     pub(crate) fn split<'t>(&mut self, inside: &'t str, limits: &Limits) -> Result<Written<'t>, XmlFault> {
+        Ok(self.parts(inside, Until::End, limits)?.0)
+    }
+
+    /// The same when it is not known where the tag ends: also returns how long its inside is. `None`: there is no tag at
+    /// the front of `text`, or not all of it; what is wrong with it, [`Split::split`] says.
+    pub(crate) fn scan<'t>(&mut self, text: &'t str, limits: &Limits) -> Option<(Written<'t>, usize)> {
+        self.parts(text, Until::Close, limits).ok()
+    }
+
+    fn parts<'t>(
+        &mut self,
+        text: &'t str,
+        until: Until,
+        limits: &Limits,
+    ) -> Result<(Written<'t>, usize), XmlFault> {
         self.attributes.clear();
         self.normalised.clear();
         self.declares = false;
         self.canonical = true;
-        let bytes = inside.as_bytes();
-        let name = named(inside, 0, is_space);
+        let bytes = text.as_bytes();
+        let name = named(text, 0, |b| is_space(b) || until.is_met(b));
+        until.allows(&name)?;
         if name.at.end > limits.name_bytes {
             return Err(XmlFault::Limit("name_bytes"));
         }
         let mut at = name.at.end;
-        while at < bytes.len() {
+        let is_over = |at: usize| match (bytes.get(at), until) {
+            (Some(&b), _) => Ok(until.is_met(b)),
+            (None, Until::End) => Ok(true),
+            (None, Until::Close) => Err(XmlFault::Truncated),
+        };
+        while !is_over(at)? {
             let spaced = skip_space(bytes, at);
-            self.canonical &= spaced == at + 1 && bytes[at] == b' ' && spaced < bytes.len();
-            if spaced == bytes.len() {
+            self.canonical &= spaced == at + 1 && bytes[at] == b' ';
+            if is_over(spaced)? {
+                self.canonical = false;
+                at = spaced;
                 break;
             }
             if spaced == at {
@@ -90,9 +133,10 @@ impl Split {
             if self.attributes.len() >= limits.attributes {
                 return Err(XmlFault::Limit("attributes"));
             }
-            at = self.attribute(inside, spaced, limits.name_bytes)?;
+            at = self.attribute(text, spaced, until, limits.name_bytes)?;
         }
-        Ok(Written { qname: &inside[name.at], prefix_len: name.prefix_len, value: "", declares: false })
+        let name = Written { qname: &text[name.at], prefix_len: name.prefix_len, value: "", declares: false };
+        Ok((name, at))
     }
 
     /// Whether there are namespace declarations.
@@ -117,9 +161,16 @@ impl Split {
         })
     }
 
-    fn attribute(&mut self, inside: &str, from: usize, name_max: usize) -> Result<usize, XmlFault> {
+    fn attribute(
+        &mut self,
+        inside: &str,
+        from: usize,
+        until: Until,
+        name_max: usize,
+    ) -> Result<usize, XmlFault> {
         let bytes = inside.as_bytes();
-        let name = named(inside, from, |b| b == b'=' || is_space(b));
+        let name = named(inside, from, |b| b == b'=' || is_space(b) || until.is_met(b));
+        until.allows(&name)?;
         if name.at.end == bytes.len() {
             return Err(XmlFault::Attribute);
         }
@@ -153,7 +204,10 @@ impl Split {
             CLASSES[usize::from(b)] & class::VALUE == 0
         });
         let plain = plain.ok_or(XmlFault::Attribute)?;
-        let len = plain + memchr::memchr(quote, &bytes[plain..]).ok_or(XmlFault::Attribute)?;
+        let len = match bytes[plain] {
+            b if b == quote => plain,
+            _ => plain + memchr::memchr(quote, &bytes[plain..]).ok_or(XmlFault::Attribute)?,
+        };
         let (written, end) = (&inside[from..from + len], from + len);
         if plain == len && (seen & class::BEYOND == 0 || all_chars(written)) {
             return Ok((Value::Written(from..end), end));

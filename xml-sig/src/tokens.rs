@@ -69,15 +69,45 @@ impl Tokens {
         offset: u64,
         sink: &mut S,
     ) -> Result<(), ReadError> {
-        let offset_end = offset + tag.len() as u64;
+        let at = |fault| ReadError::Xml(XmlError { fault, offset });
+        let written = between(tag, "<", ">").ok_or(XmlFault::Markup).map_err(at)?;
+        let inside = written.strip_suffix('/').unwrap_or(written);
+        let element = self.split.split(inside, &self.limits).map_err(at)?;
+        self.element(element, inside, tag, offset, sink)
+    }
+
+    /// The start or empty-element tag at the front of `rest`, if it stands there whole and is well-formed; returns how
+    /// many bytes it has. Most tags are, and then they are read only once.
+    pub(crate) fn scan_start_tag<S: Sink>(
+        &mut self,
+        rest: &str,
+        offset: u64,
+        sink: &mut S,
+    ) -> Result<Option<usize>, ReadError> {
+        let Some((element, inside)) = self.split.scan(&rest[1..], &self.limits) else { return Ok(None) };
+        let len = match &rest.as_bytes()[1 + inside..] {
+            [b'>', ..] => inside + 2,
+            [b'/', b'>', ..] => inside + 3,
+            _ => return Ok(None),
+        };
+        if len > self.limits.markup_bytes {
+            return Ok(None);
+        }
+        self.element(element, &rest[1..=inside], &rest[..len], offset, sink)?;
+        Ok(Some(len))
+    }
+
+    /// The element of a tag that was split.
+    fn element<S: Sink>(
+        &mut self,
+        element: Written<'_>,
+        inside: &str,
+        tag: &str,
+        offset: u64,
+        sink: &mut S,
+    ) -> Result<(), ReadError> {
         let at = |fault| ReadError::Xml(XmlError { fault, offset });
         self.text.over();
-        let written = between(tag, "<", ">").ok_or(XmlFault::Markup).map_err(at)?;
-        let (inside, empty) = match written.strip_suffix('/') {
-            Some(inside) => (inside, true),
-            None => (written, false),
-        };
-        let element = self.split.split(inside, &self.limits).map_err(at)?;
         self.scope.open(element.qname, element.prefix_len).map_err(at)?;
         self.place = Place::Inside;
         if self.split.has_declarations() {
@@ -95,11 +125,12 @@ impl Tokens {
             return Err(at(XmlFault::DuplicateAttribute));
         }
         let (depth, name, qname) = (self.scope.depth(), self.scope.name(), self.scope.qname());
+        let (empty, offset_end) = (inside.len() + 3 == tag.len(), offset + tag.len() as u64);
         let canonical = self.split.is_canonical().then(|| &tag[..=inside.len()]);
         let tag = StartTag { name, attributes: &attributes, depth, offset };
         sink.start(&Open { tag, scope: &self.scope, qname, canonical, empty, offset_end })?;
         if empty {
-            sink.end(&End { name, qname, depth, offset, offset_end })?;
+            sink.end(&End { name, qname, canonical: None, depth, offset, offset_end })?;
             self.wanted = sink.wants_more();
         }
         self.attributes = recycle(attributes);
@@ -115,19 +146,15 @@ impl Tokens {
         if self.place != Place::Inside || qname != Some(self.scope.qname()) {
             return Err(XmlError { fault: XmlFault::EndTag, offset }.into());
         }
-        self.end(offset, offset + tag.len() as u64, sink)
+        self.end(tag, offset, sink)
     }
 
-    /// The end tag of the innermost open element stands between these offsets.
-    pub(crate) fn end<S: Sink>(
-        &mut self,
-        offset: u64,
-        offset_end: u64,
-        sink: &mut S,
-    ) -> Result<(), ReadError> {
+    /// The end tag of the innermost open element.
+    pub(crate) fn end<S: Sink>(&mut self, tag: &str, offset: u64, sink: &mut S) -> Result<(), ReadError> {
         self.text.over();
         let (name, qname, depth) = (self.scope.name(), self.scope.qname(), self.scope.depth());
-        sink.end(&End { name, qname, depth, offset, offset_end })?;
+        let canonical = (tag.len() == qname.len() + 3).then_some(tag);
+        sink.end(&End { name, qname, canonical, depth, offset, offset_end: offset + tag.len() as u64 })?;
         self.wanted = sink.wants_more();
         self.close();
         Ok(())
@@ -202,15 +229,16 @@ impl Tokens {
 
     /// The next piece of the text, or of the CDATA section, that is being read.
     pub(crate) fn text<S: Sink>(&mut self, run: Run<'_>, offset: u64, sink: &mut S) -> Result<(), ReadError> {
-        let (run, wrong) = match self.text.find_fault(&run, self.cdata) {
-            None => (run, None),
-            Some(found) => (run.before(found.seen), Some((found.fault, found.offset_from(offset)))),
-        };
+        let found = self.text.find_fault(&run, self.cdata);
+        let run = found.as_ref().map_or(run, |found| run.before(found.seen));
         let (text, form) = self.text.take(run, self.cdata);
         if !text.is_empty() {
             sink.text(text, form)?;
         }
-        wrong.map_or(Ok(()), |(fault, offset)| Err(XmlError { fault, offset }.into()))
+        match found {
+            None => Ok(()),
+            Some(found) => Err(XmlError { fault: found.fault, offset: found.offset_from(offset) }.into()),
+        }
     }
 
     /// One byte of a character that the window cut, or that is none.

@@ -49,16 +49,12 @@ impl Tokens {
     fn markup<S: Sink>(&mut self, rest: &str, offset: u64, sink: &mut S) -> Result<usize, ReadError> {
         let bytes = rest.as_bytes();
         let end = match bytes {
-            [_, b'/', after @ ..] => {
-                // Most end tags are just what they must be; they need no search.
-                let qname = self.qname().as_bytes();
-                if self.place == Place::Inside
-                    && after.strip_prefix(qname).is_some_and(|a| a.first() == Some(&b'>'))
-                {
-                    Some(qname.len() + 3)
-                } else {
-                    ElementParser::default().feed(bytes).map(|at| at + 1)
+            [_, b'/', ..] => {
+                if let Some(tag) = self.expected_end(rest) {
+                    self.end(tag, offset, sink)?;
+                    return Ok(tag.len());
                 }
+                tag_end(bytes)
             }
             [_, b'?', after @ ..] => closing(after, b"?>").map(|end| end + 2),
             [_, b'!', b'-', b'-', after @ ..] => closing(after, b"-->").map(|end| end + 4),
@@ -68,7 +64,12 @@ impl Tokens {
             }
             [_, b'!', ..] => None,
             _ if self.place == Place::After => None,
-            _ => ElementParser::default().feed(bytes).map(|at| at + 1),
+            _ => {
+                if let Some(len) = self.scan_start_tag(rest, offset, sink)? {
+                    return Ok(len);
+                }
+                tag_end(bytes)
+            }
         };
         let Some(end) = end else { return Ok(0) };
         if end > self.limits.markup_bytes {
@@ -82,6 +83,16 @@ impl Tokens {
             _ => self.start_tag(markup, offset, sink)?,
         }
         Ok(end)
+    }
+
+    /// The end tag at the front of `rest` if it is just what it must be, as most are: it needs no search.
+    fn expected_end<'r>(&self, rest: &'r str) -> Option<&'r str> {
+        let qname = self.qname().as_bytes();
+        let len = qname.len() + 3;
+        let expected = self.place == Place::Inside
+            && len <= self.limits.markup_bytes
+            && rest.as_bytes()[2..].strip_prefix(qname)?.first() == Some(&b'>');
+        if expected { Some(&rest[..len]) } else { None }
     }
 
     fn text_run<S: Sink>(
@@ -136,4 +147,8 @@ impl Tokens {
         self.reference(&rest[1..end], offset, sink)?;
         Ok(end + 1)
     }
+}
+
+fn tag_end(bytes: &[u8]) -> Option<usize> {
+    ElementParser::default().feed(bytes).map(|at| at + 1)
 }

@@ -61,9 +61,10 @@ impl Sink for Record {
     fn end(&mut self, end: &End<'_>) -> Result<(), ReadError> {
         self.ends += 1;
         self.event(format!(
-            ">{} {} {} {:?}",
+            ">{} {} {:?} {} {:?}",
             written(&end.name),
             end.qname,
+            end.canonical,
             end.depth,
             end.offset..end.offset_end
         ))
