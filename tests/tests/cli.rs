@@ -6,6 +6,11 @@ use std::process::{Command, Output};
 
 use acceptance::{Stage, letter, run_with, text, workspace};
 use lienthong::demo::world::AGENCIES;
+use openssl::asn1::Asn1Time;
+use openssl::hash::MessageDigest;
+use openssl::pkcs12::Pkcs12;
+use openssl::pkey::PKey;
+use openssl::x509::X509;
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lienthong-under-test");
@@ -143,6 +148,61 @@ fn verify_tells_every_outcome_by_its_exit_code() {
     assert_eq!(code(&["verify", &signed, "--cert", &no_key]), 3);
     assert_eq!(code(&["verify", &signed, "--cert", &certificate, "--at", "yesterday"]), 3);
     assert_eq!(code(&["verify"]), 3, "usage");
+}
+
+#[test]
+fn sign_takes_a_pkcs12_file_and_its_password_from_a_file_only() {
+    let desk = Desk::new();
+    let (certificate, key) = desk.files_of("H55");
+    let private = PKey::private_key_from_pem(&std::fs::read(key).expect("a key")).expect("a key");
+    let x509 = X509::from_pem(&std::fs::read(&certificate).expect("PEM")).expect("a certificate");
+    let file = Pkcs12::builder().pkey(&private).cert(&x509).build2("mật khẩu").and_then(|file| file.to_der());
+    std::fs::write(desk.path("key.p12"), file.expect("a PKCS #12 file")).expect("written");
+    let (from, to, file) = (desk.path("letter.edxml"), desk.path("p12.edxml"), desk.path("key.p12"));
+    let sign = |more: &[&str]| run(&[&["sign", &from, "-o", &to], more].concat());
+
+    let wrong = desk.write("wrong", "khác\n".as_bytes());
+    let output = sign(&["--pkcs12", &file, "--password-file", &wrong]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("password"), "{}", text(&output.stderr));
+    assert!(!Path::new(&to).exists(), "nothing appears");
+    for incomplete in [
+        &["--pkcs12", &*file][..],
+        &["--password-file", &wrong],
+        &["--cert", &certificate],
+        &["--pkcs12", &file, "--password-file", &wrong, "--cert", &certificate],
+        &[],
+    ] {
+        assert_eq!(sign(incomplete).status.code(), Some(3), "{incomplete:?}");
+    }
+
+    let password = desk.write("password", "mật khẩu\r\n".as_bytes());
+    let output = sign(&["--pkcs12", &file, "--password-file", &password]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(code(&["verify", &to, "--cert", &certificate]), 0);
+}
+
+#[test]
+fn sign_refuses_a_certificate_that_is_not_valid_today() {
+    let desk = Desk::new();
+    let (from, to, key) = (desk.path("letter.edxml"), desk.path("late.edxml"), desk.files_of("H55").1);
+    let private = PKey::private_key_from_pem(&std::fs::read(&key).expect("a key")).expect("a key");
+    for (begins, ends, word) in [
+        ("20200101000000Z", "20210101000000Z", "expired"),
+        ("22000101000000Z", "22010101000000Z", "not yet valid"),
+    ] {
+        let time = |text: &str| Asn1Time::from_str(text).expect("a time");
+        let mut builder = X509::builder().expect("a builder");
+        builder.set_pubkey(&private).expect("a key");
+        builder.set_not_before(&time(begins)).expect("a time");
+        builder.set_not_after(&time(ends)).expect("a time");
+        builder.sign(&private, MessageDigest::sha256()).expect("a signature");
+        let certificate = desk.write("late.crt", &builder.build().to_pem().expect("PEM"));
+        let output = run(&["sign", &from, "--key", &key, "--cert", &certificate, "-o", &to]);
+        assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(word), "{}", text(&output.stderr));
+        assert!(!Path::new(&to).exists(), "nothing appears");
+    }
 }
 
 #[test]
