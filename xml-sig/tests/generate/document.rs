@@ -10,6 +10,8 @@ use super::random::Random;
 pub(crate) struct Settings {
     /// Namespace URIs that need escapes, which libxml2 writes unescaped.
     pub(crate) awkward_uris: bool,
+    /// Attributes `xml:id`.
+    pub(crate) xml_ids: bool,
     /// Comments.
     pub(crate) comments: bool,
     /// Elements there may be.
@@ -18,7 +20,7 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { awkward_uris: false, comments: true, elements: 24 }
+        Self { awkward_uris: false, xml_ids: true, comments: true, elements: 24 }
     }
 }
 
@@ -36,6 +38,8 @@ pub(crate) struct Part {
     pub(crate) id: String,
     pub(crate) namespace: String,
     pub(crate) local: String,
+    /// 0 for the root.
+    pub(crate) depth: usize,
 }
 
 /// A document.
@@ -44,13 +48,13 @@ pub(crate) struct Document {
     pub(crate) text: String,
     /// The root's namespace and local name.
     pub(crate) root: (String, String),
+    /// The root element.
+    pub(crate) element: Range<usize>,
     /// Elements with an `Id` attribute, the root perhaps first; their Ids are unique.
     pub(crate) parts: Vec<Part>,
     pub(crate) comments: Vec<Comment>,
     /// Where the root's children begin and end: an element can be put there. Never empty.
     pub(crate) joints: Vec<usize>,
-    /// The root's own namespace bindings, all that is in scope at its children.
-    pub(crate) bindings: Vec<(String, String)>,
 }
 
 impl Document {
@@ -85,7 +89,9 @@ pub(crate) fn document(random: &mut Random, settings: &Settings) -> Document {
     }
     let mut writer = Writer { random, settings, made, scope: Vec::new(), left: settings.elements };
     writer.beside();
+    let start = writer.made.text.len();
     writer.element(0);
+    writer.made.element = start..writer.made.text.len();
     writer.beside();
     writer.made
 }
@@ -153,9 +159,8 @@ impl Writer<'_> {
         let local = self.random.pick(&LOCALS).to_owned();
         if depth == 0 {
             self.made.root = (namespace.clone(), local.clone());
-            self.made.bindings = self.scope.clone();
         }
-        self.attributes(&mut attributes, &namespace, &local);
+        self.attributes(&mut attributes, &namespace, &local, depth);
         let name = if prefix.is_empty() { local } else { format!("{prefix}:{local}") };
         self.made.text.push('<');
         self.made.text.push_str(&name);
@@ -227,12 +232,12 @@ impl Writer<'_> {
         written
     }
 
-    fn attributes(&mut self, written: &mut Vec<String>, namespace: &str, local: &str) {
+    fn attributes(&mut self, written: &mut Vec<String>, namespace: &str, local: &str, depth: usize) {
         if self.random.one_in(3) {
             let id = format!("e{}", self.made.parts.len());
             written.push(format!("Id{}\"{id}\"", self.equals()));
             let (namespace, local) = (namespace.to_owned(), local.to_owned());
-            self.made.parts.push(Part { id, namespace, local });
+            self.made.parts.push(Part { id, namespace, local, depth });
         }
         let mut names: Vec<(String, &str)> = Vec::new();
         while self.random.one_in(2) {
@@ -258,7 +263,7 @@ impl Writer<'_> {
                 written.push(format!("{name}{}'{value}'", self.equals()));
             }
         }
-        if self.random.one_in(16) {
+        if self.settings.xml_ids && self.random.one_in(16) {
             // An NCName, unique: the document has fewer bytes than that at every other element.
             written.push(format!("xml:id=\"x{}\"", self.made.text.len()));
         }

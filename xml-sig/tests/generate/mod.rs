@@ -4,6 +4,10 @@
 
 pub(crate) mod content;
 pub(crate) mod document;
+pub(crate) mod gaps;
 pub(crate) mod mutate;
 pub(crate) mod random;
+pub(crate) mod respell;
+pub(crate) mod signature;
 pub(crate) mod tokens;
+pub(crate) mod xmlsec1;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::content;
 use super::random::Random;
+use super::respell::respell;
 use super::tokens::{Kind, Token, attributes, elements, tokens};
 
 /// What is put in somewhere, as bytes.
@@ -50,13 +51,15 @@ const PIECES: [&str; 40] = [
     "=",
 ];
 
-/// Changes a document once to three times.
+/// Changes a document once to three times; often only its spelling, so that some of what comes out is still valid.
 pub(crate) fn mutate(document: &mut Vec<u8>, random: &mut Random) {
+    let only_spelling = random.one_in(3);
     for _ in 0..=random.below(3) {
-        if random.one_in(3) {
-            bytes(document, random);
-        } else {
-            structure(document, random);
+        match random.below(4) {
+            _ if only_spelling => respell(document, random),
+            0 => respell(document, random),
+            1 => bytes(document, random),
+            _ => structure(document, random),
         }
     }
 }
@@ -86,6 +89,9 @@ pub(crate) fn bytes(document: &mut Vec<u8>, random: &mut Random) {
 /// Moves, repeats, removes, renames elements and attributes; puts comments, instructions and white space in.
 pub(crate) fn structure(document: &mut Vec<u8>, random: &mut Random) {
     let tokens = tokens(document);
+    if tokens.is_empty() {
+        return;
+    }
     let elements = elements(&tokens);
     let at = tokens[random.below(tokens.len())].range.start;
     match random.below(12) {

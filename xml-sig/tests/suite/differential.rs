@@ -11,7 +11,7 @@ use crate::generate::document::{Settings, document};
 use crate::generate::random::Random;
 
 const SEED: u64 = 0x5EED_0401;
-const DOCUMENTS: u64 = 4_000;
+const DOCUMENTS: u64 = 2_000;
 /// Documents to one process.
 const BATCH: u64 = 250;
 /// Stands between two documents of a batch: no document has such an element.
@@ -71,13 +71,20 @@ fn compare(folder: &Path, seed: u64, numbers: std::ops::Range<u64>) -> bool {
         numbers.clone().map(|number| document(&mut Random::of(seed, number), &settings)).collect();
     let plain: Vec<String> = documents.iter().map(|document| document.text.clone()).collect();
     let bare: Vec<String> = documents.iter().map(|document| document.without_comments()).collect();
-    for (method, option) in [(Method::Inclusive, "--c14n"), (Method::Exclusive, "--exc-c14n")] {
+    for (method, option) in
+        [(Method::Inclusive, "--c14n"), (Method::Inclusive11, "--c14n11"), (Method::Exclusive, "--exc-c14n")]
+    {
         for comments in [true, false] {
             let form = Form { method, comments, ..Form::default() };
-            let Some(theirs) = theirs(folder, option, if comments { &plain } else { &bare }) else {
+            // In Canonical XML 1.1 libxml2 takes `xml:base=""` out of elements that are no apex (section 2.4 does not).
+            let renamed = |texts: &Vec<String>| -> Vec<String> {
+                let base = if method == Method::Inclusive11 { "xml:base" } else { "no such thing" };
+                texts.iter().map(|text| text.replace(base, "xml:bare")).collect()
+            };
+            let Some(theirs) = theirs(folder, option, &renamed(if comments { &plain } else { &bare })) else {
                 return false;
             };
-            for ((number, document), expected) in numbers.clone().zip(&plain).zip(theirs) {
+            for ((number, document), expected) in numbers.clone().zip(&renamed(&plain)).zip(theirs) {
                 let got = String::from_utf8(ours(document, &form)).unwrap();
                 assert_eq!(got, expected, "{form:?}, seed {seed:#x}, document {number}: {document:?}");
             }
