@@ -287,8 +287,16 @@ fn judge(
     report: &mut Report,
 ) -> Result<(), Box<dyn Error>> {
     report.count("mutants");
-    let text = String::from_utf8_lossy(mutant).into_owned();
-    match (engines.ours.verify(mutant, one.shape, &one.root), engines.verifier.verify(&text)) {
+    let ours = engines.ours.verify(mutant, one.shape, &one.root);
+    let Ok(text) = String::from_utf8(mutant.to_vec()) else {
+        // bergshamra takes text only, and there is nothing to ask.
+        report.count("mutants that are not UTF-8");
+        return match ours {
+            Ok(()) => report.finding("we accept what is not UTF-8", name, &String::from_utf8_lossy(mutant)),
+            Err(_) => Ok(()),
+        };
+    };
+    match (ours, engines.verifier.verify(&text)) {
         (Ok(()), theirs) => {
             report.count("mutants that we accept");
             if let Err(said) = theirs {
