@@ -128,8 +128,12 @@ impl<'i> Drive<'i> {
             }
             _ if ahead == CDATA_OPEN => return Err(self.source.fault(XmlFault::NotOneDocument)),
             [b'<', b'!', b'D' | b'd', ..] => return Err(self.source.fault(XmlFault::Doctype)),
-            [b'<', b'!', ..] => return Err(self.source.fault(XmlFault::Markup)),
+            [b'<', b'!', ..] => {
+                self.source.check_total()?;
+                return Err(self.source.fault(XmlFault::Markup));
+            }
             _ if self.tokens.place == Place::After => {
+                self.source.check_total()?;
                 return Err(self.source.fault(XmlFault::NotOneDocument));
             }
             _ => (Markup::Tag, Tokens::start_tag),

@@ -101,6 +101,18 @@ impl<'i> Source<'i> {
         Ok(&self.ahead[..self.ahead_to.min(count)])
     }
 
+    /// Whether what [`Source::peek`] showed ends where it does for want of bytes, and not at the limit.
+    ///
+    /// # Errors
+    /// The input goes on past the limit, and nothing can be said of markup that the limit cuts.
+    pub(crate) fn check_total(&mut self) -> Result<(), ReadError> {
+        let shown = self.offset + (self.ahead_to - self.ahead_from) as u64;
+        if shown == self.total_max && !fill_input(self.input)?.is_empty() {
+            return Err(XmlError { fault: XmlFault::Limit("total_bytes"), offset: shown }.into());
+        }
+        Ok(())
+    }
+
     /// Reads one piece of markup, from its `<` to its `>`, into `buffer`, which never grows past `max` bytes.
     pub(crate) fn markup(&mut self, kind: Markup, buffer: &mut Vec<u8>, max: usize) -> Result<(), ReadError> {
         let start = self.offset;

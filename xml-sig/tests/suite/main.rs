@@ -12,6 +12,7 @@ mod bound;
 mod certificates;
 mod corpus;
 mod differential;
+mod fuzzed;
 #[path = "../generate/mod.rs"]
 mod generate;
 mod keys;
