@@ -60,7 +60,7 @@ const ATTRIBUTES: [&[u8]; 20] = [
     b" URI='#a'",
 ];
 /// Names of elements.
-const NAMES: [&[u8]; 8] = [b"a", b"b", b"p:a", b"q:b", b"r", b"h", b"ds:Object", b"xml:a"];
+const NAMES: [&[u8]; 7] = [b"a", b"b", b"p:a", b"q:b", b"r", b"h", b"ds:Object"];
 /// No document grows past this by edits.
 const BYTES_MAX: usize = 16 << 10;
 /// Bytes that one edit of bytes takes away or copies.

@@ -8,6 +8,7 @@ use roxmltree::{Document, Node};
 use xml_sig::{Coverage, ElementPath, Form, Method, Step};
 
 use crate::apex::{DS, apex, signature, whole};
+use crate::other_reader::is_laxer;
 use crate::signer::{ec, rsa, stranger};
 
 const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
@@ -82,7 +83,11 @@ pub(crate) fn references<'a, 'i>(signature: Node<'a, 'i>) -> Vec<Option<Referred
 
 /// What is wrong with a document that is said to have one good Signature, which covers this.
 pub(crate) fn objection(text: &str, covers: &Coverage) -> Option<&'static str> {
-    let Ok(document) = Document::parse(text) else { return Some("the document is not read") };
+    let document = match Document::parse(text) {
+        Ok(document) => document,
+        Err(error) if is_laxer(&error) => return None,
+        Err(_) => return Some("the document is not read"),
+    };
     let Some(signature) = signature(&document) else { return Some("no Signature") };
     if document.descendants().filter(|node| node.has_tag_name((DS, "Signature"))).count() > 1 {
         return Some("more than one Signature");

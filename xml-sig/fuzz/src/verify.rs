@@ -61,7 +61,8 @@ pub fn check(input: &[u8]) -> bool {
 impl Case {
     /// Everything signed must be there and be the same; every part that must be signed is.
     fn compare(&self, text: &str, covers: &Coverage) {
-        let document = Document::parse(text).expect("a valid document is read");
+        // `judge` knows why when the other reader refuses it.
+        let Ok(document) = Document::parse(text) else { return };
         let signature = signature(&document).expect("a valid document has a Signature");
         let mut covered: Vec<Node<'_, '_>> = Vec::new();
         for signed in &self.signed {
