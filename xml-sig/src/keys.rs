@@ -18,6 +18,7 @@ use openssl::sign::{RsaPssSaltlen, Verifier};
 
 use crate::algorithms::{KeyKind, SignatureMethod};
 use crate::certificate::{Certificate, KeyError, begun};
+use crate::usage::check_key;
 use crate::verdict::{Invalid, Objection};
 
 /// RSA keys outside these sizes are refused: below for weakness (NIST SP 800-57 part 1, table 2: 2048 bits withstand
@@ -110,7 +111,8 @@ impl PublicKey {
     /// Any key; [`PublicKey::check`] says what is wrong with it, if a signature comes to that.
     pub(crate) fn new(key: PKey<Public>, rsa_bits_min: u32) -> Result<Self, KeyError> {
         let unreadable = |_| KeyError::Unreadable("public key");
-        let sha256 = sha256(&key.public_key_to_der().map_err(unreadable)?);
+        let der = key.public_key_to_der().map_err(unreadable)?;
+        let sha256 = sha256(&der);
         let kind = match key.id() {
             id @ (Id::RSA | Id::RSA_PSS) => {
                 let rsa = key.rsa().map_err(unreadable)?;
@@ -123,8 +125,9 @@ impl PublicKey {
                 key.check_key().map_err(unreadable)?;
                 let nid = key.group().curve_name();
                 match CURVES.into_iter().find(|curve| Some(curve.nid) == nid) {
-                    Some(curve) => Kind::Ec { key, curve },
-                    None => Kind::OtherCurve,
+                    // OpenSSL also finds the name of a curve whose parameters are spelt out (RFC 5480 section 2.1.1).
+                    Some(curve) if check_key(&der).is_ok() => Kind::Ec { key, curve },
+                    _ => Kind::OtherCurve,
                 }
             }
             _ => Kind::Other,

@@ -10,7 +10,7 @@ use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::x509::X509;
-use xml_sig::{Authorities, Certificate, PublicKey, Signers, Trust};
+use xml_sig::{Authorities, Certificate, KeyError, PublicKey, Signers, Trust};
 
 use crate::support::*;
 
@@ -195,6 +195,8 @@ fn keys_of_other_forms_vouch_for_nothing() {
     assert_eq!(judge(&signed, &pinned(&[&explicit])), "unusable algorithm");
     assert_eq!(judge(&signed, &under(pinned(&[]), &[&root], Vec::new())), "unusable algorithm");
 
+    let bare = PublicKey::from_pem(&explicit.key.public_key_to_pem().unwrap(), 2048);
+    assert_eq!(bare.err(), Some(KeyError::Kind));
     assert_eq!(through(&root, &explicit_curve(), &[]), "invalid untrusted", "explicit parameters");
     for curve in [Nid::X9_62_PRIME192V1, Nid::SECP224R1, Nid::SECP256K1, Nid::BRAINPOOL_P256R1] {
         assert_eq!(
