@@ -78,6 +78,9 @@ impl SignedInfo {
         if signature.children.iter().any(|child| child.is("HMACOutputLength")) {
             return Err(Objection::forbidden("HMACOutputLength"));
         }
+        if signature.children.iter().any(|child| child.local == "RSAPSSParams") {
+            return Err(Objection::algorithm("RSA-PSS with parameters"));
+        }
         signature.no_parameters()?;
         Ok(Methods { form, form_uri: known.uri, signature: signature_known })
     }

@@ -13,7 +13,7 @@ use crate::revocation::Revocation;
 use crate::verdict::{Invalid, Objection, Signer, Warning};
 
 /// Who may sign. What is given must all hold: a binding of [`Signers`] *and* a chain, when both are given. With neither,
-/// every signature is [`Unusable::NoTrust`].
+/// every signature is [`crate::Unusable::NoTrust`].
 #[derive(Clone, Debug)]
 pub struct Trust {
     /// Whose certificates count.

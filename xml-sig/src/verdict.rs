@@ -185,7 +185,7 @@ impl fmt::Display for ElementPath {
 pub enum Warning {
     /// SHA-1 was used, which [`crate::Trust::legacy_sha1`] allows.
     Sha1,
-    /// The chain was checked without any CRL.
+    /// Nothing was asked whether the chain was revoked: no source is given, or no anchor.
     RevocationNotChecked,
 }
 
@@ -276,11 +276,11 @@ pub enum Invalid {
     Expired,
     /// The certificate, or one in its chain, is not yet valid.
     NotYetValid,
-    /// The certificate, or one in its chain, is on a CRL.
+    /// A source of revocation names the certificate, or one in its chain.
     Revoked,
-    /// The certificate is not for signing documents.
+    /// The certificate is not for signing documents, or has extensions that are not understood, doubled or malformed.
     KeyUsage,
-    /// An RSA key of less than 2048 bits (or more than 8192).
+    /// An RSA key of less than 2048 bits or more than 8192, or with an exponent that makes forging easy.
     WeakKey,
     /// The key is of another type than the SignatureMethod.
     KeyMismatch,

@@ -317,12 +317,12 @@ def free(sign):
     text = exclusive(f"<x>{item.format('')}<deep>{edit(item, '1000', '9000').format('')}</deep>{HOLE}</x>", alone)
     yield "free-duplicate", "invalid", "ec.pub", text, "two elements of one id"
     text = exclusive(f"<x>{HOLE}</x>", alone, tail='<ds:Object Id="o">1</ds:Object><ds:Object>9000</ds:Object>')
-    yield "free-object", "unusable object", "ec.pub", text, "one of two Objects is not signed"
+    yield "free-object", "invalid coverage", "ec.pub", text, "one of two Objects is not signed"
     text = exclusive(HOLE, alone, tail='<ds:Object><a ID="o">1</a><a>9000</a></ds:Object>')
-    yield "free-object-half", "unusable object", "ec.pub", text, "half of an Object is not signed"
+    yield "free-object-half", "invalid coverage", "ec.pub", text, "half of an Object is not signed"
     properties = '<ds:Object><all><one Id="o">1</one><one>9000</one></all></ds:Object>'
     text = exclusive(f"<x>{HOLE}</x>", [Reference(), *alone], tail=properties)
-    yield "free-object-deep", "unusable object", "ec.pub", text, "an Object of which something deep inside is signed"
+    yield "free-object-deep", "valid", "ec.pub", text, "an Object of which something deep inside is signed"
     text = exclusive(f"<x>{HOLE}</x>", [Reference()], key="other")
     yield "free-other-key", "invalid signature-value", "ec.pub", text, "another key"
     inner = sign(f"<x><item ID=\"o\"><a>1000</a>@INNER@</item>{HOLE}</x>", around, hole="@INNER@", key="other")
