@@ -60,7 +60,7 @@ pub enum OcspError {
 /// A responder's answer about one or more certificates of an authority. Cheap to clone.
 ///
 /// It counts when the authority signed it, or a responder whose certificate the authority issued for that (extendedKeyUsage
-/// OCSPSigning) and whose dates hold; when it is about the certificate by name and key of the authority and serial number;
+/// OCSPSigning), whose dates hold and whose key is not the one that is asked about; when it is about the certificate by name and key of the authority and serial number;
 /// and, to say "good", when it is current: thisUpdate at most five minutes ahead, nextUpdate present and not past. There
 /// is no nonce: an answer that was fetched beforehand may be used until it is to be replaced. SHA-1 in the identifier of a
 /// certificate is what RFC 5019 asks for, and vouches for nothing.
@@ -238,7 +238,9 @@ impl Inner {
         for voucher in vouchers {
             let Voucher::Delegate(at) = voucher else { return Ok(None) };
             let Some(delegate) = self.certificates.get(at) else { continue };
-            if !(delegate.not_before()..=delegate.not_after()).contains(&link.at) {
+            if has_one_key(delegate, link.certificate) {
+                why = "an OCSP response by the key that it is about";
+            } else if !(delegate.not_before()..=delegate.not_after()).contains(&link.at) {
                 why = "an OCSP response of a responder whose certificate is out of date";
             } else if !delegate.usage().signed_by().suffices(link.legacy_sha1) {
                 why = "an OCSP response of a responder whose certificate has a weak digest";
@@ -435,6 +437,13 @@ fn digest_of(id: &[u8]) -> Option<MessageDigest> {
 fn hashes_to(digest: MessageDigest, octets: &[u8], expected: &[u8]) -> bool {
     // A failed hash is equal to nothing.
     hash(digest, octets).is_ok_and(|made| *made == *expected)
+}
+
+/// Whether two certificates are of one key. What cannot be read may be.
+fn has_one_key(one: &Certificate, other: &Certificate) -> bool {
+    let parts = (CertificateParts::read(one.der()), CertificateParts::read(other.der()));
+    let (Some(one), Some(other)) = parts else { return true };
+    one.key_bits() == other.key_bits()
 }
 
 /// Directly, by name and by key (RFC 6960 section 4.2.2.2).

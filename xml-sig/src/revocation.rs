@@ -103,34 +103,38 @@ impl Authorities {
 
     /// Judges the links of a chain from signer to anchor, both included. Sources that another anchor of the issuer's name
     /// proves may revoke too: an authority may have changed its key, and an anchor that signs has no issuer in its chain.
+    /// A link that is revoked counts before one of which nothing sure is known.
     pub(crate) fn check_revocation(
         &self,
         chain: &[Certificate],
         at: Timestamp,
         legacy_sha1: bool,
     ) -> Result<(), Objection> {
-        let Some(signer) = chain.first() else { return Ok(()) };
-        let issuers = chain.iter().chain(&self.anchors).filter(|known| is_named(known, signer));
-        for issuer in issuers {
-            let link = Link { certificate: signer, issuer, at, legacy_sha1 };
-            if let Status::Revoked(detail) = self.status(&link) {
-                return Err(revoked(signer, &detail));
-            }
-        }
-        for pair in chain.windows(2) {
-            let link = Link { certificate: &pair[0], issuer: &pair[1], at, legacy_sha1 };
-            match self.status(&link) {
-                Status::Good => {}
-                Status::Revoked(detail) => return Err(revoked(link.certificate, &detail)),
-                Status::Unknown(why) => {
-                    return Err(unknown(format!("nothing sure of {}: {why}", link.certificate.subject())));
-                }
-                Status::Silent => {
-                    return Err(unknown(format!("no current CRL of {}", link.issuer.subject())));
+        let asked = match chain {
+            [below_anchor @ .., _] if !below_anchor.is_empty() => below_anchor,
+            alone => alone,
+        };
+        let mut unsure = None;
+        for (place, certificate) in asked.iter().enumerate() {
+            let issuer = chain.get(place + 1);
+            let ask = |issuer| match self.status(&Link { certificate, issuer, at, legacy_sha1 }) {
+                Status::Revoked(detail) => Err(revoked(certificate, &detail)),
+                other => Ok(other),
+            };
+            for known in chain.iter().chain(&self.anchors) {
+                if is_named(known, certificate) && Some(known) != issuer {
+                    ask(known)?;
                 }
             }
+            let Some(issuer) = issuer else { break };
+            let why = match ask(issuer)? {
+                Status::Good => continue,
+                Status::Unknown(why) => format!("nothing sure of {}: {why}", certificate.subject()),
+                _ => format!("no current CRL of {}", issuer.subject()),
+            };
+            unsure.get_or_insert(why);
         }
-        Ok(())
+        unsure.map_or(Ok(()), |why| Err(unknown(why)))
     }
 
     /// Of all sources together: whoever says "revoked" is believed, and else one that says "good" is needed.
@@ -154,11 +158,11 @@ impl Authorities {
         }
     }
 
-    /// The status, unless who answered is revoked itself. Only the issuer's own word counts for that.
+    /// The status, unless who answered is revoked itself, whoever says that.
     fn without_revoked(&self, answer: Answer, link: &Link<'_>) -> Status {
         let Some(delegate) = &answer.delegate else { return answer.status };
         let link = Link { certificate: delegate, ..*link };
-        let is_revoked = |said: Answer| matches!(said.status, Status::Revoked(_)) && said.delegate.is_none();
+        let is_revoked = |said: Answer| matches!(said.status, Status::Revoked(_));
         if self.all_sources().any(|source| is_revoked(source.answer(&link))) {
             return Status::Unknown(format!("the responder {} is revoked itself", delegate.subject()));
         }
