@@ -1,6 +1,7 @@
 //! The chain from a signer to an anchor (RFC 5280 section 6): OpenSSL builds it, what OpenSSL leaves open is checked here, and
 //! a chain that held is remembered, for the next document of the same signer.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -150,6 +151,8 @@ impl Authorities {
         Ok(chain)
     }
 
+    /// A chain to one of the anchors. Of several that have one name, as after a change of key, OpenSSL tries the one that
+    /// it meets first: so each of them is tried without the others.
     fn build(
         &self,
         signer: &Certificate,
@@ -157,8 +160,33 @@ impl Authorities {
         second: i64,
         level: i32,
     ) -> Result<Vec<Certificate>, Objection> {
+        let all: Vec<&Certificate> = self.anchors.iter().collect();
+        let built = self.build_below(&all, signer, others, second, level);
+        if built.is_ok() {
+            return built;
+        }
+        for anchor in &self.anchors {
+            let apart = |other: &&Certificate| *other == anchor || !is_namesake(other, anchor);
+            let alone: Vec<&Certificate> = self.anchors.iter().filter(apart).collect();
+            if alone.len() < all.len()
+                && let Ok(chain) = self.build_below(&alone, signer, others, second, level)
+            {
+                return Ok(chain);
+            }
+        }
+        built
+    }
+
+    fn build_below(
+        &self,
+        anchors: &[&Certificate],
+        signer: &Certificate,
+        others: &[Certificate],
+        second: i64,
+        level: i32,
+    ) -> Result<Vec<Certificate>, Objection> {
         let broken = |error: ErrorStack| Objection::Invalid(Invalid::Untrusted, error.to_string());
-        let store = self.store(second, level).map_err(broken)?;
+        let store = store(anchors, second, level).map_err(broken)?;
         let mut helpers = Stack::new().map_err(broken)?;
         for other in others {
             helpers.push(other.x509().to_owned()).map_err(broken)?;
@@ -181,23 +209,27 @@ impl Authorities {
         let chain = built.into_iter().map(known).collect::<Result<Vec<Certificate>, _>>();
         chain.map_err(|error| Objection::Invalid(Invalid::Untrusted, error.to_string()))
     }
+}
 
-    /// The time is the document's own, and OpenSSL keeps it here. Certificates are counted references.
-    fn store(&self, second: i64, level: i32) -> Result<X509Store, ErrorStack> {
-        let mut store = X509StoreBuilder::new()?;
-        for anchor in &self.anchors {
-            store.add_cert(anchor.x509().to_owned())?;
-        }
-        let mut parameters = X509VerifyParam::new()?;
-        // No policy is asked for here. Where an authority demands that one be (RFC 5280 section 4.2.1.11), OpenSSL refuses
-        // the chain: without this flag it would pass over that.
-        parameters.set_flags(X509VerifyFlags::PARTIAL_CHAIN | X509VerifyFlags::POLICY_CHECK)?;
-        parameters.set_time(second);
-        parameters.set_auth_level(level);
-        parameters.set_depth(CHAIN_DEPTH);
-        store.set_param(&parameters)?;
-        Ok(store.build())
+fn is_namesake(one: &Certificate, other: &Certificate) -> bool {
+    one.x509().subject_name().try_cmp(other.x509().subject_name()).is_ok_and(Ordering::is_eq)
+}
+
+/// The time is the document's own, and OpenSSL keeps it here. Certificates are counted references.
+fn store(anchors: &[&Certificate], second: i64, level: i32) -> Result<X509Store, ErrorStack> {
+    let mut store = X509StoreBuilder::new()?;
+    for anchor in anchors {
+        store.add_cert(anchor.x509().to_owned())?;
     }
+    let mut parameters = X509VerifyParam::new()?;
+    // No policy is asked for here. Where an authority demands that one be (RFC 5280 section 4.2.1.11), OpenSSL refuses
+    // the chain: without this flag it would pass over that.
+    parameters.set_flags(X509VerifyFlags::PARTIAL_CHAIN | X509VerifyFlags::POLICY_CHECK)?;
+    parameters.set_time(second);
+    parameters.set_auth_level(level);
+    parameters.set_depth(CHAIN_DEPTH);
+    store.set_param(&parameters)?;
+    Ok(store.build())
 }
 
 /// The dates of one certificate, both ends included (RFC 5280 section 4.1.2.5).
