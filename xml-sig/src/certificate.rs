@@ -30,8 +30,8 @@ pub enum KeyError {
     /// RSA with less or more bits than are taken: 2048 to 8192, where nothing else is said.
     #[error("an RSA key must have 2048 to 8192 bits, this one has {0}")]
     Size(u32),
-    /// RSA with an exponent that is even or 1: whoever has the public key could sign.
-    #[error("the RSA key has an even exponent, or 1")]
+    /// RSA with an exponent that is even or 1: whoever has the public key could sign; or with a long one, which costs time.
+    #[error("the RSA key has an exponent that is even, 1, or longer than 32 bits")]
     Exponent,
     /// Several private keys where one is to sign.
     #[error("there are several private keys, and only one may sign")]

@@ -24,6 +24,9 @@ use crate::verdict::{Invalid, Objection};
 /// RSA keys outside these sizes are refused: below for weakness (NIST SP 800-57 part 1, table 2: 2048 bits withstand
 /// 112), above for the time they cost.
 pub(crate) const RSA_BITS: RangeInclusive<u32> = 2048..=8192;
+/// Bits of an RSA exponent: with 1 every value is its own signature, and one as long as the modulus makes a verification
+/// take a hundred times as long. Programs that keep it in 32 bits are many; 65537 has 17.
+pub(crate) const RSA_EXPONENT_BITS: RangeInclusive<u32> = 2..=32;
 
 /// A public key of RSA or of ECDSA on P-256, P-384 or P-521, decoded. A clone is the same key.
 #[derive(Clone)]
@@ -83,7 +86,7 @@ impl PublicKey {
     ///
     /// # Errors
     /// There is no such key or more than one, it is of another kind or curve, or an RSA key with too few bits, too many, or an exponent
-    /// that makes forging easy.
+    /// that is even, 1, or longer than 32 bits.
     pub fn from_pem(pem: &[u8], rsa_bits_min: u32) -> Result<Self, KeyError> {
         match begun(pem, &["PUBLIC KEY"]) {
             0 => return Err(KeyError::Missing("public key")),
@@ -117,7 +120,9 @@ impl PublicKey {
             id @ (Id::RSA | Id::RSA_PSS) => {
                 let rsa = key.rsa().map_err(unreadable)?;
                 let exponent = rsa.e();
-                let exponent_is_sound = exponent.is_bit_set(0) && exponent.num_bits() > 1;
+                let exponent_bits = u32::try_from(exponent.num_bits()).ok();
+                let exponent_is_sound = exponent.is_bit_set(0)
+                    && exponent_bits.is_some_and(|bits| RSA_EXPONENT_BITS.contains(&bits));
                 Kind::Rsa { key, exponent_is_sound, pss_only: id == Id::RSA_PSS }
             }
             Id::EC => {
@@ -169,7 +174,7 @@ impl PublicKey {
                     return Err(Objection::Invalid(Invalid::WeakKey, detail));
                 }
                 if !exponent_is_sound {
-                    let detail = "RSA with an exponent that is even or 1".to_owned();
+                    let detail = "RSA with an exponent that is even, 1, or longer than 32 bits".to_owned();
                     return Err(Objection::Invalid(Invalid::WeakKey, detail));
                 }
                 if *pss_only && method.key == KeyKind::RsaPkcs1 {

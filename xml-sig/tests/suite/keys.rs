@@ -299,10 +299,20 @@ fn a_bare_rsa_key_needs_as_many_bits_as_the_caller_asks_for() {
 }
 
 #[test]
-fn an_rsa_exponent_that_lets_anyone_sign_is_refused() {
+fn an_rsa_exponent_that_protects_nothing_or_takes_long_is_refused() {
     let modulus = || rsa().key.rsa().unwrap().n().to_owned().unwrap();
-    for (exponent, taken) in [(1, false), (2, false), (65_536, false), (3, true), (65_537, true)] {
-        let key = Rsa::from_public_components(modulus(), BigNum::from_u32(exponent).unwrap()).unwrap();
+    for (exponent, taken) in [
+        (1, false),
+        (2, false),
+        (65_536, false),
+        (3, true),
+        (65_537, true),
+        (u64::from(u32::MAX), true),
+        (1 << 32 | 1, false),
+    ] {
+        let key =
+            Rsa::from_public_components(modulus(), BigNum::from_slice(&u64::to_be_bytes(exponent)).unwrap())
+                .unwrap();
         let pem = PKey::from_rsa(key).unwrap().public_key_to_pem().unwrap();
         let key = PublicKey::from_pem(&pem, 2048);
         assert_eq!(key.is_ok(), taken, "{exponent}: {key:?}");
