@@ -18,7 +18,7 @@ pub enum Verdict {
     Unusable {
         /// The class of the reason.
         why: Unusable,
-        /// What exactly, for a person. May quote the document: escape it before printing.
+        /// What exactly, for a person, in at most 1024 bytes. May quote the document: escape it before printing.
         detail: String,
         /// Where, in bytes from the start of the document: the element that breaks the rule, else the Signature.
         at: u64,
@@ -27,7 +27,7 @@ pub enum Verdict {
     Invalid {
         /// The class of the reason.
         why: Invalid,
-        /// What exactly, for a person. May quote the document: escape it before printing.
+        /// What exactly, for a person, in at most 1024 bytes. May quote the document: escape it before printing.
         detail: String,
         /// Where, in bytes from the start of the document: the element that breaks the rule, else the Signature.
         at: u64,
@@ -280,7 +280,7 @@ pub enum Invalid {
     Revoked,
     /// The certificate is not for signing documents, or has extensions that are not understood, doubled or malformed.
     KeyUsage,
-    /// An RSA key of less than 2048 bits or more than 8192, or with an exponent that makes forging easy.
+    /// An RSA key of less than 2048 bits or more than 8192, or with an exponent that is even, 1 or long.
     WeakKey,
     /// The key is of another type than the SignatureMethod.
     KeyMismatch,
@@ -318,6 +318,9 @@ impl fmt::Display for Invalid {
     }
 }
 
+/// Longest detail of a verdict.
+const DETAIL_BYTES_MAX: usize = 1024;
+
 /// A reason against a signature, on its way to becoming a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Objection {
@@ -343,8 +346,17 @@ impl Objection {
     /// The verdict that it is, about what stands at a byte of the document.
     pub(crate) fn at(self, at: u64) -> Verdict {
         match self {
-            Self::Unusable(why, detail) => Verdict::Unusable { why, detail, at },
-            Self::Invalid(why, detail) => Verdict::Invalid { why, detail, at },
+            Self::Unusable(why, detail) => Verdict::Unusable { why, detail: short(detail), at },
+            Self::Invalid(why, detail) => Verdict::Invalid { why, detail: short(detail), at },
         }
     }
+}
+
+/// A detail quotes the document, and must not fill a log: a certificate's subject may have a hundred thousand letters.
+fn short(mut detail: String) -> String {
+    if detail.len() > DETAIL_BYTES_MAX {
+        detail.truncate(detail.floor_char_boundary(DETAIL_BYTES_MAX - 3));
+        detail.push('\u{2026}');
+    }
+    detail
 }
