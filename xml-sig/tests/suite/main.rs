@@ -15,6 +15,7 @@ mod differential;
 mod fuzzed;
 #[path = "../generate/mod.rs"]
 mod generate;
+mod hostile_trust;
 mod keys;
 mod mutate;
 mod ocsp;

@@ -190,11 +190,12 @@ pub(crate) fn der_content(der: &[u8]) -> (&[u8], &[u8]) {
 }
 
 pub(crate) fn der_of(tag: u8, content: &[u8]) -> Vec<u8> {
-    let [.., high, low] = content.len().to_be_bytes();
+    let [.., middle, high, low] = content.len().to_be_bytes();
     match content.len() {
         0..0x80 => [&[tag, low], content].concat(),
         0x80..0x100 => [&[tag, 0x81, low], content].concat(),
-        _ => [&[tag, 0x82, high, low], content].concat(),
+        0x100..0x1_0000 => [&[tag, 0x82, high, low], content].concat(),
+        _ => [&[tag, 0x83, middle, high, low], content].concat(),
     }
 }
 
