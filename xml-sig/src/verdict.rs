@@ -167,7 +167,7 @@ impl Step {
     }
 }
 
-/// `/root/part[2]`: the second child element of `root`, which is a `part`. The root has no number.
+/// `/letter/part[2]`: the second child element of `letter`, which is a `part`. The root has no number.
 impl fmt::Display for ElementPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, step) in self.steps.iter().enumerate() {
