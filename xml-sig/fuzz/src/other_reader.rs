@@ -20,9 +20,12 @@ pub(crate) fn compare(document: &[u8], ours: &Result<Record, XmlError>) {
         return;
     };
     match (ours, Document::parse(text)) {
+        // It forgets the line end of a carriage return before a reference to one.
+        (Ok(_), Ok(_)) if text.contains("\r&") => {}
         (Ok(record), Ok(document)) => {
-            assert_eq!(simplified(record), walked(&document), "two readers, two documents")
+            assert_eq!(simplified(record), walked(&document), "two readers, two documents");
         }
+
         (Ok(_), Err(error)) if is_laxer(&error) => {}
         (Ok(_), Err(error)) => panic!("the other reader refuses it: {error}"),
         (Err(error), Ok(_)) => assert!(is_stricter(error.fault, text), "only we refuse it: {error}"),
@@ -50,7 +53,9 @@ fn is_stricter(fault: XmlFault, text: &str) -> bool {
         // It takes anything behind a target, and a target with a colon.
         XmlFault::Instruction => true,
         // It takes a name that begins with a colon.
-        XmlFault::Name => ["<:", " :", "\t:", "\r:", "\n:"].iter().any(|colon| text.contains(colon)),
+        XmlFault::Name | XmlFault::EndTag => {
+            ["<:", "/:", " :", "\t:", "\r:", "\n:"].iter().any(|colon| text.contains(colon))
+        }
         _ => false,
     }
 }
