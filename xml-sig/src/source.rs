@@ -106,8 +106,9 @@ impl<'i> Source<'i> {
     /// # Errors
     /// The input goes on past the limit, and nothing can be said of markup that the limit cuts.
     pub(crate) fn check_total(&mut self) -> Result<(), ReadError> {
-        let shown = self.offset + (self.ahead_to - self.ahead_from) as u64;
-        if shown == self.total_max && !fill_input(self.input)?.is_empty() {
+        let ahead = self.ahead_to - self.ahead_from;
+        let shown = self.offset + ahead as u64;
+        if ahead < AHEAD_BYTES && shown == self.total_max && !fill_input(self.input)?.is_empty() {
             return Err(XmlError { fault: XmlFault::Limit("total_bytes"), offset: shown }.into());
         }
         Ok(())
