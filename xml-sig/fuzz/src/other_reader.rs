@@ -25,7 +25,6 @@ pub(crate) fn compare(document: &[u8], ours: &Result<Record, XmlError>) {
         (Ok(record), Ok(document)) => {
             assert_eq!(simplified(record), walked(&document), "two readers, two documents");
         }
-
         (Ok(_), Err(error)) if is_laxer(&error) => {}
         (Ok(_), Err(error)) => panic!("the other reader refuses it: {error}"),
         (Err(error), Ok(_)) => assert!(is_stricter(error.fault, text), "only we refuse it: {error}"),
