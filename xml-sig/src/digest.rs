@@ -1,17 +1,17 @@
 //! Pass 2: the parts of the document that the References name go into their hashes, the observer sees all of it, and
 //! what must be signed is held against what is.
 
-use crate::algorithms::{DS, DigestMethod};
-use crate::c14n::{Canonical, Inherited, Method};
+use crate::algorithms::DS;
+use crate::c14n::Method;
 use crate::error::ReadError;
 use crate::events::{End, Open, Place, Sink, TextForm};
 use crate::ids::is_id;
 use crate::limits::Limits;
 use crate::locate::{Path, Paths, XmlAttributes, note_relative};
-use crate::octets::Hashing;
 use crate::reader::Shown;
+use crate::running::{Extent, Running};
 use crate::signed_info::{Reference, Target};
-use crate::verdict::{Coverage, ElementPath, Invalid, Objection, Step, Unusable};
+use crate::verdict::{Coverage, Invalid, Objection, Unusable};
 
 /// A Signature whose digests are to be made.
 #[derive(Clone, Copy)]
@@ -37,32 +37,8 @@ pub(crate) enum Rule<'a> {
 /// What a document with good digests has.
 pub(crate) struct Digested {
     pub(crate) covers: Coverage,
-    /// Bytes of the covered elements; of the whole document: all.
+    /// The bytes that are covered.
     pub(crate) spans: Vec<(u64, u64)>,
-}
-
-/// One canonicalisation into one hash, for all References that ask for the same.
-struct Running {
-    target: Target,
-    enveloped: bool,
-    digest: DigestMethod,
-    canonical: Canonical<Hashing>,
-    expected: Vec<Vec<u8>>,
-    /// The `xml:` attributes around the target, nearest first.
-    inherited: Vec<Inherited>,
-    extent: Extent,
-    path: ElementPath,
-}
-
-/// How much of its target has been read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Extent {
-    /// Nothing yet.
-    Ahead,
-    /// Begun at this byte; the element of this depth, 0 for the document.
-    Open(u64, usize),
-    /// All: these bytes.
-    Passed(u64, u64),
 }
 
 /// The digests of one Signature while the document goes by.
@@ -125,26 +101,10 @@ impl<'a> Digests<'a> {
     }
 
     fn add(&mut self, reference: &Reference) {
-        let Reference { target, enveloped, form, digest, value } = reference;
-        let same = |r: &&mut Running| {
-            r.target == *target
-                && r.enveloped == *enveloped
-                && r.canonical.form() == form
-                && r.digest == *digest
-        };
-        if let Some(running) = self.running.iter_mut().find(same) {
-            return running.expected.push(value.clone());
+        match self.running.iter_mut().find(|running| running.is_for(reference)) {
+            Some(running) => running.expected.push(reference.value.clone()),
+            None => self.running.push(Running::new(reference)),
         }
-        self.running.push(Running {
-            target: target.clone(),
-            enveloped: *enveloped,
-            digest: *digest,
-            canonical: Canonical::new(form, Hashing::new(digest.digest())),
-            expected: vec![value.clone()],
-            inherited: Vec::new(),
-            extent: if *target == Target::Document { Extent::Open(0, 0) } else { Extent::Ahead },
-            path: ElementPath { steps: Vec::new() },
-        });
     }
 
     /// The outcome, when the whole document has gone by; `bytes` is its length. Where the Signature itself is at fault,
@@ -155,14 +115,18 @@ impl<'a> Digests<'a> {
         if self.changed || !self.seen {
             return refuse(Invalid::Digest, "the document changed between the two passes");
         }
-        if let Some(objection) = self.objection {
-            return Err(objection);
-        }
         if repaired {
             return Err((undeclared(), at));
         }
+        let mut objection = self.objection;
         if let Some(at) = self.relative_namespace {
-            return Err((relative(), at));
+            keep(&mut objection, relative(), at);
+        }
+        if let (Some(_), Some((uncovered, at))) = (&objection, &self.uncovered) {
+            keep(&mut objection, uncovered.clone(), *at);
+        }
+        if let Some(objection) = objection {
+            return Err(objection);
         }
         let whole = self.whole;
         let envelops = |running: &Running| match running.extent {
@@ -177,20 +141,22 @@ impl<'a> Digests<'a> {
         }
         let (mut paths, mut spans) = (Vec::new(), Vec::new());
         for running in self.running {
-            let span = match running.extent {
-                Extent::Open(start, _) => (start, bytes),
-                Extent::Passed(start, end) => (start, end),
-                Extent::Ahead => return refuse(Invalid::Id, "a Reference names an Id that no element has"),
+            let Some((start, end)) = running.extent.bytes(bytes) else {
+                return refuse(Invalid::Id, "a Reference names an Id that no element has");
             };
+            if running.enveloped && (start..end).contains(&self.subject.span.0) {
+                spans.extend([(start, self.subject.span.0), (self.subject.span.1, end)]);
+            } else {
+                spans.push((start, end));
+            }
             let Some(made) = running.canonical.into_octets().finish() else {
                 return refuse(Invalid::Digest, "the digest could not be made");
             };
             if running.expected.iter().any(|value| *value != made) {
                 let detail = "the content is not what was signed".to_owned();
-                let at = if running.target == Target::Document { at } else { span.0 };
+                let at = if running.target == Target::Document { at } else { start };
                 return Err((Objection::Invalid(Invalid::Digest, detail), at));
             }
-            spans.push(span);
             if !paths.contains(&running.path) {
                 paths.push(running.path);
             }
@@ -203,13 +169,13 @@ impl<'a> Digests<'a> {
     }
 
     fn object_to(&mut self, objection: Objection, at: u64) {
-        self.objection.get_or_insert((objection, at));
+        keep(&mut self.objection, objection, at);
     }
 
-    /// Running canonicalisations that take what goes by.
+    /// Running canonicalisations that take what goes by: none once the digests decide nothing more.
     fn taking(&mut self) -> impl Iterator<Item = &mut Running> {
-        let inside = self.inside.is_some();
-        self.running.iter_mut().filter(move |running| running.takes(inside))
+        let (inside, decided) = (self.inside.is_some(), self.objection.is_some());
+        self.running.iter_mut().filter(move |running| !decided && running.takes(inside))
     }
 
     fn open_digests(&self) -> usize {
@@ -264,18 +230,14 @@ impl<'a> Digests<'a> {
         }
         if matches!(self.subject.rule, Rule::Among) && !self.is_near(offset) {
             let detail = "a signed element stands away from its Signature".to_owned();
-            self.uncovered.get_or_insert((Objection::Invalid(Invalid::Coverage, detail), offset));
+            keep(&mut self.uncovered, Objection::Invalid(Invalid::Coverage, detail), offset);
         }
         if self.running[at].canonical.form().method == Method::Inclusive11 && self.xml_attributes.has_base() {
             let detail = "Canonical XML 1.1 of an element below xml:base";
             self.object_to(Objection::algorithm(detail), offset);
         }
         let numbers = std::iter::once(1).chain(self.open.iter().map(|(_, children)| *children));
-        let steps = open.scope.names().zip(numbers).map(|(name, child)| Step::of(&name, child)).collect();
-        let running = &mut self.running[at];
-        running.path = ElementPath { steps };
-        running.extent = Extent::Open(offset, open.tag.depth);
-        running.inherited = self.xml_attributes.nearest_first();
+        self.running[at].begin(open, numbers, self.xml_attributes.nearest_first());
     }
 
     /// Whether an element that begins here is the Signature, in it, an ancestor of it, or a child of an ancestor.
@@ -301,22 +263,15 @@ impl<'a> Digests<'a> {
         if !(must || object || in_object) || self.is_covered() {
             return;
         }
-        if object {
-            self.object = Some(tag.depth);
-        } else if in_object {
-            self.uncovered.get_or_insert((unsigned_object(), tag.offset));
-        } else {
+        if must {
             let name: String = tag.name.local.chars().take(80).collect();
             let objection = Objection::Invalid(Invalid::Coverage, format!("{name} is not signed"));
-            self.uncovered.get_or_insert((objection, tag.offset));
+            keep(&mut self.uncovered, objection, tag.offset);
+        } else if object {
+            self.object = Some(tag.depth);
+        } else {
+            keep(&mut self.uncovered, unsigned_object(), tag.offset);
         }
-    }
-}
-
-impl Running {
-    /// Whether what goes by is part of the target; `inside` the Signature.
-    fn takes(&self, inside: bool) -> bool {
-        matches!(self.extent, Extent::Open(..)) && !(self.enveloped && inside)
     }
 }
 
@@ -346,7 +301,7 @@ impl Sink for Digests<'_> {
             running.canonical.text(chunk, form);
         }
         if self.object.is_some() && !self.is_covered() && chunk.bytes().any(|b| !crate::chars::is_space(b)) {
-            self.uncovered.get_or_insert((unsigned_object(), self.subject.span.0));
+            keep(&mut self.uncovered, unsigned_object(), self.subject.span.0);
         }
         self.shown.text(chunk, form)
     }
@@ -357,11 +312,7 @@ impl Sink for Digests<'_> {
         }
         if self.by_id {
             for running in &mut self.running {
-                if let Extent::Open(start, depth) = running.extent
-                    && depth == end.depth
-                {
-                    running.extent = Extent::Passed(start, end.offset_end);
-                }
+                running.end(end);
             }
             self.open.pop();
             self.xml_attributes.close(end.depth);
@@ -383,6 +334,18 @@ impl Sink for Digests<'_> {
             running.canonical.instruction(target, data, place);
         }
         Ok(())
+    }
+}
+
+/// Keeps the first objection, but one that refuses rather than one that cannot judge.
+fn keep(kept: &mut Option<(Objection, u64)>, objection: Objection, at: u64) {
+    let graver = match kept {
+        None => true,
+        Some((Objection::Unusable(..), _)) => matches!(objection, Objection::Invalid(..)),
+        Some(_) => false,
+    };
+    if graver {
+        *kept = Some((objection, at));
     }
 }
 

@@ -23,6 +23,7 @@ mod ocsp;
 mod octets;
 mod reader;
 mod revocation;
+mod running;
 mod scope;
 mod sign;
 mod signed_info;
