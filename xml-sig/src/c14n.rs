@@ -128,7 +128,8 @@ pub(crate) trait Octets {
     }
 }
 
-/// An `xml:` attribute of an ancestor; inclusive canonicalisation gives it to the apex (section 2.4).
+/// An `xml:` attribute of an ancestor; inclusive canonicalisation gives it to the apex (section 2.4). In a list of them,
+/// each name stands once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Inherited {
     pub(crate) local: String,
@@ -355,9 +356,10 @@ fn inclusive<'b>(open: &'b Open<'_>, at_apex: bool, bindings: &mut Vec<(&'b str,
 }
 
 fn inherit<'a>(inherited: &'a [Inherited], method: Method, attributes: &mut Vec<Attribute<'a>>) {
+    let own = attributes.len();
     for one in inherited {
         let kept = method == Method::Inclusive || one.local != "id";
-        if kept && !attributes.iter().any(|a| a.name.is(XML_NAMESPACE, &one.local)) {
+        if kept && !attributes[..own].iter().any(|a| a.name.is(XML_NAMESPACE, &one.local)) {
             let name = Name { prefix: "xml", local: &one.local, namespace: XML_NAMESPACE };
             attributes.push(Attribute { name, value: &one.value });
         }

@@ -1,6 +1,7 @@
 //! Pass 1: finds the Signature, checks its place, and keeps what is needed to judge it. The observer sees the document
 //! go by.
 
+use std::collections::HashSet;
 use std::io::BufRead;
 
 use crate::algorithms::DS;
@@ -13,7 +14,8 @@ use crate::limits::Limits;
 use crate::reader::{Name, Observer, ReadOptions, Shown};
 use crate::scope::XML_NAMESPACE;
 
-/// A path of (namespace, local name) from the root of a document, root included.
+/// A path of (namespace, local name) from the root of a document, root included. The namespace `*` stands for any: some
+/// readers go by local names.
 pub type Path<'a> = &'a [(&'a str, &'a str)];
 
 /// What a document must look like to be signed.
@@ -31,7 +33,8 @@ pub struct Places<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// As far as the end of the first Signature that stands where one may; to the end of the document where there is
-    /// none. What follows is read, and judged by the same rules, in pass 2.
+    /// none, and where namespaces are given ([`ReadOptions::initial_namespaces`]): whether one of them is needed
+    /// decides the verdict. What follows is read, and judged by the same rules, in pass 2.
     Signature,
     /// To the end of the document.
     End,
@@ -83,7 +86,7 @@ pub fn locate(
         shown: Shown(observer),
         paths: Paths::new(places.parents),
         limits: options.limits,
-        reach,
+        reach: if options.initial_namespaces.is_empty() { reach } else { Reach::End },
         xml_attributes: XmlAttributes::default(),
         ancestors: Vec::new(),
         open: None,
@@ -151,7 +154,10 @@ impl Sink for Locator<'_> {
     fn start(&mut self, open: &Open<'_>) -> Result<(), ReadError> {
         let tag = &open.tag;
         note_relative(open, &mut self.relative_namespace);
-        self.xml_attributes.open(open, self.limits.markup_bytes)?;
+        if self.captured.is_none() {
+            // What follows the Signature does not inherit to it, and is counted in pass 2 where it matters.
+            self.xml_attributes.open(open, self.limits.markup_bytes)?;
+        }
         if let Some(capture) = &mut self.open {
             capture.start(open);
         }
@@ -235,8 +241,10 @@ impl<'a> Paths<'a> {
 
     pub(crate) fn start(&mut self, name: &Name<'_>, depth: usize) {
         for (path, to) in &mut self.followed {
-            let expected = path.get(depth - 1);
-            if *to == depth - 1 && expected.is_some_and(|(namespace, local)| name.is(namespace, local)) {
+            let fits = |(namespace, local): &(&str, &str)| {
+                name.local == *local && (*namespace == "*" || name.namespace == *namespace)
+            };
+            if *to == depth - 1 && path.get(depth - 1).is_some_and(fits) {
                 *to = depth;
             }
         }
@@ -283,8 +291,58 @@ impl XmlAttributes {
         self.open.iter().any(|(_, attribute)| attribute.local == "base")
     }
 
-    /// Of the same name, only the first counts.
+    /// Each name once, with the value of the nearest element that has it.
     pub(crate) fn nearest_first(&self) -> Vec<Inherited> {
-        self.open.iter().rev().map(|(_, attribute)| attribute.clone()).collect()
+        let mut seen = HashSet::new();
+        let nearest = self.open.iter().rev().filter(|(_, attribute)| seen.insert(attribute.local.as_str()));
+        nearest.map(|(_, attribute)| attribute.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_inherited_has_each_name_once_and_from_nearest() {
+        let mut attributes = XmlAttributes::default();
+        for (depth, local, value) in [(1, "lang", "vi"), (1, "space", "preserve"), (2, "lang", "en")] {
+            attributes.open.push((depth, Inherited { local: local.to_owned(), value: value.to_owned() }));
+        }
+        let inherited = |attributes: &XmlAttributes| -> Vec<(String, String)> {
+            attributes.nearest_first().into_iter().map(|one| (one.local, one.value)).collect()
+        };
+        let pair = |local: &str, value: &str| (local.to_owned(), value.to_owned());
+        assert_eq!(inherited(&attributes), [pair("lang", "en"), pair("space", "preserve")]);
+        attributes.bytes = 100;
+        attributes.close(2);
+        assert_eq!(inherited(&attributes), [pair("space", "preserve"), pair("lang", "vi")]);
+    }
+
+    #[test]
+    fn a_path_leads_from_the_root_and_takes_any_namespace_only_where_it_says_so() {
+        let name = |namespace, local| Name { prefix: "", local, namespace };
+        let path: Path<'_> = &[("u:a", "a"), ("*", "b")];
+        let paths = [path];
+        let mut followed = Paths::new(&paths);
+        let mut ends = |way: &[(&'static str, &'static str)]| {
+            let mut at_end = false;
+            for (at, (namespace, local)) in way.iter().enumerate() {
+                followed.start(&name(namespace, local), at + 1);
+                at_end = followed.is_at_end(at + 1);
+            }
+            for depth in (1..=way.len()).rev() {
+                followed.end(depth);
+            }
+            at_end
+        };
+        for way in [[("u:a", "a"), ("u:a", "b")], [("u:a", "a"), ("", "b")]] {
+            assert!(ends(&way), "{way:?}");
+        }
+        for way in [&[("u:a", "a")][..], &[("u:b", "a"), ("u:a", "b")], &[("u:a", "a"), ("u:a", "c")]] {
+            assert!(!ends(way), "{way:?}");
+        }
+        assert!(!ends(&[("u:a", "a"), ("u:a", "a"), ("u:a", "b")]), "the path begins at the root");
+        assert!(!ends(&[("u:a", "a"), ("u:a", "b"), ("u:a", "b")]), "and ends where it ends");
     }
 }
