@@ -54,6 +54,9 @@ pub fn survey(input: &mut dyn BufRead, limits: &Limits) -> Result<Survey, ReadEr
 
 /// What one good Signature covers.
 struct Covered {
+    /// All of the document but the Signature.
+    whole: bool,
+    /// The names of the elements that it covers, less the document's.
     names: Vec<(String, String)>,
     spans: Vec<(u64, u64)>,
 }
@@ -89,8 +92,9 @@ impl Survey {
             judged.push(Judged { offset: captured.span.0, verdict });
             covered.push(covers);
         }
-        let mut twins = Twins { covered: &covered, found: vec![None; covered.len()] };
-        if covered.iter().flatten().any(|covered| !covered.names.is_empty()) {
+        let found = vec![None; covered.len()];
+        let mut twins = Twins { covered: &covered, root: (String::new(), String::new()), found };
+        if covered.iter().any(Option::is_some) {
             Drive::new(&mut *open()?, &options)?.run(&mut twins)?;
         }
         for (judged, twin) in judged.iter_mut().zip(twins.found) {
@@ -118,14 +122,13 @@ impl Survey {
         };
         match digest(&mut *open()?, captured, &plan.references, Rule::Among, options, &mut Unwatched)? {
             Ok(digested) => {
-                let names = match &digested.covers {
-                    Coverage::WholeDocument => Vec::new(),
-                    Coverage::Elements(paths) => {
-                        let last = paths.iter().filter_map(|path| path.steps.last());
-                        last.map(|step| (step.namespace.clone(), step.local.clone())).collect()
-                    }
+                let (whole, paths) = match &digested.covers {
+                    Coverage::WholeDocument => (true, &[][..]),
+                    Coverage::Elements(paths) => (false, paths.as_slice()),
                 };
-                let covered = Covered { names, spans: digested.spans.clone() };
+                let last = paths.iter().filter_map(|path| path.steps.last());
+                let names = last.map(|step| (step.namespace.clone(), step.local.clone())).collect();
+                let covered = Covered { whole, names, spans: digested.spans.clone() };
                 Ok((plan.valid(digested), Some(covered)))
             }
             Err((objection, at)) => Ok((objection.at(at), None)),
@@ -200,6 +203,8 @@ impl Sink for Surveyor<'_> {
 /// Looks for elements that have the name of a signed one and are in none.
 struct Twins<'a> {
     covered: &'a [Option<Covered>],
+    /// Namespace and local name.
+    root: (String, String),
     /// For each Signature, the first.
     found: Vec<Option<u64>>,
 }
@@ -207,13 +212,18 @@ struct Twins<'a> {
 impl Sink for Twins<'_> {
     fn start(&mut self, open: &Open<'_>) -> Result<(), ReadError> {
         let tag = &open.tag;
+        if tag.depth == 1 {
+            self.root = (tag.name.namespace.to_owned(), tag.name.local.to_owned());
+        }
         let within = |span: &(u64, u64)| (span.0..span.1).contains(&tag.offset);
         if self.covered.iter().flatten().any(|covered| covered.spans.iter().any(within)) {
             return Ok(());
         }
+        let named = |(namespace, local): &(String, String)| tag.name.is(namespace, local);
         for (covered, found) in self.covered.iter().zip(&mut self.found) {
-            let named = |(namespace, local): &(String, String)| tag.name.is(namespace, local);
-            if found.is_none() && covered.as_ref().is_some_and(|covered| covered.names.iter().any(named)) {
+            let Some(Covered { whole, names, .. }) = covered else { continue };
+            let twin = (*whole && named(&self.root)) || names.iter().any(named);
+            if found.is_none() && twin && !is_part_of_signature(open) {
                 *found = Some(tag.offset);
             }
         }
@@ -227,4 +237,10 @@ impl Sink for Twins<'_> {
     fn end(&mut self, _: &End<'_>) -> Result<(), ReadError> {
         Ok(())
     }
+}
+
+/// Whether this is a child that XML Signature gives to a Signature: the rules for Signatures are about it.
+fn is_part_of_signature(open: &Open<'_>) -> bool {
+    let parent = open.tag.depth.checked_sub(2).and_then(|at| open.scope.names().nth(at));
+    open.tag.name.namespace == DS && parent.is_some_and(|parent| parent.is(DS, "Signature"))
 }
