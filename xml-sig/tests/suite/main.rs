@@ -9,9 +9,12 @@
 
 mod answers;
 mod bound;
+mod by_id;
 mod certificates;
 mod corpus;
+mod coverage;
 mod differential;
+mod enveloping;
 mod fuzzed;
 #[path = "../generate/mod.rs"]
 mod generate;
@@ -19,12 +22,14 @@ mod hostile_trust;
 mod keys;
 mod mutate;
 mod ocsp;
+mod parts;
 mod pieces;
 mod profile;
 mod reader;
 mod revocation;
 mod sign;
 mod support;
+mod survey;
 mod trust;
 mod vectors;
 mod verify;
