@@ -37,7 +37,7 @@ pub use reader::{EnvelopeReader, ReadMode};
 pub use secrecy::check_carried;
 pub use semantic::semantic_digest;
 pub use status::{StatusPacket, StatusSender, StatusSubject};
-pub use verified::{PLACES, SignaturePolicy, VerifiedEnvelope, vouch};
+pub use verified::{PLACES, SignaturePolicy, VerifiedEnvelope, covers_packet, vouch};
 
 /// The namespace of every edXML element.
 pub const NAMESPACE: &str = "http://www.mic.gov.vn/TBT/QCVN_102_2016";

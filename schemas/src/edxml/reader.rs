@@ -64,7 +64,7 @@ impl EnvelopeReader {
         self.mode == ReadMode::Claims
             && header.is_some_and(|header| {
                 let message = header.child("MessageHeader");
-                let status = message.is_some_and(|message| message.child("StatusCode").is_some());
+                let status = message.is_some_and(|message| message.all("StatusCode").next().is_some());
                 message.is_some() && (status || header.child("TraceHeaderList").is_some())
             })
     }

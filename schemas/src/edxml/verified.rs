@@ -11,12 +11,14 @@ use super::read::HEADER_PATH;
 use crate::rejections::{Rejection, RejectionCode};
 
 /// Where a `ds:Signature` may stand: directly in the root or in `edXMLHeader` (design.md B4). What it must cover, if not
-/// the whole document: the envelope and every `AttachmentEncoded`, which is all that is read of a packet.
+/// the whole document: every header, body and `AttachmentEncoded`, which is all that is read of a packet, in any
+/// namespace, because the reference library goes by local names.
 pub const PLACES: Places<'static> = Places {
     parents: &[&[(NAMESPACE, "edXML")], HEADER_PATH],
     signed: &[
-        &[(NAMESPACE, "edXML"), (NAMESPACE, "edXMLEnvelope")],
-        &[(NAMESPACE, "edXML"), (NAMESPACE, "AttachmentEncoded")],
+        &[("*", "edXML"), ("*", "edXMLEnvelope"), ("*", "edXMLHeader")],
+        &[("*", "edXML"), ("*", "edXMLEnvelope"), ("*", "edXMLBody")],
+        &[("*", "edXML"), ("*", "AttachmentEncoded")],
     ],
 };
 
@@ -144,23 +146,25 @@ fn judge(verdict: &Verdict, policy: SignaturePolicy, repaired: bool) -> Result<O
     }
 }
 
-/// Invariant 3: only a signature over all that is read vouches for it, and only as its bytes stand. That every part in
-/// [`PLACES`] is covered, the verdict says; a verdict for other places shows here that it does not know the envelope.
 fn speaks_for_all(valid: &Valid, repaired: bool) -> bool {
-    let envelope = |path: &ElementPath| match &path.steps[..] {
-        [root] => is(root, "edXML"),
-        [root, envelope] => is(root, "edXML") && is(envelope, "edXMLEnvelope"),
-        _ => false,
-    };
-    !repaired
-        && match valid.covers() {
-            Coverage::WholeDocument => true,
-            Coverage::Elements(paths) => paths.iter().any(envelope),
-        }
+    !repaired && covers_packet(valid)
 }
 
-fn is(step: &Step, local: &str) -> bool {
-    step.namespace == NAMESPACE && step.local == local
+/// Invariant 3: only a signature over all that is read vouches for it. The verdict says that every part of [`PLACES`] that
+/// is there is covered; this says that there is a header. Without one it was no packet that was signed.
+pub fn covers_packet(valid: &Valid) -> bool {
+    let to_header = |path: &ElementPath| {
+        path.steps.len() <= HEADER_PATH.len()
+            && path.steps.iter().zip(HEADER_PATH).all(|(step, name)| is(step, name))
+    };
+    match valid.covers() {
+        Coverage::WholeDocument => true,
+        Coverage::Elements(paths) => paths.iter().any(to_header),
+    }
+}
+
+fn is(step: &Step, (namespace, local): &(&str, &str)) -> bool {
+    step.namespace == *namespace && step.local == *local
 }
 
 /// The content may be sound where only the signer is not one that we trust: the sender must do different things.

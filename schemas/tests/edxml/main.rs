@@ -6,9 +6,11 @@
     reason = "helpers of tests stop the test, and say what they skip"
 )]
 
+mod claims;
 mod corpus;
 mod deviations;
 mod hostile;
+mod parts;
 mod refusals;
 mod signer;
 mod statuses;

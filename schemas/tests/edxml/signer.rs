@@ -4,7 +4,9 @@ use std::io::{BufRead, Cursor};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lienthong_schemas::edxml::{EdxmlLimits, Envelope, EnvelopeReader, HEADER_PATH, PLACES, ReadMode};
+use lienthong_schemas::edxml::{
+    EdxmlLimits, Envelope, EnvelopeReader, HEADER_PATH, NAMESPACE, PLACES, ReadMode,
+};
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcKey};
@@ -15,11 +17,16 @@ use openssl::rsa::Rsa;
 use openssl::sign::Signer;
 use openssl::x509::extension::{AuthorityKeyIdentifier, BasicConstraints, CrlNumber, KeyUsage};
 use openssl::x509::{X509, X509CrlBuilder, X509NameBuilder};
-use xml_sig::{Certificate, Crl, Limits, Reach, ReadOptions, SoftwareKey, Trust, Verdict, locate, sign};
+use xml_sig::{
+    Certificate, Crl, Form, Limits, Method, Reach, ReadOptions, SigningKey, SoftwareKey, Trust, Verdict,
+    canonicalise, locate, sign,
+};
 
 /// 2026-01-01T00:00:00Z.
 const NOT_BEFORE: i64 = 1_767_225_600;
 const DAY: i64 = 86_400;
+const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
+const EXCLUSIVE: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 
 /// A P-256 key with a self-signed certificate for signing, valid for ten days of January 2026.
 pub(crate) fn signer(common_name: &str) -> SoftwareKey {
@@ -178,4 +185,64 @@ pub(crate) fn judged(
     let verdict = located.verify(&mut &packet[..], trust, &mut whole).expect("the same bytes");
     let envelope = whole.finish().or_else(|_| claims.finish()).expect("a packet");
     (envelope, verdict)
+}
+
+/// The packet with a Signature over elements, each told by its name, in exclusive canonical form. The Signature stands
+/// before `before`, and is taken out of what it stands in.
+pub(crate) fn signed_by_parts(packet: &[u8], parts: &[&str], before: &str, key: &SoftwareKey) -> String {
+    let mut packet = String::from_utf8(packet.to_vec()).expect("UTF-8");
+    for (n, name) in parts.iter().enumerate() {
+        let starts = [format!("<{name}>"), format!("<{name} ")];
+        let at = starts.iter().find_map(|start| packet.find(start)).expect(name) + 1 + name.len();
+        packet.insert_str(at, &format!(" Id=\"part{n}\""));
+    }
+    let place = packet.find(before).expect(before);
+    let references: String = (0..parts.len()).map(|n| reference(&packet, n, place)).collect();
+    let signed_info = format!(
+        "<ds:CanonicalizationMethod Algorithm=\"{EXCLUSIVE}\"></ds:CanonicalizationMethod>\
+         <ds:SignatureMethod Algorithm=\"{}\"></ds:SignatureMethod>{references}</ds:SignedInfo>",
+        key.method().uri()
+    );
+    let octets = format!("<ds:SignedInfo xmlns:ds=\"{DS}\">{signed_info}");
+    let value = openssl::base64::encode_block(&key.sign(octets.as_bytes()).expect("a value"));
+    let signature = format!(
+        "<ds:Signature xmlns:ds=\"{DS}\"><ds:SignedInfo>{signed_info}\
+         <ds:SignatureValue>{value}</ds:SignatureValue></ds:Signature>"
+    );
+    packet.insert_str(place, &signature);
+    packet
+}
+
+/// A Reference to the part of this number.
+fn reference(packet: &str, n: usize, place: usize) -> String {
+    let id = packet.find(&format!(" Id=\"part{n}\"")).expect("a part");
+    let from = packet[..id].rfind('<').expect("a start tag");
+    let name = packet[from + 1..].split([' ', '>']).next().expect("a name");
+    let close = format!("</{name}>");
+    let to = from + packet[from..].find(&close).expect("an end tag") + close.len();
+    // As a document of its own; the exclusive form keeps of the bindings what is used.
+    let mut part = packet[from..to].to_owned();
+    for declaration in [format!(" xmlns=\"{NAMESPACE}\""), format!(" xmlns:edXML=\"{NAMESPACE}\"")] {
+        let start_tag = &part[..part.find('>').expect("a start tag")];
+        if !start_tag.contains(&declaration) {
+            part.insert_str(1 + name.len(), &declaration);
+        }
+    }
+    let limits = Limits::default();
+    let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
+    let form = Form { method: Method::Exclusive, ..Form::default() };
+    let mut octets = Vec::new();
+    canonicalise(&mut part.as_bytes(), &options, &form, &mut octets).expect("a canonical form");
+    let digest = openssl::hash::hash(MessageDigest::sha256(), &octets).expect("a digest");
+    let enveloped = (from..to)
+        .contains(&place)
+        .then(|| format!("<ds:Transform Algorithm=\"{DS}enveloped-signature\"></ds:Transform>"));
+    format!(
+        "<ds:Reference URI=\"#part{n}\"><ds:Transforms>{}\
+         <ds:Transform Algorithm=\"{EXCLUSIVE}\"></ds:Transform></ds:Transforms>\
+         <ds:DigestMethod Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"></ds:DigestMethod>\
+         <ds:DigestValue>{}</ds:DigestValue></ds:Reference>",
+        enveloped.unwrap_or_default(),
+        openssl::base64::encode_block(&digest)
+    )
 }
