@@ -9,7 +9,9 @@ use lienthong_schemas::edxml::{
 };
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
 
-use xml_sig::{Limits, Located, Observer, Reach, ReadError, ReadOptions, Trust, Verdict, XmlFault};
+use xml_sig::{
+    Limits, Located, Observer, Reach, ReadError, ReadOptions, Trust, Unwatched, Verdict, XmlFault,
+};
 
 use crate::ports::{Fault, Incoming};
 
@@ -98,8 +100,10 @@ fn attempt(
     let mut reader = EnvelopeReader::new(ReadMode::Full, &limits.edxml);
     let verdict = second_read(located, &mut *packet.open()?, &sender.trust, &mut reader)?;
     if matches!(verdict, Verdict::Invalid { .. }) {
-        // The second read stops where a signature fails; the content is needed only where such a packet is taken.
+        // The second read stops where a signature fails. The rest may still show that the packet needs repair, and so
+        // counts as unsigned; its content is needed only where such a packet is taken.
         if sender.policy != SignaturePolicy::RecordOnly {
+            xml_sig::read(&mut *packet.open()?, &options, &mut Unwatched).map_err(told)?;
             return Err(vouch(claims, verdict, sender.policy, !namespaces.is_empty()).err().map_or_else(
                 || Fault::new("verify", "an invalid signature was vouched for").into(),
                 Attempt::from,
@@ -163,6 +167,7 @@ mod tests {
 
     use lienthong_schemas::edxml::{BusinessType, DocumentBuilder};
     use lienthong_schemas::ids::PacketDigest;
+    use xml_sig::Signers;
 
     use super::*;
 
@@ -184,27 +189,123 @@ mod tests {
         }
     }
 
-    fn examined(first: DocumentBuilder, second: DocumentBuilder) -> Result<VerifiedEnvelope, Refused> {
-        let packets = [second, first].map(|builder| builder.to_bytes().expect("a packet"));
+    fn examined(
+        packets: Vec<Vec<u8>>,
+        policy: SignaturePolicy,
+        signers: &Signers,
+    ) -> Result<VerifiedEnvelope, Refused> {
         let trust_of = |_: &Envelope| {
             let at = "2026-01-05T01:00:00Z".parse().expect("a time");
-            let (signers, authorities) = (Arc::default(), Arc::default());
-            let trust = Trust { signers, authorities, at, legacy_sha1: false };
-            Ok(SenderTrust { trust, policy: SignaturePolicy::VerifyIfPresent })
+            let (signers, authorities) = (Arc::new(signers.clone()), Arc::default());
+            Ok(SenderTrust { trust: Trust { signers, authorities, at, legacy_sha1: false }, policy })
         };
-        examine(&Changing(Mutex::new(packets.to_vec())), &PacketLimits::default(), &trust_of)
+        let packets = packets.into_iter().rev().collect();
+        examine(&Changing(Mutex::new(packets)), &PacketLimits::default(), &trust_of)
+    }
+
+    fn bytes(builder: DocumentBuilder) -> Vec<u8> {
+        builder.to_bytes().expect("a packet")
+    }
+
+    /// The same packet, as often as it is asked for.
+    fn examined_again(builder: DocumentBuilder, policy: SignaturePolicy) -> String {
+        match examined(vec![bytes(builder); 8], policy, &Signers::default()) {
+            Ok(envelope) => envelope.verdict_name().to_owned(),
+            Err(Refused::Rejected(rejection)) => rejection.code.row().name.to_owned(),
+            Err(Refused::Fault(fault)) => panic!("{fault}"),
+        }
     }
 
     #[test]
     fn sender_and_kind_are_those_that_the_policy_was_chosen_for() {
         let letter = |from: &str| DocumentBuilder::new(from, &["H55.16"]);
-        assert!(examined(letter("H55.15"), letter("H55.15")).is_ok());
+        let two = |first, second| {
+            let packets = vec![bytes(first), bytes(second)];
+            examined(packets, SignaturePolicy::VerifyIfPresent, &Signers::default())
+        };
+        assert!(two(letter("H55.15"), letter("H55.15")).is_ok());
         let revoking = letter("H55.15").business(BusinessType::Revoke, "x", "y");
         for other in [letter("H55.14"), revoking] {
-            match examined(letter("H55.15"), other) {
+            match two(letter("H55.15"), other) {
                 Err(Refused::Fault(fault)) => assert_eq!(fault.cause, "the packet changed between two reads"),
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    /// No keys are needed to see that this is none.
+    const ILL_BUILT: &str =
+        "<ds:Signature xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"><x/></ds:Signature>";
+    const HEADER_END: &str = "</edXML:edXMLHeader>";
+
+    /// With a Signature behind all that says who sends it and what it is: the first read ends there.
+    fn traced() -> DocumentBuilder {
+        let ill_built = format!("{ILL_BUILT}{HEADER_END}");
+        DocumentBuilder::new("H55.15", &["H55.16"])
+            .trace("H55.15", "2026/01/02 03:04:05")
+            .attach("cv.pdf", "application/pdf", &b"%PDF-1.4 x"[..])
+            .with_raw(HEADER_END, &ill_built)
+    }
+
+    #[test]
+    fn a_packet_that_needs_repair_behind_its_signature_counts_as_unsigned() {
+        use SignaturePolicy::{RecordOnly, Required, VerifyIfPresent};
+        let undeclared = |builder: DocumentBuilder| {
+            builder.with_raw("<edXML:Reference>", "<edXML:Reference xlink:href=\"\">")
+        };
+        let outcomes = |builder: fn() -> DocumentBuilder| {
+            [Required, VerifyIfPresent, RecordOnly].map(|policy| {
+                (examined_again(builder(), policy), examined_again(undeclared(builder()), policy))
+            })
+        };
+        let pair = |one: &str, two: &str| (one.to_owned(), two.to_owned());
+        assert_eq!(
+            outcomes(traced),
+            [
+                pair("SIGNATURE_INVALID", "SIGNATURE_UNUSABLE"),
+                pair("SIGNATURE_INVALID", "unusable"),
+                pair("invalid", "unusable"),
+            ]
+        );
+        // A prefix that nobody knows cannot be repaired.
+        let unknown = traced().with_raw("<edXML:Reference>", "<edXML:Reference><q:x/>");
+        assert_eq!(examined_again(unknown, VerifyIfPresent), "XML_MALFORMED");
+    }
+
+    #[test]
+    fn a_packet_that_stays_the_same_is_never_said_to_have_changed() {
+        let revoking =
+            || DocumentBuilder::new("H55.15", &["H55.16"]).business(BusinessType::Revoke, "x", "y");
+        for (before, added) in [
+            ("<edXML:TraceHeaderList>", ""),
+            ("</edXML:MessageHeader>", "<edXML:StatusCode/>"),
+            ("</edXML:MessageHeader>", "<edXML:StatusCode> </edXML:StatusCode>"),
+        ] {
+            let wrong_namespace = "<Signature xmlns=\"u:x\"/>";
+            let builder = revoking()
+                .with_raw(before, &format!("{added}{before}"))
+                .with_raw("<edXML:TraceHeaderList>", &format!("{wrong_namespace}<edXML:TraceHeaderList>"));
+            assert_eq!(examined_again(builder, SignaturePolicy::VerifyIfPresent), "unusable", "{added}");
+            // Judged when its keys are known, which is when its kind is.
+            let real = wrong_namespace.replace("u:x", "http://www.w3.org/2000/09/xmldsig#");
+            let builder = revoking()
+                .with_raw(before, &format!("{added}{before}"))
+                .with_raw("<edXML:TraceHeaderList>", &format!("{real}<edXML:TraceHeaderList>"));
+            assert_eq!(examined_again(builder, SignaturePolicy::RecordOnly), "invalid", "{added}");
+        }
+    }
+
+    #[test]
+    fn a_signature_is_judged_without_reading_the_rest_first() {
+        // The first read ends with the Signature: what follows may then be anything.
+        let first = bytes(traced());
+        let from = first.windows(10).position(|window| window == b"<edXML:edX").expect("an envelope");
+        let end =
+            first.windows(15).position(|window| window == b"</ds:Signature>").expect("a Signature") + 15;
+        assert!(from < end);
+        let cut = [&first[..end], b"<"].concat();
+        let refused = examined(vec![cut.clone(), cut, first], SignaturePolicy::Required, &Signers::default());
+        let Err(Refused::Rejected(rejection)) = refused else { panic!("{refused:?}") };
+        assert_eq!(rejection.code.row().name, "SIGNATURE_INVALID");
     }
 }
