@@ -11,12 +11,12 @@ use clap::Args;
 use jiff::Timestamp;
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::ports::Clock;
-use lienthong_schemas::edxml::PLACES;
+use lienthong_schemas::edxml::{PLACES, covers_packet};
 use lienthong_schemas::safe_text::SafeText;
 use serde_json::json;
 use xml_sig::{
-    Authorities, Certificate, Crl, Limits, Reach, ReadError, ReadOptions, Signers, Subject, Trust, Unwatched,
-    Verdict,
+    Authorities, Certificate, Crl, Invalid, Limits, Reach, ReadError, ReadOptions, Signers, Subject, Trust,
+    Unwatched, Verdict,
 };
 
 use super::{CommandFault, print, read_small};
@@ -153,6 +153,13 @@ fn told(verdict: &Verdict) -> Answer {
             detail: "no Signature".into(),
             signer: None,
             exit: 2,
+        },
+        Verdict::Valid(valid) if !covers_packet(valid) => Answer {
+            verdict: "invalid",
+            code: Invalid::Coverage.code().into(),
+            detail: format!("no edXMLHeader is signed, only {}", valid.covers()),
+            signer: None,
+            exit: 1,
         },
         Verdict::Valid(valid) => Answer {
             verdict: name,
