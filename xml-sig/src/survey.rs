@@ -239,8 +239,9 @@ impl Sink for Twins<'_> {
     }
 }
 
-/// Whether this is a child that XML Signature gives to a Signature: the rules for Signatures are about it.
+/// Whether this is a child of a Signature other than an Object: keys and values, which nobody takes for content.
 fn is_part_of_signature(open: &Open<'_>) -> bool {
     let parent = open.tag.depth.checked_sub(2).and_then(|at| open.scope.names().nth(at));
-    open.tag.name.namespace == DS && parent.is_some_and(|parent| parent.is(DS, "Signature"))
+    let name = &open.tag.name;
+    name.namespace == DS && name.local != "Object" && parent.is_some_and(|parent| parent.is(DS, "Signature"))
 }

@@ -146,6 +146,25 @@ fn nothing_that_is_taken_for_content_hides_in_a_key_info() {
 }
 
 #[test]
+fn nothing_of_the_name_of_a_signed_element_hides_in_an_object() {
+    let octets = "<a Id=\"a\">1</a>";
+    let around = |object: &str| {
+        let tail = format!("<ds:Object>{object}</ds:Object>");
+        let draft = Draft { tail: &tail, ..draft(&[to("a", &[ENVELOPED, EXC], octets)]) };
+        octets.replace("</a>", &format!("{}</a>", draft.signature()))
+    };
+    assert_eq!(surveyed(&around("<x>anything</x>")), ["valid"], "Objects are left alone");
+    assert_eq!(surveyed(&around("<x><a>9</a></x>")), ["invalid coverage"]);
+    let object = |id: &str| format!("<ds:Object Id=\"{id}\">1</ds:Object>");
+    let signed = object("a").replacen(' ', &format!(" xmlns:ds=\"{DS}\" "), 1);
+    let enveloping = |tail: &str| Draft { tail, ..draft(&[to("a", &[EXC], &signed)]) }.signature();
+    assert_eq!(surveyed(&enveloping(&object("a"))), ["valid"]);
+    for tail in [format!("{}{}", object("b"), object("a")), format!("{}{}", object("a"), object("b"))] {
+        assert_eq!(surveyed(&enveloping(&tail)), ["invalid coverage"]);
+    }
+}
+
+#[test]
 fn the_parts_of_signatures_are_no_twins_of_each_other() {
     let key_info =
         ec().key_info().replace("<ds:KeyInfo>", &format!("<ds:KeyInfo xmlns:ds=\"{DS}\" Id=\"k\">"));
