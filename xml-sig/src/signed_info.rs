@@ -129,7 +129,13 @@ fn drive(octets: &[u8], limits: &Limits, sink: &mut impl Sink) -> Result<(), Obj
 
 /// Strict base64 (RFC 4648 section 4, padded), XML white space left out.
 pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
-    let packed: Vec<u8> = text.bytes().filter(|&b| !is_space(b)).collect();
+    if !text.bytes().any(is_space) {
+        return STANDARD.decode(text).ok();
+    }
+    let mut packed = Vec::with_capacity(text.len());
+    for line in text.as_bytes().split(|&b| is_space(b)) {
+        packed.extend_from_slice(line);
+    }
     STANDARD.decode(packed).ok()
 }
 

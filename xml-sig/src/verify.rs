@@ -117,7 +117,7 @@ fn plan_of(said: &Said, limits: &Limits, trust: &Trust) -> Result<Plan, Objectio
     let octets = canonical(&said.signed_info, &methods.form, &said.inherited, limits)?;
 
     // From here on nothing of SignedInfo counts but the octets that the SignatureValue is checked against.
-    let signed_info = SignedInfo::parse(&octets, limits)?;
+    let signed_info = if octets == said.signed_info { kept } else { SignedInfo::parse(&octets, limits)? };
     if signed_info.methods(limits, trust.legacy_sha1)? != methods {
         return Err(Objection::structure("SignedInfo reads differently in its canonical form"));
     }
