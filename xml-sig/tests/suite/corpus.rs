@@ -24,8 +24,9 @@ const EDXML: &str = "http://www.mic.gov.vn/TBT/QCVN_102_2016";
 const PLACES: Places<'static> = Places {
     parents: &[&[(EDXML, "edXML")], &[(EDXML, "edXML"), (EDXML, "edXMLEnvelope"), (EDXML, "edXMLHeader")]],
     signed: &[
-        &[(EDXML, "edXML"), (EDXML, "edXMLEnvelope")],
-        &[(EDXML, "edXML"), (EDXML, "AttachmentEncoded")],
+        &[("*", "edXML"), ("*", "edXMLEnvelope"), ("*", "edXMLHeader")],
+        &[("*", "edXML"), ("*", "edXMLEnvelope"), ("*", "edXMLBody")],
+        &[("*", "edXML"), ("*", "AttachmentEncoded")],
     ],
 };
 
