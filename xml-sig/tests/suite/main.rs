@@ -8,6 +8,7 @@
 )]
 
 mod answers;
+mod apex;
 mod bound;
 mod by_id;
 mod certificates;
@@ -25,6 +26,7 @@ mod ocsp;
 mod parts;
 mod pieces;
 mod profile;
+mod reach;
 mod reader;
 mod revocation;
 mod sign;
