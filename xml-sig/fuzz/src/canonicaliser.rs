@@ -1,16 +1,17 @@
 //! The canonicaliser: a canonical form is one whatever way the input is cut, is its own canonical form, reads as the
-//! document that it was made of, and tells no two spellings of a document apart.
+//! document that it was made of, and is what another canonicaliser makes.
 
 use xml_sig::{Form, Limits, Method, ReadOptions, XmlError, XmlFault, canonicalise};
 
+use crate::other_canonicaliser;
 use crate::pieces::{Cut, Pieces, cuts, seed};
 use crate::record::{fault, record};
 
 /// The prefixes that the seeds and the mutations use.
 const PREFIXES: [&str; 3] = ["#default", "p", "q"];
 
-/// Both methods, with and without comments, and the exclusive one with a PrefixList.
-fn forms() -> [Form; 5] {
+/// Both methods, with and without comments, the exclusive one with a PrefixList, and the inclusive one's next version.
+fn forms() -> [Form; 6] {
     let form = |method, comments| Form { method, comments, prefixes: Vec::new() };
     let prefixes = PREFIXES.map(str::to_owned).to_vec();
     [
@@ -19,6 +20,7 @@ fn forms() -> [Form; 5] {
         form(Method::Exclusive, false),
         form(Method::Exclusive, true),
         Form { method: Method::Exclusive, comments: false, prefixes },
+        form(Method::Inclusive11, false),
     ]
 }
 
@@ -45,6 +47,16 @@ pub fn check(document: &[u8]) {
             (Err(error), read) => assert_eq!(Some(error), read.as_ref().err(), "another fault"),
         }
     }
+    for (form, octets) in forms.iter().zip(&octets) {
+        let (Ok(text), Ok(octets)) = (std::str::from_utf8(document), octets) else { continue };
+        if let Some(other) = other_canonicaliser::canonical(text, form) {
+            assert_eq!(
+                octets.escape_ascii().to_string(),
+                other.as_bytes().escape_ascii().to_string(),
+                "{form:?}"
+            );
+        }
+    }
     let mut complete = Vec::new();
     for octets in octets {
         match octets {
@@ -52,12 +64,13 @@ pub fn check(document: &[u8]) {
             Err(_) => assert!(complete.is_empty(), "some forms are made and some are not"),
         }
     }
-    if let Ok([inclusive, inclusive_comments, exclusive, exclusive_comments, listed]) =
-        <[Vec<u8>; 5]>::try_from(complete)
+    if let Ok([inclusive, inclusive_comments, exclusive, exclusive_comments, listed, newer]) =
+        <[Vec<u8>; 6]>::try_from(complete)
     {
         let of = |octets: &[u8], form: usize| {
             canonical(octets, Cut::Whole, &forms[form]).expect("a canonical form is read")
         };
+        assert!(inclusive == newer, "the two versions of Canonical XML differ in a whole document");
         // Each form of itself, and of each richer one.
         let same = [
             (&inclusive, 0, &inclusive),

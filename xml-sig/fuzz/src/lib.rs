@@ -6,6 +6,7 @@ pub mod canonicaliser;
 pub mod edits;
 mod judge;
 pub mod markup;
+mod other_canonicaliser;
 mod other_reader;
 mod other_verifier;
 mod pieces;

@@ -19,9 +19,8 @@ pub(crate) fn compare(document: &[u8], ours: &Result<Record, XmlError>) {
         assert!(ours.is_err(), "no UTF-8");
         return;
     };
+    let text = &line_ends(text);
     match (ours, Document::parse(text)) {
-        // It forgets the line end of a carriage return before a reference to one.
-        (Ok(_), Ok(_)) if text.contains("\r&") => {}
         (Ok(record), Ok(document)) => {
             assert_eq!(simplified(record), walked(&document), "two readers, two documents");
         }
@@ -30,6 +29,11 @@ pub(crate) fn compare(document: &[u8], ours: &Result<Record, XmlError>) {
         (Err(error), Ok(_)) => assert!(is_stricter(error.fault, text), "only we refuse it: {error}"),
         (Err(_), Err(_)) => {}
     }
+}
+
+/// XML 1.0 section 2.11, which the other reader gets wrong beside references and CDATA sections.
+pub(crate) fn line_ends(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
 /// Rules of the other reader that XML does not have.
@@ -53,7 +57,7 @@ fn is_stricter(fault: XmlFault, text: &str) -> bool {
         XmlFault::Instruction => true,
         // It takes a name that begins with a colon.
         XmlFault::Name | XmlFault::EndTag => {
-            ["<:", "/:", " :", "\t:", "\r:", "\n:"].iter().any(|colon| text.contains(colon))
+            ["<:", "/:", " :", "\t:", "\n:"].iter().any(|colon| text.contains(colon))
         }
         _ => false,
     }
