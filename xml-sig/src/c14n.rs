@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufWriter, Write};
 use crate::driver::Drive;
 use crate::error::{ReadError, XmlError, XmlFault};
 use crate::events::{End, Open, Place, Sink, TextForm};
-use crate::reader::{Attribute, Name, ReadOptions};
+use crate::reader::{Attribute, Name, ReadOptions, StartTag};
 use crate::scope::{Origin, XML_NAMESPACE};
 
 use rendered::Rendered;
@@ -171,29 +171,37 @@ impl<O: Octets> Canonical<O> {
     pub(crate) fn start(&mut self, open: &Open<'_>, inherited: &[Inherited]) {
         let exclusive = self.form.method == Method::Exclusive;
         let inherited = if self.at_apex && !exclusive { inherited } else { &[] };
-        let mut bindings = recycle(std::mem::take(&mut self.bindings));
         if exclusive {
-            self.exclusive(open, &mut bindings);
-        } else if self.at_apex || open.canonical.is_none() {
-            inclusive(open, self.at_apex, &mut bindings);
+            self.rendered.open();
         }
-        let as_written = bindings.is_empty() && inherited.is_empty() && in_order(open.tag.attributes);
         match open.canonical {
-            Some(canonical) if as_written => {
+            Some(canonical) if self.is_as_written(open) => {
                 self.octets.put(canonical.as_bytes());
                 self.octets.put(b">");
             }
-            _ => {
-                bindings.sort_unstable();
-                self.tag(open, inherited, &bindings);
-            }
+            _ => self.tag(open, inherited),
         }
         self.at_apex = false;
-        self.bindings = recycle(bindings);
     }
 
-    /// A start tag with these bindings.
-    fn tag(&mut self, open: &Open<'_>, inherited: &[Inherited], bindings: &[(&str, &str)]) {
+    /// Whether a tag without declarations, whose attributes are written canonically one by one, is canonical: nothing is
+    /// to be added, or put in order.
+    fn is_as_written(&self, open: &Open<'_>) -> bool {
+        let same = match self.form.method {
+            Method::Exclusive => visibly_used(&open.tag).all(|name| !self.must_render(&name)),
+            Method::Inclusive | Method::Inclusive11 => true,
+        };
+        same && !self.at_apex && in_order(open.tag.attributes)
+    }
+
+    /// A start tag, piece by piece.
+    fn tag(&mut self, open: &Open<'_>, inherited: &[Inherited]) {
+        let mut bindings = recycle(std::mem::take(&mut self.bindings));
+        match self.form.method {
+            Method::Inclusive | Method::Inclusive11 => inclusive(open, self.at_apex, &mut bindings),
+            Method::Exclusive => self.exclusive(open, &mut bindings),
+        }
+        bindings.sort_unstable();
         let mut attributes = recycle(std::mem::take(&mut self.scratch));
         attributes.extend_from_slice(open.tag.attributes);
         inherit(inherited, self.form.method, &mut attributes);
@@ -201,7 +209,7 @@ impl<O: Octets> Canonical<O> {
             attributes.sort_unstable_by(order);
         }
         self.octets.put_all(&[b"<", open.qname.as_bytes()]);
-        for (prefix, uri) in bindings {
+        for (prefix, uri) in &bindings {
             self.octets.put_all(&[
                 if prefix.is_empty() { b" xmlns" } else { b" xmlns:" },
                 prefix.as_bytes(),
@@ -218,6 +226,7 @@ impl<O: Octets> Canonical<O> {
         }
         self.octets.put(b">");
         self.scratch = recycle(attributes);
+        self.bindings = recycle(bindings);
     }
 
     /// Text of the node-set.
@@ -267,21 +276,22 @@ impl<O: Octets> Canonical<O> {
     /// Exclusive: a binding is rendered where it is visibly used, unless the nearest output ancestor that rendered the
     /// prefix rendered the same one.
     fn exclusive<'b>(&mut self, open: &'b Open<'_>, bindings: &mut Vec<(&'b str, &'b str)>) {
-        self.rendered.open();
         if !self.form.prefixes.is_empty() {
             inclusive(open, self.at_apex, bindings);
             bindings.retain(|(prefix, _)| self.form.lists(prefix));
         }
-        let attributes = open.tag.attributes.iter().map(|a| a.name).filter(|name| !name.prefix.is_empty());
-        for name in std::iter::once(open.tag.name).chain(attributes) {
-            if name.prefix == "xml" || self.form.lists(name.prefix) {
-                continue;
-            }
-            if self.rendered.uri(name.prefix) != name.namespace {
+        for name in visibly_used(&open.tag) {
+            if self.must_render(&name) {
                 bindings.push((name.prefix, name.namespace));
                 self.rendered.push(name.prefix, name.namespace);
             }
         }
+    }
+
+    /// Whether the binding of a name that is visibly used is not carried by an open output element.
+    fn must_render(&self, name: &Name<'_>) -> bool {
+        let inclusive = name.prefix == "xml" || self.form.lists(name.prefix);
+        !inclusive && self.rendered.uri(name.prefix) != name.namespace
     }
 
     /// Puts a text with the characters of a class (sections 2.3, 1.1) replaced by references.
@@ -336,6 +346,12 @@ fn order(one: &Attribute<'_>, two: &Attribute<'_>) -> Ordering {
 
 fn in_order(attributes: &[Attribute<'_>]) -> bool {
     attributes.windows(2).all(|pair| order(&pair[0], &pair[1]).is_le())
+}
+
+/// The names of a tag whose prefixes are visibly used (Exclusive C14N section 1.1): attributes without one use none.
+fn visibly_used<'t>(tag: &StartTag<'t>) -> impl Iterator<Item = Name<'t>> {
+    let attributes = tag.attributes.iter().map(|a| a.name).filter(|name| !name.prefix.is_empty());
+    std::iter::once(tag.name).chain(attributes)
 }
 
 /// Inclusive: at the apex every binding in force, below it every one that changes something. Given bindings are no part

@@ -159,8 +159,12 @@ impl Scope {
     }
 
     /// The name of the element opened last.
+    #[inline(always)] // a name that is copied out costs as much again
     pub(crate) fn name(&self) -> Name<'_> {
-        self.elements.last().map_or(Name { prefix: "", local: "", namespace: "" }, |e| self.name_of(e))
+        match self.elements.last() {
+            Some(element) => self.name_of(element),
+            None => Name { prefix: "", local: "", namespace: "" },
+        }
     }
 
     /// The names of the open elements, the root first.
@@ -169,6 +173,7 @@ impl Scope {
     }
 
     /// The qualified name, as written, of the element opened last.
+    #[inline]
     pub(crate) fn qname(&self) -> &str {
         self.elements.last().map_or("", |element| &self.text[element.qname.clone()])
     }
@@ -254,6 +259,7 @@ impl Scope {
         self.recent.set(None);
     }
 
+    #[inline]
     fn uri_of(&self, namespace: Namespace) -> &str {
         match namespace {
             Namespace::None => "",
@@ -262,6 +268,7 @@ impl Scope {
         }
     }
 
+    #[inline(always)]
     fn name_of(&self, element: &Element) -> Name<'_> {
         let qname = &self.text[element.qname.clone()];
         let namespace = self.uri_of(element.namespace);

@@ -1,5 +1,6 @@
-//! Start tags: attributes split strictly, values normalised. quick-xml finds where a tag ends; what it is lenient
-//! about (white space between attributes, `<` in values, odd names) is checked here.
+//! Start tags: attributes split strictly, values normalised. A tag that is well-formed is found to its end here; where
+//! another one ends, quick-xml says, and what that is lenient about (white space between attributes, `<` in values, odd
+//! names) is checked here.
 
 use std::ops::Range;
 
@@ -9,7 +10,7 @@ use crate::limits::Limits;
 use crate::scope::split;
 
 /// A qualified name as it stands in a tag.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Named {
     at: Range<usize>,
     /// Bytes of its prefix; `None` if it is no qualified name.
@@ -20,25 +21,19 @@ struct Named {
 #[derive(Clone, Debug)]
 struct RawAttribute {
     name: Named,
-    value: Value,
+    value: Range<usize>,
+    /// The value is in the buffer of normalised values, not in the tag.
+    normalised: bool,
     declares: bool,
 }
 
-#[derive(Clone, Debug)]
-enum Value {
-    /// In the tag itself: nothing to normalise.
-    Written(Range<usize>),
-    /// In the buffer of normalised values.
-    Normalised(Range<usize>),
-}
-
-/// An element's name, or an attribute.
+/// An attribute.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Written<'s> {
     pub(crate) qname: &'s str,
     /// Bytes of the name's prefix; `None` if it is no qualified name.
     pub(crate) prefix_len: Option<usize>,
-    /// An attribute's value, normalised.
+    /// Normalised.
     pub(crate) value: &'s str,
     /// It declares a namespace.
     pub(crate) declares: bool,
@@ -78,6 +73,7 @@ impl Until {
 /// A start tag, split; its buffers are reused from tag to tag.
 #[derive(Default)]
 pub(crate) struct Split {
+    name: Named,
     attributes: Vec<RawAttribute>,
     normalised: String,
     declares: bool,
@@ -86,23 +82,18 @@ pub(crate) struct Split {
 }
 
 impl Split {
-    /// Splits the inside of a start tag (between `<` and `>` or `/>`) and returns the element's name.
-    pub(crate) fn split<'t>(&mut self, inside: &'t str, limits: &Limits) -> Result<Written<'t>, XmlFault> {
-        Ok(self.parts(inside, Until::End, limits)?.0)
+    /// Splits the inside of a start tag (between `<` and `>` or `/>`).
+    pub(crate) fn split(&mut self, inside: &str, limits: &Limits) -> Result<(), XmlFault> {
+        self.parts(inside, Until::End, limits).map(drop)
     }
 
-    /// The same when it is not known where the tag ends: also returns how long its inside is. `None`: there is no tag at
+    /// The same when it is not known where the tag ends: returns how long its inside is. `None`: there is no tag at
     /// the front of `text`, or not all of it; what is wrong with it, [`Split::split`] says.
-    pub(crate) fn scan<'t>(&mut self, text: &'t str, limits: &Limits) -> Option<(Written<'t>, usize)> {
+    pub(crate) fn scan(&mut self, text: &str, limits: &Limits) -> Option<usize> {
         self.parts(text, Until::Close, limits).ok()
     }
 
-    fn parts<'t>(
-        &mut self,
-        text: &'t str,
-        until: Until,
-        limits: &Limits,
-    ) -> Result<(Written<'t>, usize), XmlFault> {
+    fn parts(&mut self, text: &str, until: Until, limits: &Limits) -> Result<usize, XmlFault> {
         self.attributes.clear();
         self.normalised.clear();
         self.declares = false;
@@ -135,8 +126,18 @@ impl Split {
             }
             at = self.attribute(text, spaced, until, limits.name_bytes)?;
         }
-        let name = Written { qname: &text[name.at], prefix_len: name.prefix_len, value: "", declares: false };
-        Ok((name, at))
+        self.name = name;
+        Ok(at)
+    }
+
+    /// The element's name, and how many bytes its prefix has (`None`: it is no qualified name).
+    pub(crate) fn name<'s>(&self, inside: &'s str) -> (&'s str, Option<usize>) {
+        (&inside[self.name.at.clone()], self.name.prefix_len)
+    }
+
+    /// Whether there are attributes or namespace declarations.
+    pub(crate) fn has_attributes(&self) -> bool {
+        !self.attributes.is_empty()
     }
 
     /// Whether there are namespace declarations.
@@ -152,12 +153,13 @@ impl Split {
     /// The attributes, in order.
     pub(crate) fn attributes<'s>(&'s self, inside: &'s str) -> impl Iterator<Item = Written<'s>> {
         self.attributes.iter().map(move |attribute| {
-            let value = match &attribute.value {
-                Value::Written(range) => &inside[range.clone()],
-                Value::Normalised(range) => &self.normalised[range.clone()],
-            };
-            let Named { at, prefix_len } = attribute.name.clone();
-            Written { qname: &inside[at], prefix_len, value, declares: attribute.declares }
+            let values = if attribute.normalised { &self.normalised } else { inside };
+            Written {
+                qname: &inside[attribute.name.at.clone()],
+                prefix_len: attribute.name.prefix_len,
+                value: &values[attribute.value.clone()],
+                declares: attribute.declares,
+            }
         })
     }
 
@@ -187,16 +189,18 @@ impl Split {
             _ => return Err(XmlFault::Attribute),
         };
         self.canonical &= open == name.at.end + 1 && quote == b'"';
-        let (value, end) = self.value(inside, open + 1, quote)?;
+        let before = self.normalised.len();
+        let (end, normalised) = self.value(inside, open + 1, quote)?;
+        let value = if normalised { before..self.normalised.len() } else { open + 1..end };
         let declares =
             bytes[name.at.clone()].strip_prefix(b"xmlns").is_some_and(|rest| matches!(rest, [] | [b':', ..]));
         self.declares |= declares;
-        self.attributes.push(RawAttribute { name, value, declares });
+        self.attributes.push(RawAttribute { name, value, normalised, declares });
         Ok(end + 1)
     }
 
-    /// The value that begins at `from`, and where its closing quote is.
-    fn value(&mut self, inside: &str, from: usize, quote: u8) -> Result<(Value, usize), XmlFault> {
+    /// Where the closing quote of the value is that begins at `from`, and whether it had to be normalised.
+    fn value(&mut self, inside: &str, from: usize, quote: u8) -> Result<(usize, bool), XmlFault> {
         let bytes = &inside.as_bytes()[from..];
         let mut seen = 0;
         let plain = bytes.iter().position(|&b| {
@@ -210,7 +214,7 @@ impl Split {
         };
         let (written, end) = (&inside[from..from + len], from + len);
         if plain == len && (seen & class::BEYOND == 0 || all_chars(written)) {
-            return Ok((Value::Written(from..end), end));
+            return Ok((end, false));
         }
         if memchr::memchr(b'<', written.as_bytes()).is_some() {
             return Err(XmlFault::Attribute);
@@ -219,9 +223,8 @@ impl Split {
             return Err(XmlFault::Character);
         }
         self.canonical = false;
-        let start = self.normalised.len();
         self.normalise(written)?;
-        Ok((Value::Normalised(start..self.normalised.len()), end))
+        Ok((end, true))
     }
 
     /// XML 1.0 section 3.3.3 for CDATA attributes, after the line ends of section 2.11.

@@ -72,8 +72,8 @@ impl Tokens {
         let at = |fault| ReadError::Xml(XmlError { fault, offset });
         let written = between(tag, "<", ">").ok_or(XmlFault::Markup).map_err(at)?;
         let inside = written.strip_suffix('/').unwrap_or(written);
-        let element = self.split.split(inside, &self.limits).map_err(at)?;
-        self.element(element, inside, tag, offset, sink)
+        self.split.split(inside, &self.limits).map_err(at)?;
+        self.element(inside, tag, offset, sink)
     }
 
     /// The start or empty-element tag at the front of `rest`, if it stands there whole and is well-formed; returns how
@@ -84,7 +84,7 @@ impl Tokens {
         offset: u64,
         sink: &mut S,
     ) -> Result<Option<usize>, ReadError> {
-        let Some((element, inside)) = self.split.scan(&rest[1..], &self.limits) else { return Ok(None) };
+        let Some(inside) = self.split.scan(&rest[1..], &self.limits) else { return Ok(None) };
         let len = match &rest.as_bytes()[1 + inside..] {
             [b'>', ..] => inside + 2,
             [b'/', b'>', ..] => inside + 3,
@@ -93,14 +93,13 @@ impl Tokens {
         if len > self.limits.markup_bytes {
             return Ok(None);
         }
-        self.element(element, &rest[1..=inside], &rest[..len], offset, sink)?;
+        self.element(&rest[1..=inside], &rest[..len], offset, sink)?;
         Ok(Some(len))
     }
 
     /// The element of a tag that was split.
     fn element<S: Sink>(
         &mut self,
-        element: Written<'_>,
         inside: &str,
         tag: &str,
         offset: u64,
@@ -108,14 +107,19 @@ impl Tokens {
     ) -> Result<(), ReadError> {
         let at = |fault| ReadError::Xml(XmlError { fault, offset });
         self.text.over();
-        self.scope.open(element.qname, element.prefix_len).map_err(at)?;
+        let (qname, prefix_len) = self.split.name(inside);
+        self.scope.open(qname, prefix_len).map_err(at)?;
         self.place = Place::Inside;
         if self.split.has_declarations() {
             declare(&mut self.scope, &self.split, inside).map_err(at)?;
         }
         self.scope.resolve_element().map_err(at)?;
 
-        let mut attributes = recycle(std::mem::take(&mut self.attributes));
+        // Recycling costs something too, and many tags have no attributes.
+        let mut attributes = Vec::new();
+        if self.split.has_attributes() {
+            attributes = recycle(std::mem::take(&mut self.attributes));
+        }
         for attribute in self.split.attributes(inside).filter(|attribute| !attribute.declares) {
             let (prefix, local) = attribute.split().map_err(at)?;
             let namespace = if prefix.is_empty() { "" } else { self.scope.used(prefix).map_err(at)? };
@@ -124,16 +128,18 @@ impl Tokens {
         if has_duplicates(&attributes) {
             return Err(at(XmlFault::DuplicateAttribute));
         }
-        let (depth, name, qname) = (self.scope.depth(), self.scope.name(), self.scope.qname());
+        let (depth, qname) = (self.scope.depth(), self.scope.qname());
         let (empty, offset_end) = (inside.len() + 3 == tag.len(), offset + tag.len() as u64);
         let canonical = self.split.is_canonical().then(|| &tag[..=inside.len()]);
-        let tag = StartTag { name, attributes: &attributes, depth, offset };
+        let tag = StartTag { name: self.scope.name(), attributes: &attributes, depth, offset };
         sink.start(&Open { tag, scope: &self.scope, qname, canonical, empty, offset_end })?;
         if empty {
-            sink.end(&End { name, qname, canonical: None, depth, offset, offset_end })?;
+            sink.end(&End { name: tag.name, qname, canonical: None, depth, offset, offset_end })?;
             self.wanted = sink.wants_more();
         }
-        self.attributes = recycle(attributes);
+        if attributes.capacity() > 0 {
+            self.attributes = recycle(attributes);
+        }
         if empty {
             self.close();
         }
@@ -152,9 +158,15 @@ impl Tokens {
     /// The end tag of the innermost open element.
     pub(crate) fn end<S: Sink>(&mut self, tag: &str, offset: u64, sink: &mut S) -> Result<(), ReadError> {
         self.text.over();
-        let (name, qname, depth) = (self.scope.name(), self.scope.qname(), self.scope.depth());
-        let canonical = (tag.len() == qname.len() + 3).then_some(tag);
-        sink.end(&End { name, qname, canonical, depth, offset, offset_end: offset + tag.len() as u64 })?;
+        let qname = self.scope.qname();
+        sink.end(&End {
+            name: self.scope.name(),
+            qname,
+            canonical: (tag.len() == qname.len() + 3).then_some(tag),
+            depth: self.scope.depth(),
+            offset,
+            offset_end: offset + tag.len() as u64,
+        })?;
         self.wanted = sink.wants_more();
         self.close();
         Ok(())
