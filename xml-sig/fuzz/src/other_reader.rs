@@ -55,6 +55,8 @@ fn is_stricter(fault: XmlFault, text: &str) -> bool {
         XmlFault::NamespaceDeclaration => true,
         // It takes anything behind a target, and a target with a colon.
         XmlFault::Instruction => true,
+        // It takes a reference to a number that is no character's for one to U+FFFD.
+        XmlFault::Character => text.contains("&#"),
         // It takes a name that begins with a colon.
         XmlFault::Name | XmlFault::EndTag => {
             ["<:", "/:", " :", "\t:", "\n:"].iter().any(|colon| text.contains(colon))
