@@ -176,10 +176,21 @@ fn sign_takes_a_pkcs12_file_and_its_password_from_a_file_only() {
         assert_eq!(sign(incomplete).status.code(), Some(3), "{incomplete:?}");
     }
 
-    let password = desk.write("password", "mật khẩu\r\n".as_bytes());
-    let output = sign(&["--pkcs12", &file, "--password-file", &password]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert_eq!(code(&["verify", &to, "--cert", &certificate]), 0);
+    for written in ["mật khẩu\r\n", "\u{FEFF}mật khẩu\r\n"] {
+        let password = desk.write("password", written.as_bytes());
+        let output = sign(&["--pkcs12", &file, "--password-file", &password]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert_eq!(code(&["verify", &to, "--cert", &certificate]), 0);
+    }
+
+    let output = run(&["sign", &to, "--pkcs12", &file, "--password-file", &desk.path("password")]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("đã có chữ ký (the document has a signature already)"));
+    let long =
+        desk.write("long", &[std::fs::read(&certificate).expect("a file"), vec![b'\n'; 1 << 20]].concat());
+    let output = run(&["verify", &to, "--cert", &long]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("larger than 1 MiB"), "{}", text(&output.stderr));
 }
 
 #[test]

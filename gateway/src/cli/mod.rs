@@ -173,11 +173,21 @@ pub fn block_on<T>(work: impl Future<Output = Result<T, CommandFault>>) -> Resul
     runtime.map_err(|cause| CommandFault::at("runtime", cause))?.block_on(work)
 }
 
-/// Reads a small file (keys, tokens) of at most 1 MiB.
+/// Largest file that [`read_small`] reads.
+const SMALL_BYTES_MAX: u64 = 1 << 20;
+
+/// Reads a small file (keys, lists, tokens), whole or not at all: half a file of certificates would say something else.
 pub fn read_small(path: &std::path::Path) -> Result<Vec<u8>, CommandFault> {
     use std::io::Read;
     let fault = |cause: std::io::Error| CommandFault::at(path.display(), cause);
     let mut bytes = Vec::new();
-    std::fs::File::open(path).map_err(fault)?.take(1 << 20).read_to_end(&mut bytes).map_err(fault)?;
+    std::fs::File::open(path)
+        .map_err(fault)?
+        .take(SMALL_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(fault)?;
+    if bytes.len() as u64 > SMALL_BYTES_MAX {
+        return Err(CommandFault::at(path.display(), "lớn hơn 1 MiB (larger than 1 MiB)"));
+    }
     Ok(bytes)
 }

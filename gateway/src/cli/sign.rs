@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use lienthong_schemas::edxml::HEADER_PATH;
-use xml_sig::{Limits, ReadOptions, SigningKey, SoftwareKey};
+use xml_sig::{Limits, ReadOptions, SignError, SigningKey, SoftwareKey};
 
 use super::{CommandFault, read_small};
 
@@ -62,11 +62,12 @@ impl Sign {
     }
 }
 
-/// The first line of a file; what an editor puts behind it is no part of the password.
+/// The first line of a file; what an editor puts before and behind it is no part of the password.
 fn read_password(path: &Path) -> Result<String, CommandFault> {
     let text =
         String::from_utf8(read_small(path)?).map_err(|_| CommandFault::at(path.display(), "not UTF-8"))?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
+    let line = text.lines().next().unwrap_or_default();
+    Ok(line.strip_prefix('\u{FEFF}').unwrap_or(line).to_owned())
 }
 
 /// Signs `input` into `output`, which appears whole and verified or not at all. The certificate must be valid today:
@@ -81,11 +82,25 @@ pub fn sign_file(input: &Path, output: &Path, key: &dyn SigningKey) -> Result<()
     let limits = Limits::default();
     let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
     xml_sig::sign(&mut open, HEADER_PATH, key, &options, &mut writer)
-        .map_err(|cause| CommandFault::at(input.display(), cause))?;
+        .map_err(|cause| CommandFault::at(input.display(), format!("{} ({cause})", vietnamese(&cause))))?;
     writer.flush().map_err(|cause| at_output(&cause))?;
     drop(writer);
     draft.persist(output).map_err(|cause| at_output(&cause))?;
     Ok(())
+}
+
+fn vietnamese(fault: &SignError) -> &'static str {
+    match fault {
+        SignError::Read(_) => "gói tin không đọc được",
+        SignError::Io(_) => "không đọc hoặc không ghi được tệp",
+        SignError::AlreadySigned => "gói tin đã có chữ ký",
+        SignError::Parent(_) => "gói tin không có đúng một edXMLHeader để đặt chữ ký",
+        SignError::Changed => "gói tin bị thay đổi trong khi ký",
+        SignError::Key(_) | SignError::NoCertificate | SignError::ForeignValue(_) => {
+            "khóa hoặc chứng thư số không ký được"
+        }
+        _ => "gói tin này không ký được",
+    }
 }
 
 fn check_dates(key: &dyn SigningKey) -> Result<(), CommandFault> {
