@@ -208,7 +208,8 @@ async fn while_the_mailboxes_are_away_messages_wait_at_their_server() {
     let sent = packet_for(CLERK, awkward());
     let handover = deliver(endpoint(&mail, MailSecurity::Starttls), &sent).await.expect("taken");
     assert_eq!(handover.state, State::HandedOver);
-    assert_eq!(mail.queued(), 1, "it waits");
+    // While the server moves it from one queue to another, it may be counted twice, or not at all.
+    assert!(until(async || (mail.queued() == 1).then_some(())).await.is_some(), "it waits");
     assert!(mail.letters(CLERK).is_empty());
     mail.start_store().await;
     let letters = mail.letters_come(CLERK, 1).await;
