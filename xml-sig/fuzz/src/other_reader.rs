@@ -55,6 +55,8 @@ fn is_stricter(fault: XmlFault, text: &str) -> bool {
         XmlFault::NamespaceDeclaration => true,
         // It takes anything behind a target, and a target with a colon.
         XmlFault::Instruction => true,
+        // It takes any number of leading zeros; we take them in text as far as a reference has 32 bytes.
+        XmlFault::Reference => ["&#00000000", "&#x00000000"].iter().any(|zeros| text.contains(zeros)),
         // It takes a reference to a number that is no character's for one to U+FFFD.
         XmlFault::Character => text.contains("&#"),
         // It takes a name that begins with a colon.
