@@ -10,7 +10,9 @@ mod correlation;
 mod date;
 mod envelope;
 mod fields;
+mod file_kind;
 mod finding;
+mod findings_table;
 mod kind;
 mod limits;
 mod read;
@@ -23,13 +25,14 @@ mod write;
 
 pub use builder::DocumentBuilder;
 pub use content::{
-    Attachment, Business, Content, Party, ReceiverChange, Reference, Replaced, ResponseFor, Signer, Staff,
-    Status, TraceHeader,
+    Attachment, Business, Content, FileFacts, Packing, Party, ReceiverChange, Reference, Replaced,
+    ResponseFor, Signer, Staff, Status, TraceHeader, TraceList, UnknownElement,
 };
 pub use correlation::{CORRELATIONS_MAX, correlations};
 pub use date::{DateText, VIETNAM, timestamp_text};
 pub use envelope::Envelope;
-pub use finding::{Finding, Note};
+pub use file_kind::FileKind;
+pub use finding::{Finding, Findings, Remark, Severity};
 pub use kind::{BusinessType, PacketKind, StatusCode};
 pub use limits::EdxmlLimits;
 pub use read::{HEADER_PATH, PacketFault, REPAIR_NAMESPACES, read_envelope, rejection_of};

@@ -57,16 +57,48 @@ pub struct Rejection {
     pub field: Option<String>,
     /// The value or the cause. Escaped by [`SafeText`] and cut.
     pub detail: Option<String>,
+    /// What else is wrong with the same packet, in the order of the specification; at most [`Rejection::ALSO_MAX`].
+    pub also: Vec<Also>,
     /// Who took over a closed organisation.
     pub successors: Vec<OrganId>,
     /// Retry-After, where trying again later helps.
     pub retry_after_seconds: Option<u32>,
 }
 
+/// A further error of a packet that is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Also {
+    /// Which row.
+    pub code: RejectionCode,
+    /// Where. Escaped and cut.
+    pub field: Option<String>,
+    /// The value or the cause. Escaped and cut.
+    pub detail: Option<String>,
+}
+
 impl Rejection {
+    /// Most further errors kept.
+    pub const ALSO_MAX: usize = 20;
+
+    /// One rejection for all the errors of a packet: the first, and the others with it. `None` without an error.
+    pub fn of_all(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut errors = errors.into_iter();
+        let mut first = errors.next()?;
+        let further = errors.map(|e| Also { code: e.code, field: e.field, detail: e.detail });
+        first.also.extend(further.take(Self::ALSO_MAX));
+        Some(first)
+    }
+
     /// A rejection of this row, without a place or a cause yet.
     pub const fn new(code: RejectionCode) -> Self {
-        Self { code, field: None, detail: None, successors: Vec::new(), retry_after_seconds: None }
+        Self {
+            code,
+            field: None,
+            detail: None,
+            also: Vec::new(),
+            successors: Vec::new(),
+            retry_after_seconds: None,
+        }
     }
 
     /// Names the field. The text is escaped and cut to [`REJECTION_TEXT_BYTES_MAX`].
@@ -84,7 +116,7 @@ impl Rejection {
     }
 }
 
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     SafeText::new(text).cut(REJECTION_TEXT_BYTES_MAX).into_string()
 }
 

@@ -267,7 +267,8 @@ impl Intake {
         routed: &[Routed],
         reused: bool,
     ) -> Admission {
-        let mut findings: Vec<String> = envelope.findings().iter().map(|f| f.code().to_owned()).collect();
+        let mut findings: Vec<String> =
+            envelope.findings().kinds().iter().map(|f| f.code().to_owned()).collect();
         if reused {
             findings.push("DOCID_REUSED".to_owned());
         }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use lienthong_schemas::edxml::{Content, EdxmlLimits, PacketFault, PacketKind, read_envelope};
+use lienthong_schemas::edxml::{Content, EdxmlLimits, FileKind, PacketFault, PacketKind, read_envelope};
 use lienthong_schemas::safe_text::SafeText;
 use serde_json::{Value, json};
 
@@ -59,8 +59,8 @@ fn shown(content: &Content, repaired: bool) -> Value {
         |p: &lienthong_schemas::edxml::Party| json!({ "organ_id": p.organ_id, "name": safe(&p.organ_name) });
     let attachments = content.attachments.iter().map(|a| {
         json!({
-            "name": safe(&a.name), "content_type": safe(&a.content_type), "bytes": a.decoded,
-            "sha256": a.sha256, "zip": a.looks_zip,
+            "name": safe(&a.name), "content_type": safe(&a.content_type), "bytes": a.packed.bytes,
+            "sha256": a.packed.sha256, "zip": a.packed.kind == FileKind::Zip,
         })
     });
     let kind_vi = match content.kind {
@@ -90,7 +90,7 @@ fn shown(content: &Content, repaired: bool) -> Value {
         "response_for": subjects.collect::<Vec<_>>(),
         "status": status,
         "attachments": attachments.collect::<Vec<_>>(),
-        "findings": content.findings.iter().map(|f| f.code()).collect::<Vec<_>>(),
+        "findings": content.findings.kinds().iter().map(|f| f.code()).collect::<Vec<_>>(),
         "undeclared_prefixes_repaired": repaired,
     })
 }

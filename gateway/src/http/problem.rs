@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use lienthong_pipeline::examine::Refused;
-use lienthong_schemas::rejections::{Rejection, RejectionCode};
+use lienthong_schemas::rejections::{Also, Rejection, RejectionCode};
 use serde::Serialize;
 
 /// The media type of RFC 9457.
@@ -24,10 +24,37 @@ struct Problem<'a> {
     field: Option<&'a str>,
     detail: String,
     detail_en: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also: Vec<Further<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     successors: &'a [lienthong_schemas::organ::OrganId],
     #[serde(skip_serializing_if = "str::is_empty")]
     support: &'a str,
+}
+
+/// What else is wrong with the packet, so that its sender can mend it all at once.
+#[derive(Debug, Serialize)]
+struct Further<'a> {
+    code: &'a str,
+    title: &'a str,
+    title_en: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+impl<'a> From<&'a Also> for Further<'a> {
+    fn from(also: &'a Also) -> Self {
+        let row = also.code.row();
+        Self {
+            code: row.name,
+            title: row.title_vi,
+            title_en: row.title_en,
+            field: also.field.as_deref(),
+            detail: also.detail.as_deref(),
+        }
+    }
 }
 
 /// A refusal with the hotline that stands in every one of them.
@@ -79,6 +106,7 @@ impl IntoResponse for Refusal {
             field: self.rejection.field.as_deref(),
             detail: sentence(row.rule_vi),
             detail_en: sentence(row.rule_en),
+            also: self.rejection.also.iter().map(Further::from).collect(),
             successors: &self.rejection.successors,
             support: &self.hotline,
         };

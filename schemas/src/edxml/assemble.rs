@@ -2,10 +2,10 @@
 //! Tolerance follows the cardinalities of QCVN 102:2016 as real senders keep them; what is only odd becomes a finding.
 
 use super::assemble_parts::{attachments, business, manifest, references_match, staff, trace};
-use super::content::{Content, Party, ResponseFor, Signer, Status};
+use super::content::{Content, Party, ResponseFor, Signer, Status, TraceList};
 use super::date::DateText;
 use super::envelope::Envelope;
-use super::finding::Finding;
+use super::finding::{Finding, Findings};
 use super::kind::{BusinessType, PacketKind, StatusCode};
 use super::reader::{Node, ReadMode};
 use crate::organ::{OrganId, follows_a_standard};
@@ -168,16 +168,23 @@ fn blank(message: &Node) -> Result<Content, Rejection> {
         typer_notation: take(&["OtherInfo", "TyperNotation"]),
         promulgation_amount: take(&["OtherInfo", "PromulgationAmount"]),
         page_amount: take(&["OtherInfo", "PageAmount"]),
+        reply_fors: take(&["OtherInfo", "ReplyFors"]),
+        reference_codes: take(&["OtherInfo", "ReferenceCodes"]),
+        direction: take(&["OtherInfo", "Direction"]),
         appendixes: other.map_or(Vec::new(), |other| many("Appendixes", "Appendix", other)),
         steering_type: take(&["SteeringType"]),
+        task_codes: many("ResponseForTask", "TaskCode", message),
+        application_type: take(&["ApplicationType"]),
         response_for: message.all("ResponseFor").map(response_for).collect(),
         business: None,
+        trace_list: TraceList::default(),
         trace: Vec::new(),
         status: None,
+        manifest_version: String::new(),
         manifest: Vec::new(),
         attachments: Vec::new(),
-        findings: Vec::new(),
-        notes: Vec::new(),
+        unknown: Vec::new(),
+        findings: Findings::default(),
     };
     if !follows_a_standard(&content.from.organ_text) {
         content.note(Finding::OrganIdPattern, format!("{MESSAGE}/From/OrganId"));
@@ -269,7 +276,7 @@ fn note_document(content: &mut Content) {
 
 fn note_date(content: &mut Content, date: &DateText, field: &str) {
     if date.is_unreadable() {
-        content.note(Finding::DateUnreadable, format!("{MESSAGE}/{field}"));
+        content.note_value(Finding::DateUnreadable, format!("{MESSAGE}/{field}"), &date.text);
     }
 }
 

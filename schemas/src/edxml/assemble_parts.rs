@@ -5,9 +5,11 @@ use std::collections::HashSet;
 use super::assemble::invalid;
 use super::attachment::kinds;
 use super::content::{
-    Attachment, Business, Content, ReceiverChange, Reference, Replaced, Staff, TraceHeader,
+    Attachment, Business, Content, FileFacts, Packing, ReceiverChange, Reference, Replaced, Staff,
+    TraceHeader,
 };
 use super::date::DateText;
+use super::file_kind::FileKind;
 use super::finding::Finding;
 use super::kind::BusinessType;
 use super::reader::Node;
@@ -88,7 +90,9 @@ pub(super) fn staff(node: &Node) -> Staff {
     let take = |name: &str| node.text(&[name]).to_owned();
     Staff {
         department: take("Department"),
+        department_id: take("DepartmentId"),
         name: take("Staff"),
+        staff_id: take("StaffId"),
         email: take("Email"),
         mobile: take("Mobile"),
     }
@@ -102,6 +106,9 @@ pub(super) fn manifest(envelope: &Node) -> Vec<Reference> {
         content_type: node.text(&["ContentType"]).to_owned(),
         name: node.text(&["AttachmentName"]).to_owned(),
         description: node.text(&["Description"]).to_owned(),
+        href: String::new(),
+        role: String::new(),
+        link_type: String::new(),
     };
     body.map_or(Vec::new(), |manifest| manifest.all("Reference").map(reference).collect())
 }
@@ -122,20 +129,29 @@ pub(super) fn attachments(root: &Node, content: &mut Content) {
         let field = format!("AttachmentEncoded/{}", node.step().unwrap_or_default());
         let decoded = node.decoded("ContentTransferEncoded");
         let head = decoded.map_or(&[][..], |d| &d.head);
+        let packed = FileFacts {
+            bytes: decoded.map_or(0, |d| d.decoded),
+            sha256: decoded.map_or_else(|| PacketDigest::of(b""), |d| d.sha256),
+            kind: FileKind::of(head),
+        };
         let attachment = Attachment {
             name: node.text(&["AttachmentName"]).to_owned(),
             content_id: bare_content_id(node.text(&["ContentId"])),
             content_type: node.text(&["ContentType"]).to_owned(),
             description: node.text(&["Description"]).to_owned(),
+            field_name: node.text(&["FieldName"]).to_owned(),
+            mime_type: node.text(&["MimeType"]).to_owned(),
+            format: node.text(&["Format"]).to_owned(),
             encoded: decoded.map_or(0, |d| d.encoded),
-            decoded: decoded.map_or(0, |d| d.decoded),
-            sha256: decoded.map_or_else(|| PacketDigest::of(b""), |d| d.sha256),
-            looks_zip: kinds::looks_zip(head),
+            packed: packed.clone(),
+            file: packed,
+            packing: Packing::Bare,
+            reference: None,
             placeholder: decoded.is_some_and(|d| d.placeholder),
         };
         if attachment.placeholder {
             content.note(Finding::PlaceholderAttachment, &field);
-        } else if attachment.decoded == 0 {
+        } else if attachment.packed.bytes == 0 {
             content.note(Finding::AttachmentEmpty, &field);
         } else {
             if kinds::contradicts(&attachment.content_type, &attachment.name, head) {

@@ -2,7 +2,8 @@
 //! Names follow the elements of QCVN 102:2016, tables of the message header.
 
 use super::date::DateText;
-use super::finding::{Finding, Note};
+use super::file_kind::FileKind;
+use super::finding::{Finding, Findings};
 use super::kind::{BusinessType, PacketKind, StatusCode};
 use crate::ids::PacketDigest;
 use crate::organ::OrganId;
@@ -53,39 +54,53 @@ pub struct Content {
     pub promulgation_amount: String,
     /// `OtherInfo/PageAmount`, verbatim.
     pub page_amount: String,
+    /// `OtherInfo/ReplyFors`.
+    pub reply_fors: String,
+    /// `OtherInfo/ReferenceCodes`.
+    pub reference_codes: String,
+    /// `OtherInfo/Direction`, verbatim: `true` or `false`.
+    pub direction: String,
     /// `OtherInfo/Appendixes/Appendix`.
     pub appendixes: Vec<String>,
     /// `SteeringType`, verbatim: sources contradict each other on its meaning.
     pub steering_type: String,
+    /// `ResponseForTask/TaskCode`.
+    pub task_codes: Vec<String>,
+    /// `ApplicationType`, verbatim.
+    pub application_type: String,
     /// `ResponseFor`, less the empty ones. Exactly one in a status packet.
     pub response_for: Vec<ResponseFor>,
     /// `TraceHeaderList/Bussiness`, unless absent or empty.
     pub business: Option<Business>,
+    /// The attributes of `TraceHeaderList`.
+    pub trace_list: TraceList,
     /// `TraceHeaderList/TraceHeader`.
     pub trace: Vec<TraceHeader>,
     /// The answer, in a status packet.
     pub status: Option<Status>,
+    /// `edXMLManifest/@version`.
+    pub manifest_version: String,
     /// `edXMLManifest/Reference`.
     pub manifest: Vec<Reference>,
     /// `AttachmentEncoded/Attachment`, in order; empty when only claims were read.
     pub attachments: Vec<Attachment>,
-    /// What was noticed, each once.
-    pub findings: Vec<Finding>,
-    /// The same with places; at most [`Content::NOTES_MAX`].
-    pub notes: Vec<Note>,
+    /// Elements that the standard does not have, at most [`Content::UNKNOWN_MAX`].
+    pub unknown: Vec<UnknownElement>,
+    /// What was noticed and did not hinder.
+    pub findings: Findings,
 }
 
 impl Content {
-    /// Most notes kept.
-    pub const NOTES_MAX: usize = 100;
+    /// Most unknown elements kept.
+    pub const UNKNOWN_MAX: usize = 100;
 
     pub(super) fn note(&mut self, finding: Finding, field: impl Into<String>) {
-        if !self.findings.contains(&finding) {
-            self.findings.push(finding);
-        }
-        if self.notes.len() < Self::NOTES_MAX {
-            self.notes.push(Note { finding, field: field.into() });
-        }
+        self.findings.add(finding, field, "");
+    }
+
+    /// The same with the value, or the cause.
+    pub(super) fn note_value(&mut self, finding: Finding, field: impl Into<String>, value: &str) {
+        self.findings.add(finding, field, value);
     }
 }
 
@@ -193,12 +208,30 @@ pub struct Replaced {
 pub struct Staff {
     /// `Department`.
     pub department: String,
+    /// `DepartmentId`.
+    pub department_id: String,
     /// `Staff`.
     pub name: String,
+    /// `StaffId`.
+    pub staff_id: String,
     /// `Email`.
     pub email: String,
     /// `Mobile`.
     pub mobile: String,
+}
+
+/// The attributes of `TraceHeaderList`, verbatim; .NET senders write them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TraceList {
+    /// `id`.
+    pub id: String,
+    /// `version`.
+    pub version: String,
+    /// `mustUnderstand`.
+    pub must_understand: String,
+    /// `actor`.
+    pub actor: String,
 }
 
 /// `TraceHeader`: a hop before us, in its own words.
@@ -237,6 +270,31 @@ pub struct Reference {
     pub name: String,
     /// `Description`.
     pub description: String,
+    /// `xlink:href`.
+    pub href: String,
+    /// `xlink:role`.
+    pub role: String,
+    /// `xlink:type`.
+    pub link_type: String,
+}
+
+/// An element that the standard does not have: its bytes stay in the packet, and nothing reads it for action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownElement {
+    /// Where it stands, its own name included.
+    pub path: String,
+    /// Its namespace URI; empty for none.
+    pub namespace: String,
+    /// Where it begins: bytes from the start of the packet.
+    pub offset: u64,
+    /// The start of the text directly in it, trimmed; at most [`UnknownElement::TEXT_BYTES_MAX`] bytes.
+    pub text: String,
+}
+
+impl UnknownElement {
+    /// Bytes kept of its text.
+    pub const TEXT_BYTES_MAX: usize = 256;
 }
 
 /// One attachment. Its bytes are not kept.
@@ -251,14 +309,48 @@ pub struct Attachment {
     pub content_type: String,
     /// `Description`.
     pub description: String,
+    /// `FieldName`.
+    pub field_name: String,
+    /// `MimeType`.
+    pub mime_type: String,
+    /// `Format`.
+    pub format: String,
     /// Base64 characters, white space not counted.
     pub encoded: u64,
-    /// Decoded bytes.
-    pub decoded: u64,
-    /// SHA-256 of the decoded bytes.
-    pub sha256: PacketDigest,
-    /// The decoded bytes begin like a ZIP file: many senders zip single files.
-    pub looks_zip: bool,
+    /// What the base64 decodes to.
+    pub packed: FileFacts,
+    /// The file that a receiver opens: out of its ZIP where it was zipped for the way (spec edxml section 8), else the
+    /// same as `packed`.
+    pub file: FileFacts,
+    /// How the one is packed in the other.
+    pub packing: Packing,
+    /// Which of [`Content::manifest`] is about it.
+    pub reference: Option<usize>,
     /// The slot holds an unfilled placeholder (`${...}`) and no data.
     pub placeholder: bool,
+}
+
+/// What is known of a file after it has passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileFacts {
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of it.
+    pub sha256: PacketDigest,
+    /// What it is by its first bytes.
+    pub kind: FileKind,
+}
+
+/// How a file is packed in its attachment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// It stands there as it is.
+    Bare,
+    /// In a ZIP of one entry, which may be in another: so many.
+    Zipped(u8),
+    /// It is the first of several entries of a ZIP, itself at this depth; receivers read no other.
+    FirstOfSeveral(u8),
+    /// It is a ZIP that cannot be read, and is left as it is.
+    Unreadable,
 }

@@ -83,6 +83,8 @@ const MESSAGE: &[Element] = &[
     branch("OtherInfo", OTHER_INFO),
     branch("ResponseFor", RESPONSE_FOR).many(Occurs::Entries),
     text("SteeringType", 10),
+    branch("ResponseForTask", &RESPONSE_FOR_TASK),
+    text("ApplicationType", 100),
     branch("StaffInfo", STAFF_INFO),
     text("StatusCode", 2),
     text("Description", 500),
@@ -113,6 +115,9 @@ const OTHER_INFO: &[Element] = &[
     text("TyperNotation", 10),
     text("PromulgationAmount", 10),
     text("PageAmount", 10),
+    text("ReplyFors", 500),
+    text("ReferenceCodes", 500),
+    text("Direction", 5),
     branch("Appendixes", &APPENDIXES),
 ];
 const APPENDIXES: [Element; 1] = [text("Appendix", 250).many(Occurs::Entries)];
@@ -120,8 +125,16 @@ const APPENDIXES: [Element; 1] = [text("Appendix", 250).many(Occurs::Entries)];
 const RESPONSE_FOR: &[Element] =
     &[text("OrganId", 35), text("Code", 42), text("DocumentId", 200), text("PromulgationDate", 10)];
 
-const STAFF_INFO: &[Element] =
-    &[text("Department", 200), text("Staff", 100), text("Email", 100), text("Mobile", 20)];
+const RESPONSE_FOR_TASK: [Element; 1] = [text("TaskCode", 200).many(Occurs::Entries)];
+
+const STAFF_INFO: &[Element] = &[
+    text("Department", 200),
+    text("DepartmentId", 35),
+    text("Staff", 100),
+    text("StaffId", 35),
+    text("Email", 100),
+    text("Mobile", 20),
+];
 
 const TRACE_HEADER_LIST: &[Element] = &[
     branch("TraceHeader", &TRACE_HEADER).many(Occurs::Entries),
@@ -162,6 +175,9 @@ const ATTACHMENT: &[Element] = &[
     text("ContentId", 200),
     text("AttachmentName", 200),
     text("Description", 500),
+    text("FieldName", 100),
+    text("MimeType", 100),
+    text("Format", 100),
     text("ContentType", 100),
     Element { name: "ContentTransferEncoded", alias: None, occurs: Occurs::Once, holds: Holds::Base64 },
 ];

@@ -1,72 +1,39 @@
-//! What was noticed in a packet and did not hinder it. Receipts and events carry the codes.
+//! What was noticed in a packet and did not hinder it, with a place and a weight. The list itself is in
+//! `findings_table.rs`. Receipts and events carry the codes; what does hinder is a row of the table of rejections.
 
 use std::fmt;
 
-macro_rules! findings {
-    ($($(#[$doc:meta])* $finding:ident $code:literal $vi:literal $en:literal;)*) => {
-        /// Something unusual in an accepted packet. A closed list with stable codes.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Finding {
-            $(#[doc = $en] $finding,)*
-        }
+pub use super::findings_table::Finding;
 
-        impl Finding {
-            /// Every finding.
-            pub const ALL: &[Self] = &[$(Self::$finding),*];
-
-            /// The stable code: `DOCID_REUSED`.
-            pub const fn code(self) -> &'static str {
-                match self { $(Self::$finding => $code,)* }
-            }
-
-            /// What a clerk reads, Vietnamese and English.
-            pub const fn wording(self) -> (&'static str, &'static str) {
-                match self { $(Self::$finding => ($vi, $en),)* }
-            }
-        }
-    };
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// The packet is refused: these are rows of the table of rejections, never a [`Finding`].
+    Error,
+    /// Somebody should look: what the packet says may not be what was meant, or a receiver may read it differently.
+    Warning,
+    /// Odd and harmless.
+    Note,
 }
 
-findings! {
-    UndeclaredPrefixRepaired "UNDECLARED_PREFIX_REPAIRED"
-        "Gói tin dùng tiền tố chưa khai báo" "The packet uses an undeclared namespace prefix";
-    SignatureAbsent "SIGNATURE_ABSENT"
-        "Gói tin không có chữ ký số" "The packet has no signature";
-    SignatureUnusable "SIGNATURE_UNUSABLE"
-        "Chữ ký số không kiểm tra được, coi như chưa ký" "The signature cannot be judged; treated as unsigned";
-    SignatureSha1 "SIGNATURE_SHA1"
-        "Chữ ký số hợp lệ nhưng dùng SHA-1, đã lỗi thời" "The signature is valid and uses SHA-1, which is out of date";
-    SignatureInvalidRecorded "SIGNATURE_INVALID_RECORDED"
-        "Chữ ký số không hợp lệ, chỉ ghi nhận" "The signature is invalid; recorded only";
-    DocidReused "DOCID_REUSED"
-        "DocumentId đã dùng cho văn bản khác, nơi nhận khác" "The DocumentId was used for another document to other receivers";
-    DocumentIdMissing "DOCUMENT_ID_MISSING"
-        "Gói tin không có DocumentId" "The packet has no DocumentId";
-    ReasonMissing "REASON_MISSING"
-        "Thu hồi, cập nhật hoặc thay thế không nêu lý do" "A revocation, update or replacement gives no reason";
-    TimestampMissing "TIMESTAMP_MISSING"
-        "Gói tin trạng thái không có thời gian" "The status packet has no timestamp";
-    DateUnreadable "DATE_UNREADABLE"
-        "Ngày không đọc được" "A date cannot be read";
-    OrganIdPattern "ORGAN_ID_PATTERN"
-        "Mã định danh không theo mẫu QCVN 102:2016 hoặc QĐ 20/2020"
-        "An organisation code follows neither QCVN 102:2016 nor QĐ 20/2020";
-    SelfAddressed "SELF_ADDRESSED"
-        "Đơn vị gửi cũng là nơi nhận" "The sender is one of the receivers";
-    FieldLong "FIELD_LONG"
-        "Trường dài hơn quy định" "A field is longer than the standard says";
-    AttachmentUnreferenced "ATTACHMENT_UNREFERENCED"
-        "Tệp đính kèm không có trong danh mục" "An attachment is not listed in the manifest";
-    ReferenceUnresolved "REFERENCE_UNRESOLVED"
-        "Danh mục nêu tệp không có trong gói tin" "The manifest lists an attachment that is not there";
-    ContentTypeMismatch "CONTENT_TYPE_MISMATCH"
-        "Kiểu tệp khai báo khác nội dung" "An attachment's declared type differs from its bytes";
-    PlaceholderAttachment "PLACEHOLDER_ATTACHMENT"
-        "Tệp đính kèm là chuỗi mẫu, không phải dữ liệu" "An attachment is an unfilled template placeholder";
-    AttachmentMangled "ATTACHMENT_MANGLED"
-        "Tệp đính kèm bị hỏng do chuyển mã UTF-8" "An attachment was damaged by a UTF-8 conversion";
-    AttachmentEmpty "ATTACHMENT_EMPTY"
-        "Tệp đính kèm rỗng" "An attachment is empty";
+impl Severity {
+    /// The stable word: `error`, `warning`, `note`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+
+    /// What a clerk reads, Vietnamese and English.
+    pub const fn wording(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Error => ("lỗi", "error"),
+            Self::Warning => ("cảnh báo", "warning"),
+            Self::Note => ("lưu ý", "note"),
+        }
+    }
 }
 
 impl fmt::Display for Finding {
@@ -75,11 +42,109 @@ impl fmt::Display for Finding {
     }
 }
 
-/// A finding with its place, for `inspect`.
+/// A finding with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
+pub struct Remark {
     /// What.
     pub finding: Finding,
-    /// Where: an element path.
+    /// Where: an element path, `edXMLHeader/MessageHeader/To[2]/OrganId`.
     pub field: String,
+    /// The value or the cause, escaped and cut; empty where there is nothing to add.
+    pub detail: String,
+}
+
+/// All that was noticed in one packet: warnings before notes, each kind in the order in which it was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    kinds: Vec<Finding>,
+    remarks: Vec<Remark>,
+}
+
+impl Findings {
+    /// Most places kept of one finding: a packet with 5,000 odd receivers has one oddity, not 5,000.
+    pub const PLACES_MAX: usize = 20;
+
+    /// Most places kept in all.
+    pub const REMARKS_MAX: usize = 200;
+
+    /// Notes a finding at a place, with a value or cause as it stands in the packet (empty for none).
+    pub(super) fn add(&mut self, finding: Finding, field: impl Into<String>, detail: &str) {
+        if !self.kinds.contains(&finding) {
+            let at = self.kinds.partition_point(|f| f.severity() <= finding.severity());
+            self.kinds.insert(at, finding);
+        }
+        let same = self.remarks.iter().filter(|r| r.finding == finding).count();
+        if same == Self::PLACES_MAX {
+            return;
+        }
+        let at = self.remarks.partition_point(|r| r.finding.severity() <= finding.severity());
+        let remark = Remark { finding, field: field.into(), detail: crate::rejections::printable(detail) };
+        self.remarks.insert(at, remark);
+        // What is least is dropped.
+        self.remarks.truncate(Self::REMARKS_MAX);
+    }
+
+    /// Each finding once.
+    pub fn kinds(&self) -> &[Finding] {
+        &self.kinds
+    }
+
+    /// Where they are; at most [`Findings::PLACES_MAX`] of each and [`Findings::REMARKS_MAX`] in all.
+    pub fn remarks(&self) -> &[Remark] {
+        &self.remarks
+    }
+
+    /// Whether this was noticed.
+    pub fn has(&self, finding: Finding) -> bool {
+        self.kinds.contains(&finding)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_stand_before_notes_and_each_keeps_its_order() {
+        let mut findings = Findings::default();
+        findings.add(Finding::SelfAddressed, "a", "");
+        findings.add(Finding::ReasonMissing, "b", "x\u{1b}");
+        findings.add(Finding::SelfAddressed, "c", "");
+        findings.add(Finding::DateUnreadable, "d", "");
+        let fields: Vec<_> = findings.remarks().iter().map(|r| r.field.as_str()).collect();
+        assert_eq!(fields, ["b", "d", "a", "c"]);
+        assert_eq!(
+            findings.kinds(),
+            [Finding::ReasonMissing, Finding::DateUnreadable, Finding::SelfAddressed]
+        );
+        assert_eq!(findings.remarks()[0].detail, "x\\u{1b}");
+    }
+
+    #[test]
+    fn many_places_of_one_do_not_push_out_another() {
+        let mut findings = Findings::default();
+        for finding in Finding::ALL {
+            for _ in 0..1_000 {
+                findings.add(*finding, "x", "");
+            }
+        }
+        assert_eq!(findings.kinds().len(), Finding::ALL.len());
+        assert_eq!(
+            findings.remarks().len(),
+            Findings::REMARKS_MAX.min(Finding::ALL.len() * Findings::PLACES_MAX)
+        );
+    }
+
+    #[test]
+    fn codes_are_unique_and_worded_twice() {
+        let mut codes: Vec<_> = Finding::ALL.iter().map(|f| f.code()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Finding::ALL.len());
+        for finding in Finding::ALL {
+            let (vi, en) = finding.wording();
+            assert!(!vi.is_empty() && !en.is_empty() && finding.severity() != Severity::Error, "{finding}");
+            assert_eq!(Finding::from_code(finding.code()), Some(*finding));
+        }
+    }
 }

@@ -48,6 +48,8 @@ impl From<ReadError> for PacketFault {
 pub fn rejection_of(xml: &XmlError) -> Rejection {
     let code = match xml.fault {
         XmlFault::Doctype => RejectionCode::XmlForbidden,
+        XmlFault::Limit("depth") => RejectionCode::XmlTooDeep,
+        XmlFault::Limit("attributes" | "markup_bytes") => RejectionCode::XmlTagTooLarge,
         XmlFault::Limit(_) => RejectionCode::XmlLimit,
         _ => RejectionCode::XmlMalformed,
     };

@@ -146,7 +146,9 @@ impl EnvelopeReader {
             Occurs::Receivers => {
                 (&mut self.receivers, self.limits.receivers, RejectionCode::ReceiversTooMany)
             }
-            Occurs::Attachments => (&mut self.attachments, self.limits.attachments, RejectionCode::XmlLimit),
+            Occurs::Attachments => {
+                (&mut self.attachments, self.limits.attachments, RejectionCode::AttachmentsTooMany)
+            }
             Occurs::Entries => (&mut self.entries, self.limits.entries, RejectionCode::XmlLimit),
         };
         *count += 1;
@@ -168,14 +170,14 @@ impl EnvelopeReader {
                 node.text.push_str(chunk);
                 self.text_bytes += chunk.len();
                 let (field, all) = (self.limits.field_bytes, self.limits.text_bytes);
-                let over = if node.text.len() > field {
-                    format!("more than {field} bytes")
+                let (code, over) = if node.text.len() > field {
+                    (RejectionCode::FieldTooLong, format!("more than {field} bytes"))
                 } else if self.text_bytes > all {
-                    format!("more than {all} bytes in all fields together")
+                    (RejectionCode::XmlLimit, format!("more than {all} bytes in all fields together"))
                 } else {
                     return Ok(());
                 };
-                Err(Rejection::new(RejectionCode::XmlLimit).at(self.path()).because(over))
+                Err(Rejection::new(code).at(self.path()).because(over))
             }
         }
     }

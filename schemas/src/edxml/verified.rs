@@ -6,7 +6,7 @@ use xml_sig::{Coverage, ElementPath, Invalid, Places, Step, Unusable, Valid, Ver
 use super::NAMESPACE;
 use super::content::Content;
 use super::envelope::Envelope;
-use super::finding::Finding;
+use super::finding::{Finding, Findings};
 use super::read::HEADER_PATH;
 use crate::rejections::{Rejection, RejectionCode};
 
@@ -70,8 +70,8 @@ impl VerifiedEnvelope {
         }
     }
 
-    /// What was noticed and did not hinder, each once.
-    pub fn findings(&self) -> &[Finding] {
+    /// What was noticed and did not hinder.
+    pub fn findings(&self) -> &Findings {
         &self.content.findings
     }
 }

@@ -119,8 +119,40 @@ table! {
         "A packet must not hold a DOCTYPE or entities of its own; remove them.";
     XmlLimit "XML_LIMIT" 422 "10" "xml_limit"
         "Gói tin vượt giới hạn cấu trúc" "Structural limit exceeded"
-        "Một phần của gói tin (độ sâu, số thuộc tính, độ dài trường, số phần tử) vượt giới hạn được nêu; hãy rút gọn."
-        "A part of the packet (depth, attributes, length of a field, number of elements) exceeds the limit named; reduce it.";
+        "Một phần của gói tin (số phần tử lặp, độ dài tên, tổng độ dài các trường) vượt giới hạn được nêu; hãy rút gọn."
+        "A part of the packet (number of repeated elements, length of names, all fields together) exceeds the limit named; reduce it.";
+    XmlTooDeep "XML_TOO_DEEP" 422 "10" "xml_too_deep"
+        "Phần tử lồng nhau quá sâu" "Elements nested too deep"
+        "Số phần tử lồng nhau vượt giới hạn được nêu; gói tin đúng quy chuẩn không lồng quá mười cấp, hãy kiểm tra phần mềm tạo gói tin."
+        "More elements stand inside each other than the limit named; a packet of the standard needs ten at most, so check the software that wrote it.";
+    XmlTagTooLarge "XML_TAG_TOO_LARGE" 422 "10" "xml_tag_too_large"
+        "Thẻ XML quá lớn" "XML tag too large"
+        "Một thẻ hoặc chú thích có quá nhiều thuộc tính hoặc quá dài; hãy bỏ phần thừa."
+        "A tag or comment has too many attributes or is too long; remove what is not needed.";
+    FieldTooLong "FIELD_TOO_LONG" 422 "22" "field_too_long"
+        "Trường quá dài" "Field too long"
+        "Nội dung của trường được nêu dài hơn mức mà trục đọc; hãy rút gọn, phần dài hãy để trong tệp đính kèm."
+        "The field named holds more text than the gateway reads; shorten it and put long text into an attachment.";
+    AttachmentsTooMany "ATTACHMENTS_TOO_MANY" 422 "22" "attachments_too_many"
+        "Quá nhiều tệp đính kèm" "Too many attachments"
+        "Số tệp đính kèm vượt giới hạn của một gói tin; hãy gộp tệp hoặc chia thành nhiều gói tin."
+        "There are more attachments than one packet may have; join files or split them over several packets.";
+    ArchiveRatio "ARCHIVE_RATIO" 422 "10" "archive_ratio"
+        "Tệp nén có tỷ lệ nén bất thường" "Archive inflates out of proportion"
+        "Tệp ZIP đính kèm giải nén lớn hơn rất nhiều lần dung lượng gửi, giống tệp phá hoại; hãy gửi tệp gốc không nén."
+        "The attached ZIP inflates to many times what was sent, as archives made to do harm do; send the file itself.";
+    ArchiveTooLarge "ARCHIVE_TOO_LARGE" 422 "10" "archive_too_large"
+        "Tệp nén giải ra quá lớn" "Archive inflates too far"
+        "Nội dung giải nén của tệp ZIP đính kèm vượt giới hạn được nêu; hãy chia nhỏ tệp."
+        "What the attached ZIP inflates to exceeds the limit named; split the file.";
+    ArchiveNested "ARCHIVE_NESTED" 422 "10" "archive_nested"
+        "Tệp nén lồng nhau quá nhiều lớp" "Archives nested too deep"
+        "Tệp ZIP đính kèm chứa tệp ZIP khác quá số lớp cho phép; hãy gửi tệp gốc không nén."
+        "The attached ZIP holds a ZIP in a ZIP beyond the levels allowed; send the file itself.";
+    ArchiveEntries "ARCHIVE_ENTRIES" 422 "10" "archive_entries"
+        "Tệp nén có quá nhiều mục" "Archive has too many entries"
+        "Tệp ZIP đính kèm có nhiều mục hơn giới hạn được nêu; hãy chia nhỏ."
+        "The attached ZIP has more entries than the limit named; split it.";
     PacketNotEdxml "PACKET_NOT_EDXML" 422 "22" "packet_not_edxml"
         "Không phải gói tin edXML" "Not an edXML packet"
         "Phần tử gốc phải là edXML trong không gian tên http://www.mic.gov.vn/TBT/QCVN_102_2016; hãy tạo lại gói tin."

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lienthong_schemas::edxml::{BusinessType, PacketKind, StatusCode};
+use lienthong_schemas::edxml::{BusinessType, FileKind, PacketKind, StatusCode};
 
 use super::{codes, read, read_in_pieces};
 
@@ -107,8 +107,8 @@ fn the_fields_of_the_corpus_are_those_of_its_producers() {
     assert_eq!(content.subject, "Thử <&> \"nghiệm\"");
     let ids: Vec<_> = content.attachments.iter().map(|a| a.content_id.as_str()).collect();
     assert_eq!(ids[..2], ["id-1", "8711665c-c5bb-446e-ba91-e9b8ed4575b1"]);
-    assert_eq!(content.attachments[0].decoded, b"%PDF-1.4 demo".len() as u64);
-    assert!(content.attachments[2].looks_zip);
+    assert_eq!(content.attachments[0].packed.bytes, b"%PDF-1.4 demo".len() as u64);
+    assert_eq!(content.attachments[2].packed.kind, FileKind::Zip);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What real producers do differently (a list of 25 deviations), each in a packet of our own.
 
-use lienthong_schemas::edxml::{BusinessType, PacketKind, correlations};
+use lienthong_schemas::edxml::{BusinessType, FileKind, PacketKind, correlations};
 use lienthong_schemas::ids::{CorrelationKey, PacketDigest};
 
 use super::{built, codes, letter, letter_with, read};
@@ -49,7 +49,7 @@ fn d05_d06_d20_d21_order_prefixes_and_blanks_do_not_matter() {
     assert!(!repaired && content.kind == PacketKind::Document(BusinessType::New));
     assert_eq!(content.from.organ_name, "Sở");
     assert_eq!(content.signer.full_name, "Nguyễn  Mẫu");
-    assert_eq!(content.attachments[0].sha256, PacketDigest::of(b"%PDF-1.4"));
+    assert_eq!(content.attachments[0].packed.sha256, PacketDigest::of(b"%PDF-1.4"));
     assert_eq!(content.attachments[0].name, "cv.pdf", "the name comes from the reference");
 }
 
@@ -91,7 +91,7 @@ fn d08_d09_zip_bytes_under_another_type_are_noticed() {
         let (envelope, _) = read(&built(builder.attach(name, content_type, bytes))).expect("a letter");
         (
             codes(&envelope).contains(&"CONTENT_TYPE_MISMATCH"),
-            envelope.claimed_content().attachments[0].looks_zip,
+            envelope.claimed_content().attachments[0].packed.kind == FileKind::Zip,
         )
     };
     assert_eq!(of("a.pdf", "application/pdf", zip), (true, true));
@@ -110,11 +110,11 @@ fn d10_d11_mangled_and_unfilled_attachments_are_noticed() {
     let slot = PDF.replace("JVBERi0xLjQ=", "${__StringFromFile(test.txt,,,)}");
     let (envelope, _) = read(dotnet("", "", &slot).as_bytes()).expect("a template");
     let attachment = &envelope.claimed_content().attachments[0];
-    assert!(attachment.placeholder && attachment.decoded == 0 && attachment.encoded == 0);
+    assert!(attachment.placeholder && attachment.packed.bytes == 0 && attachment.encoded == 0);
     assert_eq!(codes(&envelope), ["PLACEHOLDER_ATTACHMENT"]);
     let wrapped = PDF.replace("JVBERi0xLjQ=", "\r\n\tJVBE\r\n\tRi0x LjQ=\r\n");
     let (envelope, _) = read(dotnet("", "", &wrapped).as_bytes()).expect("wrapped lines");
-    assert_eq!(envelope.claimed_content().attachments[0].sha256, PacketDigest::of(b"%PDF-1.4"));
+    assert_eq!(envelope.claimed_content().attachments[0].packed.sha256, PacketDigest::of(b"%PDF-1.4"));
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn d17_impossible_dates_keep_their_text() {
         (content.promulgation_date.text.as_str(), content.promulgation_date.parsed),
         ("2014/02/30", None)
     );
-    let fields: Vec<_> = content.notes.iter().map(|n| n.field.as_str()).collect();
+    let fields: Vec<_> = content.findings.remarks().iter().map(|n| n.field.as_str()).collect();
     let path = "edXMLHeader/MessageHeader/";
     assert_eq!(fields, [format!("{path}PromulgationInfo/PromulgationDate"), format!("{path}DueDate")]);
     assert_eq!(codes(&envelope), ["DATE_UNREADABLE"], "each finding once");

@@ -3,8 +3,8 @@
 use std::io::{BufRead, BufReader, Read};
 
 use lienthong_schemas::edxml::{
-    CORRELATIONS_MAX, DocumentBuilder, EdxmlLimits, Envelope, EnvelopeReader, PacketFault, ReadMode,
-    check_carried, correlations, read_envelope,
+    CORRELATIONS_MAX, DocumentBuilder, EdxmlLimits, Envelope, EnvelopeReader, Findings, PacketFault,
+    ReadMode, check_carried, correlations, read_envelope,
 };
 use lienthong_schemas::ids::PacketDigest;
 use xml_sig::{Limits, ReadOptions};
@@ -24,11 +24,14 @@ fn within(bytes: &[u8], limits: &EdxmlLimits) -> Result<(), String> {
 #[test]
 fn deep_wide_and_long_markup_is_refused() {
     let deep = "<x>".repeat(100_000);
-    assert_eq!(refusal(letter_with("<edXML:Subject>", &format!("{deep}<edXML:Subject>"))), "XML_LIMIT");
+    assert_eq!(refusal(letter_with("<edXML:Subject>", &format!("{deep}<edXML:Subject>"))), "XML_TOO_DEEP");
     let wide: String = (0..100_000).map(|n| format!(" a{n}=\"\"")).collect();
-    assert_eq!(refusal(letter_with("<edXML:Subject>", &format!("<edXML:Subject{wide}>"))), "XML_LIMIT");
+    assert_eq!(
+        refusal(letter_with("<edXML:Subject>", &format!("<edXML:Subject{wide}>"))),
+        "XML_TAG_TOO_LARGE"
+    );
     let long = format!("<edXML:Subject a=\"{}\">", "x".repeat(2 << 20));
-    assert_eq!(refusal(letter_with("<edXML:Subject>", &long)), "XML_LIMIT");
+    assert_eq!(refusal(letter_with("<edXML:Subject>", &long)), "XML_TAG_TOO_LARGE");
 }
 
 #[test]
@@ -49,7 +52,7 @@ fn every_other_limit_holds_at_its_number() {
     assert_eq!(within(&built(two(letter())), &limits), Ok(()), "two receivers, attachments and references");
     let three_attachments = within(&built(two(two(letter()))), &limits).expect_err("three attachments");
     assert!(
-        three_attachments.starts_with("XML_LIMIT at AttachmentEncoded/Attachment"),
+        three_attachments.starts_with("ATTACHMENTS_TOO_MANY at AttachmentEncoded/Attachment"),
         "{three_attachments}"
     );
     let entry = |builder: DocumentBuilder| builder.trace("H01", "2026/01/02 03:04:05");
@@ -58,7 +61,10 @@ fn every_other_limit_holds_at_its_number() {
     assert!(four.starts_with("XML_LIMIT at "), "{four}");
     assert_eq!(within(&built(letter().subject(&"x".repeat(64))), &limits), Ok(()));
     let long = within(&built(letter().subject(&"x".repeat(65))), &limits).expect_err("a long field");
-    assert!(long.starts_with("XML_LIMIT at edXMLHeader/MessageHeader/Subject: more than 64 bytes"), "{long}");
+    assert!(
+        long.starts_with("FIELD_TOO_LONG at edXMLHeader/MessageHeader/Subject: more than 64 bytes"),
+        "{long}"
+    );
     let tight = EdxmlLimits { text_bytes: 100, ..limits };
     let all = within(&built(letter()), &tight).expect_err("much text in all");
     assert!(all.contains("in all fields together"), "{all}");
@@ -68,8 +74,8 @@ fn every_other_limit_holds_at_its_number() {
 fn notes_are_bounded_whatever_a_packet_says() {
     let receivers: Vec<_> = (0..1_000).map(|n| format!("odd-{n}")).collect();
     let (envelope, _) = read(&built(DocumentBuilder::new("H55.15", &receivers))).expect("a letter");
-    assert_eq!(envelope.claimed_content().notes.len(), 100);
-    assert_eq!(envelope.claimed_content().findings.len(), 1);
+    assert_eq!(envelope.claimed_content().findings.remarks().len(), Findings::PLACES_MAX);
+    assert_eq!(envelope.claimed_content().findings.kinds().len(), 1);
 }
 
 #[test]
@@ -111,7 +117,7 @@ fn a_large_attachment_streams_from_writer_to_reader() {
     writing.join().expect("the writer ends").expect("the writer is read to its end");
     let envelope = reader.finish().expect("a letter");
     let attachment = &envelope.claimed_content().attachments[0];
-    assert_eq!((attachment.decoded, attachment.encoded), (LENGTH, LENGTH / 3 * 4));
+    assert_eq!((attachment.packed.bytes, attachment.encoded), (LENGTH, LENGTH / 3 * 4));
 }
 
 #[test]

@@ -55,5 +55,5 @@ fn letter_with(old: &str, new: &str) -> Result<(Envelope, bool), Rejection> {
 }
 
 fn codes(envelope: &Envelope) -> Vec<&'static str> {
-    envelope.claimed_content().findings.iter().map(|f: &Finding| f.code()).collect()
+    envelope.claimed_content().findings.kinds().iter().map(|f: &Finding| f.code()).collect()
 }

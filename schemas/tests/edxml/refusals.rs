@@ -53,7 +53,28 @@ fn broken_packets() -> Vec<(RejectionCode, Option<String>, Vec<u8>)> {
         (Code::XmlMalformed, None, broken("</edXML:From>", "</edXML:To>")),
         (Code::XmlMalformed, None, broken("<edXML:Subject>", "<other:Subject>")),
         (Code::XmlForbidden, None, broken("<edXML xmlns=", doctype)),
-        (Code::XmlLimit, at("Subject"), built(letter().subject(&"x".repeat(64 * 1024 + 1)))),
+        (Code::FieldTooLong, at("Subject"), built(letter().subject(&"x".repeat(64 * 1024 + 1)))),
+        (
+            Code::XmlLimit,
+            None,
+            broken("<edXML:Subject>", &format!("<edXML:{}/><edXML:Subject>", "x".repeat(2_000))),
+        ),
+        (Code::XmlTooDeep, None, broken("<edXML:Subject>", &"<x>".repeat(200))),
+        (
+            Code::XmlTagTooLarge,
+            None,
+            broken(
+                "<edXML:Subject>",
+                &format!("<edXML:Subject{}>", (0..300).map(|n| format!(" a{n}=\"\"")).collect::<String>()),
+            ),
+        ),
+        (
+            Code::AttachmentsTooMany,
+            Some("AttachmentEncoded/Attachment".to_owned()),
+            built((0..1_001).fold(DocumentBuilder::new("H55.15", &["H55.16"]), |letter, _| {
+                letter.attach("a", "", std::io::empty())
+            })),
+        ),
         (
             Code::PacketNotEdxml,
             None,
@@ -248,6 +269,11 @@ fn every_row_that_reading_can_give_is_given() {
     use RejectionCode as Code;
     let reading: BTreeSet<_> = Code::ALL.iter().copied().filter(|c| *c >= Code::XmlMalformed).collect();
     let elsewhere = BTreeSet::from([
+        // ZIP archives: `attachments.rs`.
+        Code::ArchiveRatio,
+        Code::ArchiveTooLarge,
+        Code::ArchiveNested,
+        Code::ArchiveEntries,
         // The verdict on the signature: `verdicts.rs`.
         Code::SignatureMissing,
         Code::SignatureUnusable,

@@ -34,7 +34,7 @@ fn every_status_code_is_written_and_read_back() {
     for code in StatusCode::ALL {
         let (envelope, repaired) = read(&packet(code).to_xml()).expect("a status packet");
         let content = envelope.claimed_content();
-        assert!(!repaired && codes(&envelope).is_empty(), "{:?}", content.notes);
+        assert!(!repaired && codes(&envelope).is_empty(), "{:?}", content.findings);
         assert_eq!((content.kind, content.to.len()), (PacketKind::Status, 0));
         assert_eq!(content.from.organ_id.as_str(), "H55.16");
         assert_eq!(content.from.organization_in_charge, "UBND tỉnh <&>");

@@ -25,7 +25,7 @@ fn vouched(packet: &[u8], trust: &Trust, policy: SignaturePolicy) -> Judged {
 fn told(judged: Judged) -> String {
     match judged {
         Ok(envelope) => {
-            let findings: Vec<_> = envelope.findings().iter().map(|f| f.code()).collect();
+            let findings: Vec<_> = envelope.findings().kinds().iter().map(|f| f.code()).collect();
             format!("{} {}", envelope.verdict_name(), findings.join(" ")).trim_end().to_owned()
         }
         Err(rejection) => rejection.code.row().name.to_owned(),
