@@ -2,6 +2,7 @@
 //! Begin with [`EnvelopeReader`] (XML events to [`Envelope`]) and [`vouch`] (what may be acted on).
 
 mod assemble;
+mod assemble_attachments;
 mod assemble_parts;
 mod attachment;
 mod builder;

@@ -1,7 +1,8 @@
 //! From the elements read to [`Content`]: what must be there is there, and what must be a value is one.
 //! Tolerance follows the cardinalities of QCVN 102:2016 as real senders keep them; what is only odd becomes a finding.
 
-use super::assemble_parts::{attachments, business, manifest, references_match, staff, trace};
+use super::assemble_attachments::{attachments, references_match};
+use super::assemble_parts::{business, manifest, staff, trace};
 use super::content::{Content, Party, ResponseFor, Signer, Status, TraceList};
 use super::date::DateText;
 use super::envelope::Envelope;

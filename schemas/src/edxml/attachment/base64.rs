@@ -1,7 +1,7 @@
 //! Base64 (RFC 4648 section 4) of an attachment, decoded and hashed as it passes: memory does not grow with it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use ::base64::Engine as _;
+use ::base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use crate::ids::PacketDigest;
@@ -13,22 +13,22 @@ const HEAD: usize = 64;
 
 /// What is known of an attachment after it has passed.
 #[derive(Debug)]
-pub(super) struct Decoded {
+pub(in crate::edxml) struct Decoded {
     /// Characters of base64, white space left out.
-    pub(super) encoded: u64,
+    pub(in crate::edxml) encoded: u64,
     /// Bytes decoded.
-    pub(super) decoded: u64,
+    pub(in crate::edxml) decoded: u64,
     /// SHA-256 of those.
-    pub(super) sha256: PacketDigest,
+    pub(in crate::edxml) sha256: PacketDigest,
     /// The first of those.
-    pub(super) head: Vec<u8>,
+    pub(in crate::edxml) head: Vec<u8>,
     /// No data, but the unfilled slot of a template: `${...}`.
-    pub(super) placeholder: bool,
+    pub(in crate::edxml) placeholder: bool,
 }
 
 /// Why a text is not the base64 of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Base64Fault {
+pub(in crate::edxml) enum Base64Fault {
     /// A character that is neither base64 nor white space.
     #[error("a character that is not base64")]
     Character,
@@ -42,7 +42,7 @@ pub(super) enum Base64Fault {
 
 /// A decoder in the middle of a text.
 #[derive(Debug)]
-pub(super) struct Base64Stream {
+pub(in crate::edxml) struct Base64Stream {
     batch: Vec<u8>,
     bytes: Vec<u8>,
     hash: Sha256,
@@ -64,7 +64,7 @@ enum Slot {
 
 impl Base64Stream {
     /// A decoder at the start of a text.
-    pub(super) fn new() -> Self {
+    pub(in crate::edxml) fn new() -> Self {
         Self {
             batch: Vec::with_capacity(BATCH),
             bytes: vec![0; BATCH / 4 * 3],
@@ -78,7 +78,7 @@ impl Base64Stream {
     }
 
     /// Takes the next piece, cut anywhere.
-    pub(super) fn push(&mut self, chunk: &str) -> Result<(), Base64Fault> {
+    pub(in crate::edxml) fn push(&mut self, chunk: &str) -> Result<(), Base64Fault> {
         for byte in chunk.bytes().filter(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'\r')) {
             match (&self.slot, byte) {
                 (Slot::Data, _) => self.take(byte)?,
@@ -96,7 +96,7 @@ impl Base64Stream {
     }
 
     /// The text has ended.
-    pub(super) fn finish(mut self) -> Result<Decoded, Base64Fault> {
+    pub(in crate::edxml) fn finish(mut self) -> Result<Decoded, Base64Fault> {
         if self.slot == Slot::Dollar {
             return Err(Base64Fault::Character);
         }
@@ -143,41 +143,6 @@ impl Base64Stream {
         } else {
             Base64Fault::Padding
         }
-    }
-}
-
-/// What a file is by its first bytes, compared with what is said of it.
-pub(super) mod kinds {
-    /// A ZIP local file header (APPNOTE 4.3.7).
-    pub(in crate::edxml) fn looks_zip(head: &[u8]) -> bool {
-        head.starts_with(b"PK\x03\x04")
-    }
-
-    /// A binary file whose bytes were read as UTF-8 on the way: U+FFFD stands where other bytes stood.
-    pub(in crate::edxml) fn is_mangled(head: &[u8]) -> bool {
-        (looks_zip(head) || head.starts_with(b"%PDF")) && head.windows(3).any(|w| w == [0xef, 0xbf, 0xbd])
-    }
-
-    /// The declared type contradicts the bytes. Many senders zip single files, and call them by either type.
-    pub(in crate::edxml) fn contradicts(content_type: &str, name: &str, head: &[u8]) -> bool {
-        let declared = content_type.to_ascii_lowercase();
-        let zip = looks_zip(head);
-        match declared.as_str() {
-            "" | "application/octet-stream" => false,
-            "application/zip" | "application/x-zip-compressed" => !zip,
-            "application/pdf" => !head.starts_with(b"%PDF"),
-            _ => zip && !is_zip_family(name),
-        }
-    }
-
-    /// File types that are ZIP archives themselves.
-    fn is_zip_family(name: &str) -> bool {
-        let extension = name.rsplit_once('.').map_or("", |(_, e)| e.trim());
-        let family = [
-            "zip", "jar", "docx", "docm", "dotx", "xlsx", "xlsm", "pptx", "odt", "ods", "odp", "epub",
-            "asice",
-        ];
-        family.iter().any(|e| extension.eq_ignore_ascii_case(e))
     }
 }
 
@@ -234,18 +199,5 @@ mod tests {
         assert!(slot.placeholder && slot.decoded == 0);
         let empty = decode(&[" \r\n "]).expect("nothing");
         assert!(!empty.placeholder && empty.decoded == 0 && empty.sha256 == PacketDigest::of(b""));
-    }
-
-    #[test]
-    fn types_are_compared_with_the_first_bytes() {
-        use kinds::{contradicts, is_mangled};
-        assert!(contradicts("application/pdf", "a.pdf", b"PK\x03\x04"));
-        assert!(contradicts("text/plain", "a.txt", b"PK\x03\x04"));
-        assert!(contradicts("application/zip", "a.txt", b"plain"));
-        assert!(!contradicts("application/zip", "a.txt", b"PK\x03\x04"));
-        assert!(!contradicts("application/vnd.ms-excel", "a.XLSX", b"PK\x03\x04"));
-        assert!(!contradicts("application/pdf", "a.pdf", b"%PDF-1.4"));
-        assert!(is_mangled(b"%PDF-1.4\n%\xef\xbf\xbd\xef\xbf\xbd"));
-        assert!(!is_mangled(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3"));
     }
 }
