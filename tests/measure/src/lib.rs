@@ -1,9 +1,14 @@
-//! What measuring programs share: the conditions of a run, medians and ranges, the time and memory that a process took.
-//! The benchmark of XML signatures is a program of this crate; the one that starts a gateway is in `acceptance`.
+//! What measuring programs share: the conditions of a run, turns, medians and ranges, the time and memory that a process
+//! took, what was asked for. The benchmarks of XML signatures and of packets are programs of this crate; the one that
+//! starts a gateway is in `acceptance`.
 
 pub mod conditions;
 pub mod figures;
+pub mod least;
 pub mod process;
+pub mod random;
+pub mod turns;
+pub mod wanted;
 
 /// Prints a line of data. A reader that went away (`| head`) is no fault.
 pub fn print(text: &str) {

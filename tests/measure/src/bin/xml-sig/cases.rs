@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use measure::least::{hash, parse};
 use measure::print;
 use measure::process::{peak_kib, resident_kib, run};
+use measure::turns::{Times, Turns, take_turns};
+use measure::wanted::{Verdicts, Wanted};
 use xml_sig::Trust;
 
 use crate::Case;
-use crate::arms::{Times, Turns, take_turns};
 use crate::documents::{Document, Place, Shape};
 use crate::engine::{Expected, judge, judge_file};
 use crate::keys::{Identity, trust};
@@ -24,13 +26,6 @@ const GROWTH_MB_MAX: f64 = 16.0;
 /// The hash's work without the memory's.
 const NEAR: &str = "SHA-256 of as many bytes out of the cache";
 
-/// What a figure must be, and what it should be.
-#[derive(Clone, Copy)]
-enum Wanted {
-    AtMost { must: f64, aim: Option<f64> },
-    AtLeast { must: f64, aim: f64 },
-}
-
 /// A run.
 pub(crate) struct Bench<'a> {
     folder: &'a Path,
@@ -39,15 +34,14 @@ pub(crate) struct Bench<'a> {
     trust: Trust,
     peers: Option<Peers>,
     documents: usize,
-    judged: usize,
-    missed: Vec<String>,
+    verdicts: Verdicts,
 }
 
 impl<'a> Bench<'a> {
     pub(crate) fn new(folder: &'a Path, turns: Turns, peers: Option<Peers>) -> Result<Self> {
         let rsa = Identity::rsa(None)?;
         let trust = rsa.pinned()?;
-        Ok(Self { folder, turns, rsa, trust, peers, documents: 0, judged: 0, missed: Vec::new() })
+        Ok(Self { folder, turns, rsa, trust, peers, documents: 0, verdicts: Verdicts::default() })
     }
 
     pub(crate) fn measure(&mut self, case: Case) -> Result<()> {
@@ -62,11 +56,7 @@ impl<'a> Bench<'a> {
 
     /// What was missed, all in one place.
     pub(crate) fn conclude(&self) {
-        let (judged, missed) = (self.judged, self.missed.len());
-        print(&format!("\n{judged} figures were asked for, {missed} missed"));
-        for line in &self.missed {
-            print(&format!("  {line}"));
-        }
+        self.verdicts.conclude();
     }
 
     fn streamed(&mut self) -> Result<()> {
@@ -80,7 +70,7 @@ impl<'a> Bench<'a> {
                 self.turns,
                 [
                     Box::new(|| judge_file(&file, &self.trust, Expected::Valid)),
-                    Box::new(|| least::hash(&bytes)),
+                    Box::new(|| hash(&bytes)),
                     Box::new(|| least::hash_file(&file)),
                     Box::new(|| least::hash_near(&bytes)),
                 ],
@@ -112,7 +102,7 @@ impl<'a> Bench<'a> {
                 self.turns,
                 [
                     Box::new(|| judge(&bytes, &self.trust, Expected::Valid)),
-                    Box::new(|| least::hash(&bytes)),
+                    Box::new(|| hash(&bytes)),
                     Box::new(|| least::hash_near(&bytes)),
                 ],
             )?;
@@ -131,7 +121,7 @@ impl<'a> Bench<'a> {
         let wanted = Wanted::AtLeast { must: 9_000.0, aim: 15_000.0 };
         let [ours, least] = self.rate("RSA-2048", &rsa, &self.rsa, &self.trust)?;
         let rate = ours.per_cpu_second().median;
-        let verdicts = self.verdicts(&format!("RSA-2048: {rate:.0}/s"), rate, wanted);
+        let verdicts = self.verdicts.judge(&format!("RSA-2048: {rate:.0}/s"), rate, wanted);
         print(&format!("     {verdicts}"));
         self.race(&rsa, &least, Race::Valid)?;
         let p256 = Identity::p256()?;
@@ -151,12 +141,12 @@ impl<'a> Bench<'a> {
         for place in Place::BOTH {
             let document = self.document(Shape::Dense, place)?;
             let bytes = document.bytes()?;
-            let elements = least::parse(&bytes)?;
+            let elements = parse(&bytes)?;
             let [ours, parse_and_hash] = take_turns(
                 self.turns,
                 [
                     Box::new(|| judge(&bytes, &self.trust, Expected::Valid)),
-                    Box::new(|| least::parse(&bytes).and_then(|_| least::hash(&bytes))),
+                    Box::new(|| parse(&bytes).and_then(|_| hash(&bytes))),
                 ],
             )?;
             let words = format!("{}; {elements} elements, {} bytes", place.words(), bytes.len());
@@ -179,9 +169,9 @@ impl<'a> Bench<'a> {
                 self.turns,
                 [
                     Box::new(|| judge_file(&file, &self.trust, Expected::WrongValue)),
-                    Box::new(|| least::hash(&bytes)),
+                    Box::new(|| hash(&bytes)),
                     Box::new(|| judge(&bytes, &self.trust, Expected::WrongValue)),
-                    Box::new(|| least::hash(&bytes)),
+                    Box::new(|| hash(&bytes)),
                 ],
             )?;
             let wanted = Wanted::AtMost { must: 0.4, aim: None };
@@ -212,7 +202,7 @@ impl<'a> Bench<'a> {
             self.turns,
             [
                 Box::new(|| judge(&bytes, trust, Expected::Valid)),
-                Box::new(|| plain.verify(&bytes).and_then(|()| least::parse(&bytes).map(drop))),
+                Box::new(|| plain.verify(&bytes).and_then(|()| parse(&bytes).map(drop))),
             ],
         )?;
         let (rate, most) = (ours.per_cpu_second().show(0), least.per_cpu_second().show(0));
@@ -226,7 +216,7 @@ impl<'a> Bench<'a> {
 
     fn ratio(&mut self, what: &str, ours: &Times, least: &Times, wanted: Wanted) {
         let (wall, cpu) = (ours.to(least, |taken| taken.wall), ours.to(least, |taken| taken.cpu));
-        let verdicts = self.verdicts(&format!("{what}: {:.2}", wall.median), wall.median, wanted);
+        let verdicts = self.verdicts.judge(&format!("{what}: {:.2}", wall.median), wall.median, wanted);
         print(&format!(
             "   {what}: ours {} ms, least {} ms; ratio {}, CPU {:.2}\n     {verdicts}",
             ours.wall_ms().show(1),
@@ -243,32 +233,13 @@ impl<'a> Bench<'a> {
         let kib: f64 = ended.said.trim().parse().with_context(|| ended.said.clone())?;
         let grown = kib * 1024.0 / 1e6;
         let wanted = Wanted::AtMost { must: GROWTH_MB_MAX, aim: None };
-        let verdicts = self.verdicts(&format!("{}: {grown:.1} MB", place.words()), grown, wanted);
+        let verdicts = self.verdicts.judge(&format!("{}: {grown:.1} MB", place.words()), grown, wanted);
         print(&format!("     peak memory (VmHWM) of one verification grew by {grown:.1} MB: {verdicts}"));
         Ok(())
     }
 
     fn race(&self, document: &Document, least: &Times, race: Race) -> Result<()> {
         self.peers.as_ref().map_or(Ok(()), |peers| peers.race(document, least.median(), race))
-    }
-
-    /// `must <= 2.0 PASS, aim <= 1.4 MISS`; what is missed is kept for the end.
-    fn verdicts(&mut self, figure: &str, value: f64, wanted: Wanted) -> String {
-        let at_most = |limit: f64| (format!("<= {limit}"), value <= limit);
-        let at_least = |limit: f64| (format!(">= {limit}"), value >= limit);
-        let (must, aim) = match wanted {
-            Wanted::AtMost { must, aim } => (at_most(must), aim.map(at_most)),
-            Wanted::AtLeast { must, aim } => (at_least(must), Some(at_least(aim))),
-        };
-        let mut parts = Vec::new();
-        for (word, (limit, reached)) in std::iter::once(("must", must)).chain(aim.map(|aim| ("aim", aim))) {
-            parts.push(format!("{word} {limit} {}", if reached { "PASS" } else { "MISS" }));
-            self.judged += 1;
-            if !reached {
-                self.missed.push(format!("{word} {limit}: {figure}"));
-            }
-        }
-        parts.join(", ")
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use measure::random::Base64;
 
 use crate::engine;
 use crate::keys::Identity;
@@ -150,7 +151,7 @@ fn write_packet(attachment_bytes: u64, out: &mut dyn Write) -> io::Result<()> {
         b"<AttachmentEncoded><Attachment><AttachmentName>ban-quet.pdf</AttachmentName>\
         <ContentType>application/pdf</ContentType><AttachmentContent>",
     )?;
-    io::copy(&mut Base64 { state: 0x9E37_79B9_7F4A_7C15 }.take(attachment_bytes), out)?;
+    io::copy(&mut Base64::default().take(attachment_bytes), out)?;
     out.write_all(b"</AttachmentContent></Attachment></AttachmentEncoded></edXML>\n")
 }
 
@@ -193,24 +194,4 @@ fn write_header(out: &mut dyn Write) -> io::Result<()> {
          </edXMLBody>\n</edXMLEnvelope>\n"
             .as_bytes(),
     )
-}
-
-/// Characters of base64 without end, as a compressed file gives them (xorshift64).
-struct Base64 {
-    state: u64,
-}
-
-impl Read for Base64 {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        for piece in out.chunks_mut(10) {
-            self.state ^= self.state << 13;
-            self.state ^= self.state >> 7;
-            self.state ^= self.state << 17;
-            for (at, byte) in piece.iter_mut().enumerate() {
-                *byte = ALPHABET[(self.state >> (6 * at)) as usize % 64];
-            }
-        }
-        Ok(out.len())
-    }
 }

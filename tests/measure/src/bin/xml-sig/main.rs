@@ -1,7 +1,6 @@
 //! `./bench xml-sig`: what verifying XML signatures costs, each case beside the least that the same machine needs for it,
 //! measured in turns. The cases and what they must reach are those of the crate's README.
 
-mod arms;
 mod cases;
 mod documents;
 mod engine;
@@ -14,9 +13,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, ValueEnum};
+use measure::turns::Turns;
 use measure::{conditions, print};
 
-use self::arms::Turns;
 use self::cases::Bench;
 use self::peers::Peers;
 

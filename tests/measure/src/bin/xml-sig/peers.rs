@@ -8,8 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use measure::print;
 use measure::process::{Ended, run};
+use measure::turns::Taken;
 
-use crate::arms::Taken;
 use crate::documents::Document;
 
 const VERIFY_JAVA: &str = include_str!("../../../peers/Verify.java");

@@ -5,24 +5,25 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use measure::figures::Spread;
-use measure::process::cpu_time;
+
+use crate::figures::Spread;
+use crate::process::cpu_time;
 
 /// How often each arm gets its turn, and how long a turn lasts at least.
 #[derive(Clone, Copy)]
-pub(crate) struct Turns {
+pub struct Turns {
     count: usize,
     lasts: Duration,
 }
 
 impl Turns {
     /// For figures that count.
-    pub(crate) fn full(count: usize) -> Self {
+    pub fn full(count: usize) -> Self {
         Self { count, lasts: Duration::from_millis(300) }
     }
 
     /// For a look.
-    pub(crate) fn quick() -> Self {
+    pub fn quick() -> Self {
         Self { count: 3, lasts: Duration::from_millis(80) }
     }
 }
@@ -34,42 +35,48 @@ impl fmt::Display for Turns {
 }
 
 /// Something to measure.
-pub(crate) type Arm<'a> = Box<dyn FnMut() -> Result<()> + 'a>;
+pub type Arm<'a> = Box<dyn FnMut() -> Result<()> + 'a>;
 
 /// Seconds of one piece of work.
 #[derive(Clone, Copy)]
-pub(crate) struct Taken {
-    pub(crate) wall: f64,
-    pub(crate) cpu: f64,
+pub struct Taken {
+    /// By the clock.
+    pub wall: f64,
+    /// Of all threads of this process.
+    pub cpu: f64,
 }
 
 /// What one arm took, turn by turn.
-pub(crate) struct Times(Vec<Taken>);
+pub struct Times(Vec<Taken>);
 
 impl Times {
-    pub(crate) fn wall_ms(&self) -> Spread {
+    /// Milliseconds by the clock.
+    pub fn wall_ms(&self) -> Spread {
         Spread::of(self.0.iter().map(|taken| taken.wall * 1e3))
     }
 
     /// The medians of both clocks.
-    pub(crate) fn median(&self) -> Taken {
+    pub fn median(&self) -> Taken {
         let of = |of: fn(&Taken) -> f64| Spread::of(self.0.iter().map(of)).median;
         Taken { wall: of(|taken| taken.wall), cpu: of(|taken| taken.cpu) }
     }
 
     /// How often the work can be done in a second of CPU time.
-    pub(crate) fn per_cpu_second(&self) -> Spread {
+    pub fn per_cpu_second(&self) -> Spread {
         Spread::of(self.0.iter().map(|taken| 1.0 / taken.cpu))
     }
 
     /// Ratios to another arm, turn by turn.
-    pub(crate) fn to(&self, least: &Self, of: impl Fn(&Taken) -> f64) -> Spread {
+    pub fn to(&self, least: &Self, of: impl Fn(&Taken) -> f64) -> Spread {
         Spread::of(self.0.iter().zip(&least.0).map(|(ours, least)| of(ours) / of(least)))
     }
 }
 
 /// Gives every arm its turns, in their order: the first turn of all is not counted.
-pub(crate) fn take_turns<const N: usize>(turns: Turns, mut arms: [Arm<'_>; N]) -> Result<[Times; N]> {
+///
+/// # Errors
+/// Those of the arms.
+pub fn take_turns<const N: usize>(turns: Turns, mut arms: [Arm<'_>; N]) -> Result<[Times; N]> {
     let mut times = [(); N].map(|()| Times(Vec::with_capacity(turns.count)));
     for arm in &mut arms {
         arm()?;
