@@ -1,5 +1,6 @@
 //! What the documents say: edXML packets, ids, and the table of rejections.
 
+pub mod codes;
 pub mod edxml;
 pub mod ids;
 pub mod organ;
