@@ -4,6 +4,7 @@
 mod certainty;
 mod document_type;
 mod document_types;
+mod level1;
 mod name_key;
 mod priority;
 mod receiver_type;
@@ -11,6 +12,7 @@ mod steering_type;
 
 pub use certainty::Certainty;
 pub use document_type::{Agreement, DocumentType, TypeGroup, agrees};
+pub use level1::{Level1, Level1Kind, level1};
 pub use priority::Priority;
 pub use receiver_type::ReceiverType;
 pub use steering_type::SteeringType;
