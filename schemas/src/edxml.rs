@@ -24,6 +24,7 @@ mod status;
 mod verified;
 mod write;
 
+pub use attachment::AttachmentSink;
 pub use builder::DocumentBuilder;
 pub use content::{
     Attachment, Business, Content, FileFacts, Packing, Party, ReceiverChange, Reference, Replaced,
@@ -36,7 +37,9 @@ pub use file_kind::FileKind;
 pub use finding::{Finding, Findings, Remark, Severity};
 pub use kind::{BusinessType, PacketKind, StatusCode};
 pub use limits::EdxmlLimits;
-pub use read::{HEADER_PATH, PacketFault, REPAIR_NAMESPACES, read_envelope, rejection_of};
+pub use read::{
+    HEADER_PATH, PacketFault, REPAIR_NAMESPACES, read_envelope, read_envelope_keeping, rejection_of,
+};
 pub use reader::{EnvelopeReader, ReadMode};
 pub use secrecy::check_carried;
 pub use semantic::semantic_digest;

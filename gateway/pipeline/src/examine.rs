@@ -126,7 +126,7 @@ fn first_read(
     limits: &PacketLimits,
     options: &ReadOptions<'_>,
 ) -> Result<(Located, Envelope), Attempt> {
-    let read = |reach| -> Result<(Located, EnvelopeReader), Attempt> {
+    let read = |reach| -> Result<(Located, EnvelopeReader<'static>), Attempt> {
         let mut claims = EnvelopeReader::new(ReadMode::Claims, &limits.edxml);
         let located =
             xml_sig::locate(&mut *packet.open()?, options, &PLACES, reach, &mut claims).map_err(told)?;

@@ -16,10 +16,11 @@ pub(super) fn attachments(root: &Node, content: &mut Content) {
     for node in list.all("Attachment") {
         let field = format!("AttachmentEncoded/{}", node.step().unwrap_or_default());
         let decoded = node.decoded("ContentTransferEncoded");
-        let head = decoded.map_or(&[][..], |d| &d.head);
+        let layer = decoded.and_then(|d| d.layers.first());
+        let head = layer.map_or(&[][..], |l| &l.head);
         let packed = FileFacts {
-            bytes: decoded.map_or(0, |d| d.decoded),
-            sha256: decoded.map_or_else(|| PacketDigest::of(b""), |d| d.sha256),
+            bytes: layer.map_or(0, |l| l.bytes),
+            sha256: layer.map_or_else(|| PacketDigest::of(b""), |l| l.sha256),
             kind: FileKind::of(head),
         };
         let attachment = Attachment {

@@ -330,6 +330,16 @@ pub struct Attachment {
     pub placeholder: bool,
 }
 
+impl Attachment {
+    /// Which of the layers handed to an [`AttachmentSink`](super::AttachmentSink) is the file: 0 as it was decoded.
+    pub fn layer(&self) -> u8 {
+        match self.packing {
+            Packing::Bare | Packing::Unreadable => 0,
+            Packing::Zipped(layer) | Packing::FirstOfSeveral(layer) => layer,
+        }
+    }
+}
+
 /// What is known of a file after it has passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -5,6 +5,7 @@ use std::io::{self, BufRead};
 use xml_sig::{Limits, ReadError, ReadOptions, XmlError, XmlFault};
 
 use super::NAMESPACE;
+use super::attachment::AttachmentSink;
 use super::envelope::Envelope;
 use super::limits::EdxmlLimits;
 use super::reader::{EnvelopeReader, ReadMode};
@@ -38,7 +39,10 @@ impl From<ReadError> for PacketFault {
             ReadError::Io(io) => Self::Io(io),
             ReadError::Stopped(stop) => match stop.0.downcast::<Rejection>() {
                 Ok(rejection) => Self::Rejected(*rejection),
-                Err(other) => Self::Io(io::Error::other(other)),
+                Err(other) => match other.downcast::<io::Error>() {
+                    Ok(sink) => Self::Io(*sink),
+                    Err(other) => Self::Io(io::Error::other(other)),
+                },
             },
         }
     }
@@ -63,12 +67,40 @@ pub fn read_envelope(
     open: &mut dyn FnMut() -> io::Result<Box<dyn BufRead>>,
     limits: &EdxmlLimits,
 ) -> Result<(Envelope, bool), PacketFault> {
-    match read_once(open, limits, &[]) {
+    read_twice(open, limits, None)
+}
+
+/// The same, and the bytes of the attachments go to `sink` as they pass. A second reading begins with its
+/// [`restart`](AttachmentSink::restart).
+pub fn read_envelope_keeping(
+    open: &mut dyn FnMut() -> io::Result<Box<dyn BufRead>>,
+    limits: &EdxmlLimits,
+    sink: &mut dyn AttachmentSink,
+) -> Result<(Envelope, bool), PacketFault> {
+    read_twice(open, limits, Some(sink))
+}
+
+fn read_twice(
+    open: &mut dyn FnMut() -> io::Result<Box<dyn BufRead>>,
+    limits: &EdxmlLimits,
+    mut sink: Option<&mut dyn AttachmentSink>,
+) -> Result<(Envelope, bool), PacketFault> {
+    match read_once(open, limits, &[], reborrow(&mut sink)) {
         Err(ReadOnceFault::Read(ReadError::Xml(XmlError { fault: XmlFault::UnboundPrefix, .. }))) => {}
         Err(fault) => return Err(fault.into()),
         Ok(envelope) => return Ok((envelope, false)),
     }
-    Ok((read_once(open, limits, REPAIR_NAMESPACES)?, true))
+    if let Some(sink) = &mut sink {
+        sink.restart()?;
+    }
+    Ok((read_once(open, limits, REPAIR_NAMESPACES, sink)?, true))
+}
+
+fn reborrow<'s>(sink: &'s mut Option<&mut dyn AttachmentSink>) -> Option<&'s mut dyn AttachmentSink> {
+    match sink {
+        Some(sink) => Some(&mut **sink),
+        None => None,
+    }
 }
 
 enum ReadOnceFault {
@@ -89,11 +121,15 @@ fn read_once(
     open: &mut dyn FnMut() -> io::Result<Box<dyn BufRead>>,
     limits: &EdxmlLimits,
     initial_namespaces: &[(&str, &str)],
+    sink: Option<&mut dyn AttachmentSink>,
 ) -> Result<Envelope, ReadOnceFault> {
     let mut input = open().map_err(|e| ReadOnceFault::Read(e.into()))?;
     let xml_limits = Limits::default();
     let options = ReadOptions { limits: &xml_limits, initial_namespaces };
     let mut reader = EnvelopeReader::new(ReadMode::Full, limits);
+    if let Some(sink) = sink {
+        reader = reader.keeping(sink);
+    }
     xml_sig::read(&mut *input, &options, &mut reader).map_err(ReadOnceFault::Read)?;
     reader.finish().map_err(ReadOnceFault::Rejected)
 }

@@ -6,7 +6,7 @@ use xml_sig::{Name, Observer, StartTag, Stop};
 
 use super::NAMESPACE;
 use super::assemble::assemble;
-use super::attachment::{Base64Stream, Decoded};
+use super::attachment::{Attached, AttachmentSink, Decoded};
 use super::envelope::Envelope;
 use super::fields::{Element, Holds, Occurs, ROOT};
 use super::limits::EdxmlLimits;
@@ -22,11 +22,11 @@ pub enum ReadMode {
 }
 
 /// One reading of one packet. It stops the reading ([`Stop`]) with a [`Rejection`] as soon as something cannot be right.
-pub struct EnvelopeReader {
+pub struct EnvelopeReader<'s> {
     mode: ReadMode,
     limits: EdxmlLimits,
     open: Vec<Node>,
-    base64: Option<Base64Stream>,
+    attached: Attached<'s>,
     /// Open elements inside one that is passed over, that one included.
     passed_over: usize,
     root: Option<Node>,
@@ -36,14 +36,14 @@ pub struct EnvelopeReader {
     entries: usize,
 }
 
-impl EnvelopeReader {
+impl<'s> EnvelopeReader<'s> {
     /// A reader for one packet.
     pub fn new(mode: ReadMode, limits: &EdxmlLimits) -> Self {
         Self {
             mode,
             limits: limits.clone(),
             open: Vec::new(),
-            base64: None,
+            attached: Attached::new(),
             passed_over: 0,
             root: None,
             text_bytes: 0,
@@ -51,6 +51,13 @@ impl EnvelopeReader {
             attachments: 0,
             entries: 0,
         }
+    }
+
+    /// Has the bytes of the attachments go to `sink` too as they pass. For [`ReadMode::Full`].
+    #[must_use]
+    pub fn keeping(mut self, sink: &'s mut (dyn AttachmentSink + 's)) -> Self {
+        self.attached.keep_in(sink);
+        self
     }
 
     /// Whether what was read so far is enough to say who sends the packet and what kind it is: all of it, or, for claims,
@@ -136,7 +143,9 @@ impl EnvelopeReader {
         };
         self.count(element)?;
         self.open.push(Node::new(element, position));
-        self.base64 = matches!(element.holds, Holds::Base64).then(Base64Stream::new);
+        if matches!(element.holds, Holds::Base64) {
+            self.attached.begin();
+        }
         Ok(())
     }
 
@@ -161,11 +170,7 @@ impl EnvelopeReader {
     fn take_text(&mut self, chunk: &str) -> Result<(), Rejection> {
         let Some(node) = self.open.last_mut() else { return Ok(()) };
         match node.element.holds {
-            Holds::Elements(_) => Ok(()),
-            Holds::Base64 => match self.base64.as_mut().map_or(Ok(()), |stream| stream.push(chunk)) {
-                Ok(()) => Ok(()),
-                Err(fault) => Err(self.attachment_invalid(fault)),
-            },
+            Holds::Elements(_) | Holds::Base64 => Ok(()),
             Holds::Text(_) => {
                 node.text.push_str(chunk);
                 self.text_bytes += chunk.len();
@@ -183,16 +188,13 @@ impl EnvelopeReader {
     }
 
     fn end_element(&mut self) -> Result<(), Rejection> {
-        if let Some(stream) = self.base64.take() {
-            let decoded = stream.finish().map_err(|fault| self.attachment_invalid(fault))?;
-            if let Some(node) = self.open.last_mut() {
-                node.decoded = Some(Box::new(decoded));
-            }
-        }
         let Some(mut node) = self.open.pop() else { return Ok(()) };
         let trimmed = node.text.trim();
         if trimmed.len() < node.text.len() {
             node.text = trimmed.to_owned();
+        }
+        if node.element.occurs == Occurs::Attachments && !node.is_blank() {
+            self.attached.count();
         }
         match self.open.last_mut() {
             Some(parent) => parent.children.push(node),
@@ -201,8 +203,16 @@ impl EnvelopeReader {
         Ok(())
     }
 
-    fn attachment_invalid(&self, fault: super::attachment::Base64Fault) -> Rejection {
-        Rejection::new(RejectionCode::AttachmentInvalid).at(self.path()).because(fault.to_string())
+    /// The base64 of an attachment ends where its element does.
+    fn end_attachment(&mut self) -> Result<(), Stop> {
+        if self.attached.is_open() {
+            let open = &self.open;
+            let decoded = self.attached.end(|| path_of(open))?;
+            if let Some(node) = self.open.last_mut() {
+                node.decoded = decoded;
+            }
+        }
+        Ok(())
     }
 
     /// The path of a child of the element that is open.
@@ -212,12 +222,16 @@ impl EnvelopeReader {
     }
 
     fn path(&self) -> String {
-        let steps: Vec<String> = self.open.iter().filter_map(Node::step).collect();
-        steps.join("/")
+        path_of(&self.open)
     }
 }
 
-impl Observer for EnvelopeReader {
+fn path_of(open: &[Node]) -> String {
+    let steps: Vec<String> = open.iter().filter_map(Node::step).collect();
+    steps.join("/")
+}
+
+impl Observer for EnvelopeReader<'_> {
     fn start(&mut self, tag: &StartTag<'_>) -> Result<(), Stop> {
         if self.passed_over > 0 {
             self.passed_over += 1;
@@ -227,7 +241,14 @@ impl Observer for EnvelopeReader {
     }
 
     fn text(&mut self, chunk: &str) -> Result<(), Stop> {
-        if self.passed_over > 0 { Ok(()) } else { self.take_text(chunk).map_err(stop) }
+        if self.passed_over > 0 {
+            return Ok(());
+        }
+        if self.attached.is_open() {
+            let open = &self.open;
+            return self.attached.push(chunk, || path_of(open));
+        }
+        self.take_text(chunk).map_err(stop)
     }
 
     fn end(&mut self, _: &Name<'_>) -> Result<(), Stop> {
@@ -235,6 +256,7 @@ impl Observer for EnvelopeReader {
             self.passed_over -= 1;
             return Ok(());
         }
+        self.end_attachment()?;
         self.end_element().map_err(stop)
     }
 }
@@ -285,7 +307,7 @@ impl Node {
 
     /// No text and no data in it or below.
     pub(super) fn is_blank(&self) -> bool {
-        let data = self.decoded.as_ref().is_some_and(|d| d.decoded > 0 || d.placeholder);
+        let data = self.decoded.as_ref().is_some_and(|d| !d.is_empty());
         self.text.is_empty() && !data && self.children.iter().all(Self::is_blank)
     }
 

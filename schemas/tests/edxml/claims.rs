@@ -10,7 +10,7 @@ use super::{built, letter};
 const SIGNATURE: &str = "<ds:Signature xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"/>";
 
 /// A reader that saw the packet as far as its Signature.
-fn read_to_signature(packet: &[u8], mode: ReadMode) -> EnvelopeReader {
+fn read_to_signature(packet: &[u8], mode: ReadMode) -> EnvelopeReader<'static> {
     let limits = Limits::default();
     let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
     let mut reader = EnvelopeReader::new(mode, &EdxmlLimits::default());

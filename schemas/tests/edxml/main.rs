@@ -6,6 +6,7 @@
     reason = "helpers of tests stop the test, and say what they skip"
 )]
 
+mod attachments;
 mod claims;
 mod corpus;
 mod deviations;

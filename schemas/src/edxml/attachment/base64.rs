@@ -1,34 +1,20 @@
-//! Base64 (RFC 4648 section 4) of an attachment, decoded and hashed as it passes: memory does not grow with it.
+//! Base64 (RFC 4648 section 4), decoded in bulk as it passes: memory does not grow with the text.
 
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
+use memchr::{memchr, memchr3};
 
-use crate::ids::PacketDigest;
+use super::AttachmentFault;
 
 /// Characters decoded at once; a multiple of four.
 const BATCH: usize = 16 * 1024;
-/// Decoded bytes kept to tell what the file is.
-const HEAD: usize = 64;
 
-/// What is known of an attachment after it has passed.
-#[derive(Debug)]
-pub(in crate::edxml) struct Decoded {
-    /// Characters of base64, white space left out.
-    pub(in crate::edxml) encoded: u64,
-    /// Bytes decoded.
-    pub(in crate::edxml) decoded: u64,
-    /// SHA-256 of those.
-    pub(in crate::edxml) sha256: PacketDigest,
-    /// The first of those.
-    pub(in crate::edxml) head: Vec<u8>,
-    /// No data, but the unfilled slot of a template: `${...}`.
-    pub(in crate::edxml) placeholder: bool,
-}
+/// Where decoded bytes go.
+pub(super) type Take<'t> = dyn FnMut(&[u8]) -> Result<(), AttachmentFault> + 't;
 
 /// Why a text is not the base64 of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::edxml) enum Base64Fault {
+pub(super) enum Base64Fault {
     /// A character that is neither base64 nor white space.
     #[error("a character that is not base64")]
     Character,
@@ -42,13 +28,11 @@ pub(in crate::edxml) enum Base64Fault {
 
 /// A decoder in the middle of a text.
 #[derive(Debug)]
-pub(in crate::edxml) struct Base64Stream {
-    batch: Vec<u8>,
+pub(super) struct Base64Stream {
+    /// Characters that wait for more: fewer than a batch.
+    waiting: Vec<u8>,
     bytes: Vec<u8>,
-    hash: Sha256,
     encoded: u64,
-    decoded: u64,
-    head: Vec<u8>,
     padded: bool,
     slot: Slot,
 }
@@ -64,85 +48,116 @@ enum Slot {
 
 impl Base64Stream {
     /// A decoder at the start of a text.
-    pub(in crate::edxml) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            batch: Vec::with_capacity(BATCH),
+            waiting: Vec::with_capacity(BATCH),
             bytes: vec![0; BATCH / 4 * 3],
-            hash: Sha256::new(),
             encoded: 0,
-            decoded: 0,
-            head: Vec::with_capacity(HEAD),
             padded: false,
             slot: Slot::Start,
         }
     }
 
+    /// Characters of base64 taken, white space left out.
+    pub(super) fn encoded(&self) -> u64 {
+        self.encoded
+    }
+
+    /// No data, but the unfilled slot of a template: `${...}`.
+    pub(super) fn is_placeholder(&self) -> bool {
+        self.slot == Slot::Placeholder
+    }
+
     /// Takes the next piece, cut anywhere.
-    pub(in crate::edxml) fn push(&mut self, chunk: &str) -> Result<(), Base64Fault> {
-        for byte in chunk.bytes().filter(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'\r')) {
-            match (&self.slot, byte) {
-                (Slot::Data, _) => self.take(byte)?,
+    pub(super) fn push(&mut self, chunk: &[u8], take: &mut Take<'_>) -> Result<(), AttachmentFault> {
+        let mut rest = chunk;
+        while self.slot != Slot::Data {
+            let Some(first) = rest.iter().position(|b| !is_blank(*b)) else { return Ok(()) };
+            self.slot = match (&self.slot, rest[first]) {
                 (Slot::Placeholder, _) => return Ok(()),
-                (Slot::Start, b'$') => self.slot = Slot::Dollar,
-                (Slot::Dollar, b'{') => self.slot = Slot::Placeholder,
-                (Slot::Dollar, _) => return Err(Base64Fault::Character),
-                (Slot::Start, _) => {
-                    self.slot = Slot::Data;
-                    self.take(byte)?;
-                }
-            }
+                (Slot::Start, b'$') => Slot::Dollar,
+                (Slot::Dollar, b'{') => Slot::Placeholder,
+                (Slot::Dollar, _) => return Err(Base64Fault::Character.into()),
+                _ => Slot::Data,
+            };
+            rest = &rest[if self.slot == Slot::Data { first } else { first + 1 }..];
         }
-        Ok(())
+        self.push_data(rest, take)
     }
 
     /// The text has ended.
-    pub(in crate::edxml) fn finish(mut self) -> Result<Decoded, Base64Fault> {
+    pub(super) fn finish(&mut self, take: &mut Take<'_>) -> Result<(), AttachmentFault> {
         if self.slot == Slot::Dollar {
-            return Err(Base64Fault::Character);
+            return Err(Base64Fault::Character.into());
         }
-        self.decode()?;
-        Ok(Decoded {
-            encoded: self.encoded,
-            decoded: self.decoded,
-            sha256: PacketDigest::from_bytes(self.hash.finalize().into()),
-            head: self.head,
-            placeholder: self.slot == Slot::Placeholder,
-        })
+        let waiting = std::mem::take(&mut self.waiting);
+        self.decode(&waiting, take)
     }
 
-    fn take(&mut self, byte: u8) -> Result<(), Base64Fault> {
-        self.batch.push(byte);
-        self.encoded += 1;
-        if self.batch.len() == BATCH { self.decode() } else { Ok(()) }
+    /// White space is found in bulk: a text has none, or some at the end of each line.
+    fn push_data(&mut self, mut rest: &[u8], take: &mut Take<'_>) -> Result<(), AttachmentFault> {
+        // A carriage return comes as a character reference only: rarely.
+        let returns = memchr(b'\r', rest).is_some();
+        loop {
+            let blank = if returns {
+                rest.iter().position(|b| is_blank(*b))
+            } else {
+                memchr3(b'\n', b' ', b'\t', rest)
+            };
+            let Some(blank) = blank else { return self.push_solid(rest, take) };
+            self.push_solid(&rest[..blank], take)?;
+            rest = &rest[blank + 1..];
+        }
     }
 
-    fn decode(&mut self) -> Result<(), Base64Fault> {
-        if self.batch.is_empty() {
-            return Ok(());
+    /// Characters without white space: whole batches are decoded where they stand.
+    fn push_solid(&mut self, mut solid: &[u8], take: &mut Take<'_>) -> Result<(), AttachmentFault> {
+        self.encoded += solid.len() as u64;
+        if !self.waiting.is_empty() {
+            let (fill, rest) = solid.split_at(solid.len().min(BATCH - self.waiting.len()));
+            self.waiting.extend_from_slice(fill);
+            if self.waiting.len() < BATCH {
+                return Ok(());
+            }
+            let mut full = std::mem::take(&mut self.waiting);
+            self.decode(&full, take)?;
+            full.clear();
+            self.waiting = full;
+            solid = rest;
         }
-        if self.padded {
-            return Err(Base64Fault::Padding);
+        let mut batches = solid.chunks_exact(BATCH);
+        for batch in &mut batches {
+            self.decode(batch, take)?;
         }
-        let length = STANDARD.decode_slice(&self.batch, &mut self.bytes).map_err(|_| self.fault())?;
-        let bytes = &self.bytes[..length];
-        self.hash.update(bytes);
-        self.decoded += length as u64;
-        let room = HEAD - self.head.len();
-        self.head.extend_from_slice(&bytes[..length.min(room)]);
-        self.padded = self.batch.ends_with(b"=");
-        self.batch.clear();
+        self.waiting.extend_from_slice(batches.remainder());
         Ok(())
     }
 
-    fn fault(&self) -> Base64Fault {
-        let alphabet = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
-        if !self.batch.iter().all(alphabet) {
-            Base64Fault::Character
-        } else if !self.batch.len().is_multiple_of(4) {
-            Base64Fault::Cut
-        } else {
-            Base64Fault::Padding
+    fn decode(&mut self, batch: &[u8], take: &mut Take<'_>) -> Result<(), AttachmentFault> {
+        if batch.is_empty() {
+            return Ok(());
         }
+        if self.padded {
+            return Err(Base64Fault::Padding.into());
+        }
+        let length = STANDARD.decode_slice(batch, &mut self.bytes).map_err(|_| fault(batch))?;
+        self.padded = batch.ends_with(b"=");
+        take(&self.bytes[..length])
+    }
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+fn fault(batch: &[u8]) -> Base64Fault {
+    let alphabet = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    if !batch.iter().all(alphabet) {
+        Base64Fault::Character
+    } else if !batch.len().is_multiple_of(4) {
+        Base64Fault::Cut
+    } else {
+        Base64Fault::Padding
     }
 }
 
@@ -150,25 +165,36 @@ impl Base64Stream {
 mod tests {
     use super::*;
 
-    fn decode(chunks: &[&str]) -> Result<Decoded, Base64Fault> {
+    struct Text {
+        bytes: Vec<u8>,
+        encoded: u64,
+        placeholder: bool,
+    }
+
+    fn decode<T: AsRef<[u8]>>(chunks: &[T]) -> Result<Text, AttachmentFault> {
         let mut stream = Base64Stream::new();
-        chunks.iter().try_for_each(|c| stream.push(c))?;
-        stream.finish()
+        let mut bytes = Vec::new();
+        let mut take = |piece: &[u8]| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        };
+        chunks.iter().try_for_each(|c| stream.push(c.as_ref(), &mut take))?;
+        stream.finish(&mut take)?;
+        Ok(Text { encoded: stream.encoded(), placeholder: stream.is_placeholder(), bytes })
     }
 
     #[test]
     fn wrapped_and_cut_text_gives_the_same_bytes() {
         let bytes: Vec<u8> = (0..100_000u32).map(|n| (n * 7 % 251) as u8).collect();
         let text = STANDARD.encode(&bytes);
-        let wrapped: String =
-            text.as_bytes().chunks(76).map(|l| format!("{}\r\n\t", String::from_utf8_lossy(l))).collect();
-        for size in [1, 3, 4, 5, 4096, 1 << 20] {
-            let chunks: Vec<_> =
-                wrapped.as_bytes().chunks(size).map(|c| std::str::from_utf8(c).expect("ASCII")).collect();
-            let decoded = decode(&chunks).expect("base64");
-            assert_eq!(decoded.sha256, PacketDigest::of(&bytes));
-            assert_eq!((decoded.decoded, decoded.encoded), (100_000, text.len() as u64));
-            assert_eq!(decoded.head, bytes[..HEAD]);
+        for end in ["\r\n\t", "\n", "  ", "\t\t\n", ""] {
+            let lines = text.as_bytes().chunks(76);
+            let wrapped: Vec<u8> = lines.flat_map(|l| [l, end.as_bytes()].concat()).collect();
+            for size in [1, 3, 4, 5, 4096, BATCH - 1, BATCH, BATCH + 1, 1 << 20] {
+                let decoded = decode(&wrapped.chunks(size).collect::<Vec<_>>()).expect("base64");
+                assert!(decoded.bytes == bytes, "{end:?} {size}");
+                assert_eq!(decoded.encoded, text.len() as u64);
+            }
         }
     }
 
@@ -188,16 +214,20 @@ mod tests {
             ("QR==", Base64Fault::Padding),
             (&format!("{padded_batch}AAAA"), Base64Fault::Padding),
         ] {
-            assert_eq!(decode(&[text]).expect_err(text), fault, "{text:.40}");
+            for size in [1, 7, 1 << 20] {
+                let chunks: Vec<_> = text.as_bytes().chunks(size).collect();
+                let told = decode(&chunks).err().expect("a fault");
+                assert!(matches!(told, AttachmentFault::Base64(f) if f == fault), "{text:.40}: {told:?}");
+            }
         }
-        assert_eq!(decode(&[&padded_batch]).expect("whole").decoded, (BATCH / 4 * 3 - 2) as u64);
+        assert_eq!(decode(&[&padded_batch]).expect("whole").bytes.len(), BATCH / 4 * 3 - 2);
     }
 
     #[test]
     fn an_unfilled_slot_and_an_empty_one_hold_no_bytes() {
-        let slot = decode(&[" \n$", "{__StringFromFile(test.txt,,,)}"]).expect("a placeholder");
-        assert!(slot.placeholder && slot.decoded == 0);
+        let slot = decode(&[" \n$", " {__StringFromFile(test.txt,,,)}"]).expect("a placeholder");
+        assert!(slot.placeholder && slot.bytes.is_empty());
         let empty = decode(&[" \r\n "]).expect("nothing");
-        assert!(!empty.placeholder && empty.decoded == 0 && empty.sha256 == PacketDigest::of(b""));
+        assert!(!empty.placeholder && empty.bytes.is_empty());
     }
 }
