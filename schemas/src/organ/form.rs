@@ -35,7 +35,7 @@ pub enum Form {
     },
     /// `VXP.SAAS.02`: a system's own id.
     System,
-    /// `000.00.00.W00`, `001.00.20.TT2`: an interconnection centre or one of its nodes, in old layout.
+    /// `000.00.00.W00`, `001.00.20.TT2`, `W00.01`: an interconnection centre or one of its nodes.
     Centre,
     /// None of these.
     Other,
@@ -46,7 +46,7 @@ impl Form {
     pub fn of(code: &str) -> Self {
         let code = code.trim();
         let groups: Vec<&str> = code.split('.').take(NEW_GROUPS_MAX + 1).collect();
-        if is_centre(&groups) {
+        if is_centre(code, &groups) {
             Self::Centre
         } else if is_old(&groups) {
             Self::Old { level: old_level(&groups) }
@@ -126,7 +126,7 @@ impl OrganId {
     }
 }
 
-fn is_centre(groups: &[&str]) -> bool {
+fn is_centre(code: &str, groups: &[&str]) -> bool {
     let Some((last, left)) = groups.split_last() else { return false };
     let node = |t: &str| {
         let b = t.as_bytes();
@@ -136,7 +136,7 @@ fn is_centre(groups: &[&str]) -> bool {
             && b[2].is_ascii_alphanumeric()
     };
     let old_layout = !left.is_empty() && left.len() < OLD_GROUPS && left.iter().all(|g| is_number(g, 2..=3));
-    groups[0].eq_ignore_ascii_case("W00")
+    groups[0].eq_ignore_ascii_case("W00") && is_new(code, groups)
         || old_layout && (last.eq_ignore_ascii_case("W00") || left.len() == 3 && node(last))
 }
 
@@ -231,6 +231,8 @@ mod tests {
             ("vxp.saas.02", Form::System),
             ("000.00.00.W00", Form::Centre),
             ("00.22.W00", Form::Centre),
+            ("W00.01", Form::Centre),
+            ("W00.!", Form::Other),
             ("001.00.20.TT2", Form::Centre),
             ("001.00.20.JB2", Form::Centre),
             ("999.010.01.H22", Form::Other),
