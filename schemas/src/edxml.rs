@@ -1,6 +1,8 @@
 //! edXML packets (QCVN 102:2016/BTTTT, amended 2022): what they say, read with the one strict reader of `xml-sig`.
 //! Begin with [`EnvelopeReader`] (XML events to [`Envelope`]) and [`vouch`] (what may be acted on).
 
+mod absent;
+mod aside;
 mod assemble;
 mod assemble_attachments;
 mod assemble_parts;
@@ -9,13 +11,17 @@ mod builder;
 mod content;
 mod correlation;
 mod date;
+mod document_id;
 mod envelope;
+mod errors;
 mod fields;
 mod file_kind;
 mod finding;
 mod findings_table;
 mod kind;
 mod limits;
+mod node;
+mod notes;
 mod read;
 mod reader;
 mod secrecy;
@@ -23,6 +29,7 @@ mod semantic;
 mod status;
 mod verified;
 mod write;
+mod written;
 
 pub use attachment::AttachmentSink;
 pub use builder::DocumentBuilder;

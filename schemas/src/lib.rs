@@ -1,7 +1,7 @@
 //! What the documents say: edXML packets, ids, and the table of rejections.
 
-pub mod codes;
 pub mod business_state;
+pub mod codes;
 pub mod edxml;
 pub mod ids;
 pub mod organ;

@@ -1,21 +1,31 @@
 //! From the elements read to [`Content`]: what must be there is there, and what must be a value is one.
-//! Tolerance follows the cardinalities of QCVN 102:2016 as real senders keep them; what is only odd becomes a finding.
+//! Tolerance follows the cardinalities of QCVN 102:2016 as real senders keep them; what is only odd becomes a finding
+//! (`notes` and `written`). All that is wrong with a packet's fields is told at once.
 
 use super::assemble_attachments::{attachments, references_match};
-use super::assemble_parts::{business, manifest, staff, trace};
-use super::content::{Content, Party, ResponseFor, Signer, Status, TraceList};
+use super::assemble_parts::{business, manifest, staff, trace, trace_list};
+use super::content::{Content, Party, ResponseFor, Signer, Status, TraceList, UnknownElement};
 use super::date::DateText;
 use super::envelope::Envelope;
-use super::finding::{Finding, Findings};
+use super::errors::{Errors, invalid, missing};
+use super::finding::Findings;
 use super::kind::{BusinessType, PacketKind, StatusCode};
-use super::reader::{Node, ReadMode};
-use crate::organ::{OrganId, follows_a_standard};
+use super::node::Node;
+use super::notes::note_content;
+use super::reader::ReadMode;
+use super::written::note_writing;
+use crate::organ::OrganId;
 use crate::rejections::{Rejection, RejectionCode};
 
-const MESSAGE: &str = "edXMLHeader/MessageHeader";
+pub(super) const MESSAGE: &str = "edXMLHeader/MessageHeader";
 
-/// Reads the fields out of a whole packet.
-pub(super) fn assemble(root: &Node, mode: ReadMode) -> Result<Envelope, Rejection> {
+/// Reads the fields out of a whole packet. `unknown` and `findings`: what was kept aside and noticed on the way.
+pub(super) fn assemble(
+    root: &Node,
+    mode: ReadMode,
+    unknown: Vec<UnknownElement>,
+    findings: Findings,
+) -> Result<Envelope, Rejection> {
     let envelope = root.child("edXMLEnvelope").ok_or_else(|| missing("edXMLEnvelope"))?;
     let header = envelope.child("edXMLHeader").ok_or_else(|| missing("edXMLHeader"))?;
     let message = header.child("MessageHeader").ok_or_else(|| missing(MESSAGE))?;
@@ -23,10 +33,12 @@ pub(super) fn assemble(root: &Node, mode: ReadMode) -> Result<Envelope, Rejectio
         Kind::Status => status_content(message)?,
         Kind::Document => document_content(header, message)?,
     };
+    (content.unknown, content.findings) = (unknown, findings);
+    content.trace_list = trace_list(header);
     content.trace = trace(header);
-    content.manifest = manifest(envelope);
-    note_trace_dates(&mut content);
-    note_long_fields(&mut content, root);
+    (content.manifest_version, content.manifest) = manifest(envelope);
+    note_writing(&mut content.findings, root);
+    note_content(&mut content, header, message);
     if mode == ReadMode::Full {
         attachments(root, &mut content);
         references_match(&mut content);
@@ -62,71 +74,87 @@ fn unclear(why: &str) -> Rejection {
     Rejection::new(RejectionCode::KindUnclear).at(MESSAGE).because(why)
 }
 
-fn missing(path: &str) -> Rejection {
-    Rejection::new(RejectionCode::FieldMissing).at(path)
-}
-
-pub(super) fn invalid(path: impl AsRef<str>, value: impl AsRef<str>) -> Rejection {
-    Rejection::new(RejectionCode::FieldInvalid).at(path).because(value)
-}
-
-fn mandatory(node: &Node, path: &[&str]) -> Result<String, Rejection> {
-    match node.text(path) {
-        "" => Err(missing(&format!("{MESSAGE}/{}", path.join("/")))),
-        text => Ok(text.to_owned()),
+/// A field that must be there; empty when it is not, and its error kept.
+fn mandatory(message: &Node, path: &[&str], errors: &mut Errors) -> String {
+    let text = message.text(path);
+    if text.is_empty() {
+        errors.add(missing(format!("{MESSAGE}/{}", path.join("/"))));
     }
+    text.to_owned()
 }
 
 fn document_content(header: &Node, message: &Node) -> Result<Content, Rejection> {
-    let mut content = blank(message)?;
-    content.to = receivers(message)?;
-    content.business = business(header)?;
-    let kind = content.business.as_ref().map_or(BusinessType::New, |b| b.kind);
-    content.kind = PacketKind::Document(kind);
-    content.code_number = mandatory(message, &["Code", "CodeNumber"])?;
-    content.code_notation = mandatory(message, &["Code", "CodeNotation"])?;
-    content.promulgation_date =
-        DateText::read(&mandatory(message, &["PromulgationInfo", "PromulgationDate"])?);
-    content.document_type_name = mandatory(message, &["DocumentType", "TypeName"])?;
-    content.subject = mandatory(message, &["Subject"])?;
-    content.signer = Signer {
+    let mut errors = Errors::default();
+    let from = sender(message, &mut errors);
+    let to = receivers(message, &mut errors);
+    let code_number = mandatory(message, &["Code", "CodeNumber"], &mut errors);
+    let code_notation = mandatory(message, &["Code", "CodeNotation"], &mut errors);
+    mandatory(message, &["PromulgationInfo", "PromulgationDate"], &mut errors);
+    let document_type_name = mandatory(message, &["DocumentType", "TypeName"], &mut errors);
+    let subject = mandatory(message, &["Subject"], &mut errors);
+    let full_name = mandatory(message, &["SignerInfo", "FullName"], &mut errors);
+    let priority = errors.take(priority(message)).unwrap_or_default();
+    let business = errors.take(business(header)).flatten();
+    let from = accepted(from, errors)?;
+    let signer = Signer {
         competence: message.text(&["SignerInfo", "Competence"]).to_owned(),
         position: message.text(&["SignerInfo", "Position"]).to_owned(),
-        full_name: mandatory(message, &["SignerInfo", "FullName"])?,
+        full_name,
     };
-    content.priority = priority(message)?;
-    note_document(&mut content);
-    Ok(content)
+    let kind = PacketKind::Document(business.as_ref().map_or(BusinessType::New, |b| b.kind));
+    Ok(Content {
+        kind,
+        to,
+        code_number,
+        code_notation,
+        document_type_name,
+        subject,
+        signer,
+        priority,
+        business,
+        ..said_by_both(message, from)
+    })
 }
 
 fn status_content(message: &Node) -> Result<Content, Rejection> {
-    let mut content = blank(message)?;
-    content.kind = PacketKind::Status;
-    let code = message.text(&["StatusCode"]);
-    let code = StatusCode::parse(code).ok_or_else(|| {
-        Rejection::new(RejectionCode::StatusCodeUnknown).at(format!("{MESSAGE}/StatusCode")).because(code)
-    })?;
-    check_status_subject(&content.response_for)?;
-    let timestamp = DateText::read(message.text(&["Timestamp"]));
-    if timestamp.text.is_empty() {
-        content.note(Finding::TimestampMissing, format!("{MESSAGE}/Timestamp"));
-    }
-    note_date(&mut content, &timestamp, "Timestamp");
-    content.status = Some(Status {
+    let mut errors = Errors::default();
+    let from = sender(message, &mut errors);
+    errors.take(check_status_subject(message));
+    let code = errors.take(status_code(message));
+    let from = accepted(from, errors)?;
+    let status = code.map(|code| Status {
         code,
         description: message.text(&["Description"]).to_owned(),
-        timestamp,
+        timestamp: DateText::read(message.text(&["Timestamp"])),
         staff: message.all("StaffInfo").next().map(staff),
     });
-    Ok(content)
+    Ok(Content { kind: PacketKind::Status, status, ..said_by_both(message, from) })
+}
+
+/// The sender of a packet without errors, or the refusal of one with errors.
+fn accepted(from: Option<Party>, errors: Errors) -> Result<Party, Rejection> {
+    match (from, errors.into_rejection()) {
+        (Some(from), None) => Ok(from),
+        (_, Some(rejection)) => Err(rejection),
+        (None, None) => Err(missing(format!("{MESSAGE}/From/OrganId"))),
+    }
+}
+
+fn status_code(message: &Node) -> Result<StatusCode, Rejection> {
+    let written = message.text(&["StatusCode"]);
+    StatusCode::parse(written).ok_or_else(|| {
+        let unknown = Rejection::new(RejectionCode::StatusCodeUnknown);
+        unknown.at(format!("{MESSAGE}/StatusCode")).because(written)
+    })
 }
 
 /// A status packet has no `To`: whom it goes to, and what it speaks of, stands in its one `ResponseFor`.
-fn check_status_subject(response_for: &[ResponseFor]) -> Result<(), Rejection> {
+fn check_status_subject(message: &Node) -> Result<(), Rejection> {
     let field = format!("{MESSAGE}/ResponseFor");
     let unnamed =
         |child: &str| Err(Rejection::new(RejectionCode::StatusSubjectMissing).at(format!("{field}{child}")));
-    match response_for {
+    let subjects: Vec<ResponseFor> = message.all("ResponseFor").map(response_for).collect();
+    match subjects.as_slice() {
         [] => unnamed(""),
         [subject] if subject.organ_text.is_empty() => unnamed("/OrganId"),
         [subject] if subject.organ_id.is_none() => {
@@ -138,18 +166,17 @@ fn check_status_subject(response_for: &[ResponseFor]) -> Result<(), Rejection> {
     }
 }
 
-/// What both kinds of packets may say, and nothing yet of what only one does.
-fn blank(message: &Node) -> Result<Content, Rejection> {
+/// What both kinds of packets may say, and nothing of what only one must.
+fn said_by_both(message: &Node, from: Party) -> Content {
     let take = |path: &[&str]| message.text(path).to_owned();
-    let from = message.child("From").ok_or_else(|| missing(&format!("{MESSAGE}/From/OrganId")))?;
     let many = |parent: &str, name: &str, within: &Node| -> Vec<String> {
         within.child(parent).map_or(Vec::new(), |p| p.all(name).map(|n| n.text(&[]).to_owned()).collect())
     };
     let other = message.child("OtherInfo");
     let document_id = take(&["DocumentId"]);
-    let mut content = Content {
+    Content {
         kind: PacketKind::Status,
-        from: party(from, &format!("{MESSAGE}/From"))?,
+        from,
         to: Vec::new(),
         document_id: (!document_id.is_empty()).then_some(document_id),
         code_number: take(&["Code", "CodeNumber"]),
@@ -186,19 +213,22 @@ fn blank(message: &Node) -> Result<Content, Rejection> {
         attachments: Vec::new(),
         unknown: Vec::new(),
         findings: Findings::default(),
-    };
-    if !follows_a_standard(&content.from.organ_text) {
-        content.note(Finding::OrganIdPattern, format!("{MESSAGE}/From/OrganId"));
     }
-    note_response_for(&mut content);
-    Ok(content)
+}
+
+fn sender(message: &Node, errors: &mut Errors) -> Option<Party> {
+    let path = format!("{MESSAGE}/From");
+    match message.child("From") {
+        Some(node) => errors.take(party(node, &path)),
+        None => errors.take(Err(missing(format!("{path}/OrganId")))),
+    }
 }
 
 fn party(node: &Node, path: &str) -> Result<Party, Rejection> {
     let take = |name: &str| node.text(&[name]).to_owned();
     let written = node.text(&["OrganId"]);
     if written.is_empty() {
-        return Err(missing(&format!("{path}/OrganId")));
+        return Err(missing(format!("{path}/OrganId")));
     }
     let organ_id = OrganId::parse(written)
         .map_err(|fault| invalid(format!("{path}/OrganId"), format!("{written}: {fault}")))?;
@@ -215,22 +245,25 @@ fn party(node: &Node, path: &str) -> Result<Party, Rejection> {
     })
 }
 
-fn receivers(message: &Node) -> Result<Vec<Party>, Rejection> {
+fn receivers(message: &Node, errors: &mut Errors) -> Vec<Party> {
     let mut seen = std::collections::HashSet::new();
     let mut to = Vec::new();
+    let mut none = true;
     for node in message.all("To") {
+        none = false;
         let path = format!("{MESSAGE}/{}", node.step().unwrap_or_default());
-        let receiver = party(node, &path)?;
-        if !seen.insert(receiver.organ_id.clone()) {
+        let Some(receiver) = errors.take(party(node, &path)) else { continue };
+        if seen.insert(receiver.organ_id.clone()) {
+            to.push(receiver);
+        } else {
             let repeated = Rejection::new(RejectionCode::ReceiverRepeated).at(format!("{path}/OrganId"));
-            return Err(repeated.because(receiver.organ_id.as_str()));
+            errors.add(repeated.because(receiver.organ_id.as_str()));
         }
-        to.push(receiver);
     }
-    if to.is_empty() {
-        return Err(Rejection::new(RejectionCode::ReceiverMissing).at(format!("{MESSAGE}/To/OrganId")));
+    if none {
+        errors.add(Rejection::new(RejectionCode::ReceiverMissing).at(format!("{MESSAGE}/To/OrganId")));
     }
-    Ok(to)
+    to
 }
 
 fn response_for(node: &Node) -> ResponseFor {
@@ -253,50 +286,4 @@ fn priority(message: &Node) -> Result<u8, Rejection> {
             _ => Err(invalid(format!("{MESSAGE}/OtherInfo/Priority"), text)),
         },
     }
-}
-
-fn note_document(content: &mut Content) {
-    if content.document_id.is_none() {
-        content.note(Finding::DocumentIdMissing, format!("{MESSAGE}/DocumentId"));
-    }
-    let (promulgated, due) = (content.promulgation_date.clone(), content.due_date.clone());
-    note_date(content, &promulgated, "PromulgationInfo/PromulgationDate");
-    note_date(content, &due, "DueDate");
-    if content.business.as_ref().is_some_and(|b| b.kind != BusinessType::New && b.reason.is_empty()) {
-        content.note(Finding::ReasonMissing, "edXMLHeader/TraceHeaderList/Bussiness/BussinessDocReason");
-    }
-    for n in 0..content.to.len() {
-        if !follows_a_standard(&content.to[n].organ_text) {
-            content.note(Finding::OrganIdPattern, format!("{MESSAGE}/To[{}]/OrganId", n + 1));
-        }
-    }
-    if let Some(n) = content.to.iter().position(|to| to.organ_id == content.from.organ_id) {
-        content.note(Finding::SelfAddressed, format!("{MESSAGE}/To[{}]/OrganId", n + 1));
-    }
-}
-
-fn note_date(content: &mut Content, date: &DateText, field: &str) {
-    if date.is_unreadable() {
-        content.note_value(Finding::DateUnreadable, format!("{MESSAGE}/{field}"), &date.text);
-    }
-}
-
-fn note_response_for(content: &mut Content) {
-    for n in 0..content.response_for.len() {
-        let date = content.response_for[n].promulgation_date.clone();
-        note_date(content, &date, &format!("ResponseFor[{}]/PromulgationDate", n + 1));
-    }
-}
-
-fn note_trace_dates(content: &mut Content) {
-    for n in 0..content.trace.len() {
-        if content.trace[n].timestamp.is_unreadable() {
-            let field = format!("edXMLHeader/TraceHeaderList/TraceHeader[{}]/Timestamp", n + 1);
-            content.note(Finding::DateUnreadable, field);
-        }
-    }
-}
-
-fn note_long_fields(content: &mut Content, root: &Node) {
-    root.long_fields(&mut Vec::new(), &mut |field| content.note(Finding::FieldLong, field));
 }

@@ -7,7 +7,7 @@ use super::attachment::kinds;
 use super::content::{Attachment, Content, FileFacts, Packing, Reference};
 use super::file_kind::FileKind;
 use super::finding::Finding;
-use super::reader::Node;
+use super::node::Node;
 use crate::ids::PacketDigest;
 
 /// `AttachmentEncoded/Attachment`, with what is odd about each.

@@ -2,15 +2,40 @@
 
 use std::collections::HashSet;
 
-use super::assemble::invalid;
-use super::content::{Business, ReceiverChange, Reference, Replaced, Staff, TraceHeader};
+use super::content::{Business, ReceiverChange, Reference, Replaced, Staff, TraceHeader, TraceList};
 use super::date::DateText;
+use super::errors::{invalid, missing};
 use super::kind::BusinessType;
-use super::reader::Node;
+use super::node::Node;
 use crate::organ::OrganId;
-use crate::rejections::{Rejection, RejectionCode};
+use crate::rejections::Rejection;
 
-const BUSSINESS: &str = "edXMLHeader/TraceHeaderList/Bussiness";
+/// What is not said otherwise.
+const NEW_DOCUMENT: Business = Business {
+    document_id: None,
+    kind: BusinessType::New,
+    reason: String::new(),
+    paper: false,
+    document_changed: false,
+    receivers_changed: false,
+    receiver_changes: Vec::new(),
+    replaced: Vec::new(),
+    staff: Vec::new(),
+};
+
+pub(super) const BUSSINESS: &str = "edXMLHeader/TraceHeaderList/Bussiness";
+
+/// The attributes of `TraceHeaderList`.
+pub(super) fn trace_list(header: &Node) -> TraceList {
+    let Some(list) = header.child("TraceHeaderList") else { return TraceList::default() };
+    let take = |name: &str| list.attribute(name).to_owned();
+    TraceList {
+        id: take("id"),
+        version: take("version"),
+        must_understand: take("mustUnderstand"),
+        actor: take("actor"),
+    }
+}
 
 /// `TraceHeaderList/TraceHeader`, less the empty ones.
 pub(super) fn trace(header: &Node) -> Vec<TraceHeader> {
@@ -22,17 +47,20 @@ pub(super) fn trace(header: &Node) -> Vec<TraceHeader> {
     list.all("TraceHeader").map(hop).collect()
 }
 
-/// `Bussiness`: absent, empty or without anything to do means a new document. One that names a document, a reason or
-/// changes but not its type is refused: a revocation could be taken for a new document.
+/// `Bussiness`: absent, empty or without anything to do means a new document, and so does the word that paper follows,
+/// in the list itself. One that names a document, a reason or changes but not its type is refused: a revocation could be
+/// taken for a new document.
 pub(super) fn business(header: &Node) -> Result<Option<Business>, Rejection> {
     let Some(list) = header.child("TraceHeaderList") else { return Ok(None) };
-    let Some(node) = list.all("Bussiness").next() else { return Ok(None) };
+    let Some(node) = list.all("Bussiness").next() else {
+        return Ok((list.text(&["Paper"]) == "1").then_some(Business { paper: true, ..NEW_DOCUMENT }));
+    };
     let field = format!("{BUSSINESS}/BussinessDocType");
     let written = node.text(&["BussinessDocType"]);
     let idle = ["Paper", "StaffInfo"];
     let kind = match written {
         "" if node.only_has(&idle) => BusinessType::New,
-        "" => return Err(Rejection::new(RejectionCode::FieldMissing).at(field)),
+        "" => return Err(missing(field)),
         _ => BusinessType::parse(written).ok_or_else(|| invalid(field, written))?,
     };
     let document_id = node.text(&["DocumentId"]);
@@ -65,17 +93,22 @@ fn receiver_changes(info: &Node) -> Vec<ReceiverChange> {
 /// The documents replaced, each once: producers write the same one twice.
 fn replaced(business: &Node) -> Vec<Replaced> {
     let mut seen = HashSet::new();
-    let mut replaced = Vec::new();
-    for info in business.all("ReplacementInfoList").flat_map(|list| list.all("ReplacementInfo")) {
+    let new = |info: &Replaced| seen.insert((info.document_id.clone(), info.organ_ids.clone()));
+    replacement_infos(business).map(|(_, info)| info).filter(new).collect()
+}
+
+/// Every `ReplacementInfo` with its path.
+pub(super) fn replacement_infos(business: &Node) -> impl Iterator<Item = (String, Replaced)> {
+    let read = |info: &Node| {
         let organs = info.child("OrganIdList");
-        let organ_ids: Vec<String> =
-            organs.map_or(Vec::new(), |list| list.all("OrganId").map(|n| n.text(&[]).to_owned()).collect());
-        let document_id = info.text(&["DocumentId"]).to_owned();
-        if seen.insert((document_id.clone(), organ_ids.clone())) {
-            replaced.push(Replaced { document_id, organ_ids });
-        }
-    }
-    replaced
+        let ids = organs.map(|list| list.all("OrganId").map(|n| n.text(&[]).to_owned()).collect());
+        Replaced { document_id: info.text(&["DocumentId"]).to_owned(), organ_ids: ids.unwrap_or_default() }
+    };
+    business.all("ReplacementInfoList").flat_map(move |list| {
+        let path = format!("{BUSSINESS}/{}", list.step().unwrap_or_default());
+        let infos = list.all("ReplacementInfo");
+        infos.map(move |info| (format!("{path}/{}", info.step().unwrap_or_default()), read(info)))
+    })
 }
 
 /// `StaffInfo`.
@@ -91,19 +124,20 @@ pub(super) fn staff(node: &Node) -> Staff {
     }
 }
 
-/// `edXMLManifest/Reference`.
-pub(super) fn manifest(envelope: &Node) -> Vec<Reference> {
-    let body = envelope.child("edXMLBody").and_then(|body| body.child("edXMLManifest"));
+/// `edXMLManifest`: its version and its references.
+pub(super) fn manifest(envelope: &Node) -> (String, Vec<Reference>) {
+    let manifest = envelope.child("edXMLBody").and_then(|body| body.child("edXMLManifest"));
     let reference = |node: &Node| Reference {
         content_id: bare_content_id(node.text(&["ContentId"])),
         content_type: node.text(&["ContentType"]).to_owned(),
         name: node.text(&["AttachmentName"]).to_owned(),
         description: node.text(&["Description"]).to_owned(),
-        href: String::new(),
-        role: String::new(),
-        link_type: String::new(),
+        href: node.attribute("href").to_owned(),
+        role: node.attribute("role").to_owned(),
+        link_type: node.attribute("type").to_owned(),
     };
-    body.map_or(Vec::new(), |manifest| manifest.all("Reference").map(reference).collect())
+    let Some(manifest) = manifest else { return (String::new(), Vec::new()) };
+    (manifest.attribute("version").to_owned(), manifest.all("Reference").map(reference).collect())
 }
 
 /// A `ContentId` without `cid:`, which stands there never, once, or once more each time the packet was rebuilt.

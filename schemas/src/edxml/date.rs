@@ -6,6 +6,9 @@ use jiff::tz::{Offset, TimeZone};
 /// Local time of every packet: Asia/Ho_Chi_Minh, +07:00 all year.
 pub const VIETNAM: Offset = Offset::constant(7);
 
+/// Length of `yyyy/MM/dd`.
+const DATE_BYTES: usize = 10;
+
 /// A date or time as a packet writes it. Java senders are lenient, so impossible dates (2014/02/30) occur: the text is
 /// kept and nothing is parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,12 +31,24 @@ impl DateText {
     pub fn is_unreadable(&self) -> bool {
         !self.text.is_empty() && self.parsed.is_none()
     }
+
+    /// There is no text, or one that is written as the standard wants: `yyyy/MM/dd` or `yyyy/MM/dd HH:mm:ss`.
+    pub fn is_in_standard_form(&self) -> bool {
+        let written = |at: DateTime| {
+            let text = standard_text(at);
+            self.text == text || self.text == text[..DATE_BYTES]
+        };
+        self.text.is_empty() || self.parsed.is_some_and(written)
+    }
 }
 
 /// `yyyy/MM/dd HH:mm:ss` in Vietnam local time: the form that packets of ours carry.
 pub fn timestamp_text(at: jiff::Timestamp) -> String {
-    let local = at.to_zoned(TimeZone::fixed(VIETNAM)).datetime();
-    let (date, time) = (local.date(), local.time());
+    standard_text(at.to_zoned(TimeZone::fixed(VIETNAM)).datetime())
+}
+
+fn standard_text(at: DateTime) -> String {
+    let (date, time) = (at.date(), at.time());
     format!(
         "{:04}/{:02}/{:02} {:02}:{:02}:{:02}",
         date.year(),

@@ -1,5 +1,6 @@
 //! The elements of a packet that we read, as one tree: an element counts only at its true path.
-//! Names, cardinality and advised lengths: QCVN 102:2016 and the samples; what is not here is ignored.
+//! Names, cardinality and advised lengths: QCVN 102:2016 and the samples; what is not here is kept aside. Children stand
+//! in the order in which the reference library writes them.
 
 /// One element that is read.
 #[derive(Debug)]
@@ -12,6 +13,10 @@ pub(super) struct Element {
     pub(super) occurs: Occurs,
     /// What is in it.
     pub(super) holds: Holds,
+    /// Local names of the attributes that are read, whatever their namespace.
+    pub(super) attributes: &'static [&'static str],
+    /// The reference library does not write it, or writes it in several places: it is in order anywhere in its parent.
+    pub(super) anywhere: bool,
 }
 
 /// How often an element may stand in its parent.
@@ -32,18 +37,29 @@ pub(super) enum Occurs {
 pub(super) enum Holds {
     /// These elements, in any order, and whatever else is ignored.
     Elements(&'static [Element]),
-    /// Text of an advised length in characters.
+    /// Text that a program acts on, of an advised length in characters: a code, a number, a date, an id. It holds no
+    /// markup.
     Text(usize),
+    /// Text for persons, of an advised length in characters. Markup in it is passed over and its text kept.
+    Prose(usize),
     /// Base64 that is decoded and hashed as it passes.
     Base64,
 }
 
+const fn element(name: &'static str, holds: Holds) -> Element {
+    Element { name, alias: None, occurs: Occurs::Once, holds, attributes: &[], anywhere: false }
+}
+
 const fn text(name: &'static str, characters_advised: usize) -> Element {
-    Element { name, alias: None, occurs: Occurs::Once, holds: Holds::Text(characters_advised) }
+    element(name, Holds::Text(characters_advised))
+}
+
+const fn prose(name: &'static str, characters_advised: usize) -> Element {
+    element(name, Holds::Prose(characters_advised))
 }
 
 const fn branch(name: &'static str, children: &'static [Element]) -> Element {
-    Element { name, alias: None, occurs: Occurs::Once, holds: Holds::Elements(children) }
+    element(name, Holds::Elements(children))
 }
 
 impl Element {
@@ -53,6 +69,14 @@ impl Element {
 
     const fn many(self, occurs: Occurs) -> Self {
         Self { occurs, ..self }
+    }
+
+    const fn with(self, attributes: &'static [&'static str]) -> Self {
+        Self { attributes, ..self }
+    }
+
+    const fn anywhere(self) -> Self {
+        Self { anywhere: true, ..self }
     }
 }
 
@@ -65,8 +89,10 @@ const ROOT_CHILDREN: &[Element] =
 const ENVELOPE: &[Element] = &[branch("edXMLHeader", HEADER), branch("edXMLBody", BODY)];
 
 // One JSON mirror of the format names the header of a status packet `Status`.
-const HEADER: &[Element] =
-    &[branch("MessageHeader", MESSAGE).or("Status"), branch("TraceHeaderList", TRACE_HEADER_LIST)];
+const HEADER: &[Element] = &[
+    branch("MessageHeader", MESSAGE).or("Status"),
+    branch("TraceHeaderList", TRACE_HEADER_LIST).with(&["id", "version", "mustUnderstand", "actor"]),
+];
 
 const MESSAGE: &[Element] = &[
     branch("From", PARTY),
@@ -75,52 +101,52 @@ const MESSAGE: &[Element] = &[
     branch("Code", &CODE),
     branch("PromulgationInfo", &PROMULGATION_INFO),
     branch("DocumentType", &DOCUMENT_TYPE),
-    text("Subject", 500),
-    text("Content", 500),
+    prose("Subject", 500),
+    prose("Content", 500),
     branch("SignerInfo", &SIGNER_INFO),
     text("DueDate", 10),
-    branch("ToPlaces", &TO_PLACES),
     branch("OtherInfo", OTHER_INFO),
     branch("ResponseFor", RESPONSE_FOR).many(Occurs::Entries),
     text("SteeringType", 10),
     branch("ResponseForTask", &RESPONSE_FOR_TASK),
     text("ApplicationType", 100),
+    branch("ToPlaces", &TO_PLACES),
     branch("StaffInfo", STAFF_INFO),
     text("StatusCode", 2),
-    text("Description", 500),
+    prose("Description", 500),
     text("Timestamp", 19),
 ];
 
 const PARTY: &[Element] = &[
     text("OrganId", 35),
-    text("OrganizationInCharge", 200),
-    text("OrganName", 200),
-    text("OrganAdd", 250),
-    text("Email", 100),
-    text("Telephone", 20),
-    text("Fax", 20),
-    text("Website", 100),
+    prose("OrganizationInCharge", 200),
+    prose("OrganName", 200),
+    prose("OrganAdd", 250),
+    prose("Email", 100),
+    prose("Telephone", 20),
+    prose("Fax", 20),
+    prose("Website", 100),
 ];
 
 const CODE: [Element; 2] = [text("CodeNumber", 11), text("CodeNotation", 30)];
-const PROMULGATION_INFO: [Element; 2] = [text("Place", 50), text("PromulgationDate", 10)];
-const DOCUMENT_TYPE: [Element; 3] = [text("Type", 10), text("TypeDetail", 10), text("TypeName", 100)];
+const PROMULGATION_INFO: [Element; 2] = [prose("Place", 50), text("PromulgationDate", 10)];
+const DOCUMENT_TYPE: [Element; 3] = [text("Type", 10), text("TypeDetail", 10), prose("TypeName", 100)];
 const SIGNER_INFO: [Element; 3] =
-    [text("Competence", 100), text("Position", 100).or("Function"), text("FullName", 50)];
-const TO_PLACES: [Element; 1] = [text("Place", 150).many(Occurs::Entries)];
+    [prose("Competence", 100), prose("Position", 100).or("Function"), prose("FullName", 50)];
+const TO_PLACES: [Element; 1] = [prose("Place", 150).many(Occurs::Entries)];
 
 const OTHER_INFO: &[Element] = &[
     text("Priority", 1),
-    text("SphereOfPromulgation", 100),
-    text("TyperNotation", 10),
+    prose("SphereOfPromulgation", 100),
+    prose("TyperNotation", 10),
     text("PromulgationAmount", 10),
     text("PageAmount", 10),
-    text("ReplyFors", 500),
-    text("ReferenceCodes", 500),
+    prose("ReplyFors", 500),
+    prose("ReferenceCodes", 500),
     text("Direction", 5),
     branch("Appendixes", &APPENDIXES),
 ];
-const APPENDIXES: [Element; 1] = [text("Appendix", 250).many(Occurs::Entries)];
+const APPENDIXES: [Element; 1] = [prose("Appendix", 250).many(Occurs::Entries)];
 
 const RESPONSE_FOR: &[Element] =
     &[text("OrganId", 35), text("Code", 42), text("DocumentId", 200), text("PromulgationDate", 10)];
@@ -128,29 +154,30 @@ const RESPONSE_FOR: &[Element] =
 const RESPONSE_FOR_TASK: [Element; 1] = [text("TaskCode", 200).many(Occurs::Entries)];
 
 const STAFF_INFO: &[Element] = &[
-    text("Department", 200),
-    text("DepartmentId", 35),
-    text("Staff", 100),
-    text("StaffId", 35),
-    text("Email", 100),
-    text("Mobile", 20),
+    prose("Department", 200),
+    text("DepartmentId", 35).anywhere(),
+    prose("Staff", 100),
+    text("StaffId", 35).anywhere(),
+    prose("Email", 100),
+    prose("Mobile", 20),
 ];
 
 const TRACE_HEADER_LIST: &[Element] = &[
     branch("TraceHeader", &TRACE_HEADER).many(Occurs::Entries),
-    branch("Bussiness", BUSSINESS),
-    text("Paper", 1),
+    // Before the TraceHeaders in one version of the reference library, after them in another.
+    branch("Bussiness", BUSSINESS).anywhere(),
+    text("Paper", 1).anywhere(),
 ];
 const TRACE_HEADER: [Element; 2] = [text("OrganId", 35), text("Timestamp", 19)];
 
 const BUSSINESS: &[Element] = &[
     text("DocumentId", 200),
     text("BussinessDocType", 1),
-    text("BussinessDocReason", 500),
+    prose("BussinessDocReason", 500),
     text("Paper", 1),
-    branch("StaffInfo", STAFF_INFO).many(Occurs::Entries),
     branch("BussinessDocumentInfo", &DOCUMENT_INFO).many(Occurs::Entries),
     branch("ReplacementInfoList", &REPLACEMENT_INFO_LIST).many(Occurs::Entries),
+    branch("StaffInfo", STAFF_INFO).many(Occurs::Entries),
 ];
 const DOCUMENT_INFO: [Element; 3] =
     [text("DocumentInfo", 1), text("DocumentReceiver", 1), branch("ReceiverList", &RECEIVER_LIST)];
@@ -161,12 +188,13 @@ const REPLACEMENT_INFO_LIST: [Element; 1] =
 const REPLACEMENT_INFO: [Element; 2] = [text("DocumentId", 200), branch("OrganIdList", &ORGAN_ID_LIST)];
 const ORGAN_ID_LIST: [Element; 1] = [text("OrganId", 35).many(Occurs::Entries)];
 
-const BODY: &[Element] = &[branch("edXMLManifest", &MANIFEST).or("Manifest")];
-const MANIFEST: [Element; 1] = [branch("Reference", REFERENCE).many(Occurs::Entries)];
+const BODY: &[Element] = &[branch("edXMLManifest", &MANIFEST).or("Manifest").with(&["version"])];
+const MANIFEST: [Element; 1] =
+    [branch("Reference", REFERENCE).many(Occurs::Entries).with(&["href", "role", "type"])];
 const REFERENCE: &[Element] = &[
     text("ContentId", 200),
     text("ContentType", 100),
-    text("Description", 500),
+    prose("Description", 500),
     text("AttachmentName", 200),
 ];
 
@@ -174,12 +202,12 @@ const ATTACHMENT_ENCODED: &[Element] = &[branch("Attachment", ATTACHMENT).many(O
 const ATTACHMENT: &[Element] = &[
     text("ContentId", 200),
     text("AttachmentName", 200),
-    text("Description", 500),
-    text("FieldName", 100),
-    text("MimeType", 100),
-    text("Format", 100),
+    prose("Description", 500),
+    prose("FieldName", 100).anywhere(),
+    text("MimeType", 100).anywhere(),
+    text("Format", 100).anywhere(),
     text("ContentType", 100),
-    Element { name: "ContentTransferEncoded", alias: None, occurs: Occurs::Once, holds: Holds::Base64 },
+    element("ContentTransferEncoded", Holds::Base64),
 ];
 
 #[cfg(test)]

@@ -47,7 +47,8 @@ impl fmt::Display for Finding {
 pub struct Remark {
     /// What.
     pub finding: Finding,
-    /// Where: an element path, `edXMLHeader/MessageHeader/To[2]/OrganId`.
+    /// Where: an element path, `edXMLHeader/MessageHeader/To[2]/OrganId`; escaped and cut, for it may name an element
+    /// that the sender made up.
     pub field: String,
     /// The value or the cause, escaped and cut; empty where there is nothing to add.
     pub detail: String,
@@ -57,6 +58,8 @@ pub struct Remark {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
     kinds: Vec<Finding>,
+    /// Places seen of each kind, up to the most that are kept.
+    places: Vec<usize>,
     remarks: Vec<Remark>,
 }
 
@@ -69,16 +72,19 @@ impl Findings {
 
     /// Notes a finding at a place, with a value or cause as it stands in the packet (empty for none).
     pub(super) fn add(&mut self, finding: Finding, field: impl Into<String>, detail: &str) {
-        if !self.kinds.contains(&finding) {
+        let kind = self.kinds.iter().position(|f| *f == finding).unwrap_or_else(|| {
             let at = self.kinds.partition_point(|f| f.severity() <= finding.severity());
             self.kinds.insert(at, finding);
-        }
-        let same = self.remarks.iter().filter(|r| r.finding == finding).count();
-        if same == Self::PLACES_MAX {
+            self.places.insert(at, 0);
+            at
+        });
+        if self.places[kind] == Self::PLACES_MAX {
             return;
         }
+        self.places[kind] += 1;
         let at = self.remarks.partition_point(|r| r.finding.severity() <= finding.severity());
-        let remark = Remark { finding, field: field.into(), detail: crate::rejections::printable(detail) };
+        let field = crate::rejections::printable(&field.into());
+        let remark = Remark { finding, field, detail: crate::rejections::printable(detail) };
         self.remarks.insert(at, remark);
         // What is least is dropped.
         self.remarks.truncate(Self::REMARKS_MAX);

@@ -92,6 +92,8 @@ findings! {
         "Thứ tự phần tử khác thư viện tham chiếu" "The elements stand in another order than the reference library writes";
     ElementPrefix Note "ELEMENT_PREFIX"
         "Phần tử trong phong bì không dùng tiền tố edXML; một số hệ thống nhận không đọc được" "Elements of the envelope lack the prefix edXML; some receivers cannot read them";
+    ElementRepeated Note "ELEMENT_REPEATED"
+        "Phần tử bị lặp với cùng nội dung hoặc rỗng, chỉ tính một lần" "An element stands twice with the same text, or once empty; it counts once";
     ElementEmpty Note "ELEMENT_EMPTY"
         "Phần tử rỗng, coi như không có" "An empty element, taken for an absent one";
     BlanksTrimmed Note "BLANKS_TRIMMED"
@@ -119,7 +121,7 @@ findings! {
     OrganIdClosed Warning "ORGAN_ID_CLOSED"
         "Mã cấp 1 đã đóng do sáp nhập" "The level-1 code was closed by a merger";
     TraceMissing Note "TRACE_MISSING"
-        "Không có TraceHeaderList" "There is no TraceHeaderList";
+        "Không có TraceHeaderList, coi là văn bản mới" "There is no TraceHeaderList; taken for a new document";
     TraceOrganMissing Note "TRACE_ORGAN_MISSING"
         "TraceHeader không ghi đơn vị" "A TraceHeader names no organisation";
     BusinessMissing Note "BUSINESS_MISSING"

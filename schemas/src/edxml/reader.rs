@@ -1,15 +1,22 @@
 //! From the events of the strict XML reader to an [`Envelope`]: the elements of `fields` at their true paths, by
-//! namespace-aware name. Order and prefixes do not matter, unknown elements are passed over, their doubles in another
-//! namespace are refused, attachments are hashed.
+//! namespace-aware name. Order and prefixes do not matter, unknown elements are kept aside, doubles of known ones in
+//! another namespace are refused, attachments are hashed.
+//!
+//! An element that may stand once and stands twice is refused, with two exceptions on which nothing hangs:
+//! the same text again, and, in text for persons, an empty element beside a filled one. What a text for persons has of
+//! markup in it is kept aside, and the text in that belongs to it.
 
 use xml_sig::{Name, Observer, StartTag, Stop};
 
 use super::NAMESPACE;
+use super::aside::Aside;
 use super::assemble::assemble;
-use super::attachment::{Attached, AttachmentSink, Decoded};
+use super::attachment::{Attached, AttachmentSink};
 use super::envelope::Envelope;
 use super::fields::{Element, Holds, Occurs, ROOT};
+use super::finding::{Finding, Findings};
 use super::limits::EdxmlLimits;
+use super::node::Node;
 use crate::rejections::{Rejection, RejectionCode};
 
 /// How much of a packet is read.
@@ -27,8 +34,8 @@ pub struct EnvelopeReader<'s> {
     limits: EdxmlLimits,
     open: Vec<Node>,
     attached: Attached<'s>,
-    /// Open elements inside one that is passed over, that one included.
-    passed_over: usize,
+    aside: Aside,
+    findings: Findings,
     root: Option<Node>,
     text_bytes: usize,
     receivers: usize,
@@ -44,7 +51,8 @@ impl<'s> EnvelopeReader<'s> {
             limits: limits.clone(),
             open: Vec::new(),
             attached: Attached::new(),
-            passed_over: 0,
+            aside: Aside::default(),
+            findings: Findings::default(),
             root: None,
             text_bytes: 0,
             receivers: 0,
@@ -92,7 +100,7 @@ impl<'s> EnvelopeReader<'s> {
                 Rejection::new(RejectionCode::XmlMalformed).because("the packet was not read to its end")
             );
         };
-        assemble(&root, self.mode)
+        assemble(&root, self.mode, self.aside.into_unknown(), self.findings)
     }
 
     fn begin_root(&mut self, tag: &StartTag<'_>) -> Result<(), Rejection> {
@@ -106,16 +114,15 @@ impl<'s> EnvelopeReader<'s> {
 
     fn begin_child(&mut self, tag: &StartTag<'_>) -> Result<(), Rejection> {
         let Some(parent) = self.open.last_mut() else { return self.begin_root(tag) };
-        let Holds::Elements(children) = parent.element.holds else {
-            let code = match parent.element.holds {
-                Holds::Base64 => RejectionCode::AttachmentInvalid,
-                _ => RejectionCode::FieldInvalid,
-            };
-            return Err(Rejection::new(code).at(self.path()).because(format!("<{}> inside", tag.name.local)));
+        let children = match parent.element.holds {
+            Holds::Elements(children) => children,
+            Holds::Prose(_) => &[],
+            Holds::Base64 => return Err(self.markup_inside(RejectionCode::AttachmentInvalid, tag)),
+            Holds::Text(_) => return Err(self.markup_inside(RejectionCode::FieldInvalid, tag)),
         };
         let named = |e: &Element| e.name == tag.name.local || e.alias == Some(tag.name.local);
         let Some(index) = children.iter().position(named) else {
-            self.passed_over = 1;
+            self.aside.begin(tag, &|| path(&self.open), &mut self.findings);
             return Ok(());
         };
         let element = &children[index];
@@ -126,13 +133,15 @@ impl<'s> EnvelopeReader<'s> {
             return Err(Rejection::new(RejectionCode::FieldInvalid).at(path).because(why));
         }
         if self.mode == ReadMode::Claims && element.name == "AttachmentEncoded" {
-            self.passed_over = 1;
+            self.aside.begin_silent();
             return Ok(());
         }
+        let mut repeats = false;
         let position = if element.occurs == Occurs::Once {
             let seen = 1 << index;
-            if parent.seen & seen != 0 {
-                return Err(Rejection::new(RejectionCode::FieldRepeated).at(self.path_of(element)));
+            repeats = parent.seen & seen != 0;
+            if repeats && !matches!(element.holds, Holds::Text(_) | Holds::Prose(_)) {
+                return Err(self.repeated(element));
             }
             parent.seen |= seen;
             1
@@ -142,9 +151,43 @@ impl<'s> EnvelopeReader<'s> {
             before.map_or(1, |node| node.position + 1)
         };
         self.count(element)?;
-        self.open.push(Node::new(element, position));
+        self.note_prefix(element, tag);
+        let node = Node { repeats, ..Node::new(element, position) };
+        self.open.push(node);
         if matches!(element.holds, Holds::Base64) {
             self.attached.begin();
+        }
+        self.take_attributes(element, tag)
+    }
+
+    fn markup_inside(&self, code: RejectionCode, tag: &StartTag<'_>) -> Rejection {
+        Rejection::new(code).at(path(&self.open)).because(format!("<{}> inside", tag.name.local))
+    }
+
+    fn repeated(&self, element: &Element) -> Rejection {
+        Rejection::new(RejectionCode::FieldRepeated).at(self.path_of(element))
+    }
+
+    /// Some receivers read the elements of the envelope only with the prefix that the reference library gives them.
+    fn note_prefix(&mut self, element: &Element, tag: &StartTag<'_>) {
+        let within = self.open.len() > 1 && self.open[1].element.name == "edXMLEnvelope";
+        let odd = tag.name.prefix != "edXML" && (within || element.name == "edXMLEnvelope");
+        if odd && !self.findings.has(Finding::ElementPrefix) {
+            self.findings.add(Finding::ElementPrefix, self.path_of(element), tag.name.prefix);
+        }
+    }
+
+    fn take_attributes(&mut self, element: &Element, tag: &StartTag<'_>) -> Result<(), Rejection> {
+        for name in element.attributes {
+            let Some(attribute) = tag.attributes.iter().find(|a| a.name.local == *name) else { continue };
+            let value = attribute.value.trim();
+            self.text_bytes += value.len();
+            if let Some(over) = self.over(value.len()) {
+                return Err(over.at(format!("{}/@{name}", path(&self.open))));
+            }
+            if let Some(node) = self.open.last_mut() {
+                node.attributes.push((name, value.to_owned()));
+            }
         }
         Ok(())
     }
@@ -171,32 +214,37 @@ impl<'s> EnvelopeReader<'s> {
         let Some(node) = self.open.last_mut() else { return Ok(()) };
         match node.element.holds {
             Holds::Elements(_) | Holds::Base64 => Ok(()),
-            Holds::Text(_) => {
+            Holds::Text(_) | Holds::Prose(_) => {
                 node.text.push_str(chunk);
+                let field_bytes = node.text.len();
                 self.text_bytes += chunk.len();
-                let (field, all) = (self.limits.field_bytes, self.limits.text_bytes);
-                let (code, over) = if node.text.len() > field {
-                    (RejectionCode::FieldTooLong, format!("more than {field} bytes"))
-                } else if self.text_bytes > all {
-                    (RejectionCode::XmlLimit, format!("more than {all} bytes in all fields together"))
-                } else {
-                    return Ok(());
-                };
-                Err(Rejection::new(code).at(self.path()).because(over))
+                self.over(field_bytes).map_or(Ok(()), |over| Err(over.at(path(&self.open))))
             }
+        }
+    }
+
+    /// The refusal of a field of so many bytes, when that is too many, or when all fields together have too many.
+    fn over(&self, field_bytes: usize) -> Option<Rejection> {
+        let (field, all) = (self.limits.field_bytes, self.limits.text_bytes);
+        if field_bytes > field {
+            let why = format!("more than {field} bytes");
+            Some(Rejection::new(RejectionCode::FieldTooLong).because(why))
+        } else if self.text_bytes > all {
+            let why = format!("more than {all} bytes in all fields together");
+            Some(Rejection::new(RejectionCode::XmlLimit).because(why))
+        } else {
+            None
         }
     }
 
     fn end_element(&mut self) -> Result<(), Rejection> {
         let Some(mut node) = self.open.pop() else { return Ok(()) };
-        let trimmed = node.text.trim();
-        if trimmed.len() < node.text.len() {
-            node.text = trimmed.to_owned();
-        }
+        node.trim();
         if node.element.occurs == Occurs::Attachments && !node.is_blank() {
             self.attached.count();
         }
         match self.open.last_mut() {
+            Some(_) if node.repeats => self.end_repeated(node)?,
             Some(parent) => parent.children.push(node),
             None => self.root = Some(node),
         }
@@ -207,7 +255,7 @@ impl<'s> EnvelopeReader<'s> {
     fn end_attachment(&mut self) -> Result<(), Stop> {
         if self.attached.is_open() {
             let open = &self.open;
-            let decoded = self.attached.end(|| path_of(open))?;
+            let decoded = self.attached.end(|| path(open))?;
             if let Some(node) = self.open.last_mut() {
                 node.decoded = decoded;
             }
@@ -215,45 +263,62 @@ impl<'s> EnvelopeReader<'s> {
         Ok(())
     }
 
-    /// The path of a child of the element that is open.
-    fn path_of(&self, child: &Element) -> String {
-        let path = format!("{}/{}", self.path(), child.name);
-        path.trim_start_matches('/').to_owned()
+    /// The second element of a name that may stand once. Where it is refused, and where not: see the top of this file.
+    fn end_repeated(&mut self, node: Node) -> Result<(), Rejection> {
+        let field = self.path_of(node.element);
+        let Some(parent) = self.open.last_mut() else { return Ok(()) };
+        let Some(first) = parent.children.iter_mut().find(|c| std::ptr::eq(c.element, node.element)) else {
+            return Ok(());
+        };
+        let one_is_blank = first.text.is_empty() || node.text.is_empty();
+        if first.text != node.text && !(one_is_blank && matches!(node.element.holds, Holds::Prose(_))) {
+            return Err(Rejection::new(RejectionCode::FieldRepeated).at(field));
+        }
+        if first.text.is_empty() {
+            first.text = node.text;
+        }
+        self.findings.add(Finding::ElementRepeated, field, "");
+        Ok(())
     }
 
-    fn path(&self) -> String {
-        path_of(&self.open)
+    /// The path of a child of the element that is open.
+    fn path_of(&self, child: &Element) -> String {
+        let path = format!("{}/{}", path(&self.open), child.name);
+        path.trim_start_matches('/').to_owned()
     }
 }
 
-fn path_of(open: &[Node]) -> String {
+fn path(open: &[Node]) -> String {
     let steps: Vec<String> = open.iter().filter_map(Node::step).collect();
     steps.join("/")
 }
 
 impl Observer for EnvelopeReader<'_> {
     fn start(&mut self, tag: &StartTag<'_>) -> Result<(), Stop> {
-        if self.passed_over > 0 {
-            self.passed_over += 1;
+        if self.aside.is_open() {
+            self.aside.start(tag);
             return Ok(());
         }
         self.begin_child(tag).map_err(stop)
     }
 
     fn text(&mut self, chunk: &str) -> Result<(), Stop> {
-        if self.passed_over > 0 {
-            return Ok(());
-        }
-        if self.attached.is_open() {
+        if self.aside.is_open() {
+            self.aside.text(chunk);
+            let within_prose = self.open.last().is_some_and(|n| matches!(n.element.holds, Holds::Prose(_)));
+            if !within_prose {
+                return Ok(());
+            }
+        } else if self.attached.is_open() {
             let open = &self.open;
-            return self.attached.push(chunk, || path_of(open));
+            return self.attached.push(chunk, || path(open));
         }
         self.take_text(chunk).map_err(stop)
     }
 
     fn end(&mut self, _: &Name<'_>) -> Result<(), Stop> {
-        if self.passed_over > 0 {
-            self.passed_over -= 1;
+        if self.aside.is_open() {
+            self.aside.end(&mut self.findings);
             return Ok(());
         }
         self.end_attachment()?;
@@ -263,83 +328,4 @@ impl Observer for EnvelopeReader<'_> {
 
 fn stop(rejection: Rejection) -> Stop {
     Stop(Box::new(rejection))
-}
-
-/// An element that was read, with what was read in it.
-#[derive(Debug)]
-pub(super) struct Node {
-    element: &'static Element,
-    /// Trimmed, once the element has ended.
-    text: String,
-    children: Vec<Node>,
-    decoded: Option<Box<Decoded>>,
-    /// Its number among its like in the parent.
-    position: usize,
-    /// One bit a child element that may stand only once.
-    seen: u64,
-}
-
-impl Node {
-    fn new(element: &'static Element, position: usize) -> Self {
-        Self { element, text: String::new(), children: Vec::new(), decoded: None, position, seen: 0 }
-    }
-
-    /// The child of this name.
-    pub(super) fn child(&self, name: &str) -> Option<&Self> {
-        self.children.iter().find(|c| c.element.name == name)
-    }
-
-    /// All children of this name, less those that hold nothing: many producers write empty elements for absent ones.
-    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
-        self.children.iter().filter(move |c| c.element.name == name && !c.is_blank())
-    }
-
-    /// The text at a path below; empty when there is none.
-    pub(super) fn text(&self, path: &[&str]) -> &str {
-        let end = path.iter().try_fold(self, |node, name| node.child(name));
-        end.map_or("", |node| node.text.as_str())
-    }
-
-    /// What was decoded in this child.
-    pub(super) fn decoded(&self, name: &str) -> Option<&Decoded> {
-        self.child(name)?.decoded.as_deref()
-    }
-
-    /// No text and no data in it or below.
-    pub(super) fn is_blank(&self) -> bool {
-        let data = self.decoded.as_ref().is_some_and(|d| !d.is_empty());
-        self.text.is_empty() && !data && self.children.iter().all(Self::is_blank)
-    }
-
-    /// Whatever is not blank in it has one of these names.
-    pub(super) fn only_has(&self, names: &[&str]) -> bool {
-        self.children.iter().all(|c| c.is_blank() || names.contains(&c.element.name))
-    }
-
-    /// This step of a path: the name, and for what may repeat its number. Root and envelope are left out of paths.
-    pub(super) fn step(&self) -> Option<String> {
-        match (self.element.name, self.element.occurs) {
-            ("edXML" | "edXMLEnvelope", _) => None,
-            (name, Occurs::Once) => Some(name.to_owned()),
-            (name, _) => Some(format!("{name}[{}]", self.position)),
-        }
-    }
-
-    /// Calls `see` with the path of every field that is longer than advised.
-    pub(super) fn long_fields(&self, path: &mut Vec<String>, see: &mut dyn FnMut(String)) {
-        let step = self.step();
-        path.extend(step.clone());
-        if let Holds::Text(characters) = self.element.holds
-            && self.text.len() > characters
-            && self.text.chars().count() > characters
-        {
-            see(path.join("/"));
-        }
-        for child in &self.children {
-            child.long_fields(path, see);
-        }
-        if step.is_some() {
-            path.pop();
-        }
-    }
 }

@@ -55,6 +55,15 @@ fn letter_with(old: &str, new: &str) -> Result<(Envelope, bool), Rejection> {
     read(&built(letter().with_raw(old, new)))
 }
 
+/// What was noticed, less what the builder's plain letter lacks.
 fn codes(envelope: &Envelope) -> Vec<&'static str> {
-    envelope.claimed_content().findings.kinds().iter().map(|f: &Finding| f.code()).collect()
+    let plain = [Finding::FieldAbsent, Finding::TraceMissing];
+    let kinds = envelope.claimed_content().findings.kinds().iter();
+    kinds.filter(|finding| !plain.contains(finding)).map(|finding| finding.code()).collect()
+}
+
+/// What was noticed with the code, the place and the detail.
+fn remarks(envelope: &Envelope) -> Vec<(&'static str, &str, &str)> {
+    let remarks = envelope.claimed_content().findings.remarks().iter();
+    remarks.map(|r| (r.finding.code(), r.field.as_str(), r.detail.as_str())).collect()
 }

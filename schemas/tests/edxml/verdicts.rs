@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lienthong_schemas::edxml::{
-    DocumentBuilder, REPAIR_NAMESPACES, SignaturePolicy, VerifiedEnvelope, semantic_digest, vouch,
+    DocumentBuilder, REPAIR_NAMESPACES, Severity, SignaturePolicy, VerifiedEnvelope, semantic_digest, vouch,
 };
 use lienthong_schemas::organ::OrganId;
 use lienthong_schemas::rejections::Rejection;
@@ -21,11 +21,12 @@ fn vouched(packet: &[u8], trust: &Trust, policy: SignaturePolicy) -> Judged {
     vouch(envelope, verdict, policy, false)
 }
 
-/// What came out: the verdict's name and its finding, or the refusal's name.
+/// What came out: the verdict's name and its warning, or the refusal's name.
 fn told(judged: Judged) -> String {
     match judged {
         Ok(envelope) => {
-            let findings: Vec<_> = envelope.findings().kinds().iter().map(|f| f.code()).collect();
+            let warnings = envelope.findings().kinds().iter().filter(|f| f.severity() == Severity::Warning);
+            let findings: Vec<_> = warnings.map(|f| f.code()).collect();
             format!("{} {}", envelope.verdict_name(), findings.join(" ")).trim_end().to_owned()
         }
         Err(rejection) => rejection.code.row().name.to_owned(),
@@ -63,6 +64,8 @@ fn a_signature_that_cannot_be_judged_counts_as_none() {
     assert_eq!(row(&packet, &trust(&[])), expected, "no trust configured");
     let renamed = "<edXML:Signature><edXML:SignatureValue/></edXML:Signature></edXML:edXMLHeader>";
     let packet = built(letter().with_raw("</edXML:edXMLHeader>", renamed));
+    let noticed = "unusable SIGNATURE_NAMESPACE SIGNATURE_UNUSABLE";
+    let expected = ["SIGNATURE_UNUSABLE", noticed, noticed];
     assert_eq!(row(&packet, &trust(&[key.certificate().clone()])), expected, "in the wrong namespace");
 }
 
