@@ -11,6 +11,10 @@ mod claims;
 mod corpus;
 mod deviations;
 mod hostile;
+mod hostile_bombs;
+#[path = "../made/mod.rs"]
+#[allow(dead_code, reason = "shared with other test programs and the benchmark, each of which needs a part")]
+mod made;
 mod parts;
 mod refusals;
 mod signer;
