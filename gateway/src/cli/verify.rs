@@ -25,6 +25,16 @@ use super::{CommandFault, print, read_small};
 pub(super) struct Verify {
     /// Gói tin / The packet
     file: PathBuf,
+    #[command(flatten)]
+    trusted: Trusted,
+    /// Kết quả dạng JSON / Result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Whose signature counts, and when: what is given must all hold.
+#[derive(Args)]
+pub(super) struct Trusted {
     /// Chứng thư của người ký / The signer's certificate
     #[arg(long, value_name = "PEM")]
     cert: Vec<PathBuf>,
@@ -42,10 +52,7 @@ pub(super) struct Verify {
     at: Option<Timestamp>,
     /// Chấp nhận SHA-1 / Take SHA-1
     #[arg(long)]
-    legacy_sha1: bool,
-    /// Kết quả dạng JSON / Result as JSON
-    #[arg(long)]
-    json: bool,
+    pub(super) legacy_sha1: bool,
 }
 
 /// The time of the machine, for commands.
@@ -64,7 +71,7 @@ struct Answer {
 
 impl Verify {
     pub(super) fn run(self) -> Result<ExitCode, CommandFault> {
-        let trust = self.trust()?;
+        let trust = self.trusted.trust()?;
         let answer = self.judge(&trust)?;
         let safe = |text: &str| SafeText::new(text).into_string();
         if self.json {
@@ -87,7 +94,31 @@ impl Verify {
         Ok(ExitCode::from(answer.exit))
     }
 
-    fn trust(&self) -> Result<Trust, CommandFault> {
+    fn judge(&self, trust: &Trust) -> Result<Answer, CommandFault> {
+        let fault = |cause: &dyn std::fmt::Display| CommandFault::at(self.file.display(), cause);
+        let open = || File::open(&self.file).map(BufReader::new).map_err(|cause| fault(&cause));
+        let limits = Limits::default();
+        let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
+        let located = match xml_sig::locate(&mut open()?, &options, &PLACES, Reach::Signature, &mut Unwatched)
+        {
+            Ok(located) => located,
+            Err(cause) => return refused(cause, &fault),
+        };
+        match located.verify(&mut open()?, trust, &mut Unwatched) {
+            Ok(verdict) => Ok(told(&verdict)),
+            Err(cause) => refused(cause, &fault),
+        }
+    }
+}
+
+impl Trusted {
+    /// Somebody is trusted.
+    pub(super) fn is_given(&self) -> bool {
+        !self.cert.is_empty() || !self.ca.is_empty()
+    }
+
+    /// Reads the files. Without any of them nobody is trusted.
+    pub(super) fn trust(&self) -> Result<Trust, CommandFault> {
         let (mut signers, mut authorities) = (Signers::default(), Authorities::default());
         let bad = |path: &PathBuf, cause: xml_sig::KeyError| CommandFault::at(path.display(), cause);
         for path in &self.cert {
@@ -109,22 +140,6 @@ impl Verify {
             at: self.at.unwrap_or_else(now),
             legacy_sha1: self.legacy_sha1,
         })
-    }
-
-    fn judge(&self, trust: &Trust) -> Result<Answer, CommandFault> {
-        let fault = |cause: &dyn std::fmt::Display| CommandFault::at(self.file.display(), cause);
-        let open = || File::open(&self.file).map(BufReader::new).map_err(|cause| fault(&cause));
-        let limits = Limits::default();
-        let options = ReadOptions { limits: &limits, initial_namespaces: &[] };
-        let located = match xml_sig::locate(&mut open()?, &options, &PLACES, Reach::Signature, &mut Unwatched)
-        {
-            Ok(located) => located,
-            Err(cause) => return refused(cause, &fault),
-        };
-        match located.verify(&mut open()?, trust, &mut Unwatched) {
-            Ok(verdict) => Ok(told(&verdict)),
-            Err(cause) => refused(cause, &fault),
-        }
     }
 }
 
