@@ -7,3 +7,4 @@ pub mod ids;
 pub mod organ;
 pub mod rejections;
 pub mod safe_text;
+pub mod text;

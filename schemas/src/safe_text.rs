@@ -3,9 +3,11 @@
 
 use std::fmt;
 
+use crate::text::hidden;
+
 /// Text that cannot move a cursor, reorder a line or hide a character.
 ///
-/// Control characters (line ends and tabs too), ANSI escapes, bidirectional marks and overrides, zero-width and
+/// What [`hidden`] knows: control characters (line ends and tabs too), ANSI escapes, bidirectional marks and overrides, zero-width and
 /// other invisible characters, and private-use characters stand as `\u{..}` with their number in hex. Everything
 /// else, Vietnamese letters in either Unicode form included, is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,7 +18,7 @@ impl SafeText {
     pub fn new(text: &str) -> Self {
         let mut safe = String::with_capacity(text.len());
         for c in text.chars() {
-            if is_hidden(c) {
+            if hidden(c).is_some() {
                 safe.extend(c.escape_unicode());
             } else {
                 safe.push(c);
@@ -71,25 +73,6 @@ impl fmt::Display for SafeText {
 impl From<&str> for SafeText {
     fn from(text: &str) -> Self {
         Self::new(text)
-    }
-}
-
-/// Characters that are not seen, or that change how others are seen (Unicode 16: Cc, Cf, Co, Zl, Zp, noncharacters,
-/// and letters that are drawn as nothing).
-const fn is_hidden(c: char) -> bool {
-    let n = c as u32;
-    match c {
-        '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' => true,
-        // Soft hyphen, grapheme joiner, Arabic letter mark, Hangul fillers, Khmer and Mongolian invisibles.
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' => true,
-        '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{ffa0}' => true,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
-        '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' => true,
-        '\u{e000}'..='\u{f8ff}' | '\u{fdd0}'..='\u{fdef}' => true,
-        // Musical and shorthand format characters, tags, variation selectors, both supplementary private-use planes.
-        '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' => true,
-        '\u{e0000}'..='\u{10ffff}' => true,
-        _ => n & 0xfffe == 0xfffe,
     }
 }
 

@@ -1,0 +1,18 @@
+//! Vietnamese text: TCVN 6909:2001 (Unicode, composed) and the encodings before it. Comparing, searching, what is odd
+//! about a text, and conversion. Packets are never rewritten; `docs/text.md` is for people.
+
+mod convert;
+mod encoding;
+mod fold;
+mod forms;
+mod hidden;
+mod legacy;
+mod letters;
+mod oddities;
+mod syllable;
+
+pub use convert::{Unencodable, encode};
+pub use encoding::Encoding;
+pub use fold::{Needle, contains, fold, nfc, same};
+pub use hidden::{Hidden, hidden};
+pub use oddities::oddities;
