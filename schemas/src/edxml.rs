@@ -22,6 +22,7 @@ mod kind;
 mod limits;
 mod node;
 mod notes;
+mod packet;
 mod read;
 mod reader;
 mod secrecy;
@@ -44,13 +45,18 @@ pub use file_kind::FileKind;
 pub use finding::{Finding, Findings, Remark, Severity};
 pub use kind::{BusinessType, PacketKind, StatusCode};
 pub use limits::EdxmlLimits;
+pub use packet::{
+    DocumentPacket, FlawRule, OpenAttachment, PacketAttachment, PacketBusiness, PacketChanges, PacketFlaw,
+    PacketHop, PacketOrgan, PacketReceiverChange, PacketReference, PacketReplaced, PacketSigner, PacketStaff,
+    PacketSubject, PacketTraceList, WriteFault,
+};
 pub use read::{
     HEADER_PATH, PacketFault, REPAIR_NAMESPACES, read_envelope, read_envelope_keeping, rejection_of,
 };
 pub use reader::{EnvelopeReader, ReadMode};
 pub use secrecy::check_carried;
 pub use semantic::semantic_digest;
-pub use status::{StatusPacket, StatusSender, StatusSubject};
+pub use status::{StatusContact, StatusPacket, StatusSender, StatusSubject};
 pub use verified::{PLACES, SignaturePolicy, VerifiedEnvelope, covers_packet, vouch};
 
 /// The namespace of every edXML element.

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use acceptance::{PATIENCE, Stage, letter};
 use jiff::Timestamp;
 use lienthong::demo::world::{AGENCIES, Answer};
-use lienthong_schemas::edxml::{DocumentBuilder, StatusCode, StatusPacket, StatusSender, StatusSubject};
+use lienthong_schemas::edxml::{
+    DocumentBuilder, StatusCode, StatusContact, StatusPacket, StatusSender, StatusSubject,
+};
 use lienthong_schemas::organ::OrganId;
 use serde_json::Value;
 use tokio::sync::Barrier;
@@ -181,6 +183,7 @@ fn registration_of(number: u32) -> StatusPacket {
             organ_id: organ(1),
             organization_in_charge: String::new(),
             organ_name: AGENCIES[1].name.to_owned(),
+            contact: StatusContact::default(),
         },
         response_for: StatusSubject {
             organ_id: organ(0),
@@ -188,6 +191,7 @@ fn registration_of(number: u32) -> StatusPacket {
             document_id: format!("{},2026/01/02,{number}/UBND-VP", AGENCIES[0].code),
             promulgation_date: "2026/01/02".to_owned(),
         },
+        staff: None,
         code: StatusCode::Registered,
         description: "Đã tiếp nhận".to_owned(),
         timestamp: "2026-01-03T01:00:00Z".parse::<Timestamp>().expect("a time"),

@@ -5,7 +5,7 @@ use acceptance::{Stage, Wire, letter_to, organisation};
 use jiff::Timestamp;
 use lienthong::demo::world::{AGENCIES, Answer};
 use lienthong_schemas::edxml::{
-    BusinessType, DocumentBuilder, StatusCode, StatusPacket, StatusSender, StatusSubject,
+    BusinessType, DocumentBuilder, StatusCode, StatusContact, StatusPacket, StatusSender, StatusSubject,
 };
 use lienthong_schemas::organ::OrganId;
 use lienthong_schemas::rejections::RejectionCode;
@@ -99,6 +99,7 @@ fn status_to(to: &str) -> Vec<u8> {
             organ_id: organ(AGENCIES[0].code),
             organization_in_charge: String::new(),
             organ_name: AGENCIES[0].name.to_owned(),
+            contact: StatusContact::default(),
         },
         response_for: StatusSubject {
             organ_id: organ(to),
@@ -106,6 +107,7 @@ fn status_to(to: &str) -> Vec<u8> {
             document_id: format!("{to},2025/01/02,7/UBND-VP"),
             promulgation_date: "2025/01/02".to_owned(),
         },
+        staff: None,
         code: StatusCode::Finished,
         description: "Đã hoàn thành".to_owned(),
         timestamp: "2026-01-03T01:00:00Z".parse::<Timestamp>().expect("a time"),

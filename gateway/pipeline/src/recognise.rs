@@ -125,8 +125,8 @@ pub fn delivery_id(document: DocumentId, receiver: &OrganId) -> DeliveryId {
 #[cfg(test)]
 mod tests {
     use lienthong_schemas::edxml::{
-        DocumentBuilder, EdxmlLimits, SignaturePolicy, StatusCode, StatusPacket, StatusSender, StatusSubject,
-        read_envelope, vouch,
+        DocumentBuilder, EdxmlLimits, SignaturePolicy, StatusCode, StatusContact, StatusPacket, StatusSender,
+        StatusSubject, read_envelope, vouch,
     };
     use xml_sig::Verdict;
 
@@ -166,6 +166,7 @@ mod tests {
                     organ_id: organ(from),
                     organization_in_charge: String::new(),
                     organ_name: String::new(),
+                    contact: StatusContact::default(),
                 },
                 response_for: StatusSubject {
                     organ_id: organ("H55.16"),
@@ -173,6 +174,7 @@ mod tests {
                     document_id: "one".to_owned(),
                     promulgation_date: String::new(),
                 },
+                staff: None,
                 code: StatusCode::Registered,
                 description: String::new(),
                 timestamp: "2026-01-02T03:04:05Z".parse().expect("a time"),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use lienthong_config::GivenUpNotice;
 use lienthong_monitoring::{Metrics, Step};
-use lienthong_schemas::edxml::{StatusCode, StatusPacket, StatusSender, StatusSubject};
+use lienthong_schemas::edxml::{StatusCode, StatusContact, StatusPacket, StatusSender, StatusSubject};
 use lienthong_schemas::ids::{DeliveryId, digest16};
 use lienthong_schemas::organ::OrganId;
 
@@ -153,6 +153,7 @@ impl Report {
                 organ_id: from,
                 organization_in_charge: String::new(),
                 organ_name: from_name,
+                contact: StatusContact::default(),
             },
             response_for: StatusSubject {
                 organ_id: delivery.sender.clone(),
@@ -160,6 +161,7 @@ impl Report {
                 document_id: subject.document_id.clone(),
                 promulgation_date: subject.promulgation_date.clone(),
             },
+            staff: None,
             code,
             description,
             timestamp: pending.at,

@@ -1,134 +1,115 @@
-//! Document packets for tests, the demo and the CLI: unsigned, in the layout of the reference library, and streamed, so
-//! that attachments of any size pass. [`DocumentBuilder::with_raw`] breaks one thing at a time.
+//! Document packets for tests and the demo: unsigned, streamed, and free to be wrong: nothing is checked, and
+//! [`DocumentBuilder::with_raw`] breaks one thing at a time. Programs that mean it fill in a
+//! [`DocumentPacket`], which is laid out by the same lines.
 
 use std::io::{self, Read, Write};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
-use super::NAMESPACE;
 use super::kind::BusinessType;
-use super::write::{PacketText, escaped};
-
-/// Bytes of an attachment encoded at once; a multiple of three.
-const BATCH: usize = 48 * 1024;
+use super::packet::{
+    DocumentPacket, PacketAttachment, PacketBusiness, PacketHop, PacketOrgan, PacketReference,
+    PacketReplaced, PacketSigner, PacketSubject, WriteFault, layout, write_attachments,
+};
+use super::write::PacketText;
 
 /// A document packet to be written. It begins as a plain letter (công văn) that every rule accepts; whatever is set
 /// replaces a part of that. Codes are texts, so that wrong ones can be written.
 pub struct DocumentBuilder {
-    from: String,
-    to: Vec<String>,
-    document_id: Option<String>,
-    number: String,
-    notation: String,
-    date: String,
-    type_name: String,
-    subject: String,
-    priority: u8,
-    due_date: String,
-    response_for: Vec<[String; 4]>,
-    trace: Vec<[String; 2]>,
-    business: Option<BusinessText>,
-    attachments: Vec<AttachmentText>,
+    packet: DocumentPacket,
+    files: Vec<Option<Box<dyn Read + Send>>>,
     raw: Vec<(String, String)>,
-}
-
-struct BusinessText {
-    kind: BusinessType,
-    reason: String,
-    document_id: String,
-    replaced: Vec<String>,
-}
-
-struct AttachmentText {
-    name: String,
-    content_type: String,
-    bytes: Box<dyn Read + Send>,
 }
 
 impl DocumentBuilder {
     /// A letter from one organisation to others.
     pub fn new<T: AsRef<str>>(from: &str, to: &[T]) -> Self {
         let (number, notation, date) = ("12", "STN-VP", "2026/01/02");
-        Self {
-            from: from.to_owned(),
-            to: to.iter().map(|t| t.as_ref().to_owned()).collect(),
-            document_id: Some(format!("{from},{date},{number}/{notation}")),
-            number: number.to_owned(),
-            notation: notation.to_owned(),
-            date: date.to_owned(),
-            type_name: "Công văn".to_owned(),
-            subject: "V/v thử nghiệm liên thông văn bản".to_owned(),
-            priority: 0,
-            due_date: String::new(),
-            response_for: Vec::new(),
-            trace: Vec::new(),
-            business: None,
-            attachments: Vec::new(),
-            raw: Vec::new(),
-        }
+        let text = str::to_owned;
+        let packet = DocumentPacket {
+            from: organ(from),
+            to: to.iter().map(|t| organ(t.as_ref())).collect(),
+            document_id: format!("{from},{date},{number}/{notation}"),
+            code_number: text(number),
+            code_notation: text(notation),
+            promulgation_place: text("Thái Nguyên"),
+            promulgation_date: text(date),
+            document_type_name: text("Công văn"),
+            subject: text("V/v thử nghiệm liên thông văn bản"),
+            signer: PacketSigner {
+                competence: String::new(),
+                position: text("Giám đốc"),
+                full_name: text("Người ký thử nghiệm"),
+            },
+            direction: String::new(),
+            manifest_version: String::new(),
+            ..DocumentPacket::default()
+        };
+        Self { packet, files: Vec::new(), raw: Vec::new() }
     }
 
     /// Sets `DocumentId`; an empty one is left out.
     #[must_use]
     pub fn document_id(mut self, id: &str) -> Self {
-        self.document_id = (!id.is_empty()).then(|| id.to_owned());
+        id.clone_into(&mut self.packet.document_id);
         self
     }
 
     /// Sets `Code/CodeNumber` and `Code/CodeNotation`. The `DocumentId` stays.
     #[must_use]
     pub fn code(mut self, number: &str, notation: &str) -> Self {
-        (self.number, self.notation) = (number.to_owned(), notation.to_owned());
+        number.clone_into(&mut self.packet.code_number);
+        notation.clone_into(&mut self.packet.code_notation);
         self
     }
 
     /// Sets `PromulgationDate`, as text.
     #[must_use]
     pub fn date(mut self, date: &str) -> Self {
-        date.clone_into(&mut self.date);
+        date.clone_into(&mut self.packet.promulgation_date);
         self
     }
 
     /// Sets `DocumentType/TypeName`.
     #[must_use]
     pub fn type_name(mut self, name: &str) -> Self {
-        name.clone_into(&mut self.type_name);
+        name.clone_into(&mut self.packet.document_type_name);
         self
     }
 
-    /// Sets `Subject`.
+    /// Sets `Subject`, and `Content` with it.
     #[must_use]
     pub fn subject(mut self, subject: &str) -> Self {
-        subject.clone_into(&mut self.subject);
+        subject.clone_into(&mut self.packet.subject);
         self
     }
 
     /// Sets `OtherInfo/Priority`: 0 thường to 4 hỏa tốc hẹn giờ.
     #[must_use]
     pub fn priority(mut self, priority: u8) -> Self {
-        self.priority = priority;
+        self.packet.priority = priority;
         self
     }
 
     /// Sets `DueDate`, as text.
     #[must_use]
     pub fn due_date(mut self, date: &str) -> Self {
-        date.clone_into(&mut self.due_date);
+        date.clone_into(&mut self.packet.due_date);
         self
     }
 
     /// Adds a `ResponseFor`: organisation, number/notation, `DocumentId`, date.
     #[must_use]
     pub fn response_for(mut self, organ: &str, code: &str, document_id: &str, date: &str) -> Self {
-        self.response_for.push([organ, code, document_id, date].map(str::to_owned));
+        let [organ_id, code, document_id, promulgation_date] =
+            [organ, code, document_id, date].map(str::to_owned);
+        self.packet.response_for.push(PacketSubject { organ_id, code, document_id, promulgation_date });
         self
     }
 
     /// Adds a `TraceHeader`.
     #[must_use]
     pub fn trace(mut self, organ: &str, timestamp: &str) -> Self {
-        self.trace.push([organ, timestamp].map(str::to_owned));
+        let [organ_id, timestamp] = [organ, timestamp].map(str::to_owned);
+        self.packet.trace.push(PacketHop { organ_id, timestamp });
         self
     }
 
@@ -136,7 +117,7 @@ impl DocumentBuilder {
     #[must_use]
     pub fn business(mut self, kind: BusinessType, reason: &str, document_id: &str) -> Self {
         let (reason, document_id) = (reason.to_owned(), document_id.to_owned());
-        self.business = Some(BusinessText { kind, reason, document_id, replaced: Vec::new() });
+        self.packet.business = Some(PacketBusiness { reason, document_id, ..PacketBusiness::new(kind) });
         self
     }
 
@@ -144,8 +125,13 @@ impl DocumentBuilder {
     #[must_use]
     pub fn replaces<T: AsRef<str>>(mut self, reason: &str, documents: &[T]) -> Self {
         self = self.business(BusinessType::Replace, reason, "");
-        if let Some(business) = &mut self.business {
-            business.replaced = documents.iter().map(|d| d.as_ref().to_owned()).collect();
+        let organ_ids: Vec<_> = self.packet.to.iter().map(|to| to.organ_id.clone()).collect();
+        if let Some(business) = &mut self.packet.business {
+            let replaced = |document_id: &T| PacketReplaced {
+                document_id: document_id.as_ref().to_owned(),
+                organ_ids: organ_ids.clone(),
+            };
+            business.replaced = documents.iter().map(replaced).collect();
         }
         self
     }
@@ -153,8 +139,18 @@ impl DocumentBuilder {
     /// Adds an attachment, read when the packet is written.
     #[must_use]
     pub fn attach(mut self, name: &str, content_type: &str, bytes: impl Read + Send + 'static) -> Self {
-        let (name, content_type) = (name.to_owned(), content_type.to_owned());
-        self.attachments.push(AttachmentText { name, content_type, bytes: Box::new(bytes) });
+        let [name, content_type] = [name, content_type].map(str::to_owned);
+        let content_id = format!("attachment-{}", self.files.len() + 1);
+        let attachment = PacketAttachment { name, content_type, content_id, ..PacketAttachment::default() };
+        let reference = PacketReference {
+            content_id: attachment.content_id.clone(),
+            content_type: attachment.content_type.clone(),
+            name: attachment.name.clone(),
+            ..PacketReference::default()
+        };
+        self.packet.manifest.push(reference);
+        self.packet.attachments.push(attachment);
+        self.files.push(Some(Box::new(bytes)));
         self
     }
 
@@ -169,8 +165,12 @@ impl DocumentBuilder {
 
     /// Writes the packet, attachments batch by batch.
     pub fn write_to(self, out: &mut dyn Write) -> io::Result<()> {
-        let mut text = self.envelope();
-        for (old, new) in &self.raw {
+        let Self { mut packet, mut files, raw } = self;
+        packet.content_summary.clone_from(&packet.subject);
+        let mut text = PacketText::new();
+        layout::envelope(&mut text, &packet);
+        let mut text = text.end_envelope();
+        for (old, new) in &raw {
             let Some(at) = text.find(old.as_str()) else {
                 let nowhere = format!("the packet does not hold {old:?}");
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, nowhere));
@@ -178,14 +178,14 @@ impl DocumentBuilder {
             text.replace_range(at..at + old.len(), new);
         }
         out.write_all(text.as_bytes())?;
-        if !self.attachments.is_empty() {
-            out.write_all(b"  <AttachmentEncoded>\r\n")?;
-            for (n, attachment) in self.attachments.into_iter().enumerate() {
-                attachment.write_to(n, out)?;
-            }
-            out.write_all(b"  </AttachmentEncoded>\r\n")?;
-        }
-        out.write_all(b"</edXML>\r\n")
+        let mut open = |n: usize| -> io::Result<Box<dyn Read>> {
+            let file = files.get_mut(n).and_then(Option::take);
+            Ok(file.ok_or(io::ErrorKind::NotFound)?)
+        };
+        write_attachments(&packet, &mut open, out).map_err(|fault| match fault {
+            WriteFault::Attachment { cause, .. } | WriteFault::Out(cause) => cause,
+            flawed @ WriteFault::Flawed(_) => io::Error::new(io::ErrorKind::InvalidInput, flawed),
+        })
     }
 
     /// The packet in memory.
@@ -194,120 +194,8 @@ impl DocumentBuilder {
         self.write_to(&mut bytes)?;
         Ok(bytes)
     }
-
-    fn envelope(&self) -> String {
-        let mut packet = PacketText::new();
-        packet.within("edXMLHeader", |header| {
-            header.within("MessageHeader", |message| self.write_message(message));
-            if self.business.is_some() || !self.trace.is_empty() {
-                header.within("TraceHeaderList", |list| self.write_trace(list));
-            }
-        });
-        if !self.attachments.is_empty() {
-            packet.within("edXMLBody", |body| {
-                body.within("edXMLManifest", |manifest| {
-                    for (n, attachment) in self.attachments.iter().enumerate() {
-                        manifest.within("Reference", |reference| {
-                            reference.leaf("ContentId", &content_id(n));
-                            reference.leaf("ContentType", &attachment.content_type);
-                            reference.leaf("AttachmentName", &attachment.name);
-                        });
-                    }
-                });
-            });
-        }
-        packet.end_envelope()
-    }
-
-    fn write_message(&self, message: &mut PacketText) {
-        message.within("From", |from| from.leaf("OrganId", &self.from));
-        for organ in &self.to {
-            message.within("To", |to| to.leaf("OrganId", organ));
-        }
-        message.leaf_if_any("DocumentId", self.document_id.as_deref().unwrap_or_default());
-        message.within("Code", |code| {
-            code.leaf("CodeNumber", &self.number);
-            code.leaf("CodeNotation", &self.notation);
-        });
-        message.within("PromulgationInfo", |info| {
-            info.leaf("Place", "Thái Nguyên");
-            info.leaf("PromulgationDate", &self.date);
-        });
-        message.within("DocumentType", |kind| {
-            kind.leaf("Type", "2");
-            kind.leaf("TypeName", &self.type_name);
-        });
-        message.leaf("Subject", &self.subject);
-        message.leaf("Content", &self.subject);
-        message.within("SignerInfo", |signer| {
-            signer.leaf("Position", "Giám đốc");
-            signer.leaf("FullName", "Người ký thử nghiệm");
-        });
-        message.leaf_if_any("DueDate", &self.due_date);
-        message.within("OtherInfo", |other| other.leaf("Priority", &self.priority.to_string()));
-        for [organ, code, document_id, date] in &self.response_for {
-            message.within("ResponseFor", |reference| {
-                reference.leaf("OrganId", organ);
-                reference.leaf("Code", code);
-                reference.leaf("DocumentId", document_id);
-                reference.leaf("PromulgationDate", date);
-            });
-        }
-        message.leaf("SteeringType", "0");
-    }
-
-    fn write_trace(&self, list: &mut PacketText) {
-        for [organ, timestamp] in &self.trace {
-            list.within("TraceHeader", |hop| {
-                hop.leaf("OrganId", organ);
-                hop.leaf("Timestamp", timestamp);
-            });
-        }
-        let Some(business) = &self.business else { return };
-        list.within("Bussiness", |element| {
-            element.leaf_if_any("DocumentId", &business.document_id);
-            element.leaf("BussinessDocType", business.kind.digit());
-            element.leaf("BussinessDocReason", &business.reason);
-            if !business.replaced.is_empty() {
-                element.within("ReplacementInfoList", |list| {
-                    for document in &business.replaced {
-                        list.within("ReplacementInfo", |info| {
-                            info.leaf("DocumentId", document);
-                            info.within("OrganIdList", |organs| {
-                                self.to.iter().for_each(|to| organs.leaf("OrganId", to));
-                            });
-                        });
-                    }
-                });
-            }
-        });
-    }
 }
 
-impl AttachmentText {
-    fn write_to(mut self, n: usize, out: &mut dyn Write) -> io::Result<()> {
-        let (id, name, content_type) = (content_id(n), escaped(&self.name), escaped(&self.content_type));
-        write!(
-            out,
-            "    <Attachment>\r\n      <ContentId>{id}</ContentId>\r\n      \
-             <AttachmentName>{name}</AttachmentName>\r\n      <ContentType>{content_type}</ContentType>\r\n      \
-             <edXML:ContentTransferEncoded xmlns:edXML=\"{NAMESPACE}\">"
-        )?;
-        let mut text = String::with_capacity(BATCH / 3 * 4);
-        loop {
-            let mut batch = Vec::with_capacity(BATCH);
-            self.bytes.by_ref().take(BATCH as u64).read_to_end(&mut batch)?;
-            text.clear();
-            STANDARD.encode_string(&batch, &mut text);
-            out.write_all(text.as_bytes())?;
-            if batch.len() < BATCH {
-                break;
-            }
-        }
-        out.write_all(b"</edXML:ContentTransferEncoded>\r\n    </Attachment>\r\n")
-    }
-}
-
-fn content_id(n: usize) -> String {
-    format!("cid:attachment-{}", n + 1)
+fn organ(organ_id: &str) -> PacketOrgan {
+    PacketOrgan { organ_id: organ_id.to_owned(), ..PacketOrgan::default() }
 }

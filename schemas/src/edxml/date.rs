@@ -47,7 +47,8 @@ pub fn timestamp_text(at: jiff::Timestamp) -> String {
     standard_text(at.to_zoned(TimeZone::fixed(VIETNAM)).datetime())
 }
 
-fn standard_text(at: DateTime) -> String {
+/// The same of a local time.
+pub(super) fn standard_text(at: DateTime) -> String {
     let (date, time) = (at.date(), at.time());
     format!(
         "{:04}/{:02}/{:02} {:02}:{:02}:{:02}",

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::date::timestamp_text;
 use super::kind::StatusCode;
+use super::packet::{PacketOrgan, PacketStaff, PacketSubject, layout};
 use super::write::PacketText;
 use crate::organ::OrganId;
 
@@ -14,6 +15,8 @@ pub struct StatusPacket {
     pub from: StatusSender,
     /// Whom it informs, and of which document.
     pub response_for: StatusSubject,
+    /// Who answers in person.
+    pub staff: Option<PacketStaff>,
     /// The answer.
     pub code: StatusCode,
     /// Why, for a person; left out when empty.
@@ -31,6 +34,23 @@ pub struct StatusSender {
     pub organization_in_charge: String,
     /// `OrganName`; left out when empty.
     pub organ_name: String,
+    /// Where it can be reached.
+    pub contact: StatusContact,
+}
+
+/// How to reach the answering body; what is empty is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatusContact {
+    /// `OrganAdd`.
+    pub address: String,
+    /// `Email`.
+    pub email: String,
+    /// `Telephone`.
+    pub telephone: String,
+    /// `Fax`.
+    pub fax: String,
+    /// `Website`.
+    pub website: String,
 }
 
 /// `ResponseFor` of a status packet.
@@ -59,19 +79,34 @@ impl StatusPacket {
     }
 
     fn write_message(&self, message: &mut PacketText) {
-        message.within("From", |from| {
-            from.leaf("OrganId", self.from.organ_id.as_str());
-            from.leaf_if_any("OrganizationInCharge", &self.from.organization_in_charge);
-            from.leaf_if_any("OrganName", &self.from.organ_name);
-        });
-        message.within("ResponseFor", |subject| {
-            subject.leaf("OrganId", self.response_for.organ_id.as_str());
-            subject.leaf("Code", &self.response_for.code);
-            subject.leaf("DocumentId", &self.response_for.document_id);
-            subject.leaf("PromulgationDate", &self.response_for.promulgation_date);
-        });
+        layout::organ(message, "From", &self.from.block());
+        let subject = PacketSubject {
+            organ_id: self.response_for.organ_id.to_string(),
+            code: self.response_for.code.clone(),
+            document_id: self.response_for.document_id.clone(),
+            promulgation_date: self.response_for.promulgation_date.clone(),
+        };
+        layout::response_for(message, &subject);
+        if let Some(staff) = &self.staff {
+            layout::staff(message, staff);
+        }
         message.leaf("StatusCode", self.code.digits());
         message.leaf_if_any("Description", &self.description);
         message.leaf("Timestamp", &timestamp_text(self.timestamp));
+    }
+}
+
+impl StatusSender {
+    fn block(&self) -> PacketOrgan {
+        PacketOrgan {
+            organ_id: self.organ_id.to_string(),
+            organization_in_charge: self.organization_in_charge.clone(),
+            organ_name: self.organ_name.clone(),
+            address: self.contact.address.clone(),
+            email: self.contact.email.clone(),
+            telephone: self.contact.telephone.clone(),
+            fax: self.contact.fax.clone(),
+            website: self.contact.website.clone(),
+        }
     }
 }

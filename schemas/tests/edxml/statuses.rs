@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use lienthong_schemas::edxml::{
-    PacketKind, StatusCode, StatusPacket, StatusSender, StatusSubject, correlations,
+    PacketKind, StatusCode, StatusContact, StatusPacket, StatusSender, StatusSubject, correlations,
 };
 use lienthong_schemas::ids::CorrelationKey;
 use lienthong_schemas::organ::OrganId;
@@ -16,6 +16,7 @@ fn packet(code: StatusCode) -> StatusPacket {
             organ_id: organ("H55.16"),
             organization_in_charge: "UBND tỉnh <&>".to_owned(),
             organ_name: String::new(),
+            contact: StatusContact::default(),
         },
         response_for: StatusSubject {
             organ_id: organ("000.00.15.H55"),
@@ -23,6 +24,7 @@ fn packet(code: StatusCode) -> StatusPacket {
             document_id: "H55.15,2026/01/02,12/STN-VP ]]>".to_owned(),
             promulgation_date: "2026/01/02".to_owned(),
         },
+        staff: None,
         code,
         description: "Lý do: \u{0}\u{1b}<a> & \"b\"".to_owned(),
         timestamp: "2026-01-02T20:25:11.5Z".parse::<Timestamp>().expect("a timestamp"),

@@ -3,7 +3,9 @@
 use lienthong_pipeline::directory::{Directory, Line, Lines};
 use lienthong_pipeline::record::{AdapterKind, SystemId};
 use lienthong_pipeline::trust::TrustSets;
-use lienthong_schemas::edxml::{DocumentBuilder, StatusCode, StatusPacket, StatusSender, StatusSubject};
+use lienthong_schemas::edxml::{
+    DocumentBuilder, StatusCode, StatusContact, StatusPacket, StatusSender, StatusSubject,
+};
 use lienthong_schemas::organ::OrganId;
 
 /// The code of the gateway's own organisation.
@@ -110,6 +112,7 @@ pub(super) fn status(
         organ_id: organ(from),
         organization_in_charge: String::new(),
         organ_name: String::new(),
+        contact: StatusContact::default(),
     };
     let response_for = StatusSubject {
         organ_id: organ(to),
@@ -118,5 +121,6 @@ pub(super) fn status(
         promulgation_date: "2026/01/02".to_owned(),
     };
     let timestamp = at.parse().expect("a time");
-    StatusPacket { from, response_for, code, description: description.to_owned(), timestamp }.to_xml()
+    StatusPacket { from, response_for, staff: None, code, description: description.to_owned(), timestamp }
+        .to_xml()
 }

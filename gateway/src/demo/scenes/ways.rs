@@ -2,7 +2,9 @@
 
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::ports::Clock;
-use lienthong_schemas::edxml::{BusinessType, StatusCode, StatusPacket, StatusSender, StatusSubject};
+use lienthong_schemas::edxml::{
+    BusinessType, StatusCode, StatusContact, StatusPacket, StatusSender, StatusSubject,
+};
 use lienthong_schemas::organ::OrganId;
 use serde_json::Value;
 
@@ -86,6 +88,7 @@ impl Scenes {
                 organ_id: organ(B)?,
                 organization_in_charge: String::new(),
                 organ_name: PARTIES[B].name.to_owned(),
+                contact: StatusContact::default(),
             },
             response_for: StatusSubject {
                 organ_id: organ(A)?,
@@ -93,6 +96,7 @@ impl Scenes {
                 document_id: name_of(103),
                 promulgation_date: "2026/01/02".to_owned(),
             },
+            staff: None,
             code: StatusCode::Finished,
             description: "Đã dự họp và có báo cáo".to_owned(),
             timestamp: SystemClock.now(),
