@@ -73,7 +73,7 @@ impl Encoding {
     }
 
     /// Writes one character of composed text; `None` where the encoding lacks it. VIQR, whose marks are ASCII, needs
-    /// what stands before: see [`super::convert::encode`].
+    /// what stands before: see [`super::encode`].
     pub(super) fn bytes_of(self, c: char, out: &mut Vec<u8>) -> Option<()> {
         match self {
             Self::Utf8 => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),

@@ -136,30 +136,41 @@ fn others_are_vietnamese(text: &str) -> bool {
 /// What a text must weigh to be VIQR, its words weighed by [`viqr_weight`].
 const VIQR_WEIGHT: usize = 4;
 
-/// Whether text of ASCII is VIQR: several different words that are Vietnamese when read so, at least one with a
-/// shape (`^`, `(`, `+`), and a third of all words. Words that end in a full stop, questions, apostrophes of English,
-/// addresses and formulas do not make it.
-pub(super) fn is_viqr(text: &str) -> bool {
+/// Whether text of ASCII is VIQR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Viqr {
+    Yes,
+    /// A third of the words could be; they are few.
+    Perhaps,
+    No,
+}
+
+/// It is where several different words are Vietnamese when read so, at least one with a shape (`^`, `(`, `+`), and a
+/// third of all words. Words that end in a full stop, questions, apostrophes of English, addresses and formulas do
+/// not make it.
+pub(super) fn viqr(text: &str) -> Viqr {
     let shaped =
         text.as_bytes().windows(2).any(|pair| is_shape(pair[1]) && vowel(char::from(pair[0])).is_some());
     if !shaped {
-        return false;
+        return Viqr::No;
     }
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     let mut all = 0;
     for word in text.split_ascii_whitespace().take(WORDS_MAX) {
         // Dates, numbers, addresses, formulas.
         let plain = !word.bytes().any(|b| b.is_ascii_digit() || b"@/\\:=_&%#*<>".contains(&b));
-        if word.bytes().any(|b| b.is_ascii_alphabetic()) {
-            all += 1;
-        }
+        all += usize::from(word.bytes().any(|b| b.is_ascii_alphabetic()));
         for part in word.split('-').filter(|_| plain) {
             seen.insert(part, viqr_weight(part));
         }
     }
     let hits = seen.values().filter(|weight| **weight > 0).count();
     let shapes = seen.values().filter(|weight| **weight > 1).count();
-    hits >= 2 && shapes >= 1 && hits * 3 >= all && seen.values().sum::<usize>() >= VIQR_WEIGHT
+    match seen.values().sum::<usize>() {
+        _ if shapes == 0 || hits * 3 < all => Viqr::No,
+        VIQR_WEIGHT.. if hits >= 2 => Viqr::Yes,
+        _ => Viqr::Perhaps,
+    }
 }
 
 fn is_shape(byte: u8) -> bool {

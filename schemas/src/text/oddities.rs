@@ -3,7 +3,7 @@
 use super::encoding::Encoding;
 use super::forms::{Forms, forms};
 use super::hidden::{Hidden, hidden};
-use super::legacy::{is_viqr, surface_as, surface_encoding};
+use super::legacy::{Viqr, surface_as, surface_encoding, viqr};
 use super::letters::is_vietnamese;
 use crate::edxml::Finding;
 use crate::safe_text::SafeText;
@@ -78,7 +78,7 @@ impl Look {
     fn legacy(&self, text: &str) -> Option<(Encoding, String)> {
         let head = &text[..text.floor_char_boundary(HEAD_BYTES)];
         let encoding = if !self.beyond_ascii {
-            is_viqr(head).then_some(Encoding::Viqr)?
+            (viqr(head) == Viqr::Yes).then_some(Encoding::Viqr)?
         } else if self.latin && !self.vietnamese && !self.marks {
             surface_encoding(head)?
         } else {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "tests say what they skip")]
 
+mod detection;
 mod encodings;
 mod oddities;
 
