@@ -155,19 +155,17 @@ pub(super) fn viqr(text: &str) -> Viqr {
         return Viqr::No;
     }
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut all = 0;
     for word in text.split_ascii_whitespace().take(WORDS_MAX) {
         // Dates, numbers, addresses, formulas.
         let plain = !word.bytes().any(|b| b.is_ascii_digit() || b"@/\\:=_&%#*<>".contains(&b));
-        all += usize::from(word.bytes().any(|b| b.is_ascii_alphabetic()));
-        for part in word.split('-').filter(|_| plain) {
-            seen.insert(part, viqr_weight(part));
+        for part in word.split('-').filter(|part| part.bytes().any(|b| b.is_ascii_alphabetic())) {
+            seen.insert(part, if plain { viqr_weight(part) } else { 0 });
         }
     }
     let hits = seen.values().filter(|weight| **weight > 0).count();
     let shapes = seen.values().filter(|weight| **weight > 1).count();
     match seen.values().sum::<usize>() {
-        _ if shapes == 0 || hits * 3 < all => Viqr::No,
+        _ if shapes == 0 || hits * 3 < seen.len() => Viqr::No,
         VIQR_WEIGHT.. if hits >= 2 => Viqr::Yes,
         _ => Viqr::Perhaps,
     }
