@@ -2,7 +2,7 @@
 //! Tolerance follows the cardinalities of QCVN 102:2016 as real senders keep them; what is only odd becomes a finding
 //! (`notes` and `written`). All that is wrong with a packet's fields is told at once.
 
-use super::assemble_attachments::{attachments, references_match};
+use super::assemble_attachments::attachments;
 use super::assemble_parts::{business, manifest, staff, trace, trace_list};
 use super::content::{Content, Party, ResponseFor, Signer, Status, TraceList, UnknownElement};
 use super::date::DateText;
@@ -41,7 +41,6 @@ pub(super) fn assemble(
     note_content(&mut content, header, message);
     if mode == ReadMode::Full {
         attachments(root, &mut content);
-        references_match(&mut content);
     }
     Ok(Envelope { content, whole: mode == ReadMode::Full })
 }

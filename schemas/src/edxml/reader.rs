@@ -50,7 +50,7 @@ impl<'s> EnvelopeReader<'s> {
             mode,
             limits: limits.clone(),
             open: Vec::new(),
-            attached: Attached::new(),
+            attached: Attached::new(limits),
             aside: Aside::default(),
             findings: Findings::default(),
             root: None,

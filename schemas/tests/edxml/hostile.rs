@@ -47,7 +47,14 @@ fn receivers_are_taken_up_to_their_limit() {
 
 #[test]
 fn every_other_limit_holds_at_its_number() {
-    let limits = EdxmlLimits { receivers: 2, attachments: 2, entries: 3, field_bytes: 64, text_bytes: 600 };
+    let limits = EdxmlLimits {
+        receivers: 2,
+        attachments: 2,
+        entries: 3,
+        field_bytes: 64,
+        text_bytes: 600,
+        ..EdxmlLimits::default()
+    };
     let two = |builder: DocumentBuilder| builder.attach("b.pdf", "application/pdf", &b"%PDF"[..]);
     assert_eq!(within(&built(two(letter())), &limits), Ok(()), "two receivers, attachments and references");
     let three_attachments = within(&built(two(two(letter()))), &limits).expect_err("three attachments");

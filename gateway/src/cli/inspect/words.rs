@@ -84,12 +84,8 @@ pub(super) fn within(organ: &OrganId, name: &str) -> String {
 }
 
 pub(super) fn kind_words(kind: FileKind) -> (&'static str, &'static str, &'static str) {
-    match kind {
-        FileKind::Empty => ("empty", "tệp rỗng", "empty file"),
-        FileKind::Pdf => ("pdf", "PDF", "PDF"),
-        FileKind::Zip => ("zip", "ZIP", "ZIP archive"),
-        FileKind::Unknown => ("unknown", "không rõ kiểu", "unknown"),
-    }
+    let (vi, en) = kind.wording();
+    (kind.code(), vi, en)
 }
 
 #[cfg(test)]

@@ -1,19 +1,24 @@
 //! Attachments as they pass: base64 decoded, hashed, and unpacked where they were zipped for the way (spec edxml
 //! section 8); memory does not grow with them. What they mean for the packet is said in `assemble_attachments`.
 
+mod archive_end;
 mod base64;
 pub(super) mod kinds;
 mod layer;
 mod sink;
+mod unpack;
 
 use std::io;
 
 use xml_sig::Stop;
 
 use base64::{Base64Fault, Base64Stream};
-use layer::{Layer, LayerFacts, Passing};
+pub(super) use layer::LayerFacts;
+use layer::{Layer, Passing};
 pub use sink::AttachmentSink;
+pub(super) use unpack::Archive;
 
+use super::limits::EdxmlLimits;
 use crate::rejections::{Rejection, RejectionCode};
 
 /// What is known of an attachment after it has passed.
@@ -40,34 +45,68 @@ enum AttachmentFault {
     #[error(transparent)]
     Base64(#[from] Base64Fault),
     #[error(transparent)]
+    Archive(#[from] ArchiveFault),
+    #[error(transparent)]
     Sink(#[from] io::Error),
+}
+
+/// What an archive may not be. Unlike one that is only damaged it is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum ArchiveFault {
+    #[error("more than {0} times its packed size")]
+    Ratio(u32),
+    #[error("more than {0} bytes out of all archives together")]
+    TooLarge(u64),
+    #[error("a ZIP in more than {0} others")]
+    Nested(u8),
+    #[error("{0} files, more than {1}")]
+    Entries(u64, u64),
+}
+
+impl ArchiveFault {
+    fn code(self) -> RejectionCode {
+        match self {
+            Self::Ratio(_) => RejectionCode::ArchiveRatio,
+            Self::TooLarge(_) => RejectionCode::ArchiveTooLarge,
+            Self::Nested(_) => RejectionCode::ArchiveNested,
+            Self::Entries(..) => RejectionCode::ArchiveEntries,
+        }
+    }
 }
 
 impl AttachmentFault {
     fn stop(self, path: &str) -> Stop {
+        let refuse = |code, why: String| Stop(Box::new(Rejection::new(code).at(path).because(why)));
         match self {
-            Self::Base64(fault) => {
-                let rejection = Rejection::new(RejectionCode::AttachmentInvalid).at(path);
-                Stop(Box::new(rejection.because(fault.to_string())))
-            }
+            Self::Base64(fault) => refuse(RejectionCode::AttachmentInvalid, fault.to_string()),
+            Self::Archive(fault) => refuse(fault.code(), fault.to_string()),
             Self::Sink(error) => Stop(Box::new(error)),
         }
     }
 }
 
 /// The attachments of one packet as they pass.
-#[derive(Default)]
 pub(super) struct Attached<'s> {
+    limits: EdxmlLimits,
     sink: Option<&'s mut (dyn AttachmentSink + 's)>,
+    /// Bytes that came out of archives.
+    inflated: u64,
     /// How many have passed that hold anything.
     passed: usize,
-    open: Option<(Base64Stream, Layer)>,
+    open: Option<Open>,
+}
+
+struct Open {
+    base64: Base64Stream,
+    packed: Layer,
+    /// Bytes of it that were unpacked.
+    unpacked: u64,
 }
 
 impl<'s> Attached<'s> {
     /// None yet.
-    pub(super) fn new() -> Self {
-        Self { sink: None, passed: 0, open: None }
+    pub(super) fn new(limits: &EdxmlLimits) -> Self {
+        Self { limits: limits.clone(), sink: None, inflated: 0, passed: 0, open: None }
     }
 
     /// Their bytes go here as well.
@@ -77,7 +116,7 @@ impl<'s> Attached<'s> {
 
     /// The base64 text of one begins.
     pub(super) fn begin(&mut self) {
-        self.open = Some((Base64Stream::new(), Layer::new(0)));
+        self.open = Some(Open { base64: Base64Stream::new(), packed: Layer::new(0), unpacked: 0 });
     }
 
     /// Whether the text of one is passing.
@@ -87,40 +126,49 @@ impl<'s> Attached<'s> {
 
     /// Takes the next piece of text. `path` says where, should it be wrong.
     pub(super) fn push(&mut self, chunk: &str, path: impl Fn() -> String) -> Result<(), Stop> {
-        let Some((base64, packed)) = &mut self.open else { return Ok(()) };
-        let mut passing = passing(&mut self.sink, self.passed);
-        base64
-            .push(chunk.as_bytes(), &mut |bytes| packed.push(bytes, &mut passing))
-            .map_err(|e| e.stop(&path()))
+        let text = chunk.as_bytes();
+        self.pass(|base64, take| base64.push(text, take)).map_err(|fault| fault.stop(&path()))
     }
 
     /// The text ends. `path` says where, should it be wrong.
     pub(super) fn end(&mut self, path: impl Fn() -> String) -> Result<Option<Box<Decoded>>, Stop> {
-        let Some((mut base64, mut packed)) = self.open.take() else { return Ok(None) };
-        let mut passing = passing(&mut self.sink, self.passed);
-        base64.finish(&mut |bytes| packed.push(bytes, &mut passing)).map_err(|e| e.stop(&path()))?;
-        let decoded = Decoded {
-            encoded: base64.encoded(),
-            placeholder: base64.is_placeholder(),
-            layers: vec![packed.finish()],
-        };
-        if let Some(sink) = &mut self.sink
-            && !decoded.is_empty()
-        {
-            sink.end(self.passed).map_err(|e| AttachmentFault::from(e).stop(&path()))?;
-        }
-        Ok(Some(Box::new(decoded)))
+        self.finish().map_err(|fault| fault.stop(&path()))
     }
 
     /// An `Attachment` element has ended, which holds something: the next one is another of the content.
     pub(super) fn count(&mut self) {
         self.passed += 1;
     }
-}
 
-fn passing<'p, 's>(
-    sink: &'p mut Option<&'s mut (dyn AttachmentSink + 's)>,
-    attachment: usize,
-) -> Passing<'p, 's> {
-    Passing { sink: sink.as_deref_mut(), attachment }
+    fn finish(&mut self) -> Result<Option<Box<Decoded>>, AttachmentFault> {
+        self.pass(|base64, take| base64.finish(take))?;
+        let Some(Open { base64, packed, .. }) = self.open.take() else { return Ok(None) };
+        let mut layers = Vec::new();
+        packed.finish(&self.limits, &mut layers)?;
+        let decoded = Decoded { encoded: base64.encoded(), placeholder: base64.is_placeholder(), layers };
+        if let Some(sink) = &mut self.sink
+            && !decoded.is_empty()
+        {
+            sink.end(self.passed)?;
+        }
+        Ok(Some(Box::new(decoded)))
+    }
+
+    /// Lets text through base64 to the first layer.
+    fn pass(
+        &mut self,
+        decode: impl FnOnce(&mut Base64Stream, &mut base64::Take<'_>) -> Result<(), AttachmentFault>,
+    ) -> Result<(), AttachmentFault> {
+        let Some(Open { base64, packed, unpacked }) = &mut self.open else { return Ok(()) };
+        let mut passing = Passing {
+            limits: &self.limits,
+            sink: self.sink.as_deref_mut(),
+            attachment: self.passed,
+            packed: *unpacked,
+            inflated: &mut self.inflated,
+        };
+        let passed = decode(base64, &mut |bytes| packed.push(bytes, &mut passing));
+        *unpacked = passing.packed;
+        passed
+    }
 }
