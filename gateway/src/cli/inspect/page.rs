@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use lienthong_schemas::codes::{ReceiverType, SteeringType};
+use lienthong_schemas::codes::{Level1, ReceiverType, SteeringType};
 use lienthong_schemas::edxml::{
     Attachment, Business, BusinessType, Content, FileKind, Finding, PacketKind, Packing, Party, Remark,
     Severity, Staff, Status,
@@ -16,8 +16,10 @@ use super::words::{date, kind_words, number, priority, size, within};
 
 /// Receivers shown; the others are counted.
 const RECEIVERS_SHOWN: usize = 20;
-/// Places shown of one finding; the others are counted.
-const PLACES_SHOWN: usize = 5;
+/// Places shown of one warning; the others are counted.
+const WARNING_PLACES_SHOWN: usize = 5;
+/// The same of one note.
+const NOTE_PLACES_SHOWN: usize = 3;
 /// Entries shown of any other list.
 const ENTRIES_SHOWN: usize = 50;
 /// Hex digits shown of a SHA-256.
@@ -303,11 +305,14 @@ fn signature(page: &mut Page, judgement: &Judgement, content: &Content) {
 
 fn findings(page: &mut Page, remarks: &[Remark]) {
     let of = |severity: Severity| remarks.iter().filter(move |r| r.finding.severity() == severity);
-    let groups = [(Severity::Warning, "CẢNH BÁO", Tone::Careful), (Severity::Note, "LƯU Ý", Tone::Strong)];
+    let groups = [
+        (Severity::Warning, "CẢNH BÁO", Tone::Careful, WARNING_PLACES_SHOWN),
+        (Severity::Note, "LƯU Ý", Tone::Strong, NOTE_PLACES_SHOWN),
+    ];
     if remarks.is_empty() {
         page.heading("CẢNH BÁO, LƯU Ý: không có", Tone::Strong);
     }
-    for (severity, heading, tone) in groups {
+    for (severity, heading, tone, most) in groups {
         let kinds = by_kind(of(severity));
         if kinds.is_empty() {
             continue;
@@ -316,16 +321,22 @@ fn findings(page: &mut Page, remarks: &[Remark]) {
         for (finding, places) in kinds {
             let code = finding.code();
             page.item("-", &format!("{} [{code}]", finding.wording().0));
-            for remark in places.iter().take(PLACES_SHOWN) {
+            for remark in places.iter().take(most) {
                 let detail = flat(&remark.detail);
                 let detail = if detail.is_empty() { detail } else { format!(": {detail}") };
-                page.below(&format!("{}{detail}", flat(&remark.field)));
+                page.below(&format!("{}{detail}", shortly(&remark.field)));
             }
-            if places.len() > PLACES_SHOWN {
-                page.below(&format!("và {} chỗ khác", places.len() - PLACES_SHOWN));
+            if places.len() > most {
+                page.below(&format!("và {} chỗ khác", places.len() - most));
             }
         }
     }
+}
+
+/// A path without the steps that nearly all have.
+fn shortly(field: &str) -> String {
+    let field = field.strip_prefix("edXMLHeader/").unwrap_or(field);
+    flat(field.strip_prefix("MessageHeader/").unwrap_or(field))
 }
 
 /// In the order in which each was seen first.
@@ -379,7 +390,13 @@ fn party(party: &Party) -> Vec<String> {
 /// An organisation on one line.
 fn line(party: &Party) -> String {
     let name = flat(&party.organ_name);
-    let name = if name.is_empty() { within(&party.organ_id, "") } else { name };
+    let within = within(&party.organ_id, &name);
+    let closed = Level1::of(&party.organ_id).is_some_and(|level1| level1.valid_to.is_some());
+    let name = match (name.is_empty(), closed) {
+        (true, _) => within,
+        (false, true) => format!("{name} ({within})"),
+        (false, false) => name,
+    };
     format!("{:<14} {name}", flat(&party.organ_text))
 }
 
