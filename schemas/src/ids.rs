@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::organ::OrganId;
+use crate::text::nfc;
 
 /// A text is not the hex form of an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -138,9 +139,9 @@ impl DeliveryId {
 }
 
 impl CorrelationKey {
-    /// The key of a `DocumentId` as senders write it. The text is trimmed, and compared without regard to case.
+    /// The key of a `DocumentId` as senders write it. The text is trimmed, and compared in NFC without regard to case.
     pub fn of(sender_document_id: &str) -> Self {
-        Self(digest16(&[b"correlation", sender_document_id.trim().to_lowercase().as_bytes()]))
+        Self(digest16(&[b"correlation", nfc(sender_document_id.trim()).to_lowercase().as_bytes()]))
     }
 }
 

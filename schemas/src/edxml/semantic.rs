@@ -6,10 +6,13 @@ use super::kind::{BusinessType, PacketKind};
 use super::verified::VerifiedEnvelope;
 use crate::ids::PacketDigest;
 use crate::organ::OrganId;
+use crate::text::nfc;
 
 /// SHA-256 over type, reason, From, number, notation, date, subject, due date, the documents referred to and the
 /// attachments' digests, each part preceded by its length. Receivers are left out: the same document to further
 /// receivers is the same document.
+///
+/// Texts count in NFC: the same letters are the same text. A `DocumentId` counts byte by byte.
 ///
 /// `from` is the sender's own code, as the directory has it: one sender may write its code in several ways.
 ///
@@ -21,18 +24,18 @@ pub fn semantic_digest(envelope: &VerifiedEnvelope, from: &OrganId) -> Option<Pa
     }
     let mut parts = Parts(Sha256::new());
     parts.add("edxml semantic 1");
-    parts.add(&content.document_type_name);
-    parts.add(content.business.as_ref().map_or("", |b| &b.reason));
+    parts.add_text(&content.document_type_name);
+    parts.add_text(content.business.as_ref().map_or("", |b| &b.reason));
     parts.add(from.as_str());
-    parts.add(&content.code_number);
-    parts.add(&content.code_notation);
+    parts.add_text(&content.code_number);
+    parts.add_text(&content.code_notation);
     parts.add(&content.promulgation_date.text);
-    parts.add(&content.subject);
+    parts.add_text(&content.subject);
     parts.add(&content.due_date.text);
     parts.count(content.response_for.len());
     for reference in &content.response_for {
         parts.add(&reference.organ_text);
-        parts.add(&reference.code);
+        parts.add_text(&reference.code);
         parts.add(&reference.document_id);
         parts.add(&reference.promulgation_date.text);
     }
@@ -49,6 +52,10 @@ impl Parts {
     fn add(&mut self, part: impl AsRef<[u8]>) {
         self.count(part.as_ref().len());
         self.0.update(part);
+    }
+
+    fn add_text(&mut self, text: &str) {
+        self.add(nfc(text).as_bytes());
     }
 
     fn count(&mut self, count: usize) {
