@@ -18,6 +18,7 @@ mod fields;
 mod file_kind;
 mod file_name;
 mod finding;
+mod findings_page;
 mod findings_table;
 mod kind;
 mod limits;
@@ -45,6 +46,7 @@ pub use envelope::Envelope;
 pub use file_kind::FileKind;
 pub use file_name::{SafeFileName, SafeFileNames};
 pub use finding::{Finding, Findings, Remark, Severity};
+pub use findings_page::render_findings;
 pub use kind::{BusinessType, PacketKind, StatusCode};
 pub use limits::EdxmlLimits;
 pub use packet::{

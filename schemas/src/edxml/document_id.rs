@@ -6,6 +6,7 @@ use super::content::Content;
 use super::date::DateText;
 use super::finding::{Finding, Findings};
 use crate::organ::OrganId;
+use crate::text::same;
 
 /// The parts of a composed id: organisation, date, number/notation. A code may hold commas, the others do not.
 fn parts(id: &str) -> Option<[&str; 3]> {
@@ -36,7 +37,7 @@ pub(super) fn note_own_id(findings: &mut Findings, content: &Content) {
         _ => read.text == content.promulgation_date.text,
     };
     let written = format!("{}/{}", content.code_number, content.code_notation);
-    let same_code = code.to_lowercase() == written.to_lowercase();
+    let same_code = same(code, &written);
     let others = [(same_organ, organ), (same_date, date), (same_code, code)];
     let others: Vec<&str> = others.into_iter().filter_map(|(same, part)| (!same).then_some(part)).collect();
     if !others.is_empty() {

@@ -11,11 +11,11 @@ pub(super) struct Node {
     pub(super) text: String,
     /// Blanks stood around the text.
     pub(super) blanks: bool,
-    pub(super) attributes: Vec<(&'static str, String)>,
+    pub(super) attributes: Box<[(&'static str, String)]>,
     pub(super) children: Vec<Node>,
     pub(super) decoded: Option<Box<Decoded>>,
     /// Its number among its like in the parent.
-    pub(super) position: usize,
+    pub(super) position: u32,
     /// One bit a child element that may stand only once.
     pub(super) seen: u64,
     /// It may stand once, and is not the first.
@@ -23,12 +23,12 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(element: &'static Element, position: usize) -> Self {
+    pub(super) fn new(element: &'static Element, position: u32) -> Self {
         Self {
             element,
             text: String::new(),
             blanks: false,
-            attributes: Vec::new(),
+            attributes: Box::default(),
             children: Vec::new(),
             decoded: None,
             position,
@@ -37,8 +37,10 @@ impl Node {
         }
     }
 
-    /// Takes the blanks from around the text.
-    pub(super) fn trim(&mut self) {
+    /// The element has ended: takes the blanks from around the text, and gives back the room that is not needed. There
+    /// may be thousands of elements.
+    pub(super) fn close(&mut self) {
+        self.children.shrink_to_fit();
         let trimmed = self.text.trim();
         if trimmed.len() < self.text.len() {
             self.blanks = !trimmed.is_empty();

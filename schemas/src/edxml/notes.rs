@@ -1,6 +1,8 @@
 //! What is odd in the values of a packet: codes, ids, dates, numbers, and what does not fit together. None of it hinders.
 //! What is missing is in `absent`, how the packet is written in `written`.
 
+use jiff::civil::Date;
+
 use super::absent::note_absent;
 use super::assemble::MESSAGE;
 use super::assemble_parts::{BUSSINESS, replacement_infos};
@@ -10,12 +12,15 @@ use super::document_id::{note_other_id, note_own_id};
 use super::finding::{Finding, Findings};
 use super::kind::{BusinessType, StatusCode};
 use super::node::Node;
+use crate::codes::{Agreement, Level1, agrees};
 use crate::organ::{OrganId, follows_a_standard};
 
 /// Notes what is odd in the values of a packet whose fields have been read.
 pub(super) fn note_content(content: &mut Content, header: &Node, message: &Node) {
     let mut findings = std::mem::take(&mut content.findings);
-    note_organ(&mut findings, &content.from.organ_text, &format!("{MESSAGE}/From/OrganId"));
+    let from = format!("{MESSAGE}/From/OrganId");
+    note_organ(&mut findings, &content.from.organ_text, &from);
+    note_closed(&mut findings, &content.from.organ_id, from, written_on(content));
     match &content.status {
         Some(status) => note_status(&mut findings, status.code, message),
         None => note_document(&mut findings, content, header, message),
@@ -23,6 +28,12 @@ pub(super) fn note_content(content: &mut Content, header: &Node, message: &Node)
     note_references(&mut findings, message);
     note_trace(&mut findings, header);
     content.findings = findings;
+}
+
+/// The day of a document's promulgation or of a status; `None` where it cannot be read.
+fn written_on(content: &Content) -> Option<Date> {
+    let date = content.status.as_ref().map_or(&content.promulgation_date, |status| &status.timestamp);
+    date.parsed.map(|at| at.date())
 }
 
 fn note_status(findings: &mut Findings, code: StatusCode, message: &Node) {
@@ -64,9 +75,11 @@ fn note_receivers(findings: &mut Findings, content: &Content, message: &Node) {
         let written = node.text(&["OrganId"]);
         let field = format!("{MESSAGE}/{}/OrganId", node.step().unwrap_or_default());
         note_organ(findings, written, &field);
-        if OrganId::parse(written).is_ok_and(|id| id == content.from.organ_id) {
-            findings.add(Finding::SelfAddressed, field, written);
+        let Ok(id) = OrganId::parse(written) else { continue };
+        if id == content.from.organ_id {
+            findings.add(Finding::SelfAddressed, field.as_str(), written);
         }
+        note_closed(findings, &id, field, written_on(content));
     }
 }
 
@@ -79,6 +92,17 @@ fn note_organ(findings: &mut Findings, written: &str, field: &str) {
     let skips = || OrganId::parse(written).is_ok_and(|id| id.skips_a_level());
     if !follows_a_standard(&upper) || skips() {
         findings.add(Finding::OrganIdPattern, field, written);
+    }
+}
+
+/// A code that was closed before the packet was written: what is older could not know.
+fn note_closed(findings: &mut Findings, id: &OrganId, field: String, day: Option<Date>) {
+    if let (Some(level1), Some(day)) = (Level1::of(id), day)
+        && level1.is_closed_on(day)
+    {
+        let successors: Vec<&str> = level1.successors().map(|l| l.code).collect();
+        let why = format!("{} -> {}", level1.code, successors.join(", "));
+        findings.add(Finding::OrganIdClosed, field, why.trim_end_matches(" -> "));
     }
 }
 
@@ -105,6 +129,12 @@ fn note_values(findings: &mut Findings, content: &Content, message: &Node) {
     }
     if content.document_type.parse::<i64>().is_ok() {
         note_listed(findings, &content.document_type, &["1", "2"], || format!("{MESSAGE}/DocumentType/Type"));
+    }
+    let (kind, detail, name) =
+        (&content.document_type, &content.document_type_detail, &content.document_type_name);
+    if agrees(kind, detail, name) == Agreement::Differs {
+        let why = format!("{kind}, {detail}: {name}").replace(", :", ":");
+        findings.add(Finding::DocumentTypeDiffers, format!("{MESSAGE}/DocumentType"), &why);
     }
     let direction = content.direction.to_ascii_lowercase();
     note_listed(findings, &direction, &["true", "false"], || format!("{MESSAGE}/OtherInfo/Direction"));
@@ -138,6 +168,9 @@ fn note_business(findings: &mut Findings, content: &Content, header: &Node) {
         for receiver in info.child("ReceiverList").iter().flat_map(|list| list.all("Receiver")) {
             let path = format!("{path}/ReceiverList/{}", receiver.step().unwrap_or_default());
             note_organ(findings, receiver.text(&["OrganId"]), &format!("{path}/OrganId"));
+            if let Ok(id) = OrganId::parse(receiver.text(&["OrganId"])) {
+                note_closed(findings, &id, format!("{path}/OrganId"), written_on(content));
+            }
             let kind = receiver.text(&["ReceiverType"]);
             note_listed(findings, kind, &yes_or_no, || format!("{path}/ReceiverType"));
         }

@@ -178,6 +178,7 @@ impl<'s> EnvelopeReader<'s> {
     }
 
     fn take_attributes(&mut self, element: &Element, tag: &StartTag<'_>) -> Result<(), Rejection> {
+        let mut taken = Vec::new();
         for name in element.attributes {
             let Some(attribute) = tag.attributes.iter().find(|a| a.name.local == *name) else { continue };
             let value = attribute.value.trim();
@@ -185,9 +186,10 @@ impl<'s> EnvelopeReader<'s> {
             if let Some(over) = self.over(value.len()) {
                 return Err(over.at(format!("{}/@{name}", path(&self.open))));
             }
-            if let Some(node) = self.open.last_mut() {
-                node.attributes.push((name, value.to_owned()));
-            }
+            taken.push((*name, value.to_owned()));
+        }
+        if let Some(node) = self.open.last_mut() {
+            node.attributes = taken.into();
         }
         Ok(())
     }
@@ -239,7 +241,7 @@ impl<'s> EnvelopeReader<'s> {
 
     fn end_element(&mut self) -> Result<(), Rejection> {
         let Some(mut node) = self.open.pop() else { return Ok(()) };
-        node.trim();
+        node.close();
         if node.element.occurs == Occurs::Attachments && !node.is_blank() {
             self.attached.count();
         }

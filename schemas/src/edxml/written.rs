@@ -1,9 +1,11 @@
-//! How a packet is written, as far as the elements that were read show it: their order, empty ones, blanks, lengths.
+//! How a packet is written, as far as the elements that were read show it: their order, empty ones, blanks, lengths,
+//! and the characters of every text.
 //! What the reader sees on the way (prefixes, unknown elements, Signatures) is in `reader` and `aside`.
 
 use super::fields::Holds;
 use super::finding::{Finding, Findings};
 use super::node::Node;
+use crate::text::oddities;
 
 /// Notes what is odd in the writing of a packet.
 pub(super) fn note_writing(findings: &mut Findings, root: &Node) {
@@ -35,6 +37,9 @@ fn visit(findings: &mut Findings, node: &Node, path: &mut Vec<String>) {
 
 fn note_text(findings: &mut Findings, node: &Node, path: &[String]) {
     let (Holds::Text(characters) | Holds::Prose(characters)) = node.element.holds else { return };
+    for (finding, detail) in oddities(&node.text) {
+        findings.add(finding, path.join("/"), &detail);
+    }
     if node.blanks {
         findings.add(Finding::BlanksTrimmed, path.join("/"), "");
     }
@@ -44,20 +49,28 @@ fn note_text(findings: &mut Findings, node: &Node, path: &[String]) {
     }
 }
 
-/// Once a parent, at the first child that stands behind one that it should stand before.
+/// Once a parent: every name that stands behind one which the reference library writes after it.
 fn note_order(findings: &mut Findings, parent: &Node, path: &[String]) {
     let Holds::Elements(order) = parent.element.holds else { return };
-    let mut latest: Option<(usize, &Node)> = None;
-    for child in parent.children.iter().filter(|child| !child.element.anywhere) {
-        let Some(place) = order.iter().position(|e| std::ptr::eq(e, child.element)) else { continue };
-        match latest {
-            Some((before, node)) if place < before => {
-                let steps: Vec<String> = path.iter().cloned().chain(child.step()).collect();
-                let why = format!("after {}", node.element.name);
-                findings.add(Finding::ElementOrder, steps.join("/"), &why);
-                return;
-            }
-            _ => latest = Some((place, child)),
+    let placed = parent.children.iter().filter(|child| !child.element.anywhere);
+    let placed = placed.filter_map(|child| {
+        let place = order.iter().position(|e| std::ptr::eq(e, child.element))?;
+        Some((place, child.element.name))
+    });
+    let mut before: Option<(usize, &str)> = None;
+    let mut out_of_place: Vec<(&str, &str)> = Vec::new();
+    for (place, name) in placed {
+        if let Some((_, previous)) = before.filter(|(latest, _)| place < *latest)
+            && !out_of_place.iter().any(|(known, _)| *known == name)
+        {
+            out_of_place.push((name, previous));
         }
+        before = Some((place, name));
+    }
+    if !out_of_place.is_empty() {
+        let field = if path.is_empty() { parent.element.name.to_owned() } else { path.join("/") };
+        let said: Vec<String> =
+            out_of_place.iter().map(|(name, after)| format!("{name} after {after}")).collect();
+        findings.add(Finding::ElementOrder, field, &said.join(", "));
     }
 }

@@ -15,7 +15,10 @@ mod hostile_bombs;
 #[path = "../made/mod.rs"]
 #[allow(dead_code, reason = "shared with other test programs and the benchmark, each of which needs a part")]
 mod made;
+mod noticed;
+mod noticed_cases;
 mod parts;
+mod producers;
 mod refusals;
 mod signer;
 mod statuses;
