@@ -15,6 +15,7 @@ mod send;
 mod sign;
 mod status;
 mod tables;
+mod text;
 mod verify;
 
 use std::path::PathBuf;
@@ -77,6 +78,11 @@ enum Command {
         #[command(subcommand)]
         command: secret::SecretCommand,
     },
+    /// Chữ tiếng Việt / Vietnamese text
+    Text {
+        #[command(subcommand)]
+        command: text::TextCommand,
+    },
     /// Gửi gói tin đến trục / Send a packet to a gateway
     Send(send::Send),
     /// Hỏi trục có nhận văn bản được không / Whether the running gateway can accept documents
@@ -134,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Verify(command) => command.run(),
         Command::Keygen(command) => command.run(),
         Command::Secret { command } => secret::run(&command),
+        Command::Text { command } => text::run(command),
         Command::Send(command) => command.run(),
         Command::Health(command) => command.run(),
         Command::Documents { command } => documents::run(&command),
