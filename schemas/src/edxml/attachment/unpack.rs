@@ -187,7 +187,8 @@ impl Unpacker {
         entries_max: u64,
     ) -> Result<(Archive, Option<Layer>, Vec<u8>), AttachmentFault> {
         let entries = self.end.entries();
-        if let Some(entries) = entries
+        // The end of an archive that was not read up to it may be that of a file in it.
+        if let (State::Rest, Some(entries)) = (self.state, entries)
             && entries > entries_max
         {
             return Err(ArchiveFault::Entries(entries, entries_max).into());
