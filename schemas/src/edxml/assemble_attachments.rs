@@ -134,7 +134,8 @@ fn match_references(content: &mut Content, attached: &[String], referenced: &[St
         if found.is_none() {
             taken[reference] = true;
             let id = content.attachments[n].content_id.clone();
-            content.note_value(Finding::AttachmentByPosition, format!("{}/ContentId", attached[n]), &id);
+            let child = if id.is_empty() { "" } else { "/ContentId" };
+            content.note_value(Finding::AttachmentByPosition, format!("{}{child}", attached[n]), &id);
         }
         content.attachments[n].reference = Some(reference);
     }
@@ -148,11 +149,14 @@ fn match_references(content: &mut Content, attached: &[String], referenced: &[St
 /// An attachment without a name takes the one of its reference.
 fn take_names(content: &mut Content, whole: &Whole<'_>, referenced: &[String]) {
     let attachment = &content.attachments[whole.n];
-    let field = format!("{}/AttachmentName", whole.field);
+    let mut field = format!("{}/AttachmentName", whole.field);
     let named = attachment.reference.map(|r| (content.manifest[r].name.clone(), &referenced[r]));
     let name = attachment.name.clone();
     match named {
-        Some((other, _)) if name.is_empty() => content.attachments[whole.n].name = other,
+        Some((other, reference)) if name.is_empty() && !other.is_empty() => {
+            content.attachments[whole.n].name = other;
+            field = format!("{reference}/AttachmentName");
+        }
         Some((other, reference)) if !other.is_empty() && other != name => {
             content.note_value(Finding::AttachmentNameDiffers, format!("{reference}/AttachmentName"), &other);
         }

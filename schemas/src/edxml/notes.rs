@@ -136,8 +136,10 @@ fn note_values(findings: &mut Findings, content: &Content, message: &Node) {
         let why = format!("{kind}, {detail}: {name}").replace(", :", ":");
         findings.add(Finding::DocumentTypeDiffers, format!("{MESSAGE}/DocumentType"), &why);
     }
-    let direction = content.direction.to_ascii_lowercase();
-    note_listed(findings, &direction, &["true", "false"], || format!("{MESSAGE}/OtherInfo/Direction"));
+    let direction = &content.direction;
+    if !["", "true", "false"].iter().any(|listed| direction.eq_ignore_ascii_case(listed)) {
+        findings.add(Finding::ValueUnknown, format!("{MESSAGE}/OtherInfo/Direction"), direction);
+    }
     let version = || "edXMLBody/edXMLManifest/@version".to_owned();
     note_listed(findings, &content.manifest_version, &["1.0"], version);
 }
@@ -167,7 +169,14 @@ fn note_business(findings: &mut Findings, content: &Content, header: &Node) {
         }
         for receiver in info.child("ReceiverList").iter().flat_map(|list| list.all("Receiver")) {
             let path = format!("{path}/ReceiverList/{}", receiver.step().unwrap_or_default());
-            note_organ(findings, receiver.text(&["OrganId"]), &format!("{path}/OrganId"));
+            match receiver.text(&["OrganId"]) {
+                "" if receiver.child("OrganId").is_none() => {
+                    findings.add(Finding::FieldAbsent, path.as_str(), "OrganId");
+                }
+                // That it is empty is another note.
+                "" => {}
+                organ => note_organ(findings, organ, &format!("{path}/OrganId")),
+            }
             if let Ok(id) = OrganId::parse(receiver.text(&["OrganId"])) {
                 note_closed(findings, &id, format!("{path}/OrganId"), written_on(content));
             }
