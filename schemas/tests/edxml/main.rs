@@ -18,6 +18,7 @@ mod made;
 mod noticed;
 mod noticed_cases;
 mod parts;
+mod paths;
 mod producers;
 mod refusals;
 mod signer;
