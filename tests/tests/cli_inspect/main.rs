@@ -2,6 +2,8 @@
 //! attachments as files.
 #![allow(clippy::panic, clippy::print_stdout, reason = "this is test code, though not in test functions")]
 
+mod archive;
+mod extracting;
 mod pages;
 mod refusals;
 mod schema;

@@ -10,8 +10,9 @@ use lienthong_schemas::safe_text::SafeText;
 use serde_json::{Value, json};
 
 use super::Inspected;
+use super::extract::Names;
 use super::signature::Judgement;
-use super::words::{iso, kind_words, priority};
+use super::words::{iso, priority};
 
 /// The version of the form. It is raised when a key goes or changes its meaning; keys may be added at any time.
 const FORMAT: u32 = 1;
@@ -24,7 +25,7 @@ pub(super) fn packet(seen: &Inspected) -> Value {
         "format": FORMAT,
         "packet": { "bytes": seen.source.bytes, "sha256": seen.source.sha256 },
         "undeclared_prefixes_repaired": seen.repaired,
-        "attachments": content.attachments.iter().map(attachment).collect::<Vec<_>>(),
+        "attachments": attachments(content, seen),
         "findings": seen.remarks.iter().map(finding).collect::<Vec<_>>(),
         "signature": signature(&seen.judgement),
     });
@@ -195,7 +196,13 @@ fn status(status: &Status) -> Value {
     })
 }
 
-fn attachment(attachment: &Attachment) -> Value {
+fn attachments(content: &Content, seen: &Inspected) -> Vec<Value> {
+    let named = content.attachments.iter().zip(&seen.names);
+    named.map(|(one, names)| attachment(one, names, seen.saved_in.is_some())).collect()
+}
+
+fn attachment(attachment: &Attachment, names: &Names, saved: bool) -> Value {
+    let saved = saved && !attachment.placeholder;
     let (packing, levels) = match attachment.packing {
         Packing::Bare => ("bare", 0),
         Packing::Zipped(levels) => ("zipped", levels),
@@ -208,15 +215,17 @@ fn attachment(attachment: &Attachment) -> Value {
         "field_name": safe(&attachment.field_name), "mime_type": safe(&attachment.mime_type),
         "format": safe(&attachment.format), "encoded_characters": attachment.encoded,
         "bytes": attachment.packed.bytes, "sha256": attachment.packed.sha256,
-        "type": kind_words(attachment.packed.kind).0,
+        "type": attachment.packed.kind.code(),
         "packing": packing, "zip_levels": levels, "file": file(&attachment.file),
         "reference": attachment.reference, "placeholder": attachment.placeholder,
+        "safe_name": names.file, "saved": saved.then_some(&names.file),
+        "saved_archive": names.archive.as_ref().filter(|_| saved),
     })
 }
 
 fn file(file: &FileFacts) -> Value {
-    let (kind, vi, en) = kind_words(file.kind);
-    json!({ "bytes": file.bytes, "sha256": file.sha256, "type": kind, "type_vi": vi, "type_en": en })
+    let (vi, en) = file.kind.wording();
+    json!({ "bytes": file.bytes, "sha256": file.sha256, "type": file.kind.code(), "type_vi": vi, "type_en": en })
 }
 
 fn finding(remark: &Remark) -> Value {

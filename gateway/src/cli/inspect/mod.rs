@@ -1,6 +1,7 @@
 //! `lienthong inspect`: what a packet says, as a page for a clerk or as JSON, and its attachments as files. Nothing of it is
 //! vouched for, and every word from the packet is printed escaped.
 
+mod extract;
 mod json;
 mod layout;
 mod page;
@@ -13,10 +14,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use lienthong_schemas::edxml::{EdxmlLimits, Envelope, Finding, PacketFault, Remark, read_envelope};
+use lienthong_schemas::edxml::{
+    EdxmlLimits, Envelope, Finding, PacketFault, Remark, read_envelope, read_envelope_keeping,
+};
 
 use super::verify::Trusted;
 use super::{CommandFault, print, tables};
+use extract::{Extraction, Names};
 use signature::Judgement;
 use source::Source;
 
@@ -34,6 +38,9 @@ pub(super) struct Inspect {
     /// Kết quả dạng JSON, xem docs/inspect.md / Result as JSON
     #[arg(long)]
     json: bool,
+    /// Lưu các tệp đính kèm vào thư mục này, không ghi đè / Write the attachments to this folder, over nothing
+    #[arg(long, value_name = "DIR")]
+    extract: Option<PathBuf>,
     /// Số cột của trang in / Columns of the page
     #[arg(long, value_name = "COLUMNS", conflicts_with = "json")]
     width: Option<u16>,
@@ -50,6 +57,10 @@ struct Inspected {
     /// What was noticed: warnings, then notes.
     remarks: Vec<Remark>,
     judgement: Judgement,
+    /// The names of the attachments' files.
+    names: Vec<Names>,
+    /// The folder that those files were written to.
+    saved_in: Option<PathBuf>,
 }
 
 impl Inspect {
@@ -58,8 +69,12 @@ impl Inspect {
         self.trusted.trust()?;
         let source = Source::open(&self.file)?;
         let limits = EdxmlLimits::default();
+        let mut extraction = self.extract.as_deref().map(Extraction::begin).transpose()?;
         let mut open = || Ok(source.boxed());
-        let read = read_envelope(&mut open, &limits);
+        let read = match &mut extraction {
+            Some(extraction) => read_envelope_keeping(&mut open, &limits, extraction),
+            None => read_envelope(&mut open, &limits),
+        };
         let (envelope, repaired) = match read {
             Ok(read) => read,
             Err(PacketFault::Io(cause)) => return Err(CommandFault::at(&source.name, cause)),
@@ -73,8 +88,12 @@ impl Inspect {
             }
         };
         let judgement = signature::judge(&source, repaired, &self.trusted)?;
-        let remarks = remarks(&envelope, repaired);
-        let seen = Inspected { source, envelope, repaired, remarks, judgement };
+        if let Some(extraction) = extraction {
+            extraction.keep(envelope.claimed_content())?;
+        }
+        let (remarks, names) = (remarks(&envelope, repaired), extract::names(envelope.claimed_content()));
+        let saved_in = self.extract.clone();
+        let seen = Inspected { source, envelope, repaired, remarks, judgement, names, saved_in };
         if self.json {
             tables::json(&json::packet(&seen))?;
         } else {

@@ -12,7 +12,7 @@ use lienthong_schemas::rejections::{Rejection, RejectionCode};
 use super::Inspected;
 use super::layout::{Page, Tone, flat};
 use super::signature::Judgement;
-use super::words::{date, kind_words, number, priority, size, within};
+use super::words::{date, number, priority, size, within};
 
 /// Receivers shown; the others are counted.
 const RECEIVERS_SHOWN: usize = 20;
@@ -37,7 +37,7 @@ pub(super) fn packet(seen: &Inspected, width: u16, colour: bool) -> String {
         change(&mut page, content, business);
     }
     trace(&mut page, content);
-    attachments(&mut page, content);
+    attachments(&mut page, seen, content);
     signature(&mut page, &seen.judgement, content);
     findings(&mut page, &seen.remarks);
     page.gap();
@@ -210,7 +210,7 @@ fn trace(page: &mut Page, content: &Content) {
     }
 }
 
-fn attachments(page: &mut Page, content: &Content) {
+fn attachments(page: &mut Page, seen: &Inspected, content: &Content) {
     let count = content.attachments.len();
     if count == 0 {
         if content.status.is_none() {
@@ -222,13 +222,21 @@ fn attachments(page: &mut Page, content: &Content) {
     for (at, attachment) in content.attachments.iter().enumerate() {
         let name = flat(&attachment.name);
         page.item(&format!("{}.", at + 1), if name.is_empty() { "(không có tên)" } else { &name });
-        for line in about(attachment) {
+        for line in about(attachment, seen.saved_in.is_some()) {
             page.below(&line);
+        }
+        if let (Some(folder), Some(names), false) =
+            (&seen.saved_in, seen.names.get(at), attachment.placeholder)
+        {
+            page.below(&format!("Đã lưu: {}", folder.join(&names.file).display()));
+            if let Some(archive) = &names.archive {
+                page.below(&format!("Cả tệp ZIP: {}", folder.join(archive).display()));
+            }
         }
     }
 }
 
-fn about(attachment: &Attachment) -> Vec<String> {
+fn about(attachment: &Attachment, whole_digest: bool) -> Vec<String> {
     if attachment.placeholder {
         return vec!["Chỉ có chuỗi mẫu chưa được điền, không có dữ liệu".to_owned()];
     }
@@ -239,7 +247,7 @@ fn about(attachment: &Attachment) -> Vec<String> {
         format!("khai báo {declared}")
     };
     let file = &attachment.file;
-    let mut lines = vec![format!("{}, {}; {declared}", kind_words(file.kind).1, exactly(file.bytes))];
+    let mut lines = vec![format!("{}, {}; {declared}", file.kind.wording().0, exactly(file.bytes))];
     let packed = exactly(attachment.packed.bytes);
     lines.extend(match attachment.packing {
         Packing::Bare => None,
@@ -250,7 +258,9 @@ fn about(attachment: &Attachment) -> Vec<String> {
         }
         Packing::Unreadable => Some("Tệp ZIP không mở được, giữ nguyên".to_owned()),
     });
-    lines.push(format!("SHA-256 {}…", &file.sha256.to_string()[..DIGEST_SHOWN]));
+    let digest = file.sha256.to_string();
+    let digest = if whole_digest { digest } else { format!("{}…", &digest[..DIGEST_SHOWN]) };
+    lines.push(format!("SHA-256 {digest}"));
     let description = flat(&attachment.description);
     if !description.is_empty() && description != flat(&attachment.name) {
         lines.push(format!("Ghi chú: {description}"));

@@ -1,7 +1,7 @@
 //! Numbers, dates and sizes as clerks write them, and names for what packets give as digits.
 
 use lienthong_schemas::codes::{Certainty, Level1, Priority};
-use lienthong_schemas::edxml::{DateText, FileKind};
+use lienthong_schemas::edxml::DateText;
 use lienthong_schemas::organ::OrganId;
 
 use super::layout::flat;
@@ -81,11 +81,6 @@ pub(super) fn within(organ: &OrganId, name: &str) -> String {
         }
     }
     text
-}
-
-pub(super) fn kind_words(kind: FileKind) -> (&'static str, &'static str, &'static str) {
-    let (vi, en) = kind.wording();
-    (kind.code(), vi, en)
 }
 
 #[cfg(test)]
