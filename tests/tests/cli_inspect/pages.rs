@@ -29,9 +29,12 @@ fn without_findings(page: &str) -> String {
 #[test]
 fn findings_stand_below_each_other_with_their_places() {
     let desk = Desk::new();
-    let page =
-        said(&["inspect", plain(&desk.packet(DocumentBuilder::new("h55.30", &["H55.30", "tự do.1"])))]);
-    assert_eq!(page, "");
+    let to: Vec<String> = (1..=8).map(|n| format!("X.Y.{n}")).collect();
+    let page = said(&["inspect", plain(&desk.packet(DocumentBuilder::new("H55.30", &to)))]);
+    let places: String = (1..=5).map(|n| format!("    To[{n}]/OrganId: X.Y.{n}\n")).collect();
+    assert!(page.contains(&format!(" [ORGAN_ID_PATTERN]\n{places}    và 3 chỗ khác\n")), "{page}");
+    let warnings = page.find("\nCẢNH BÁO (").expect("warnings");
+    assert!(page.find("\nLƯU Ý (").is_some_and(|notes| notes > warnings), "{page}");
 }
 
 #[test]
