@@ -338,6 +338,14 @@ impl Attachment {
             Packing::Zipped(layer) | Packing::FirstOfSeveral(layer) => layer,
         }
     }
+
+    /// What two attachments have in common that are the same: the file, or the archive where that has more in it.
+    pub(super) fn whole(&self) -> &FileFacts {
+        match self.packing {
+            Packing::Bare | Packing::Zipped(_) | Packing::Unreadable => &self.file,
+            Packing::FirstOfSeveral(_) => &self.packed,
+        }
+    }
 }
 
 /// What is known of a file after it has passed.

@@ -41,7 +41,7 @@ pub fn semantic_digest(envelope: &VerifiedEnvelope, from: &OrganId) -> Option<Pa
     }
     parts.count(content.attachments.len());
     for attachment in &content.attachments {
-        parts.add(attachment.file.sha256.as_bytes());
+        parts.add(attachment.whole().sha256.as_bytes());
     }
     Some(PacketDigest::from_bytes(parts.0.finalize().into()))
 }

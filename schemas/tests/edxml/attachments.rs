@@ -1,14 +1,21 @@
 //! Attachments: what passes, what each file is, and what is refused.
 
+mod archives;
+mod findings;
+mod limits;
+mod unpacking;
+
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Cursor};
 
 use lienthong_schemas::edxml::{
-    AttachmentSink, EdxmlLimits, Envelope, PacketFault, REPAIR_NAMESPACES, read_envelope_keeping,
+    Attachment, AttachmentSink, DocumentBuilder, EdxmlLimits, Envelope, PacketFault, REPAIR_NAMESPACES,
+    read_envelope, read_envelope_keeping,
 };
 use lienthong_schemas::ids::PacketDigest;
+use lienthong_schemas::rejections::Rejection;
 
-use super::{built, letter, read};
+use super::{built, codes, letter, read};
 
 /// Keeps all layers in memory.
 #[derive(Default)]
@@ -40,6 +47,41 @@ fn read_keeping(packet: &[u8], sink: &mut dyn AttachmentSink) -> Result<(Envelop
         Ok(Box::new(BufReader::with_capacity(100, Cursor::new(packet.to_vec()))))
     };
     read_envelope_keeping(&mut open, &EdxmlLimits::default(), sink)
+}
+
+fn letter_with_none() -> DocumentBuilder {
+    DocumentBuilder::new("H55.15", &["H55.16"])
+}
+
+/// A letter with this attachment.
+fn packet(name: &str, content_type: &str, bytes: &[u8]) -> Vec<u8> {
+    built(letter_with_none().attach(name, content_type, Cursor::new(bytes.to_vec())))
+}
+
+/// What is said of it, and the findings about attachments.
+fn attached(name: &str, content_type: &str, bytes: &[u8]) -> (Attachment, Vec<&'static str>) {
+    let (envelope, _) = read(&packet(name, content_type, bytes)).expect("a packet");
+    (envelope.claimed_content().attachments[0].clone(), of_attachments(&envelope))
+}
+
+fn of_attachments(envelope: &Envelope) -> Vec<&'static str> {
+    codes(envelope).into_iter().filter(|code| *code != "ATTACHMENT_NAME_MISSING").collect()
+}
+
+/// The bytes of the attachments of a packet.
+fn keeping(packet: &[u8]) -> Kept {
+    let mut kept = Kept::default();
+    read_keeping(packet, &mut kept).expect("a packet");
+    kept
+}
+
+fn read_within(packet: &[u8], limits: &EdxmlLimits) -> Result<Envelope, Rejection> {
+    let mut open = || -> io::Result<Box<dyn BufRead>> { Ok(Box::new(Cursor::new(packet.to_vec()))) };
+    match read_envelope(&mut open, limits) {
+        Ok((envelope, _)) => Ok(envelope),
+        Err(PacketFault::Rejected(rejection)) => Err(rejection),
+        Err(PacketFault::Io(error)) => panic!("memory cannot fail: {error}"),
+    }
 }
 
 #[test]

@@ -269,7 +269,7 @@ fn every_row_that_reading_can_give_is_given() {
     use RejectionCode as Code;
     let reading: BTreeSet<_> = Code::ALL.iter().copied().filter(|c| *c >= Code::XmlMalformed).collect();
     let elsewhere = BTreeSet::from([
-        // ZIP archives: `attachments.rs`.
+        // ZIP archives: `attachments/limits.rs`.
         Code::ArchiveRatio,
         Code::ArchiveTooLarge,
         Code::ArchiveNested,

@@ -161,7 +161,7 @@ fn a_repaired_packet_is_never_better_than_unusable() {
     assert_eq!((accepted.verdict_name(), accepted.signer()), ("unusable", None));
 }
 
-fn semantic(builder: DocumentBuilder) -> Option<String> {
+pub(super) fn semantic(builder: DocumentBuilder) -> Option<String> {
     let envelope = vouched(&built(builder), &trust(&[]), VerifyIfPresent).expect("a letter");
     let from = envelope.content().from.organ_id.clone();
     semantic_digest(&envelope, &from).map(|digest| digest.to_string())

@@ -3,7 +3,10 @@
 /// End of central directory record, without its comment.
 const END_BYTES: usize = 22;
 /// What is kept: that record with the longest comment, and before it the ZIP64 locator (20 bytes) and record (56).
-const KEPT_BYTES: usize = END_BYTES + 0xffff + 20 + 56;
+const KEPT_BYTES: usize = END_BYTES + 0xffff + LOCATOR64_BYTES + 56;
+const LOCATOR64_BYTES: usize = 20;
+/// A file in the directory, without its name.
+const CENTRAL_BYTES: u64 = 46;
 
 const END: &[u8] = b"PK\x05\x06";
 const LOCATOR64: &[u8] = b"PK\x06\x07";
@@ -13,11 +16,13 @@ const END64: &[u8] = b"PK\x06\x06";
 #[derive(Debug, Default)]
 pub(super) struct ArchiveEnd {
     kept: Vec<u8>,
+    passed: u64,
 }
 
 impl ArchiveEnd {
     /// Takes the next bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.passed += bytes.len() as u64;
         let last = &bytes[bytes.len().saturating_sub(KEPT_BYTES)..];
         if last.len() == KEPT_BYTES {
             self.kept.clear();
@@ -29,7 +34,7 @@ impl ArchiveEnd {
         self.kept.extend_from_slice(last);
     }
 
-    /// How many files the directory lists; `None` when the archive has no end.
+    /// How many files the directory lists; `None` when the archive has no end, or one that contradicts itself.
     pub(super) fn entries(&self) -> Option<u64> {
         let kept = &self.kept[self.kept.len().saturating_sub(KEPT_BYTES)..];
         let last = kept.len().checked_sub(END_BYTES)?;
@@ -39,18 +44,28 @@ impl ArchiveEnd {
         let at = ends()
             .find(|at| usize::from(u16_at(kept, *at + 20)) == room(*at))
             .or_else(|| ends().find(|at| usize::from(u16_at(kept, *at + 20)) < room(*at)))?;
-        let entries = u16_at(kept, at + 10);
-        let wide = at.checked_sub(20).filter(|l| kept[*l..].starts_with(LOCATOR64));
-        match wide.and_then(|locator| memchr::memmem::rfind(&kept[..locator], END64)) {
-            Some(record) if kept.len() - record >= 40 => Some(u64_at(kept, record + 32)),
-            _ => Some(entries.into()),
-        }
+        let short = (u64::from(u16_at(kept, at + 10)), u64::from(u32_at(kept, at + 12)));
+        let (entries, bytes) = match wide(&kept[..at]) {
+            Some(wide) if short.0 == wide.0 || short.0 == 0xffff => wide,
+            Some(_) => return None,
+            None => short,
+        };
+        // The head of the directory may have been read before the end was kept.
+        let room = self.passed + CENTRAL_BYTES;
+        (bytes <= room && entries.checked_mul(CENTRAL_BYTES)? <= bytes).then_some(entries)
     }
 
     /// The last bytes of the directory.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.kept
     }
+}
+
+/// Entries and bytes of the directory by the ZIP64 record, to which a locator points that ends here.
+fn wide(kept: &[u8]) -> Option<(u64, u64)> {
+    let locator = kept.len().checked_sub(LOCATOR64_BYTES).filter(|at| kept[*at..].starts_with(LOCATOR64))?;
+    let record = memchr::memmem::rfind(&kept[..locator], END64)?;
+    Some((u64_at(kept, record + 32), u64_at(kept, record + 40)))
 }
 
 /// A little-endian number; zero where the bytes end before it.

@@ -198,6 +198,7 @@ impl Unpacker {
             (State::Rest, false, Some(1)) => Archive::One,
             (State::Rest, true, Some(entries @ 2..)) => Archive::Several(entries),
             (State::Rest, _, Some(_)) => Archive::Unreadable("its directory has another number of files"),
+            (State::Rest, _, None) => Archive::Unreadable("its end is missing or contradicts itself"),
             _ => Archive::Unreadable("it is cut off"),
         };
         let first = (!matches!(archive, Archive::Unreadable(_))).then_some(*self.first);
