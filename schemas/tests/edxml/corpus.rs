@@ -6,7 +6,7 @@ use lienthong_schemas::edxml::{BusinessType, FileKind, PacketKind, StatusCode};
 
 use super::{codes, read, read_in_pieces};
 
-fn corpus() -> Option<Vec<(String, Vec<u8>)>> {
+pub(crate) fn corpus() -> Option<Vec<(String, Vec<u8>)>> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus/edxml");
     let Ok(entries) = std::fs::read_dir(folder) else {
         println!("SKIPPED: corpus absent");

@@ -17,6 +17,7 @@ mod hostile_bombs;
 mod made;
 mod noticed;
 mod noticed_cases;
+mod packets;
 mod parts;
 mod paths;
 mod producers;
@@ -24,6 +25,7 @@ mod refusals;
 mod signer;
 mod statuses;
 mod verdicts;
+mod written;
 
 use std::io::{BufRead, BufReader, Cursor};
 
