@@ -26,6 +26,7 @@ mod signer;
 mod statuses;
 mod verdicts;
 mod written;
+mod xsd;
 
 use std::io::{BufRead, BufReader, Cursor};
 
