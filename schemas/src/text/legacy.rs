@@ -15,6 +15,9 @@ pub(super) const SURFACES: [Encoding; 4] =
 /// Most different words looked at.
 const WORDS_MAX: usize = 500;
 
+/// Longest syllable in any of [`SURFACES`]: nghiêng, and two marks.
+const SYLLABLE_MAX: usize = 9;
+
 /// The words of a surface that are not ASCII, each once, judged under each of [`SURFACES`].
 #[derive(Debug, Default)]
 pub(super) struct Words {
@@ -49,9 +52,20 @@ impl Words {
         }
         let mut found = Self { all: seen.len(), ..Self::default() };
         for word in seen {
+            if word.chars().nth(SYLLABLE_MAX).is_some() {
+                found.under.iter_mut().for_each(|verdict| verdict.wrong += 1);
+                continue;
+            }
             let stands = is_syllable(&word);
+            // VN1 holds all of VN3, but for the punctuation of Windows-1252.
+            let vn3 = surface_as(&word, Encoding::Tcvn3);
+            let both = vn3.is_some() && !word.contains(|c| ('\u{80}'..='\u{9f}').contains(&c));
             for (encoding, verdict) in SURFACES.into_iter().zip(&mut found.under) {
-                verdict.add(&word, stands, surface_as(&word, encoding).as_deref());
+                match encoding {
+                    Encoding::Tcvn3 => verdict.add(&word, stands, vn3.as_deref()),
+                    Encoding::Tcvn5712 if both => verdict.add(&word, stands, vn3.as_deref()),
+                    _ => verdict.add(&word, stands, surface_as(&word, encoding).as_deref()),
+                }
             }
         }
         found
@@ -94,7 +108,8 @@ pub(super) fn surface_as(surface: &str, encoding: Encoding) -> Option<String> {
         }
     }
     read(&mut bytes, encoding, &mut text)?;
-    Some(nfc(&text).into_owned())
+    let has_marks = matches!(encoding, Encoding::Tcvn5712 | Encoding::Cp1258);
+    Some(if has_marks { nfc(&text).into_owned() } else { text })
 }
 
 fn read(bytes: &mut Vec<u8>, encoding: Encoding, text: &mut String) -> Option<()> {
