@@ -13,7 +13,7 @@ use super::finding::{Finding, Findings};
 use super::kind::{BusinessType, StatusCode};
 use super::node::Node;
 use crate::codes::{Agreement, Level1, agrees};
-use crate::organ::{OrganId, follows_a_standard};
+use crate::organ::{Form, OrganId, follows_a_standard};
 
 /// Notes what is odd in the values of a packet whose fields have been read.
 pub(super) fn note_content(content: &mut Content, header: &Node, message: &Node) {
@@ -219,7 +219,8 @@ fn note_trace(findings: &mut Findings, header: &Node) {
         let organ = node.text(&["OrganId"]);
         if organ.is_empty() || organ.eq_ignore_ascii_case("null") {
             findings.add(Finding::TraceOrganMissing, format!("{path}/OrganId"), organ);
-        } else {
+        } else if !matches!(Form::of(organ), Form::Centre | Form::System) {
+            // A hop may be a centre or a system of its own; their codes follow no standard.
             note_organ(findings, organ, &format!("{path}/OrganId"));
         }
         note_date(findings, &DateText::read(node.text(&["Timestamp"])), format!("{path}/Timestamp"));
