@@ -9,7 +9,10 @@
 mod attachments;
 mod claims;
 mod corpus;
+mod corpus_told;
 mod deviations;
+mod deviations_attachments;
+mod deviations_values;
 mod hostile;
 mod hostile_bombs;
 #[path = "../made/mod.rs"]
@@ -24,6 +27,7 @@ mod producers;
 mod refusals;
 mod signer;
 mod statuses;
+mod tolerance;
 mod verdicts;
 mod written;
 mod xsd;

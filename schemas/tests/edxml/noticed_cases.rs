@@ -3,14 +3,14 @@
 use super::producers::{MESSAGE, whole_document, whole_status};
 
 /// A packet and what must be told of it, all of it.
-pub struct Case {
-    pub packet: String,
+pub(super) struct Case {
+    pub(super) packet: String,
     /// The codes, warnings first.
-    pub codes: &'static str,
+    pub(super) codes: &'static str,
     /// The place of the first.
-    pub field: String,
+    pub(super) field: String,
     /// Its value or cause.
-    pub detail: &'static str,
+    pub(super) detail: &'static str,
 }
 
 /// What stands in the whole packet, what is put there, and the codes, the path (below `MessageHeader` where it begins
@@ -31,7 +31,7 @@ const BUSSINESS: &str = "edXMLHeader/TraceHeaderList/Bussiness";
 const HEADER_ENDS: &str = "</edXML:edXMLHeader>";
 
 /// How a packet is written.
-pub fn written() -> Vec<Case> {
+pub(super) fn written() -> Vec<Case> {
     let changes: &[Change] = &[
         (
             HEADER_ENDS,
@@ -85,7 +85,7 @@ pub fn written() -> Vec<Case> {
 }
 
 /// What does not fit in the message header of a document.
-pub fn values() -> Vec<Case> {
+pub(super) fn values() -> Vec<Case> {
     let changes: &[Change] = &[
         ("<edXML:OrganAdd>Số 1</edXML:OrganAdd>", "", "FIELD_ABSENT", "/From", "OrganAdd"),
         (
@@ -146,7 +146,7 @@ pub fn values() -> Vec<Case> {
 }
 
 /// Odd letters in texts.
-pub fn letters() -> Vec<Case> {
+pub(super) fn letters() -> Vec<Case> {
     let changes: &[Change] = &[
         (
             "V/v thử nghiệm</edXML:Subject>",
@@ -176,7 +176,7 @@ pub fn letters() -> Vec<Case> {
 }
 
 /// What does not fit in a status packet.
-pub fn statuses() -> Vec<Case> {
+pub(super) fn statuses() -> Vec<Case> {
     let changes: &[Change] = &[
         (
             "<edXML:Description>Sai nơi nhận</edXML:Description>",
@@ -202,7 +202,7 @@ pub fn statuses() -> Vec<Case> {
 }
 
 /// What does not fit in the trace and the business data.
-pub fn business() -> Vec<Case> {
+pub(super) fn business() -> Vec<Case> {
     let update = "<DocumentId>H55.15,2026/01/02,12/STN-VP</DocumentId><BussinessDocType>2</BussinessDocType>\
                   <BussinessDocReason>x</BussinessDocReason><Paper>0</Paper><BussinessDocumentInfo>\
                   <DocumentInfo>1</DocumentInfo><DocumentReceiver>1</DocumentReceiver><ReceiverList><Receiver>\
@@ -284,7 +284,7 @@ fn with_business(text: &str) -> String {
 }
 
 /// What the header does not have, or has oddly, beside its message.
-pub fn traces() -> Vec<Case> {
+pub(super) fn traces() -> Vec<Case> {
     let whole = whole_document();
     let list_ends = "</edXML:TraceHeaderList>";
     let start = whole.find("<edXML:TraceHeaderList>").expect("a list");

@@ -1,15 +1,15 @@
 //! Packets in the manner of real producers, written here.
 
-pub const NS: &str = "http://www.mic.gov.vn/TBT/QCVN_102_2016";
+pub(super) const NS: &str = "http://www.mic.gov.vn/TBT/QCVN_102_2016";
 
 /// `edXMLHeader/MessageHeader`, where most fields stand.
-pub const MESSAGE: &str = "edXMLHeader/MessageHeader";
+pub(super) const MESSAGE: &str = "edXMLHeader/MessageHeader";
 
 /// One attachment of the .NET family, whose `ContentId` lacks its prefix.
-pub const PDF: &str = "<Attachment><ContentId>1</ContentId><ContentTransferEncoded>JVBERi0xLjQ=</ContentTransferEncoded></Attachment>";
+pub(super) const PDF: &str = "<Attachment><ContentId>1</ContentId><ContentTransferEncoded>JVBERi0xLjQ=</ContentTransferEncoded></Attachment>";
 
 /// A packet in the manner of the .NET family: no prefix anywhere, other order, other attachment layout.
-pub fn dotnet(message_extra: &str, header_extra: &str, attachment: &str) -> String {
+pub(super) fn dotnet(message_extra: &str, header_extra: &str, attachment: &str) -> String {
     format!(
         r#"<?xml version="1.0" encoding="utf-8"?>
 <edXML xmlns="{NS}"><edXMLEnvelope><edXMLHeader><MessageHeader>
@@ -28,7 +28,7 @@ pub fn dotnet(message_extra: &str, header_extra: &str, attachment: &str) -> Stri
 
 /// A document in the layout of the reference library with every field that a correct sender writes: nothing about it is
 /// odd.
-pub fn whole_document() -> String {
+pub(super) fn whole_document() -> String {
     let party = |name: &str, organ: &str| {
         format!(
             "<edXML:{name}><edXML:OrganId>{organ}</edXML:OrganId>\
@@ -68,7 +68,7 @@ pub fn whole_document() -> String {
 }
 
 /// A status packet in the layout of the reference library, about which nothing is odd.
-pub fn whole_status() -> String {
+pub(super) fn whole_status() -> String {
     format!(
         "<edXML xmlns=\"{NS}\"><edXML:edXMLEnvelope xmlns:edXML=\"{NS}\"><edXML:edXMLHeader><edXML:MessageHeader>\
          <edXML:From><edXML:OrganId>H55.16</edXML:OrganId></edXML:From><edXML:ResponseFor>\
