@@ -19,6 +19,13 @@ pub const MASTER_KEY: &str = "LIENTHONG_MASTER_KEY";
 /// The broker program, where the settings do not name one.
 pub const NATS_SERVER: &str = "LIENTHONG_NATS_SERVER";
 
+/// Whether people want colour where there is a terminal: the only variables of others that are looked at. `NO_COLOR`
+/// (no-color.org) says no, and so does a `TERM` that is missing or `dumb`.
+pub fn colour_is_wanted() -> bool {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    set("NO_COLOR").is_none() && set("TERM").is_some_and(|term| term != "dumb")
+}
+
 /// Variables that begin with `LIENTHONG_`.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<OsString, OsString>);

@@ -183,6 +183,18 @@ mod tests {
     }
 
     #[test]
+    fn colour_begins_and_ends_on_its_line() {
+        let page = |colour| {
+            let mut page = Page::new(80, colour);
+            page.line("KHÔNG HỢP LỆ", Tone::Bad);
+            page.row("Trích yếu", "V/v");
+            page.finish()
+        };
+        assert_eq!(page(true), "\u{1b}[1;31m  KHÔNG HỢP LỆ\u{1b}[0m\nTrích yếu         V/v");
+        assert_eq!(page(false), "  KHÔNG HỢP LỆ\nTrích yếu         V/v");
+    }
+
+    #[test]
     fn nothing_leaves_its_place() {
         let mut page = Page::new(80, true);
         page.row("Trích yếu", "một\r\nChữ ký số        HỢP LỆ\u{1b}[31m\u{202e}\tba");

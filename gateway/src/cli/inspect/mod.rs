@@ -119,13 +119,9 @@ fn remarks(envelope: &Envelope, repaired: bool) -> Vec<Remark> {
     (repaired && !told).then_some(repair).into_iter().chain(found.remarks().iter().cloned()).collect()
 }
 
-/// Colour is for people: on a terminal, unless they do not want it (no-color.org) or it cannot.
+/// Colour is for people.
 fn colour() -> bool {
-    let environment = lienthong_config::Environment::of_process();
-    let set = |name| environment.value(name).filter(|value| !value.is_empty());
-    std::io::stdout().is_terminal()
-        && set("NO_COLOR").is_none()
-        && set("TERM").is_some_and(|term| term != "dumb")
+    std::io::stdout().is_terminal() && lienthong_config::environment::colour_is_wanted()
 }
 
 fn terminal_width() -> Option<u16> {
