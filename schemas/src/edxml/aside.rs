@@ -25,6 +25,8 @@ pub(super) struct Aside {
     /// The text of an `X509Certificate`, and its depth.
     certificate: Option<(usize, String)>,
     certificates: usize,
+    /// Signatures, and what is taken for one.
+    signatures: usize,
     unknown: Vec<UnknownElement>,
 }
 
@@ -54,7 +56,10 @@ impl Aside {
     pub(super) fn begin(&mut self, tag: &StartTag<'_>, parent: &dyn Fn() -> String, findings: &mut Findings) {
         self.begin_silent();
         let path = || format!("{}/{}", parent(), tag.name.local).trim_start_matches('/').to_owned();
+        let signature = ["Signature", "DigitalSignature"].contains(&tag.name.local);
+        self.signatures += usize::from(signature);
         match tag.name.local {
+            _ if signature && self.signatures > Findings::PLACES_MAX => {}
             "Signature" if tag.name.namespace == XMLDSIG => self.outermost = Outermost::Signature(path()),
             "Signature" => {
                 findings.add(Finding::SignatureNamespace, path(), tag.name.namespace);

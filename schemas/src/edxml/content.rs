@@ -70,7 +70,8 @@ pub struct Content {
     pub application_type: String,
     /// `ResponseFor`, less the empty ones. Exactly one in a status packet.
     pub response_for: Vec<ResponseFor>,
-    /// `TraceHeaderList/Bussiness`, unless absent or empty.
+    /// `TraceHeaderList/Bussiness`, unless absent or empty; without it, a new document when `TraceHeaderList/Paper` says
+    /// that paper follows.
     pub business: Option<Business>,
     /// The attributes of `TraceHeaderList`.
     pub trace_list: TraceList,

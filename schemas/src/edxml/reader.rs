@@ -41,7 +41,12 @@ pub struct EnvelopeReader<'s> {
     receivers: usize,
     attachments: usize,
     entries: usize,
+    repeats: usize,
 }
+
+/// Most elements that are passed over because they say again what stands before them. Each is looked for among the
+/// children of its parent, of which there may be thousands.
+const REPEATS_MAX: usize = 100;
 
 impl<'s> EnvelopeReader<'s> {
     /// A reader for one packet.
@@ -58,6 +63,7 @@ impl<'s> EnvelopeReader<'s> {
             receivers: 0,
             attachments: 0,
             entries: 0,
+            repeats: 0,
         }
     }
 
@@ -140,7 +146,9 @@ impl<'s> EnvelopeReader<'s> {
         let position = if element.occurs == Occurs::Once {
             let seen = 1 << index;
             repeats = parent.seen & seen != 0;
-            if repeats && !matches!(element.holds, Holds::Text(_) | Holds::Prose(_)) {
+            self.repeats += usize::from(repeats);
+            let may_repeat = matches!(element.holds, Holds::Text(_) | Holds::Prose(_));
+            if repeats && (!may_repeat || self.repeats > REPEATS_MAX) {
                 return Err(self.repeated(element));
             }
             parent.seen |= seen;
@@ -274,7 +282,7 @@ impl<'s> EnvelopeReader<'s> {
         };
         let one_is_blank = first.text.is_empty() || node.text.is_empty();
         if first.text != node.text && !(one_is_blank && matches!(node.element.holds, Holds::Prose(_))) {
-            return Err(Rejection::new(RejectionCode::FieldRepeated).at(field));
+            return Err(self.repeated(node.element));
         }
         if first.text.is_empty() {
             first.text = node.text;

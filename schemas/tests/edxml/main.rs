@@ -25,6 +25,7 @@ mod parts;
 mod paths;
 mod producers;
 mod refusals;
+mod same_text;
 mod signer;
 mod statuses;
 mod tolerance;

@@ -1,6 +1,6 @@
 //! What is taken although it is not written as it should be, and all the errors of a packet that is refused.
 
-use lienthong_schemas::edxml::{Content, DocumentBuilder, EdxmlLimits, Envelope, UnknownElement};
+use lienthong_schemas::edxml::{Content, DocumentBuilder, EdxmlLimits, Envelope, Findings, UnknownElement};
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
 
 use super::producers::{MESSAGE, NS, PDF, dotnet, whole_document, whole_status};
@@ -216,4 +216,20 @@ fn errors_are_told_up_to_their_limit() {
     let expected: Vec<_> = fields.iter().map(|field| ("RECEIVER_REPEATED", field.as_str())).collect();
     assert_eq!(told(&rejection), expected);
     read(&built(letter())).expect("a letter has none");
+}
+
+#[test]
+fn repeats_and_signatures_are_taken_up_to_their_limit() {
+    let whole = whole_document();
+    let fax = "<edXML:Fax>0208 2</edXML:Fax>";
+    let times = |count: usize| changed(&whole, fax, &fax.repeat(1 + count));
+    assert_eq!(remarks(&taken(&times(100))).len(), Findings::PLACES_MAX);
+    let rejection = read(times(101).as_bytes()).expect_err("one more");
+    assert_eq!(rejection.code, RejectionCode::FieldRepeated, "{rejection}");
+
+    let end = "</edXML:edXMLHeader>";
+    let signatures = "<edXML:Signature/><edXML:DigitalSignature/>".repeat(1_000);
+    let envelope = taken(&changed(&whole, end, &format!("{signatures}{end}")));
+    assert_eq!(codes(&envelope), ["SIGNATURE_NAMESPACE", "DIGITAL_SIGNATURE_ELEMENT"]);
+    assert!(envelope.claimed_content().findings.remarks().len() <= Findings::PLACES_MAX);
 }
