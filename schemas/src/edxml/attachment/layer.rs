@@ -43,12 +43,19 @@ pub(super) struct Passing<'p, 's> {
 }
 
 impl Passing<'_, '_> {
-    /// So many bytes more were inflated; one archive has given `unpacked` by now.
-    pub(super) fn count_inflated(&mut self, bytes: u64, unpacked: u64) -> Result<(), ArchiveFault> {
+    /// So many bytes more were inflated; one archive has given `unpacked` for `taken` by now. What archives in each
+    /// other give is measured by the outermost too.
+    pub(super) fn count_inflated(
+        &mut self,
+        bytes: u64,
+        unpacked: u64,
+        taken: u64,
+    ) -> Result<(), ArchiveFault> {
         let limits = self.limits;
+        let packed = taken.min(self.packed);
         *self.inflated += bytes;
         if unpacked > limits.archive_ratio_from
-            && unpacked > self.packed.saturating_mul(limits.archive_ratio.into())
+            && unpacked > packed.saturating_mul(limits.archive_ratio.into())
         {
             return Err(ArchiveFault::Ratio(limits.archive_ratio));
         }

@@ -309,11 +309,12 @@ impl Unpacker {
             let ended = status == Status::StreamEnd;
             let full = inflater.filled == OUT_BYTES;
             if full || ended {
+                let taken = self.before_data + packed;
                 if self.level == 0 {
-                    passing.packed = self.before_data + packed;
+                    passing.packed = taken;
                 }
                 let bytes = &inflater.out[..inflater.filled];
-                passing.count_inflated(bytes.len() as u64, unpacked)?;
+                passing.count_inflated(bytes.len() as u64, unpacked, taken)?;
                 self.crc.update(bytes);
                 self.first.push(bytes, passing)?;
                 inflater.filled = 0;
