@@ -3,6 +3,7 @@
 
 mod archive_end;
 mod base64;
+mod entry;
 pub(super) mod kinds;
 mod layer;
 mod sink;

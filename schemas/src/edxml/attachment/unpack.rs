@@ -9,22 +9,15 @@ use std::fmt;
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use super::archive_end::{ArchiveEnd, u16_at, u32_at, u64_at};
+use super::archive_end::ArchiveEnd;
+use super::entry::{CENTRAL, CENTRAL_BYTES, DESCRIPTOR_BYTES, Entry, LOCAL, LOCAL_BYTES};
 use super::layer::{Layer, Passing};
 use super::{ArchiveFault, AttachmentFault};
 
 /// Bytes inflated at once. Only whole ones are handed on, so that the cutting of the input changes nothing.
 const OUT_BYTES: usize = 32 * 1024;
-/// A local file header (APPNOTE 4.3.7) up to the name.
-const LOCAL_BYTES: usize = 30;
-/// A central file header (APPNOTE 4.3.12) up to the name.
-const CENTRAL_BYTES: usize = 46;
-/// A data descriptor (APPNOTE 4.3.9) at its longest, and the signature behind it.
-const DESCRIPTOR_BYTES: usize = 28;
 
-const LOCAL: u32 = 0x0403_4b50;
-const CENTRAL: u32 = 0x0201_4b50;
-const DESCRIPTOR: u32 = 0x0807_4b50;
+const WRONG: &str = "its checksum or length is wrong";
 
 /// What an archive turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +40,6 @@ pub(super) struct Unpacker {
     entry: Entry,
     inflater: Option<Inflater>,
     crc: Crc,
-    /// Bytes of the archive before the data of its first file.
-    before_data: u64,
     first: Box<Layer>,
     several: bool,
     end: ArchiveEnd,
@@ -58,7 +49,7 @@ pub(super) struct Unpacker {
 enum State {
     Local,
     Name { left: usize },
-    Extra { bytes: usize },
+    Extra,
     Stored { left: u64 },
     Deflated,
     Descriptor,
@@ -66,17 +57,6 @@ enum State {
     Central,
     Rest,
     Unreadable(&'static str),
-}
-
-/// What the header says of the first file, and what was counted.
-#[derive(Clone, Copy, Debug, Default)]
-struct Entry {
-    described_after: bool,
-    deflated: bool,
-    crc: u32,
-    packed: u64,
-    unpacked: u64,
-    extra: usize,
 }
 
 struct Inflater {
@@ -95,7 +75,6 @@ impl Unpacker {
             entry: Entry::default(),
             inflater: None,
             crc: Crc::new(),
-            before_data: 0,
             first: Box::new(Layer::new(level + 1)),
             several: false,
             end: ArchiveEnd::default(),
@@ -111,27 +90,6 @@ impl Unpacker {
         let mut rest = bytes;
         loop {
             match self.state {
-                State::Local => {
-                    let Some(header) = self.gather::<LOCAL_BYTES>(&mut rest) else { return Ok(()) };
-                    self.begin_entry(&header);
-                }
-                State::Name { left } => {
-                    let skipped = left.min(rest.len());
-                    rest = &rest[skipped..];
-                    self.state = match left - skipped {
-                        0 => State::Extra { bytes: self.entry.extra },
-                        left => State::Name { left },
-                    };
-                }
-                State::Extra { bytes } => {
-                    let missing = bytes - self.held.len();
-                    let (more, behind) = rest.split_at(missing.min(rest.len()));
-                    self.held.extend_from_slice(more);
-                    rest = behind;
-                    if self.held.len() == bytes {
-                        self.begin_data();
-                    }
-                }
                 State::Stored { left } => {
                     let now = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
                     let (data, behind) = rest.split_at(now);
@@ -141,44 +99,77 @@ impl Unpacker {
                 State::Deflated => rest = &rest[self.inflate(rest, passing)?..],
                 State::Descriptor => {
                     let Some(bytes) = self.gather::<DESCRIPTOR_BYTES>(&mut rest) else { return Ok(()) };
-                    match self.descriptor_bytes(&bytes) {
-                        Some(length) => {
+                    match self.entry.described_by(&bytes) {
+                        Some(behind) => {
                             self.state = State::Next;
-                            self.push(&bytes[length..], passing)?;
+                            self.push(behind, passing)?;
                         }
-                        None => self.state = State::Unreadable("its checksum or length is wrong"),
+                        None => self.state = State::Unreadable(WRONG),
                     }
-                }
-                State::Next => {
-                    let Some(signature) = self.gather::<4>(&mut rest) else { return Ok(()) };
-                    self.state = match u32::from_le_bytes(signature) {
-                        LOCAL => {
-                            self.several = true;
-                            State::Rest
-                        }
-                        CENTRAL => {
-                            self.held.extend_from_slice(&signature);
-                            State::Central
-                        }
-                        _ => State::Unreadable("its parts do not follow each other"),
-                    };
-                }
-                State::Central => {
-                    let Some(header) = self.gather::<CENTRAL_BYTES>(&mut rest) else { return Ok(()) };
-                    self.state = match self.agrees(&header) {
-                        true => State::Rest,
-                        false => State::Unreadable("its directory names another file than is there"),
-                    };
                 }
                 State::Rest | State::Unreadable(_) => {
                     self.end.push(rest);
                     return Ok(());
+                }
+                _ => {
+                    if !self.take_header(&mut rest) {
+                        return Ok(());
+                    }
                 }
             }
             if rest.is_empty() && !self.goes_on_without_bytes() {
                 return Ok(());
             }
         }
+    }
+
+    /// Goes on to the next state, or says that bytes are missing for that.
+    fn take_header(&mut self, rest: &mut &[u8]) -> bool {
+        let next = match self.state {
+            State::Local => self.gather::<LOCAL_BYTES>(rest).map(|header| match Entry::begin(&header) {
+                Ok(entry) => {
+                    self.entry = entry;
+                    State::Name { left: entry.name }
+                }
+                Err(why) => State::Unreadable(why),
+            }),
+            State::Name { left } => {
+                let (skipped, behind) = rest.split_at(left.min(rest.len()));
+                *rest = behind;
+                match left - skipped.len() {
+                    0 => Some(State::Extra),
+                    left => Some(State::Name { left }),
+                }
+            }
+            State::Extra => {
+                let missing = self.entry.extra - self.held.len();
+                let (more, behind) = rest.split_at(missing.min(rest.len()));
+                self.held.extend_from_slice(more);
+                *rest = behind;
+                (missing == more.len()).then(|| self.begin_data())
+            }
+            State::Next => self.gather::<4>(rest).map(|signature| match u32::from_le_bytes(signature) {
+                LOCAL => {
+                    self.several = true;
+                    State::Rest
+                }
+                CENTRAL => {
+                    self.held.extend_from_slice(&signature);
+                    State::Central
+                }
+                _ => State::Unreadable("its parts do not follow each other"),
+            }),
+            State::Central => self.gather::<CENTRAL_BYTES>(rest).map(|header| {
+                if self.entry.is_listed_by(&header) {
+                    State::Rest
+                } else {
+                    State::Unreadable("its directory names another file than is there")
+                }
+            }),
+            state => Some(state),
+        };
+        self.state = next.unwrap_or(self.state);
+        next.is_some()
     }
 
     /// The archive has ended. Gives what it is, its first file where that is whole, and bytes of its directory.
@@ -219,56 +210,28 @@ impl Unpacker {
     fn goes_on_without_bytes(&self) -> bool {
         match self.state {
             State::Name { left } => left == 0,
-            State::Extra { bytes } => self.held.len() == bytes,
+            State::Extra => self.held.len() == self.entry.extra,
             State::Stored { left } => left == 0,
             _ => false,
         }
     }
 
-    fn begin_entry(&mut self, header: &[u8; LOCAL_BYTES]) {
-        let flags = u16_at(header, 6);
-        let method = u16_at(header, 8);
-        self.entry = Entry {
-            described_after: flags & 1 << 3 != 0,
-            deflated: method == 8,
-            crc: u32_at(header, 14),
-            packed: u32_at(header, 18).into(),
-            unpacked: u32_at(header, 22).into(),
-            extra: u16_at(header, 28).into(),
-        };
-        let name = usize::from(u16_at(header, 26));
-        self.before_data = (LOCAL_BYTES + name + self.entry.extra) as u64;
-        // Bits 0, 6 and 13: encrypted, strongly, headers masked (APPNOTE 4.4.4).
-        self.state = if flags & (1 | 1 << 6 | 1 << 13) != 0 {
-            State::Unreadable("it is encrypted")
-        } else if !matches!(method, 0 | 8) {
-            State::Unreadable("its compression is not read")
-        } else {
-            State::Name { left: name }
-        };
-    }
-
-    /// Behind the extra field, which has the sizes that do not fit the header (APPNOTE 4.5.3).
-    fn begin_data(&mut self) {
-        let large = u64::from(u32::MAX);
-        if self.entry.packed == large || self.entry.unpacked == large {
-            match zip64_sizes(&self.held) {
-                Some((unpacked, packed)) => (self.entry.unpacked, self.entry.packed) = (unpacked, packed),
-                None => return self.state = State::Unreadable("its sizes are missing"),
-            }
+    /// Behind the extra field.
+    fn begin_data(&mut self) -> State {
+        let extra = std::mem::take(&mut self.held);
+        if let Err(why) = self.entry.take_wide_sizes(&extra) {
+            return State::Unreadable(why);
         }
-        self.held.clear();
-        let entry = self.entry;
-        self.state = if entry.deflated {
+        if self.entry.deflated {
             let out = vec![0; OUT_BYTES].into_boxed_slice();
             self.inflater = Some(Inflater { inflate: Decompress::new(false), out, filled: 0 });
             State::Deflated
-        } else if entry.described_after && entry.packed == 0 {
+        } else if self.entry.described_after && self.entry.packed == 0 {
             // Only the directory says where such a file ends.
             State::Unreadable("its first file has no length")
         } else {
-            State::Stored { left: entry.packed }
-        };
+            State::Stored { left: self.entry.packed }
+        }
     }
 
     fn take_stored(
@@ -280,7 +243,7 @@ impl Unpacker {
         let left = left - data.len() as u64;
         self.state = State::Stored { left };
         if self.level == 0 {
-            passing.packed = self.before_data + self.entry.packed - left;
+            passing.packed = self.entry.before_data() + self.entry.packed - left;
         }
         self.crc.update(data);
         self.first.push(data, passing)?;
@@ -309,7 +272,7 @@ impl Unpacker {
             let ended = status == Status::StreamEnd;
             let full = inflater.filled == OUT_BYTES;
             if full || ended {
-                let taken = self.before_data + packed;
+                let taken = self.entry.before_data() + packed;
                 if self.level == 0 {
                     passing.packed = taken;
                 }
@@ -325,7 +288,7 @@ impl Unpacker {
                 return Ok(used);
             }
             if !self.entry.described_after && packed > self.entry.packed {
-                self.state = State::Unreadable("its checksum or length is wrong");
+                self.state = State::Unreadable(WRONG);
                 return Ok(used);
             }
             if !full {
@@ -336,47 +299,14 @@ impl Unpacker {
 
     /// The data of the first file has ended, after so many bytes.
     fn end_data(&mut self, packed: u64, unpacked: u64) {
-        let as_told = (self.entry.crc, self.entry.packed, self.entry.unpacked);
+        let agrees = self.entry.count(self.crc.sum(), packed, unpacked);
         self.state = if self.entry.described_after {
             State::Descriptor
-        } else if as_told == (self.crc.sum(), packed, unpacked) {
+        } else if agrees {
             State::Next
         } else {
-            State::Unreadable("its checksum or length is wrong")
+            State::Unreadable(WRONG)
         };
-        (self.entry.packed, self.entry.unpacked) = (packed, unpacked);
-    }
-
-    /// The length of the data descriptor that these bytes begin with. It may have its signature or not, and sizes of 32
-    /// or 64 bits (APPNOTE 4.3.9): it is the form that agrees with what was counted and has a header behind it.
-    fn descriptor_bytes(&self, bytes: &[u8; DESCRIPTOR_BYTES]) -> Option<usize> {
-        let signed = u32_at(bytes, 0) == DESCRIPTOR;
-        [(signed, true), (signed, false), (false, true), (false, false)].into_iter().find_map(
-            |(signed, wide)| {
-                let at = if signed { 4 } else { 0 };
-                let (packed, unpacked, end) = if wide {
-                    (u64_at(bytes, at + 4), u64_at(bytes, at + 12), at + 20)
-                } else {
-                    (u32_at(bytes, at + 4).into(), u32_at(bytes, at + 8).into(), at + 12)
-                };
-                let told = (u32_at(bytes, at), packed, unpacked);
-                let counted = (self.crc.sum(), self.entry.packed, self.entry.unpacked);
-                let behind = u32_at(bytes, end);
-                (told == counted && matches!(behind, LOCAL | CENTRAL)).then_some(end)
-            },
-        )
-    }
-
-    /// Whether the directory speaks of the file that was read: otherwise other readers see another.
-    fn agrees(&self, header: &[u8; CENTRAL_BYTES]) -> bool {
-        let size = |at: usize, counted: u64| {
-            let told = u32_at(header, at);
-            told == u32::MAX || u64::from(told) == counted
-        };
-        u32_at(header, 16) == self.crc.sum()
-            && size(20, self.entry.packed)
-            && size(24, self.entry.unpacked)
-            && matches!(u32_at(header, 42), 0 | u32::MAX)
     }
 }
 
@@ -387,17 +317,4 @@ impl fmt::Debug for Unpacker {
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
-}
-
-/// Both sizes of the ZIP64 extended information: unpacked, packed. In a local header both must be there.
-fn zip64_sizes(mut extra: &[u8]) -> Option<(u64, u64)> {
-    while extra.len() >= 4 {
-        let (id, length) = (u16_at(extra, 0), usize::from(u16_at(extra, 2)));
-        let field = extra.get(4..4 + length)?;
-        if id == 1 {
-            return (length >= 16).then(|| (u64_at(field, 0), u64_at(field, 8)));
-        }
-        extra = &extra[4 + length..];
-    }
-    None
 }
