@@ -3,6 +3,7 @@
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntGauge, Opts, Registry, TextEncoder};
 
+use crate::anomaly::Anomaly;
 use crate::family::{Counter, CounterBy, CounterByTwo, Family, Gauge, GaugeBy, Seconds, SecondsBy, Timer};
 use crate::step::Step;
 
@@ -82,6 +83,8 @@ metrics! {
     crl_next_update: Seconds = "crl_next_update_seconds";
     /// When the directory was last read again and taken, in seconds since 1970; 0: not since the start.
     last_reload: Seconds = "last_reload_seconds";
+    /// Packets delivered although they do not fit what was said of their document before, by kind.
+    anomalies: CounterBy = "anomalies_total" ["kind"];
     /// Things that operators did to deliveries by hand, by act.
     operator_acts: CounterBy = "operator_acts_total" ["act"];
 }
@@ -111,6 +114,7 @@ impl Metrics {
         });
         registered.expect("no metric of the list is called build_info or process_*");
         self.step_seconds.declare(Step::ALL.map(Step::as_str));
+        self.anomalies.declare(Anomaly::ALL.map(Anomaly::as_str));
         self.directory_reloads.declare(["applied", "refused"]);
     }
 }
@@ -154,6 +158,7 @@ mod tests {
             "lienthong_crl_next_update_seconds 0",
             "lienthong_step_seconds_count{step=\"verify\"} 1",
             "lienthong_step_seconds_count{step=\"report\"} 0",
+            "lienthong_anomalies_total{kind=\"status_unexpected\"} 0",
             "lienthong_directory_reloads_total{result=\"refused\"} 0",
             "lienthong_build_info{version=\"0.0.0-test\"} 1",
         ] {
