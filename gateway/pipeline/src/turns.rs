@@ -44,6 +44,16 @@ impl<K: Eq + Hash + Clone> Turns<K> {
         turn
     }
 
+    /// The turns of several keys, one after the other. All who want several give them in ascending order: then nobody
+    /// waits for who waits for it.
+    pub async fn take_all(&self, ascending: impl IntoIterator<Item = K>) -> Vec<Turn<K>> {
+        let mut turns = Vec::new();
+        for key in ascending {
+            turns.push(self.take(key).await);
+        }
+        turns
+    }
+
     /// The turn of `key` if nobody has it.
     pub fn try_take(&self, key: K) -> Option<Turn<K>> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);

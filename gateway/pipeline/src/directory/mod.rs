@@ -135,6 +135,8 @@ pub struct DirectoryFault {
 pub struct Directory {
     organisations: Vec<Organisation>,
     by_code: HashMap<OrganId, usize>,
+    /// From a successor to those that it took over from.
+    before: HashMap<usize, Vec<usize>>,
     trust: TrustSets,
 }
 
@@ -169,7 +171,8 @@ impl Directory {
         let by_code = index(&organisations, &mut faults);
         successors(&organisations, &by_code, &mut faults);
         if faults.is_empty() {
-            Ok(Self { organisations, by_code, trust: trust.clone() })
+            let before = predecessors(&organisations, &by_code);
+            Ok(Self { organisations, by_code, before, trust: trust.clone() })
         } else {
             Err(faults)
         }
@@ -179,6 +182,27 @@ impl Directory {
     pub fn find(&self, code: &OrganId) -> Option<&Organisation> {
         self.by_code.get(code).map(|&at| &self.organisations[at])
     }
+
+    /// The codes for which an organisation speaks on this day: its own, then those that were closed by then and that it
+    /// took over, at once or by way of others; at most [`Directory::BODIES_MAX`]. A code that nobody has speaks for itself.
+    pub fn bodies(&self, code: &OrganId, day: Date) -> Vec<OrganId> {
+        let Some(&at) = self.by_code.get(code) else { return vec![code.clone()] };
+        let mut found = vec![at];
+        let mut next = 0;
+        while let Some(&at) = found.get(next) {
+            next += 1;
+            for &before in self.before.get(&at).map_or(&[][..], Vec::as_slice) {
+                let is_gone = !self.organisations[before].is_open(day);
+                if is_gone && !found.contains(&before) && found.len() < Self::BODIES_MAX {
+                    found.push(before);
+                }
+            }
+        }
+        found.into_iter().map(|at| self.organisations[at].id.clone()).collect()
+    }
+
+    /// Most codes that one organisation speaks for.
+    pub const BODIES_MAX: usize = 64;
 
     /// The authorities that an organisation's signers are judged by.
     pub fn authorities_of(&self, organisation: &Organisation) -> Arc<Authorities> {
@@ -229,6 +253,19 @@ fn index(organisations: &[Organisation], faults: &mut Vec<DirectoryFault>) -> Ha
         }
     }
     by_code
+}
+
+fn predecessors(
+    organisations: &[Organisation],
+    by_code: &HashMap<OrganId, usize>,
+) -> HashMap<usize, Vec<usize>> {
+    let mut before: HashMap<usize, Vec<usize>> = HashMap::new();
+    for (at, organisation) in organisations.iter().enumerate() {
+        for next in organisation.successors.iter().filter_map(|code| by_code.get(code)) {
+            before.entry(*next).or_default().push(at);
+        }
+    }
+    before
 }
 
 fn successors(

@@ -35,6 +35,32 @@ fn an_organisation_is_found_by_every_code() {
 }
 
 #[test]
+fn who_took_over_speaks_for_those_who_are_closed() {
+    let closed = |day: &str, next: &str| format!("valid_to = \"{day}\"\nsuccessors = [{next}]");
+    let text = entry("H1", &closed("2025-06-30", "\"H2\""))
+        + &entry("H2", &closed("2025-12-31", "\"H3\", \"H4\""))
+        + &entry("H3", "aliases = [\"000.00.00.H03\"]")
+        + &entry("H4", "")
+        + &entry("H5", &closed("2025-06-30", "\"000.00.00.H03\""));
+    let directory = read(&text).expect("reads");
+    let bodies = |code: &str, day: &str| {
+        let bodies = directory.bodies(&OrganId::parse(code).expect("a code"), day.parse().expect("a day"));
+        bodies.iter().map(|code| code.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(bodies("H3", "2026-01-01"), ["H3", "H2", "H5", "H1"]);
+    assert_eq!(bodies("000.00.00.H03", "2025-12-31"), ["H3", "H5"], "H2 is still there");
+    assert_eq!(bodies("H3", "2025-06-30"), ["H3"]);
+    assert_eq!(bodies("H4", "2026-01-01"), ["H4", "H2", "H1"]);
+    assert_eq!(bodies("H1", "2026-01-01"), ["H1"]);
+    assert_eq!(bodies("H9", "2026-01-01"), ["H9"], "whom nobody knows");
+    let many: String = (100..300).map(|n| entry(&format!("H{n}"), &closed("2025-06-30", "\"H3\""))).collect();
+    let directory = read(&(many + &entry("H3", ""))).expect("reads");
+    let bodies =
+        directory.bodies(&OrganId::parse("H3").expect("a code"), "2026-01-01".parse().expect("a day"));
+    assert_eq!((bodies.len(), bodies[0].as_str()), (Directory::BODIES_MAX, "H3"));
+}
+
+#[test]
 fn everything_wrong_is_listed_at_once() {
     let text = entry("H1", "aliases = [\"H2\"]\nsuccessors = [\"H9\"]")
         + &entry("H2", "certificates = [\"x.pem\"]\nvalid_to = \"31/12/2025\"")
