@@ -89,6 +89,10 @@ hex_id!(
     /// A hash under which two packets are found to belong together (same or referred `DocumentId`).
     CorrelationKey, 16
 );
+hex_id!(
+    /// A hash under which the business state of one document at one receiver is kept.
+    StandingKey, 16
+);
 
 /// SHA-256 over parts, each preceded by its length as eight big-endian bytes, cut to 16 bytes.
 pub fn digest16(parts: &[&[u8]]) -> [u8; 16] {
@@ -135,6 +139,13 @@ impl DeliveryId {
     pub fn derive(document: &DocumentId, receiver: &OrganId, operation: Operation) -> Self {
         let (receiver, operation) = (receiver.as_str().as_bytes(), operation.as_str().as_bytes());
         Self(digest16(&[document.to_string().as_bytes(), receiver, operation]))
+    }
+}
+
+impl StandingKey {
+    /// Of the document of this [name](crate::document_name) at this receiver, by its code in the directory.
+    pub fn of(document_name: &[u8; 16], receiver: &OrganId) -> Self {
+        Self(digest16(&[b"standing", document_name, receiver.as_str().as_bytes()]))
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod business_state;
 pub mod codes;
+pub mod document_name;
 pub mod edxml;
 pub mod ids;
 pub mod organ;

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Fault, HandOff, Listing, Transition};
-use lienthong_pipeline::record::{Admission, Delivery, Event, HistoryEntry, State};
+use lienthong_pipeline::record::{Admission, Delivery, Event, HistoryEntry, Move, Standing, State};
 use serde::{Deserialize, Serialize};
 
 /// Most deliveries that one admission may have (design.md B2: they go in one batch).
@@ -154,6 +154,11 @@ pub(crate) fn check(admission: &Admission) -> Result<(), Fault> {
             format!("{count} deliveries in one admission, at most {DELIVERIES_MAX}"),
         ));
     }
+    if admission.moves.len() > Move::PER_ADMISSION_MAX {
+        let moves = admission.moves.len();
+        let most = Move::PER_ADMISSION_MAX;
+        return Err(Fault::new(PLACE, format!("{moves} moves in one admission, at most {most}")));
+    }
     let id = admission.receipt.document_id;
     let mut seen = std::collections::HashSet::with_capacity(count);
     for delivery in &admission.deliveries {
@@ -162,6 +167,12 @@ pub(crate) fn check(admission: &Admission) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// What a move makes of a business state; `None` where a later one holds already.
+pub(crate) fn moved(known: Option<&Standing>, change: &Move, at: Timestamp) -> Option<Standing> {
+    let holds = known.is_none_or(|known| known.number < change.number);
+    holds.then_some(Standing { state: change.state, since: at, number: change.number })
 }
 
 /// A delivery of a new document.

@@ -10,9 +10,9 @@ use lienthong_pipeline::ports::{
     Admitted, Clock, Fault, HandOff, Listing, OutboxStore, PendingReport, StoreStats, Transition,
 };
 use lienthong_pipeline::record::{
-    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane,
+    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
 };
-use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest};
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
 
 use crate::change::{self, HISTORY_LINES_MAX, KNOWN_MAX, PLACE, Record, Step};
@@ -30,6 +30,7 @@ struct Shelf {
     records: BTreeMap<DeliveryId, Record>,
     history: BTreeMap<DeliveryId, Vec<HistoryEntry>>,
     events: BTreeMap<u64, Event>,
+    standings: HashMap<StandingKey, Standing>,
     last_order: u64,
     last_event: u64,
 }
@@ -86,6 +87,10 @@ impl OutboxStore for MemoryStore {
             if let Some(key) = admission.idempotency.clone() {
                 shelf.idempotency.insert(key, (id, receipt.sha256, receipt.accepted_at));
             }
+            for change in &admission.moves {
+                let after = change::moved(shelf.standings.get(&change.key), change, receipt.accepted_at);
+                shelf.standings.extend(after.map(|after| (change.key, after)));
+            }
             for delivery in &admission.deliveries {
                 if !shelf.records.contains_key(&delivery.id) {
                     shelf.last_order += 1;
@@ -98,11 +103,15 @@ impl OutboxStore for MemoryStore {
     }
 
     async fn known(&self, name: [u8; 16]) -> Result<Vec<KnownDocument>, Fault> {
-        let named = |known: &KnownDocument| known.keys.name == Some(name);
+        let named = |known: &KnownDocument| [known.keys.name, known.keys.code].contains(&Some(name));
         self.with(|shelf| {
             let named: Vec<_> = shelf.documents.iter().filter(|known| named(known)).collect();
             named[named.len().saturating_sub(KNOWN_MAX)..].iter().map(|known| (*known).clone()).collect()
         })
+    }
+
+    async fn standings(&self, keys: Vec<StandingKey>) -> Result<Vec<Option<Standing>>, Fault> {
+        self.with(|shelf| keys.iter().map(|key| shelf.standings.get(key).copied()).collect())
     }
 
     async fn status_seen(&self, status: [u8; 16]) -> Result<Option<DocumentId>, Fault> {

@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use lienthong_schemas::edxml::VerifiedEnvelope;
 use lienthong_schemas::edxml::correlations;
-use lienthong_schemas::edxml::{Content, PacketKind};
+use lienthong_schemas::edxml::{Content, Finding, PacketKind};
 use lienthong_schemas::ids::{DocumentId, PacketDigest};
 
 use crate::intake::shown;
 use crate::recognise::delivery_id;
 use crate::record::{
-    Admission, Cover, Delivery, IdempotencyKey, Lane, Receipt, ReceiptLine, RecognitionKeys, StatusSubject,
-    SystemId,
+    Admission, Cover, Delivery, IdempotencyKey, Lane, Receipt, ReceiptLine, RecognitionKeys, Remark,
+    StatusSubject, SystemId,
 };
 use crate::route::Routed;
+use crate::standing::{Effects, Notice};
 
 /// What is known of a document besides its content.
 pub(crate) struct Document {
@@ -29,11 +30,12 @@ pub(crate) fn admission(
     document: &Document,
     envelope: &VerifiedEnvelope,
     routed: &[Routed],
-    findings: Vec<String>,
+    effects: &Effects,
     keys: RecognitionKeys,
     idempotency: Option<IdempotencyKey>,
 ) -> Admission {
     let content = envelope.content();
+    let (findings, remarks) = noticed(envelope, &effects.notices);
     let receipt = Receipt {
         document_id: document.id,
         accepted_at: document.accepted_at,
@@ -46,6 +48,7 @@ pub(crate) fn admission(
         signature: envelope.verdict_name().to_owned(),
         signer: envelope.signer().map(|signer| shown(&signer)),
         findings,
+        remarks,
         durability: "local".to_owned(),
         deliveries: routed.iter().map(|routed| line(document.id, routed)).collect(),
     };
@@ -53,7 +56,33 @@ pub(crate) fn admission(
     let once = routed.iter().filter(|routed| receivers.insert(&routed.route.receiver));
     let deliveries = once.map(|routed| delivery(document, content, routed)).collect();
     let cover = cover(content, &receipt.signature);
-    Admission { receipt, deliveries, keys, idempotency, subject: subject(content), cover }
+    let (subject, moves) = (subject(content), effects.moves.clone());
+    Admission { receipt, deliveries, keys, idempotency, subject, cover, moves }
+}
+
+/// Findings of the packet and of what is known besides it, warnings first: each code once, and the first places.
+fn noticed(envelope: &VerifiedEnvelope, notices: &[Notice]) -> (Vec<String>, Vec<Remark>) {
+    let findings = envelope.findings();
+    let mut kinds = findings.kinds().to_vec();
+    for notice in notices {
+        if !kinds.contains(&notice.finding) {
+            kinds.push(notice.finding);
+        }
+    }
+    kinds.sort_by_key(|finding| finding.severity());
+    let read = findings.remarks().iter().map(|remark| (remark.finding, &remark.field, &remark.detail));
+    let known = notices.iter().map(|notice| (notice.finding, &notice.field, &notice.detail));
+    let mut places: Vec<_> = read.chain(known).collect();
+    places.sort_by_key(|(finding, ..)| finding.severity());
+    places.truncate(Remark::KEPT_MAX);
+    let remark = |(finding, field, detail): (Finding, &String, &String)| Remark {
+        code: finding.code().to_owned(),
+        field: shown(field),
+        detail: shown(detail),
+        ..Remark::default()
+    };
+    let codes = kinds.iter().map(|finding| finding.code().to_owned());
+    (codes.collect(), places.into_iter().map(remark).collect())
 }
 
 fn line(document: DocumentId, routed: &Routed) -> ReceiptLine {

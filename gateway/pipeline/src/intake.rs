@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::civil::Date;
-use lienthong_monitoring::{Metrics, Step};
-use lienthong_schemas::edxml::{Content, Envelope, VIETNAM, VerifiedEnvelope, check_carried};
+use lienthong_monitoring::{Anomaly, Metrics, Step};
+use lienthong_schemas::edxml::{Content, Envelope, Finding, VIETNAM, VerifiedEnvelope, check_carried};
 use lienthong_schemas::ids::{DocumentId, PacketDigest};
 use lienthong_schemas::organ::OrganId;
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
@@ -22,6 +22,7 @@ use crate::ports::{Admitted, Fault, Incoming, Ports};
 use crate::recognise::{Recognised, keys, recognise};
 use crate::record::{Admission, IdempotencyKey, Receipt, RecognitionKeys, State, SystemId};
 use crate::route::{Routed, open_successors, route};
+use crate::standing::{Effects, Notice, Said};
 use crate::trust::sender_trust;
 use crate::turns::{Turn, Turns};
 use crate::wakes::Wakes;
@@ -77,6 +78,7 @@ pub struct Intake {
     metrics: Arc<Metrics>,
     examinations: Semaphore,
     turns: Turns<[u8; 16]>,
+    standing_turns: Turns<[u8; 16]>,
     idempotency_turns: Turns<IdempotencyKey>,
     wakes: Wakes,
 }
@@ -91,8 +93,19 @@ impl Intake {
         wakes: Wakes,
     ) -> Self {
         let examinations = Semaphore::new(policy.examinations);
-        let (turns, idempotency_turns) = (Turns::default(), Turns::default());
-        Self { ports, policy, directory, metrics, examinations, turns, idempotency_turns, wakes }
+        let (turns, standing_turns) = (Turns::default(), Turns::default());
+        let idempotency_turns = Turns::default();
+        Self {
+            ports,
+            policy,
+            directory,
+            metrics,
+            examinations,
+            turns,
+            standing_turns,
+            idempotency_turns,
+            wakes,
+        }
     }
 
     /// Takes an `Idempotency-Key` for one request.
@@ -177,8 +190,53 @@ impl Intake {
         let routed = route(&directory, &envelope, packet.bytes(), self.today(), &served)?;
         drop(timer);
 
-        let admission = self.compose(&*packet, &envelope, origin, idempotency, keys, id, &routed, reused);
-        self.commit(packet, admission).await
+        let said = self.said(&envelope, &keys, origin, &directory).await?;
+        let _states = self.standing_turns.take_all(said.documents()).await;
+        keys.changes = said.changes;
+        let mut effects = said.effects(&*self.ports.store).await?;
+        if matches!(origin, Origin::Gateway { .. }) {
+            // What we say for a receiver may come after its own word: that is nobody's mistake.
+            effects.notices.clear();
+        }
+        if reused {
+            let field = "edXMLHeader/MessageHeader/DocumentId";
+            effects.notices.push(Notice::new(Finding::DocidReused, field, ""));
+        }
+
+        let admission = self.compose(&*packet, &envelope, origin, idempotency, keys, id, &routed, &effects);
+        let accepted = self.commit(packet, admission).await?;
+        if !accepted.replayed {
+            self.note_anomalies(&effects.notices);
+        }
+        Ok(accepted)
+    }
+
+    /// What the packet says of documents before it. That we gave a document up is no word of its receiver.
+    async fn said(
+        &self,
+        envelope: &VerifiedEnvelope,
+        keys: &RecognitionKeys,
+        origin: &Origin,
+        directory: &Directory,
+    ) -> Result<Said, Fault> {
+        let (content, store) = (envelope.content(), &*self.ports.store);
+        let code = &content.from.organ_id;
+        if matches!(origin, Origin::Gateway { .. }) && *code == self.policy.own {
+            return Ok(Said::default());
+        }
+        let sender = directory.find(code).map_or(code, |organisation| &organisation.id);
+        Said::by(sender, content, keys, store, directory, self.today()).await
+    }
+
+    /// Once for each kind, however many receivers it is about.
+    fn note_anomalies(&self, notices: &[Notice]) {
+        for kind in Anomaly::ALL {
+            let mut of_kind = notices.iter().filter(|notice| notice.anomaly() == Some(kind));
+            let Some(Notice { field, detail, .. }) = of_kind.next() else { continue };
+            let (kind, detail, more) = (kind.as_str(), shown(detail), of_kind.count());
+            self.metrics.anomalies.of(kind).add(1 + more as u64);
+            tracing::warn!(kind, field, detail, more, "delivered, and it does not fit");
+        }
     }
 
     async fn parse_and_verify(
@@ -265,13 +323,8 @@ impl Intake {
         keys: RecognitionKeys,
         id: DocumentId,
         routed: &[Routed],
-        reused: bool,
+        effects: &Effects,
     ) -> Admission {
-        let mut findings: Vec<String> =
-            envelope.findings().kinds().iter().map(|f| f.code().to_owned()).collect();
-        if reused {
-            findings.push("DOCID_REUSED".to_owned());
-        }
         let document = crate::compose::Document {
             id,
             digest: packet.digest(),
@@ -279,7 +332,7 @@ impl Intake {
             accepted_at: self.ports.clock.now(),
             origin: origin.system(),
         };
-        crate::compose::admission(&document, envelope, routed, findings, keys, idempotency)
+        crate::compose::admission(&document, envelope, routed, effects, keys, idempotency)
     }
 
     /// Step commit (design.md B2): blob and admission on disk, then one batch of the store, then the receipt.

@@ -19,6 +19,7 @@ pub mod record;
 pub mod relay;
 pub mod report;
 pub mod route;
+pub mod standing;
 pub mod takeover;
 pub mod tasks;
 pub mod trust;

@@ -10,12 +10,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
-use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest};
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::{OrganId, ReceiverToken};
 
 use crate::record::{
     AdapterKind, Admission, Cover, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane,
-    MailAddress, State,
+    MailAddress, Standing, State,
 };
 
 /// Our own trouble: a disk, the store, the broker. Retried; a sender hears "try again later" and no more.
@@ -240,11 +240,14 @@ pub struct StoreStats {
 /// After a failed barrier every call fails until the store is opened anew.
 #[async_trait]
 pub trait OutboxStore: Send + Sync + 'static {
-    /// Writes a document, its deliveries, keys and first events. The store sets `order` of each delivery.
+    /// Writes a document, its deliveries, keys and first events, and what it does to business states: of each state the
+    /// move with the highest number holds. The store sets `order` of each delivery.
     async fn admit(&self, admission: &Admission) -> Result<Admitted, Fault>;
 
-    /// Documents under the same (From, DocumentId) key, in the order of admission; of more than 1,000 the newest 1,000.
+    /// Documents under the same key `name` or `code`, in the order of admission; of more than 1,000 the newest 1,000.
     async fn known(&self, name: [u8; 16]) -> Result<Vec<KnownDocument>, Fault>;
+    /// Business states, one for each key; `None` where nothing has moved one.
+    async fn standings(&self, keys: Vec<StandingKey>) -> Result<Vec<Option<Standing>>, Fault>;
     /// The document that a status key was first seen on.
     async fn status_seen(&self, status: [u8; 16]) -> Result<Option<DocumentId>, Fault>;
     /// The document and packet digest that an idempotency key stands for, unless older than `not_before`.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use lienthong_schemas::document_name;
 use lienthong_schemas::edxml::{BusinessType, Content, PacketKind, VerifiedEnvelope, semantic_digest};
 use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest, digest16};
 use lienthong_schemas::organ::OrganId;
@@ -30,10 +31,14 @@ pub enum Recognised {
 /// The keys of a packet of `sender`: the code that the directory has for its `From`, under whichever it was written.
 pub fn keys(envelope: &VerifiedEnvelope, sender: &OrganId) -> RecognitionKeys {
     let content = envelope.content();
-    let from = sender.as_str().as_bytes();
-    let name = content.document_id.as_ref().map(|id| digest16(&[b"name", from, id.as_bytes()]));
+    let is_document = content.kind != PacketKind::Status;
+    let name = content.document_id.as_ref().map(|id| document_name::by_document_id(sender, id));
+    let code = format!("{}/{}", content.code_number, content.code_notation);
+    let code = document_name::by_code(sender, &content.promulgation_date, &code);
     RecognitionKeys {
-        name: if content.kind == PacketKind::Status { None } else { name },
+        name: name.filter(|_| is_document),
+        code: code.filter(|_| is_document),
+        changes: None,
         kind: content.kind.id_text().to_owned(),
         semantic: semantic_digest(envelope, sender),
         status: status_key(content, sender),

@@ -1,10 +1,16 @@
 //! What is remembered of a document and its deliveries: the records that stores keep and the broker carries.
 //! Every record is versioned by whoever writes it down (outbox, broker); here are only the values.
 
+mod receipt;
+mod standing;
+
 use jiff::Timestamp;
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest};
 use lienthong_schemas::organ::{OrganId, ReceiverToken};
 use serde::{Deserialize, Serialize};
+
+pub use self::receipt::{Receipt, ReceiptLine, Remark};
+pub use self::standing::{Move, Standing};
 
 /// The id of a connected system, as the settings name it: `a-z 0-9 -`, at most 32 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -299,50 +305,6 @@ pub struct HistoryEntry {
     pub note: String,
 }
 
-/// What the sender gets, and can show later.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
-    /// The gateway's id of the document.
-    pub document_id: DocumentId,
-    /// When the document was on disk.
-    pub accepted_at: Timestamp,
-    /// `From/OrganId`.
-    pub from: OrganId,
-    /// The sender's own `DocumentId`, escaped for display; empty when the packet has none.
-    pub sender_document_id: String,
-    /// Packet kind, as in the document id.
-    pub kind: String,
-    /// SHA-256 of the bytes received.
-    pub sha256: PacketDigest,
-    /// Their number.
-    pub bytes: u64,
-    /// Which system brought it.
-    pub origin: SystemId,
-    /// Signature verdict: `absent`, `valid`, `unusable`, `invalid`.
-    pub signature: String,
-    /// Subject of the signer's certificate when valid.
-    pub signer: Option<String>,
-    /// What was noticed and did not hinder: stable codes.
-    pub findings: Vec<String>,
-    /// `local`, or `broker` when the broker had it before the receipt.
-    pub durability: String,
-    /// One line a receiver.
-    pub deliveries: Vec<ReceiptLine>,
-}
-
-/// One receiver in a receipt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReceiptLine {
-    /// The delivery.
-    pub delivery_id: DeliveryId,
-    /// The receiver as the packet names it.
-    pub receiver: OrganId,
-    /// State at the time of the receipt.
-    pub state: State,
-    /// That state for a clerk.
-    pub state_vi: String,
-}
-
 /// What stands in `admissions/<document id>`: enough to build the store anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admission {
@@ -359,6 +321,9 @@ pub struct Admission {
     /// What a clerk reads of it before opening it.
     #[serde(default)]
     pub cover: Cover,
+    /// What it does to business states.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<Move>,
 }
 
 /// The face of a document, from its verified content: what a message to a clerk says of the packet that it carries.
@@ -399,6 +364,12 @@ pub struct StatusSubject {
 pub struct RecognitionKeys {
     /// Hash of (From, DocumentId); `None` without a DocumentId.
     pub name: Option<[u8; 16]>,
+    /// Hash of (From, PromulgationDate, number and notation) of a document packet; `None` where one is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<[u8; 16]>,
+    /// The name of the document that a packet of type 1 or 2 is about, when that is not its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<[u8; 16]>,
     /// Packet kind, as in the document id.
     pub kind: String,
     /// The semantic digest of a document packet of type 0.
@@ -406,6 +377,13 @@ pub struct RecognitionKeys {
     /// Hash of (From, ResponseFor/OrganId, DocumentId, StatusCode, Timestamp) of a status packet; of one of ours, what
     /// `intake::Origin::Gateway` says.
     pub status: Option<[u8; 16]>,
+}
+
+impl RecognitionKeys {
+    /// The name of the document whose business state packets about this one move.
+    pub fn document_name(&self) -> Option<[u8; 16]> {
+        self.changes.or(self.name).or(self.code)
+    }
 }
 
 /// An `Idempotency-Key`, scoped to its system.
@@ -417,7 +395,7 @@ pub struct IdempotencyKey {
     pub key: String,
 }
 
-/// A document that the store knows under the same (From, DocumentId).
+/// A document that the store knows under one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownDocument {
     /// Its id.
@@ -442,3 +420,6 @@ pub struct Event {
     /// What happened.
     pub entry: HistoryEntry,
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use lienthong_schemas::ids::{DeliveryId, DocumentId};
+use lienthong_schemas::edxml::{BusinessType, PacketKind, VIETNAM};
+use lienthong_schemas::ids::{DeliveryId, DocumentId, StandingKey};
 use lienthong_schemas::organ::OrganId;
 use serde::{Deserialize, Serialize};
 
 use crate::directory::{Directory, Home};
 use crate::ports::{Fault, Ports};
-use crate::record::{Delivery, HistoryEntry, Receipt, State, SystemId};
+use crate::record::{Delivery, HistoryEntry, Receipt, RecognitionKeys, Standing, State, SystemId};
 
 /// A document shown with more deliveries than this has only the newest line of each history: an answer stays below some
 /// megabytes however many receivers there are.
@@ -50,8 +51,84 @@ pub struct DeliveryView {
     pub attempts: u32,
     /// When the next attempt may be made, while it is queued.
     pub next_attempt: Option<Timestamp>,
+    /// The business state of the document at this receiver; of a packet of type 1 or 2 that of the document it is about.
+    /// `None` for a status packet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub business: Option<BusinessView>,
     /// The newest 50 lines, oldest first; only the newest one where more than 100 deliveries are shown.
     pub history: Vec<HistoryEntry>,
+}
+
+/// What the receiver has said of a document, and what it is asked (spec edxml section 6).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusinessView {
+    /// `none`, the two digits of the status code, or `withdrawn`.
+    pub code: String,
+    /// What a clerk reads.
+    pub vi: String,
+    /// And in English.
+    pub en: String,
+    /// When the packet came that made it so; `None` while nothing was said.
+    pub since: Option<Timestamp>,
+    /// What waits for the receiver's 15 or 16, the newest first.
+    pub pending: Vec<PendingView>,
+}
+
+/// A question of the sender that waits for its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingView {
+    /// `13` for a recall; `1`, `2` or `3` for a packet of that type.
+    pub code: String,
+    /// What a clerk reads.
+    pub vi: String,
+    /// And in English.
+    pub en: String,
+}
+
+impl BusinessView {
+    fn of(standing: Option<Standing>) -> Self {
+        let state = standing.map(|standing| standing.state).unwrap_or_default();
+        let (vi, en) = state.stage().wording();
+        let pending = state.open().map(|question| {
+            let (vi, en) = question.wording();
+            PendingView { code: question.code().to_owned(), vi: vi.to_owned(), en: en.to_owned() }
+        });
+        Self {
+            code: state.stage().code().to_owned(),
+            vi: vi.to_owned(),
+            en: en.to_owned(),
+            since: standing.map(|standing| standing.since),
+            pending: pending.collect(),
+        }
+    }
+}
+
+/// Business states at these receivers, in their order; `None` for a status packet. A packet of type 1 or 2 may be about a
+/// document that a body received which this receiver took over.
+pub async fn business(
+    ports: &Ports,
+    directory: &Directory,
+    keys: &RecognitionKeys,
+    receivers: &[&OrganId],
+) -> Result<Vec<Option<BusinessView>>, Fault> {
+    let is_status = keys.kind == PacketKind::Status.id_text();
+    let Some(name) = keys.document_name().filter(|_| !is_status) else {
+        return Ok(vec![None; receivers.len()]);
+    };
+    let today = ports.clock.now().to_zoned(VIETNAM.to_time_zone()).date();
+    let asks = [BusinessType::Revoke, BusinessType::Update].map(|kind| PacketKind::Document(kind).id_text());
+    let bodies = receivers.iter().map(|receiver| match asks.contains(&keys.kind.as_str()) {
+        true => directory.bodies(receiver, today),
+        false => vec![(*receiver).clone()],
+    });
+    let bodies: Vec<_> = bodies.collect();
+    let places = bodies.iter().flatten().map(|body| StandingKey::of(&name, body)).collect();
+    let mut standings = ports.store.standings(places).await?.into_iter();
+    let views = bodies.iter().map(|bodies| {
+        let own: Vec<_> = standings.by_ref().take(bodies.len()).collect();
+        Some(BusinessView::of(own.into_iter().flatten().next()))
+    });
+    Ok(views.collect())
 }
 
 /// The view of a document, `None` when there is no such document for this viewer.
@@ -83,17 +160,24 @@ pub async fn document(
     receipt.deliveries.retain(|line| ids.contains(&line.delivery_id));
     let whole = visible.len() <= WHOLE_HISTORIES_MAX;
     let mut deliveries = Vec::with_capacity(visible.len());
-    for delivery in visible {
-        deliveries.push(shown(ports, delivery, whole).await?);
+    let receivers: Vec<_> = visible.iter().map(|delivery| &delivery.route.receiver).collect();
+    let states = business(ports, directory, &admission.keys, &receivers).await?;
+    for (delivery, business) in visible.into_iter().zip(states) {
+        deliveries.push(shown(ports, delivery, business, whole).await?);
     }
-    Ok(Some(DocumentView { receipt, deliveries }))
+    Ok(Some(DocumentView { receipt: receipt.worded(), deliveries }))
 }
 
 fn is_home(directory: &Directory, organ: &OrganId, system: &SystemId) -> bool {
     directory.find(organ).is_some_and(|o| matches!(&o.home, Some(Home::System(home)) if home == system))
 }
 
-async fn shown(ports: &Ports, delivery: Delivery, whole: bool) -> Result<DeliveryView, Fault> {
+async fn shown(
+    ports: &Ports,
+    delivery: Delivery,
+    business: Option<BusinessView>,
+    whole: bool,
+) -> Result<DeliveryView, Fault> {
     let mut history = ports.store.history(delivery.id).await?;
     if !whole {
         history.drain(..history.len().saturating_sub(1));
@@ -107,6 +191,7 @@ async fn shown(ports: &Ports, delivery: Delivery, whole: bool) -> Result<Deliver
         state_en: en.to_owned(),
         attempts: delivery.attempts,
         next_attempt: (delivery.state == State::Queued).then_some(delivery.due),
+        business,
         history,
     })
 }

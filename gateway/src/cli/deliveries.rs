@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use lienthong_pipeline::operate::look::{Line, PAGE_MAX, Page, Shown, Wanted};
 use lienthong_pipeline::operate::{Act, Outcome};
 use lienthong_pipeline::ports::Listing;
-use lienthong_pipeline::record::{AdapterKind, State};
+use lienthong_pipeline::record::{AdapterKind, Remark, State};
 use lienthong_schemas::ids::DeliveryId;
 use lienthong_schemas::organ::OrganId;
 
@@ -195,6 +195,7 @@ fn table(shown: &Shown) {
         ("Đường đi (way)", format!("{} {}", line.adapter.as_str(), line.system)),
         ("Danh bạ nay ghi (directory now)", shown.home_now.clone().unwrap_or_default()),
         ("Trạng thái (state)", format!("{} ({})", line.state_vi, line.state_en)),
+        ("Nơi nhận báo (business state)", business(shown)),
         ("Lần gửi (attempts)", line.attempts.to_string()),
         ("Thế hệ (generation)", line.generation.to_string()),
         ("Tiếp nhận (accepted)", time(Some(line.accepted_at))),
@@ -208,6 +209,7 @@ fn table(shown: &Shown) {
             said(|face| format!("{}  {}", face.signature, face.signer.clone().unwrap_or_default())),
         ),
         ("Lưu ý (findings)", said(|face| face.findings.join(", "))),
+        ("Chi tiết lưu ý (remarks)", said(|face| remarks(&face.remarks))),
         ("Chờ sau (waits for)", waits_for(shown)),
     ]);
     let head =
@@ -219,6 +221,23 @@ fn table(shown: &Shown) {
             [time(Some(entry.at)), entry.event.clone(), state, entry.attempt.to_string(), entry.note.clone()]
         }),
     );
+}
+
+/// What the receiver has said, and what it has yet to answer.
+fn business(shown: &Shown) -> String {
+    let Some(business) = &shown.business else { return String::new() };
+    let since = business.since.map(|since| format!("  từ (since) {}", time(Some(since)))).unwrap_or_default();
+    let state = format!("{}  {} ({}){since}", business.code, business.vi, business.en);
+    let pending = business.pending.iter().map(|pending| format!("{} ({})", pending.vi, pending.en));
+    std::iter::once(state).chain(pending).collect::<Vec<_>>().join("\n")
+}
+
+fn remarks(remarks: &[Remark]) -> String {
+    let lines = remarks.iter().map(|remark| {
+        let detail = if remark.detail.is_empty() { String::new() } else { format!(": {}", remark.detail) };
+        format!("{} {} ({}) {}{detail}", remark.code, remark.vi, remark.en, remark.field)
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn waits_for(shown: &Shown) -> String {

@@ -169,8 +169,9 @@ impl Desk {
     /// # Errors
     /// There is none; our own trouble.
     pub async fn document(&self, id: DocumentId) -> Result<DocumentView, Trouble> {
-        // An operator sees everything, so it does not matter who is at home where.
-        let view = view::document(&self.ports, &Directory::default(), id, Viewer::Operator).await?;
+        // An operator sees everything, whoever is at home where. Without a directory only successors are not known.
+        let directory = self.directory.as_ref().map(|directory| directory.load_full()).unwrap_or_default();
+        let view = view::document(&self.ports, &directory, id, Viewer::Operator).await?;
         view.ok_or_else(|| Trouble::not_found("văn bản", "document"))
     }
 

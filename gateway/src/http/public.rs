@@ -123,7 +123,7 @@ impl Public {
         let accepted = self.tasks.complete(work).await.map_err(|_| try_again())?.map_err(rejection_of)?;
 
         let location = format!("/api/v1/documents/{}", accepted.receipt.document_id);
-        let mut response = (StatusCode::ACCEPTED, Json(accepted.receipt)).into_response();
+        let mut response = (StatusCode::ACCEPTED, Json(accepted.receipt.worded())).into_response();
         if let Ok(location) = HeaderValue::from_str(&location) {
             response.headers_mut().insert(header::LOCATION, location);
         }

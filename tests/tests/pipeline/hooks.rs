@@ -7,15 +7,14 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use lienthong_broker::MemoryBroker;
-use lienthong_outbox::MemoryStore;
 use lienthong_pipeline::ports::{
     Admitted, Broker, DeliveryMessage, Fault, HandOff, Incoming, IncomingWriter, Listing, OutboxStore,
     PendingReport, StoreStats, Taken, Transition,
 };
 use lienthong_pipeline::record::{
-    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane,
+    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
 };
-use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest};
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
 
 use super::world::Wrap;
@@ -120,9 +119,12 @@ impl Broker for HookedBroker {
     }
 }
 
-/// A store whose hand-offs and transitions are decided on, and whose looks for queues and at documents are counted.
+/// A store whose admissions, hand-offs and transitions are decided on, and whose looks for queues and at documents are
+/// counted.
 pub(super) struct HookedStore {
-    store: MemoryStore,
+    store: Arc<dyn OutboxStore>,
+    /// Admissions.
+    pub(super) admit: Hook<Admission>,
     /// Hand-offs.
     pub(super) hand_off: Hook<Delivery>,
     /// Transitions.
@@ -132,11 +134,11 @@ pub(super) struct HookedStore {
 }
 
 impl HookedStore {
-    /// Over an empty store.
-    pub(super) fn over(store: MemoryStore) -> Arc<Self> {
-        let (hand_off, transition) = (Hook::default(), Hook::default());
+    /// Over a store.
+    pub(super) fn over(store: impl OutboxStore) -> Arc<Self> {
+        let (admit, hand_off, transition) = (Hook::default(), Hook::default(), Hook::default());
         let (looks, documents) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { store, hand_off, transition, looks, documents })
+        Arc::new(Self { store: Arc::new(store), admit, hand_off, transition, looks, documents })
     }
 
     /// How often all deliveries of a document were looked at.
@@ -153,10 +155,16 @@ impl HookedStore {
 #[async_trait]
 impl OutboxStore for HookedStore {
     async fn admit(&self, admission: &Admission) -> Result<Admitted, Fault> {
-        self.store.admit(admission).await
+        match self.admit.of(admission).await {
+            Some(fate) => fate.map(|()| Admitted::Inserted),
+            None => self.store.admit(admission).await,
+        }
     }
     async fn known(&self, name: [u8; 16]) -> Result<Vec<KnownDocument>, Fault> {
         self.store.known(name).await
+    }
+    async fn standings(&self, keys: Vec<StandingKey>) -> Result<Vec<Option<Standing>>, Fault> {
+        self.store.standings(keys).await
     }
     async fn status_seen(&self, status: [u8; 16]) -> Result<Option<DocumentId>, Fault> {
         self.store.status_seen(status).await

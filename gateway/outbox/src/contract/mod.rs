@@ -7,6 +7,7 @@ mod admitting;
 mod concurrency;
 mod dispatching;
 mod listing;
+mod moving;
 mod remembering;
 mod settling;
 
@@ -16,6 +17,7 @@ pub use admitting::*;
 pub use concurrency::*;
 pub use dispatching::*;
 pub use listing::*;
+pub use moving::*;
 pub use remembering::*;
 pub use settling::*;
 
@@ -36,6 +38,10 @@ macro_rules! store_contract {
             a_status_key_stays_with_its_first_document
             an_idempotency_key_counts_until_its_time
             a_remembered_key_stands_for_an_earlier_document
+            states_move_with_the_admission
+            of_several_moves_the_highest_number_holds
+            ten_thousand_moves_go_in_one_admission
+            documents_are_known_by_their_code
             history_keeps_the_newest_fifty_lines
             a_long_note_is_cut
             every_step_is_one_event

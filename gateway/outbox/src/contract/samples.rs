@@ -66,13 +66,21 @@ pub fn admission(n: u64, receivers: &[&str]) -> Admission {
         signature: "absent".to_owned(),
         signer: None,
         findings: vec!["SIGNATURE_ABSENT".to_owned()],
+        remarks: Vec::new(),
         durability: "local".to_owned(),
         deliveries: deliveries.iter().map(line).collect(),
     };
     let name = Some(digest16(&[b"name", &n.to_be_bytes()]));
-    let keys = RecognitionKeys { name, kind: "0".to_owned(), semantic: None, status: None };
+    let keys = RecognitionKeys {
+        name,
+        code: None,
+        changes: None,
+        kind: "0".to_owned(),
+        semantic: None,
+        status: None,
+    };
     let (subject, cover) = (StatusSubject::default(), Cover::default());
-    Admission { receipt, deliveries, keys, idempotency: None, subject, cover }
+    Admission { receipt, deliveries, keys, idempotency: None, subject, cover, moves: Vec::new() }
 }
 
 fn system() -> SystemId {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use lienthong_pipeline::record::HistoryEntry;
+use lienthong_pipeline::record::{HistoryEntry, Standing};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
 use super::draft::Next;
@@ -191,6 +191,7 @@ impl<'a> Inspector<'a> {
             b"m|" => unsealed::<DocumentRecord>(key, sealed).map(|_| Vec::new()),
             b"v|" => unsealed::<Event>(key, sealed).map(|_| Vec::new()),
             b"h|" => self.look_at_line(key, sealed),
+            b"b|" => unsealed::<Standing>(key, sealed).map(|_| Vec::new()),
             b"i|" => {
                 let named = unsealed::<IdempotencyRecord>(key, sealed);
                 named.map(|record| self.look_for_document(key, record.document))

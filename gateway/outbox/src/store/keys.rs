@@ -14,6 +14,7 @@
 //! n|<number>                                     outcomes that the sender has yet to be told
 //! v|<number>                                     events not sent
 //! h|<delivery><line>                             history
+//! b|<standing>                                   a business state
 //! i|<system>|<key>   k|<name><order><document>   s|<status>   recognition (design.md B3)
 //! z|next   z|whole   z|layout                    counters; the store was filled to its end; see `upgrade`
 //! ```
@@ -25,7 +26,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::Listing;
 use lienthong_pipeline::record::{AdapterKind, IdempotencyKey, Lane};
-use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId};
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
 
 use crate::change::Record;
@@ -134,6 +135,10 @@ pub(super) fn names(name: &[u8; 16]) -> Vec<u8> {
 
 pub(super) fn name(name: &[u8; 16], order: u64, document: DocumentId) -> Vec<u8> {
     joined(&[&ordered(names(name), order), document.as_bytes()])
+}
+
+pub(super) fn standing(key: StandingKey) -> Vec<u8> {
+    joined(&[b"b|", key.as_bytes()])
 }
 
 pub(super) fn status(status: &[u8; 16]) -> Vec<u8> {

@@ -24,9 +24,9 @@ use lienthong_pipeline::ports::{
     Admitted, Clock, Fault, HandOff, Listing, OutboxStore, PendingReport, StoreStats, Transition,
 };
 use lienthong_pipeline::record::{
-    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane,
+    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
 };
-use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest};
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
 use tokio::sync::{mpsc, oneshot};
 
@@ -195,6 +195,10 @@ impl OutboxStore for SledStore {
 
     async fn known(&self, name: [u8; 16]) -> Result<Vec<KnownDocument>, Fault> {
         self.read(move |view| view.known(&name)).await
+    }
+
+    async fn standings(&self, keys: Vec<StandingKey>) -> Result<Vec<Option<Standing>>, Fault> {
+        self.read(move |view| keys.iter().map(|key| view.value(&keys::standing(*key))).collect()).await
     }
 
     async fn status_seen(&self, status: [u8; 16]) -> Result<Option<DocumentId>, Fault> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Admitted, Clock, Fault, HandOff, Transition};
-use lienthong_pipeline::record::{Admission, Delivery};
+use lienthong_pipeline::record::{Admission, Delivery, Standing};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
 use super::draft::{Draft, Next};
@@ -129,6 +129,7 @@ impl Writer {
         }
         let mut draft = Draft::new(self.next);
         self.remember(&mut draft, admission)?;
+        self.move_states(&mut draft, admission)?;
         let record = DocumentRecord { keys: admission.keys.clone(), digest: receipt.sha256 };
         draft.put(keys::document(receipt.document_id), &record)?;
         let now = self.clock.now();
@@ -157,7 +158,7 @@ impl Writer {
     fn remember(&self, draft: &mut Draft, admission: &Admission) -> Result<(), Fault> {
         let (receipt, known) = (&admission.receipt, &admission.keys);
         let id = receipt.document_id;
-        if let Some(name) = &known.name {
+        for name in [&known.name, &known.code].into_iter().flatten() {
             draft.put(keys::name(name, self.next.order, id), &id)?;
         }
         if let Some(status) = &known.status
@@ -168,6 +169,18 @@ impl Writer {
         if let Some(key) = &admission.idempotency {
             let record = IdempotencyRecord { document: id, digest: receipt.sha256, at: receipt.accepted_at };
             draft.put(keys::idempotency(key), &record)?;
+        }
+        Ok(())
+    }
+
+    /// What the packet does to business states.
+    fn move_states(&self, draft: &mut Draft, admission: &Admission) -> Result<(), Fault> {
+        for change in &admission.moves {
+            let key = keys::standing(change.key);
+            let known: Option<Standing> = self.read(|view| view.value(&key))?;
+            if let Some(after) = change::moved(known.as_ref(), change, admission.receipt.accepted_at) {
+                draft.put(key, &after)?;
+            }
         }
         Ok(())
     }

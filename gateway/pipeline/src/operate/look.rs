@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::directory::{Directory, Home};
 use crate::ports::{Fault, Listing, Ports};
 use crate::queue::{Kin, kin_by};
-use crate::record::{AdapterKind, Admission, Delivery, HistoryEntry, Lane, State, SystemId};
+use crate::record::{AdapterKind, Admission, Delivery, HistoryEntry, Lane, Remark, State, SystemId};
+use crate::view::{self, BusinessView};
 
 /// Most deliveries on a page.
 pub const PAGE_MAX: usize = 200;
@@ -111,6 +112,9 @@ pub struct Shown {
     pub bytes: u64,
     /// Whether the spool has the packet: without it nothing can be sent again.
     pub packet_here: bool,
+    /// What the receiver has said of the document; see [`crate::view::DeliveryView::business`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub business: Option<BusinessView>,
     /// What the receipt and the document's face say; `None`: this gateway did not admit it.
     pub document: Option<Face>,
     /// What goes before it in its queue, while it is queued.
@@ -143,6 +147,9 @@ pub struct Face {
     pub signer: Option<String>,
     /// Findings of its admission.
     pub findings: Vec<String>,
+    /// Where, and in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
 }
 
 /// Something that goes first.
@@ -249,13 +256,23 @@ pub async fn show(
         related: earlier.correlations.iter().any(|key| delivery.correlations.contains(key)),
         next_attempt: (earlier.state == State::Queued).then_some(earlier.due),
     });
+    let admission = ports.spool.admission(delivery.document).await?;
+    let business = match &admission {
+        None => None,
+        Some(admission) => {
+            let (nobody, receiver) = (Directory::default(), [&delivery.route.receiver]);
+            let directory = directory.unwrap_or(&nobody);
+            view::business(ports, directory, &admission.keys, &receiver).await?.pop().flatten()
+        }
+    };
     Ok(Some(Shown {
         waits_for: waits_for.collect(),
         delivery: Line::new(&delivery, history.last().cloned()),
         sha256: delivery.digest,
         bytes: delivery.bytes,
         packet_here: ports.spool.blob(delivery.digest).await?.is_some(),
-        document: ports.spool.admission(delivery.document).await?.map(Face::of),
+        business,
+        document: admission.map(Face::of),
         home_now: directory.and_then(|directory| home_now(directory, &delivery)),
         history,
     }))
@@ -332,12 +349,19 @@ impl Face {
             signature: safe(&receipt.signature),
             signer: receipt.signer.as_deref().map(safe),
             findings: receipt.findings.iter().map(|finding| safe(finding)).collect(),
+            remarks: receipt.remarks.into_iter().map(safe_remark).collect(),
         }
     }
 }
 
 fn safe(text: &str) -> String {
     SafeText::new(text).into_string()
+}
+
+/// The same of a remark whose admission another program wrote.
+fn safe_remark(remark: Remark) -> Remark {
+    let (code, field, detail) = (safe(&remark.code), safe(&remark.field), safe(&remark.detail));
+    Remark { code, field, detail, ..remark }.worded()
 }
 
 /// Notes are escaped where they are made; a line taken over from another gateway is not ours to vouch for.
