@@ -5,6 +5,7 @@ mod control {
     mod cuts;
     mod door;
     mod hands;
+    mod states;
     mod stopped;
 }
 

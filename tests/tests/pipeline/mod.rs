@@ -19,5 +19,6 @@ mod parked;
 mod reports;
 mod restarts;
 mod routes;
+mod states;
 mod turns;
 mod world;
