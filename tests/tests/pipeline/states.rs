@@ -273,7 +273,7 @@ async fn a_replacement_asks_about_what_it_replaces_and_lives_on_its_own() {
     world.send(letter(1, &[B, C])).await;
     world.send(letter(2, &[B])).await;
     let new = world.send(letter(3, &[B, C]).replaces("thay", &[name_of(1), name_of(2), name_of(9)])).await;
-    assert_eq!(odd(&new), ["CHANGE_DOCUMENT_UNKNOWN", "CHANGE_UNEXPECTED"], "nobody has 9, and C has not 2");
+    assert_eq!(odd(&new), ["CHANGE_UNEXPECTED", "CHANGE_DOCUMENT_UNKNOWN"], "C has not 2, and nobody has 9");
     assert_eq!((state(&world, 1, B).await, state(&world, 1, C).await), ("none 3".into(), "none 3".into()));
     assert_eq!(state(&world, 2, B).await, "none 3");
     assert_eq!(odd(&say(&world, B, A, 3, "03", 1).await), [""; 0]);
