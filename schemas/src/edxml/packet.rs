@@ -7,6 +7,7 @@ mod flaw;
 mod from_content;
 pub(super) mod layout;
 mod media_type;
+mod readable;
 mod write;
 
 use serde::{Deserialize, Deserializer};

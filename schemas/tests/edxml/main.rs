@@ -31,6 +31,7 @@ mod statuses;
 mod tolerance;
 mod verdicts;
 mod written;
+mod written_hostile;
 mod xsd;
 
 use std::io::{BufRead, BufReader, Cursor};

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use super::flaw::{FlawRule, PacketFlaw};
 use super::{
     DocumentPacket, PacketAttachment, PacketBusiness, PacketOrgan, PacketReference, PacketSubject, layout,
+    readable,
 };
 use crate::edxml::date::DateText;
 use crate::edxml::kind::BusinessType;
@@ -27,6 +28,10 @@ impl DocumentPacket {
         }
         check.attachments(self);
         check.characters(self);
+        // What has flaws of its own may not be written for them to be found.
+        if check.flaws.is_empty() {
+            check.flaws.extend(readable::refusal(self));
+        }
         check.flaws
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use crate::organ::OrganIdFault;
+use crate::rejections::RejectionCode;
 
 /// A field that is missing or that no rule of the standard allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub enum FlawRule {
     ZipUnderOtherName,
     /// It names no attachment, or no reference names it.
     Unmatched,
+    /// Our own reader, and so every gateway of ours, would refuse the packet: too long, too many. With the cause.
+    Refused(RejectionCode, String),
 }
 
 impl FlawRule {
@@ -83,6 +86,10 @@ impl FlawRule {
                 "nội dung là tệp ZIP nhưng tên tệp không phải của tệp ZIP; nơi nhận sẽ tự giải nén",
                 "the bytes are a ZIP under another name; receivers would unpack it",
             ),
+            Self::Refused(code, cause) => {
+                let row = code.row();
+                (format!("{} {cause}", row.rule_vi), format!("{} {cause}", row.rule_en))
+            }
             Self::Unmatched => {
                 both("tệp đính kèm và danh mục không khớp nhau", "attachments and manifest do not match")
             }

@@ -63,7 +63,7 @@ impl DocumentPacket {
     }
 
     /// The packet with everything said that follows from the rest.
-    fn completed(&self, heads: &[Vec<u8>]) -> Self {
+    pub(super) fn completed(&self, heads: &[Vec<u8>]) -> Self {
         let mut packet = self.clone();
         if packet.document_id.trim().is_empty() {
             packet.document_id = packet.composed_id();
