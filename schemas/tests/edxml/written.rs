@@ -183,6 +183,25 @@ fn what_is_not_said_is_filled_in() {
 }
 
 #[test]
+fn attachments_without_an_id_get_one_that_no_other_has() {
+    let (packet, files) = full(BusinessType::New);
+    let text = String::from_utf8(write(&packet, &files).expect("a packet")).expect("UTF-8");
+    let ids: Vec<String> =
+        packet.attachments.iter().map(|a| format!("<ContentId>cid:{}</ContentId>", a.content_id)).collect();
+    for (first, second) in
+        [("", "attachment-1"), ("attachment-2", ""), ("x", "x"), ("", ""), ("attachment-2", "attachment-2")]
+    {
+        let text = text.replace(&ids[0], &format!("<ContentId>{first}</ContentId>"));
+        let text = text.replace(&ids[1], &format!("<ContentId>{second}</ContentId>"));
+        let (envelope, files) = read_files(text.as_bytes());
+        let again = DocumentPacket::from_content(envelope.claimed_content()).expect("a document");
+        assert_eq!(again.check(), [], "{first:?} {second:?}");
+        let (_, files_again) = read_files(&write(&again, &files).expect("a packet"));
+        assert_eq!(files_again, files);
+    }
+}
+
+#[test]
 fn nothing_is_written_of_a_packet_with_a_flaw() {
     let (mut packet, files) = full(BusinessType::New);
     packet.subject.clear();

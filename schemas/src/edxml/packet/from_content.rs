@@ -72,15 +72,22 @@ impl DocumentPacket {
     }
 }
 
-/// The attachments, each with a `ContentId` of its own.
+/// The attachments, each with a `ContentId` of its own: the one that was read, where it is the first to have it.
 fn attachments(content: &Content) -> Vec<PacketAttachment> {
-    let mut seen = HashSet::new();
+    let mut taken = HashSet::new();
     let mut attachments: Vec<_> = content.attachments.iter().map(PacketAttachment::from).collect();
-    for (n, attachment) in attachments.iter_mut().enumerate() {
-        if !seen.insert(attachment.content_id.clone()) {
+    for attachment in &mut attachments {
+        if !attachment.content_id.is_empty() && !taken.insert(attachment.content_id.clone()) {
             attachment.content_id.clear();
         }
-        attachment.content_id = attachment_id(attachment, n);
+    }
+    for n in 0..attachments.len() {
+        if attachments[n].content_id.is_empty() {
+            // One of so many numbers is free.
+            let numbers = n..=n + attachments.len();
+            let mut ids = numbers.map(|number| attachment_id(&attachments[n], number));
+            attachments[n].content_id = ids.find(|id| taken.insert(id.clone())).unwrap_or_default();
+        }
     }
     attachments
 }
