@@ -148,6 +148,23 @@ fn what_is_not_certain_is_refused() {
     assert_eq!(piped(&["--from", "vni", "-o", &desk.path("")], b"x").status.code(), Some(3), "a folder");
 }
 
+/// Whatever command complains of it.
+#[test]
+fn a_file_whose_name_holds_escapes_moves_no_cursor() {
+    let name = "/nowhere/\x1b[31m\u{9b}2J\u{202e}.edxml";
+    for arguments in [
+        &["inspect", name][..],
+        &["verify", name],
+        &["sign", name, "--key", name, "--cert", name],
+        &["text", "convert", "--from", "auto", name],
+    ] {
+        let output = run_with(PROGRAM.as_ref(), arguments, &[]);
+        let said = text(&output.stderr);
+        assert!(said.contains("\\u{1b}[31m\\u{9b}2J\\u{202e}"), "{arguments:?}: {said}");
+        assert!(!said.contains(['\x1b', '\u{9b}', '\u{202e}']), "{arguments:?}");
+    }
+}
+
 #[test]
 fn packets_are_never_rewritten() {
     let desk = Desk::new();

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use lienthong_schemas::safe_text::SafeText;
 
 pub use keygen::{TRIAL_MARK, TrialIdentity, trial_pki};
 pub use sign::sign_file;
@@ -160,10 +161,11 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Says something on stderr.
+/// Says something on stderr, in as many lines as it has. Names of files and words from packets move no cursor.
 #[expect(clippy::print_stderr, reason = "the command line's own voice")]
 pub fn complain(text: &str) {
-    eprintln!("lienthong: {text}");
+    let lines: Vec<_> = text.lines().map(|line| SafeText::new(line).into_string()).collect();
+    eprintln!("lienthong: {}", lines.join("\n"));
 }
 
 /// Prints a line of data. A reader that went away (`| head`) is no fault.
