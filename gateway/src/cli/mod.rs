@@ -8,6 +8,7 @@ mod documents;
 mod health;
 mod inspect;
 mod keygen;
+mod new;
 mod outbox;
 mod reach;
 mod secret;
@@ -68,6 +69,8 @@ enum Command {
     },
     /// Đọc gói tin edXML / Show what a packet says
     Inspect(inspect::Inspect),
+    /// Tạo gói tin / Make a packet
+    New(Box<new::New>),
     /// Ký gói tin / Sign a packet
     Sign(sign::Sign),
     /// Kiểm tra chữ ký / Verify a packet's signature
@@ -137,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Serve { config } => crate::serve::run(&config),
         Command::Config { command } => config_check::run(&command),
         Command::Inspect(command) => command.run(),
+        Command::New(command) => command.run(),
         Command::Sign(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Keygen(command) => command.run(),

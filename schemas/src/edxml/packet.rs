@@ -17,6 +17,7 @@ pub use write::OpenAttachment;
 pub(super) use write::write_attachments;
 
 use super::kind::BusinessType;
+use crate::codes::Priority;
 
 /// A document packet to be written. Texts are trimmed when they are written; empty ones are left out.
 ///
@@ -53,7 +54,8 @@ pub struct DocumentPacket {
     pub signer: PacketSigner,
     /// `DueDate`: `yyyy/MM/dd`.
     pub due_date: String,
-    /// `OtherInfo/Priority`: 0 thường to 4 hỏa tốc hẹn giờ.
+    /// `OtherInfo/Priority`: 0 thường to 4 hỏa tốc hẹn giờ; in TOML the digit or the name.
+    #[serde(deserialize_with = "priority")]
     pub priority: u8,
     /// `OtherInfo/SphereOfPromulgation`.
     pub sphere: String,
@@ -102,6 +104,16 @@ impl DocumentPacket {
             [&self.from.organ_id, &self.promulgation_date, &self.code_number, &self.code_notation]
                 .map(|text| text.trim());
         format!("{from},{date},{number}/{notation}")
+    }
+
+    /// The `Priority` of which a person gives the digit or the name, Vietnamese or English.
+    pub fn priority_named(text: &str) -> Option<u8> {
+        let named = |priority: &Priority| {
+            let (vi, en) = priority.wording();
+            crate::text::same(vi, text.trim()) || en.eq_ignore_ascii_case(text.trim())
+        };
+        let priority = Priority::parse(text).or_else(|| Priority::ALL.into_iter().find(named));
+        priority.map(Priority::digit)
     }
 }
 
@@ -354,17 +366,34 @@ pub struct PacketAttachment {
     pub format: String,
 }
 
-fn business_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BusinessType, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        Number(u8),
-        Text(String),
+/// A digit or a name, in a file that a person wrote.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Number(u8),
+    Text(String),
+}
+
+impl Written {
+    fn text(self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text,
+        }
     }
-    let text = match Written::deserialize(deserializer)? {
-        Written::Number(number) => number.to_string(),
-        Written::Text(text) => text,
-    };
+}
+
+fn priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    let named = DocumentPacket::priority_named(&Written::deserialize(deserializer)?.text());
+    named.ok_or_else(|| {
+        serde::de::Error::custom(
+            "0 (thường), 1 (khẩn), 2 (thượng khẩn), 3 (hỏa tốc) or 4 (hỏa tốc hẹn giờ) is meant",
+        )
+    })
+}
+
+fn business_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BusinessType, D::Error> {
+    let text = Written::deserialize(deserializer)?.text();
     let named = match text.trim() {
         "new" => Some(BusinessType::New),
         "revoke" => Some(BusinessType::Revoke),
