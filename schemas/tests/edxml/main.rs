@@ -13,6 +13,7 @@ mod corpus_told;
 mod deviations;
 mod deviations_attachments;
 mod deviations_values;
+mod flaws;
 mod hostile;
 mod hostile_bombs;
 #[path = "../made/mod.rs"]
