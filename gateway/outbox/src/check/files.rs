@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use lienthong_pipeline::record::{Delivery, State};
+use lienthong_pipeline::record::{Delivery, Move, Standing, State};
 use lienthong_schemas::ids::{DocumentId, PacketDigest};
 
 use super::{CheckFault, FaultCode, Findings, shown};
@@ -101,7 +101,7 @@ impl Files<'_> {
         // What is wrong with the notes is said where their own file is looked at.
         let states = self.spool.notes(document).map(|notes| notes.states).unwrap_or_default();
         let mut paper = Paper::default();
-        let mut besides = 0;
+        let mut faults = Vec::new();
         for delivery in &admission.deliveries {
             let fault = match inspector.record(delivery.id) {
                 Lookup::Found(record) => {
@@ -112,16 +112,14 @@ impl Files<'_> {
                 Lookup::Absent => Some((FaultCode::DeliveryMissing, "the store does not have it".to_owned())),
                 Lookup::Unreadable => None,
             };
-            let Some((code, why)) = fault else { continue };
-            match paper.faults.len() < OF_ONE_MAX {
-                true => paper.faults.push(CheckFault::new(
-                    code,
-                    &*place,
-                    format!("delivery {}: {why}", delivery.id),
-                )),
-                false => besides += 1,
-            }
+            faults.extend(fault.map(|(code, why)| (code, format!("delivery {}: {why}", delivery.id))));
         }
+        let moved =
+            admission.moves.iter().filter_map(|change| differs(change, &inspector.standing(change.key)));
+        faults.extend(moved.map(|why| (FaultCode::StandingDiffers, why)));
+        let besides = faults.len().saturating_sub(OF_ONE_MAX);
+        let listed = faults.into_iter().take(OF_ONE_MAX);
+        paper.faults.extend(listed.map(|(code, why)| CheckFault::new(code, &*place, why)));
         if let Some(last) = paper.faults.last_mut().filter(|_| besides > 0) {
             last.detail += &format!(" (and {besides} more of this document)");
         }
@@ -173,6 +171,19 @@ fn compare(admitted: &Delivery, noted: Option<&Noted>, record: &Record) -> Resul
         _ => return Ok(true),
     }
     Err(format!("noted as {}, and {} in the store", was.as_str(), is.as_str()))
+}
+
+/// Whether a move is neither what holds nor behind it; why.
+fn differs(change: &Move, found: &Lookup<Standing>) -> Option<String> {
+    let (key, number, state) = (change.key, change.number, change.state);
+    let found = match found {
+        Lookup::Found(found) if found.number > number => return None,
+        Lookup::Found(found) if (found.number, found.state) == (number, state) => return None,
+        Lookup::Found(found) => format!("{} by move {}", found.state, found.number),
+        Lookup::Absent => "nothing".to_owned(),
+        Lookup::Unreadable => return None,
+    };
+    Some(format!("state {key}: {state} by move {number}, and {found} in the store"))
 }
 
 fn one(fault: CheckFault) -> Paper {

@@ -130,6 +130,8 @@ pub enum FaultCode {
     NoteDamaged,
     /// What is noted beside an admission contradicts the store.
     NoteDiffers,
+    /// A business state is neither the one that an admission made it nor a later one.
+    StandingDiffers,
     /// A delivery that goes on has no packet.
     BlobMissing,
     /// A packet has another length than its delivery says.

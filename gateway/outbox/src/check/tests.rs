@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use lienthong_pipeline::ports::{OutboxStore, Spool, Transition};
-use lienthong_pipeline::record::{Delivery, State};
-use lienthong_schemas::ids::PacketDigest;
+use lienthong_pipeline::record::{Delivery, Move, Standing, State};
+use lienthong_schemas::ids::{PacketDigest, StandingKey};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -30,10 +30,20 @@ fn ground() -> Ground {
     Ground { dir, store: Arc::new(store), spool }
 }
 
+/// The business state of document `n` somewhere.
+fn standing_key(n: u64) -> StandingKey {
+    StandingKey::of(&[n.to_be_bytes(); 2].concat().try_into().expect("16 bytes"), &organ("H02"))
+}
+
 async fn admit(store: &SledStore, spool: &FileSpool, n: u64, receivers: &[&str]) {
     let mut writer = spool.receive().await.expect("a file");
     writer.write(Bytes::from(packet(n))).await.expect("written");
-    let admitted = admission(n, receivers);
+    let mut admitted = admission(n, receivers);
+    // One document moves on as the others come, and one is at each of them.
+    let states = ["01", "03", "04", "05", "04", "05", "04", "05", "06"];
+    let state = states[n as usize % states.len()].parse().expect("a state");
+    let own = Move { key: standing_key(n), number: 1, state };
+    admitted.moves = vec![Move { key: standing_key(u64::MAX), number: n as u32 + 1, state }, own];
     spool.admit(writer.finish().await.expect("whole"), &admitted).await.expect("admitted");
     store.admit(&admitted).await.expect("admitted");
 }
@@ -149,14 +159,38 @@ async fn an_outcome_that_is_not_noted_is_counted_and_no_fault() {
     assert!(found.is_clean() && found.unnoted == 1, "{found:?}");
 }
 
+fn standing_at(n: u64) -> Vec<u8> {
+    [b"b|", &standing_key(n).as_bytes()[..]].concat()
+}
+
+fn standing(state: &str, number: u32) -> Standing {
+    Standing { state: state.parse().expect("a state"), since: NOW, number }
+}
+
 type Harm = fn(&Ground);
 
 /// Each harm, and what is said of it. Where a value is harmed, whoever refers to it is not blamed.
-const HARMS: [(&str, Harm, &[FaultCode]); 21] = [
+const HARMS: [(&str, Harm, &[FaultCode]); 25] = [
     ("a value cut short", |g| put(g, &key(g, b"e|", 3), b"cut"), &[FaultCode::ValueDamaged]),
     ("a value flipped", |g| flip(g, &key(g, b"m|", 3)), &[FaultCode::ValueDamaged]),
     ("an entry flipped", |g| flip(g, &key(g, b"p|", 3)), &[FaultCode::ValueDamaged]),
     ("a line flipped", |g| flip(g, &key(g, b"h|", 3)), &[FaultCode::ValueDamaged]),
+    ("a business state flipped", |g| flip(g, &key(g, b"b|", 3)), &[FaultCode::ValueDamaged]),
+    (
+        "a business state gone",
+        |g| drop(g.tree().remove(standing_at(5)).expect("removed")),
+        &[FaultCode::StandingDiffers],
+    ),
+    (
+        "a business state before its last move",
+        |g| sealed(g, &standing_at(u64::MAX), &standing("06", 9)),
+        &[FaultCode::StandingDiffers],
+    ),
+    (
+        "a business state that nobody said",
+        |g| sealed(g, &standing_at(3), &standing("06", 1)),
+        &[FaultCode::StandingDiffers],
+    ),
     ("a key of somebody else", |g| put(g, b"q|1", b"x"), &[FaultCode::KeyUnknown]),
     ("a dead letter's entry gone", |g| drop(g.tree().remove(key(g, b"x|", 0))), &[FaultCode::EntryMissing]),
     ("a correlation's entry gone", |g| drop(g.tree().remove(key(g, b"c|", 0))), &[FaultCode::EntryMissing]),

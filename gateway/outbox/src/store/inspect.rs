@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use lienthong_pipeline::record::{HistoryEntry, Standing};
-use lienthong_schemas::ids::{DeliveryId, DocumentId};
+use lienthong_schemas::ids::{DeliveryId, DocumentId, StandingKey};
 
 use super::draft::Next;
 use super::upgrade::{LAYOUT, layout};
@@ -102,6 +102,11 @@ impl<'a> Inspector<'a> {
     /// The record of a delivery.
     pub(crate) fn record(&self, id: DeliveryId) -> Lookup<Record> {
         Lookup::of(self.view.record(id))
+    }
+
+    /// A business state.
+    pub(crate) fn standing(&self, key: StandingKey) -> Lookup<Standing> {
+        Lookup::of(self.view.value(&keys::standing(key)))
     }
 
     /// Every key of the tree.
