@@ -120,7 +120,6 @@ impl Hands {
     /// The JSON of a command that prints nothing else.
     fn json_of(&self, words: &[&str]) -> Value {
         let output = self.run(words);
-        serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|cause| panic!("{cause}: {}", text(&output.stdout)))
+        serde_json::from_slice(&output.stdout).expect("JSON")
     }
 }

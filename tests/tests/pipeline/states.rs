@@ -1,6 +1,6 @@
 //! Business states (docs/status.md): who moves them by which packets, what is flagged, and that all of it is delivered.
 
-use lienthong_pipeline::ports::{Clock, Ports};
+use lienthong_pipeline::ports::Ports;
 use lienthong_pipeline::record::{Receipt, Standing};
 use lienthong_pipeline::view::{self, BusinessView, Viewer};
 use lienthong_schemas::document_name;
