@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::date::timestamp_text;
 use super::kind::StatusCode;
-use super::packet::{PacketOrgan, PacketStaff, PacketSubject, layout};
+use super::packet::{FlawRule, PacketFlaw, PacketOrgan, PacketStaff, PacketSubject, layout};
 use super::write::PacketText;
 use crate::organ::OrganId;
 
@@ -67,15 +67,27 @@ pub struct StatusSubject {
 }
 
 impl StatusPacket {
+    /// The fields with characters that XML cannot carry, and that [`StatusPacket::to_xml`] leaves out.
+    pub fn check(&self) -> Vec<PacketFlaw> {
+        let mut packet = PacketText::exact();
+        self.write_header(&mut packet);
+        let flaw = |(field, unfit)| PacketFlaw { field, rule: FlawRule::Character(unfit) };
+        packet.unfit().into_iter().map(flaw).collect()
+    }
+
     /// The packet's bytes. The same values give the same bytes.
     pub fn to_xml(&self) -> Vec<u8> {
         let mut packet = PacketText::new();
-        packet.within("edXMLHeader", |header| {
-            header.within("MessageHeader", |message| self.write_message(message));
-        });
+        self.write_header(&mut packet);
         let mut text = packet.end_envelope();
         text.push_str("</edXML>\r\n");
         text.into_bytes()
+    }
+
+    fn write_header(&self, packet: &mut PacketText) {
+        packet.within("edXMLHeader", |header| {
+            header.within("MessageHeader", |message| self.write_message(message));
+        });
     }
 
     fn write_message(&self, message: &mut PacketText) {

@@ -15,8 +15,8 @@ use tempfile::NamedTempFile;
 use super::super::{CommandFault, complain};
 use super::{NewFault, Out};
 
-/// Everybody may read a packet made here; who may not is for the folder to say.
-const MODE: u32 = 0o644;
+/// Less what the umask of who makes the packet takes away.
+const MODE: u32 = 0o666;
 /// Longest word from a packet in a line of ours, in bytes.
 const SHOWN_BYTES_MAX: usize = 200;
 
@@ -37,7 +37,9 @@ impl Out {
         let place = output.map_or_else(|| "đầu ra chuẩn (stdout)".to_owned(), |o| o.display().to_string());
         let fault = |cause: std::io::Error| CommandFault::at(&place, cause);
         let mut made = tempfile::Builder::new();
-        made.permissions(Permissions::from_mode(0o600));
+        if output.is_some() {
+            made.permissions(Permissions::from_mode(MODE));
+        }
         let draft =
             folder.map_or_else(|| made.tempfile(), |folder| made.tempfile_in(folder)).map_err(fault)?;
         let mut writer = BufWriter::new(draft.as_file());
@@ -55,7 +57,6 @@ impl Out {
     /// Renamed into its place when it is on disk, and the folder after it.
     fn persist(&self, draft: NamedTempFile, output: &Path, folder: &Path) -> Result<(), CommandFault> {
         let fault = |cause: std::io::Error| CommandFault::at(output.display(), cause);
-        draft.as_file().set_permissions(Permissions::from_mode(MODE)).map_err(fault)?;
         draft.as_file().sync_all().map_err(fault)?;
         if self.force {
             draft.persist(output).map_err(|cause| fault(cause.error))?;

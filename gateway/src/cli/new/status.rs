@@ -91,6 +91,10 @@ impl NewStatus {
             let line = "edXMLHeader/MessageHeader/Description: bắt buộc phải có (must be there): --reason";
             return Err(NewFault::Refused(vec![line.to_owned()]));
         }
+        let flaws = packet.check();
+        if !flaws.is_empty() {
+            return Err(NewFault::Refused(flaws.iter().map(ToString::to_string).collect()));
+        }
         let bytes = packet.to_xml();
         self.out.put(|out| {
             out.write_all(&bytes).map_err(|cause| CommandFault::at("gói tin (packet)", cause).into())
