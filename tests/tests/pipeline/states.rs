@@ -10,6 +10,7 @@ use lienthong_schemas::ids::StandingKey;
 use super::world::{A, B, B_ALIAS, C, D, OWN, Setup, World, letter, name_of, organ, status};
 
 mod again;
+mod limits;
 
 /// The system at which an organisation of these tests is at home.
 fn home(organisation: &str) -> &'static str {
