@@ -1,70 +1,59 @@
-//! The true type of a file, from the ending of its name and its first bytes, and what a ZIP may be called.
-//! Types: IANA's registry of media types, and for the endings the usual ones of office programs.
+//! The true type of a file that we write, from the ending of its name and its first bytes, and what a ZIP may be called.
+//! Both go by the tables of the reader ([`FileKind`], `attachment::kinds`), so that it agrees.
+
+use crate::edxml::attachment::kinds::{ending, ending_differs, is_archive_ending, is_document_ending};
+use crate::edxml::file_kind::FileKind;
 
 /// Bytes of a file looked at.
-pub(super) const HEAD_BYTES: usize = 8;
+pub(super) const HEAD_BYTES: usize = FileKind::HEAD_BYTES;
 
-/// Ending and type. The types that are ZIPs inside are marked: bytes that are a ZIP may only bear these endings.
-const TYPES: &[(&str, &str, bool)] = &[
-    ("pdf", "application/pdf", false),
-    ("doc", "application/msword", false),
-    ("xls", "application/vnd.ms-excel", false),
-    ("ppt", "application/vnd.ms-powerpoint", false),
-    ("rtf", "application/rtf", false),
-    ("txt", "text/plain", false),
-    ("csv", "text/csv", false),
-    ("xml", "application/xml", false),
-    ("edxml", "application/xml", false),
-    ("json", "application/json", false),
-    ("htm", "text/html", false),
-    ("html", "text/html", false),
-    ("jpg", "image/jpeg", false),
-    ("jpeg", "image/jpeg", false),
-    ("png", "image/png", false),
-    ("gif", "image/gif", false),
-    ("tif", "image/tiff", false),
-    ("tiff", "image/tiff", false),
-    ("zip", "application/zip", true),
-    ("jar", "application/java-archive", true),
-    ("epub", "application/epub+zip", true),
-    ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document", true),
-    ("docm", "application/vnd.ms-word.document.macroenabled.12", true),
-    ("dotx", "application/vnd.openxmlformats-officedocument.wordprocessingml.template", true),
-    ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", true),
-    ("xlsm", "application/vnd.ms-excel.sheet.macroenabled.12", true),
-    ("pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation", true),
-    ("pptm", "application/vnd.ms-powerpoint.presentation.macroenabled.12", true),
-    ("odt", "application/vnd.oasis.opendocument.text", true),
-    ("ods", "application/vnd.oasis.opendocument.spreadsheet", true),
-    ("odp", "application/vnd.oasis.opendocument.presentation", true),
+/// The types of endings whose kind stands for several formats: IANA's registry of media types.
+const FORMATS: &[(&str, &str)] = &[
+    ("xls", "application/vnd.ms-excel"),
+    ("xlt", "application/vnd.ms-excel"),
+    ("ppt", "application/vnd.ms-powerpoint"),
+    ("pps", "application/vnd.ms-powerpoint"),
+    ("msg", "application/vnd.ms-outlook"),
+    ("vsd", "application/vnd.visio"),
+    ("docm", "application/vnd.ms-word.document.macroenabled.12"),
+    ("dotx", "application/vnd.openxmlformats-officedocument.wordprocessingml.template"),
+    ("xlsm", "application/vnd.ms-excel.sheet.macroenabled.12"),
+    ("xltx", "application/vnd.openxmlformats-officedocument.spreadsheetml.template"),
+    ("pptm", "application/vnd.ms-powerpoint.presentation.macroenabled.12"),
+    ("jar", "application/java-archive"),
+    ("asice", "application/vnd.etsi.asic-e+zip"),
+    ("csv", "text/csv"),
+    ("json", "application/json"),
+    ("svg", "image/svg+xml"),
+    ("p7s", "application/pkcs7-signature"),
 ];
 
-/// A file of no type that we know.
+/// A file of no type that we know, or of another one than its name says.
 const UNKNOWN: &str = "application/octet-stream";
 
-/// Whether bytes begin as a ZIP does: with an entry, or empty (APPNOTE 4.3).
+/// Whether bytes begin as a ZIP does.
 pub(super) fn is_zip(head: &[u8]) -> bool {
-    head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")
+    FileKind::of(head).is_zip()
 }
 
-/// Whether a name may be a ZIP's.
+/// Whether receivers leave a ZIP of this name as it is.
 pub(super) fn is_zip_name(name: &str) -> bool {
-    row(name).is_some_and(|(_, _, zip)| *zip)
+    let ending = ending(name);
+    is_archive_ending(&ending) || is_document_ending(&ending)
 }
 
 /// The type of a file of this name that begins so. A name that the bytes contradict says nothing.
 pub(super) fn media_type(name: &str, head: &[u8]) -> &'static str {
-    match row(name) {
-        Some((_, _, true)) if !is_zip(head) => UNKNOWN,
-        Some((_, "application/pdf", _)) if !head.starts_with(b"%PDF-") => UNKNOWN,
-        Some((_, media_type, _)) => media_type,
-        None => UNKNOWN,
+    let (ending, kind) = (ending(name), FileKind::of(head));
+    if kind == FileKind::Empty || ending_differs(&ending, kind) {
+        return UNKNOWN;
     }
-}
-
-fn row(name: &str) -> Option<&'static (&'static str, &'static str, bool)> {
-    let (_, ending) = name.trim().rsplit_once('.')?;
-    TYPES.iter().find(|row| row.0.eq_ignore_ascii_case(ending))
+    if let Some((_, media_type)) = FORMATS.iter().find(|(format, _)| *format == ending) {
+        return media_type;
+    }
+    let usual = || FileKind::with_ending(&ending);
+    let meant = usual().find(|usual| *usual == kind).or_else(|| usual().next());
+    meant.unwrap_or(kind).mime_types().first().copied().unwrap_or(UNKNOWN)
 }
 
 #[cfg(test)]
@@ -73,12 +62,40 @@ mod tests {
 
     #[test]
     fn a_type_is_that_of_name_and_bytes() {
-        assert_eq!(media_type("Công văn.PDF", b"%PDF-1.7"), "application/pdf");
-        assert_eq!(media_type("a.pdf", b"PK\x03\x04...."), UNKNOWN);
-        assert_eq!(media_type("a.zip", b"PK\x05\x06...."), "application/zip");
-        assert_eq!(media_type("a.zip", b"hello"), UNKNOWN, "never application/zip of anything else");
-        assert_eq!(media_type("a.tar.txt", b"x"), "text/plain");
-        assert_eq!(media_type("pdf", b"%PDF-1.7"), UNKNOWN);
-        assert!(is_zip_name("a.DOCX") && !is_zip_name("a.doc") && !is_zip_name("zip"));
+        const OLE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and more";
+        for (name, head, media_type_meant) in [
+            ("Công văn.PDF", &b"%PDF-1.7"[..], "application/pdf"),
+            ("a.pdf", b"PK\x03\x04....", UNKNOWN),
+            ("a.zip", b"PK\x05\x06....", "application/zip"),
+            ("a.zip", b"hello", UNKNOWN),
+            ("a.zip", b"", UNKNOWN),
+            ("a.tar.txt", b"x", "text/plain"),
+            ("a.csv", b"x,y", "text/csv"),
+            ("a.doc", OLE, "application/msword"),
+            ("a.doc", b"{\\rtf1", "application/rtf"),
+            ("a.xls", OLE, "application/vnd.ms-excel"),
+            (
+                "a.docx",
+                b"PK\x03\x04",
+                "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            ),
+            ("a.docm", b"PK\x03\x04", "application/vnd.ms-word.document.macroenabled.12"),
+            ("quét", b"%PDF-1.7", "application/pdf"),
+            ("a.khac", b"\0\x01\x02", UNKNOWN),
+        ] {
+            assert_eq!(media_type(name, head), media_type_meant, "{name}");
+        }
+        assert!(
+            is_zip_name("a.DOCX") && is_zip_name("a.jar") && !is_zip_name("a.doc") && !is_zip_name("zip")
+        );
+    }
+
+    #[test]
+    fn only_a_zip_is_called_one() {
+        for ending in FileKind::ALL.iter().flat_map(|kind| kind.endings()) {
+            for head in [&b"%PDF-1.7"[..], b"text", b"", b"\0\x01", b"\x1f\x8b\x08"] {
+                assert_ne!(media_type(&format!("a.{ending}"), head), "application/zip", "{ending}");
+            }
+        }
     }
 }
