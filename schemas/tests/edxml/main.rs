@@ -15,6 +15,7 @@ mod deviations_attachments;
 mod deviations_values;
 mod flaws;
 mod hostile;
+mod hostile_archives;
 mod hostile_bombs;
 #[path = "../made/mod.rs"]
 #[allow(dead_code, reason = "shared with other test programs and the benchmark, each of which needs a part")]

@@ -22,6 +22,9 @@ const DEFLATED: u16 = 8;
 /// 1 January 1980 (APPNOTE 4.4.6).
 const DATE: u16 = 0x21;
 
+/// Bytes of the end of an archive without comment (APPNOTE 4.3.16).
+pub(crate) const END_BYTES: usize = 22;
+
 /// What is known of an entry once it was written.
 struct Facts {
     crc: u32,
@@ -37,6 +40,7 @@ impl Facts {
 
 /// An archive that is being written, of less than 4 GiB.
 pub(crate) struct ZipWriter<W> {
+    level: Compression,
     out: Counted<W>,
     central: Vec<u8>,
     entries: u16,
@@ -44,7 +48,13 @@ pub(crate) struct ZipWriter<W> {
 
 impl<W: Write> ZipWriter<W> {
     pub(crate) fn new(out: W) -> Self {
-        Self { out: Counted { out, bytes: 0 }, central: Vec::new(), entries: 0 }
+        let out = Counted { out, bytes: 0 };
+        Self { level: Compression::fast(), out, central: Vec::new(), entries: 0 }
+    }
+
+    /// Deflates as well as can be.
+    pub(crate) fn best(self) -> Self {
+        Self { level: Compression::best(), ..self }
     }
 
     /// An entry as the reference library writes them: deflated, its lengths behind it.
@@ -52,7 +62,7 @@ impl<W: Write> ZipWriter<W> {
         let flags = UTF8 | DESCRIBED;
         let at = self.begin(name, flags, DEFLATED, &Facts { crc: 0, packed: 0, unpacked: 0 })?;
         let from = self.out.bytes;
-        let mut encoder = DeflateEncoder::new(&mut self.out, Compression::fast());
+        let mut encoder = DeflateEncoder::new(&mut self.out, self.level);
         let mut content = Summed { content, crc: Crc::new() };
         io::copy(&mut content, &mut encoder)?;
         encoder.finish()?;

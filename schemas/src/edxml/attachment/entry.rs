@@ -15,6 +15,11 @@ pub(super) const LOCAL: u32 = 0x0403_4b50;
 pub(super) const CENTRAL: u32 = 0x0201_4b50;
 const DESCRIPTOR: u32 = 0x0807_4b50;
 
+/// Bits 0, 6 and 13: encrypted, strongly, headers masked (APPNOTE 4.4.4).
+const ENCRYPTED: u16 = 1 | 1 << 6 | 1 << 13;
+/// Bit 3: a data descriptor follows.
+const DESCRIBED: u16 = 1 << 3;
+
 /// What is known of a file in an archive: what its header says until it has ended, and then what was counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Entry {
@@ -37,15 +42,18 @@ impl Entry {
     pub(super) fn begin(header: &[u8; LOCAL_BYTES]) -> Result<Self, &'static str> {
         let flags = u16_at(header, 6);
         let method = u16_at(header, 8);
-        // Bits 0, 6 and 13: encrypted, strongly, headers masked (APPNOTE 4.4.4).
-        if flags & (1 | 1 << 6 | 1 << 13) != 0 {
+        if flags & ENCRYPTED != 0 {
             return Err("it is encrypted");
         }
         if !matches!(method, 0 | 8) {
             return Err("its compression is not read");
         }
+        // Only the directory says where such a file ends; `ZipInputStream` of the JDK refuses it too.
+        if method == 0 && flags & DESCRIBED != 0 {
+            return Err("its first file has no length");
+        }
         Ok(Self {
-            described_after: flags & 1 << 3 != 0,
+            described_after: flags & DESCRIBED != 0,
             deflated: method == 8,
             name: u16_at(header, 26).into(),
             extra: u16_at(header, 28).into(),
@@ -62,21 +70,14 @@ impl Entry {
 
     /// Takes the sizes that do not fit the header from the extra field (APPNOTE 4.5.3). In a local header both must be
     /// there.
-    pub(super) fn take_wide_sizes(&mut self, mut extra: &[u8]) -> Result<(), &'static str> {
+    pub(super) fn take_wide_sizes(&mut self, extra: &[u8]) -> Result<(), &'static str> {
         let large = u64::from(u32::MAX);
         if self.packed != large && self.unpacked != large {
             return Ok(());
         }
-        while extra.len() >= 4 {
-            let (id, length) = (u16_at(extra, 0), usize::from(u16_at(extra, 2)));
-            let Some(field) = extra.get(4..4 + length) else { break };
-            if id == 1 && length >= 16 {
-                (self.unpacked, self.packed) = (u64_at(field, 0), u64_at(field, 8));
-                return Ok(());
-            }
-            extra = &extra[4 + length..];
-        }
-        Err("its sizes are missing")
+        let field = wide_field(extra).filter(|field| field.len() >= 16).ok_or("its sizes are missing")?;
+        (self.unpacked, self.packed) = (u64_at(field, 0), u64_at(field, 8));
+        Ok(())
     }
 
     /// What was counted counts from here on. Says whether it is what the header said.
@@ -103,15 +104,43 @@ impl Entry {
         })
     }
 
-    /// Whether the directory speaks of the file that was read: otherwise other readers see another.
-    pub(super) fn is_listed_by(&self, header: &[u8; CENTRAL_BYTES]) -> bool {
-        let size = |at: usize, counted: u64| {
-            let told = u32_at(header, at);
-            told == u32::MAX || u64::from(told) == counted
+    /// Whether the directory speaks of the file that was read: otherwise other readers see another. `behind` is what
+    /// follows the header: name, extra field, comment.
+    pub(super) fn is_listed_by(&self, header: &[u8; CENTRAL_BYTES], behind: &[u8]) -> bool {
+        let (name, extra) = (usize::from(u16_at(header, 28)), usize::from(u16_at(header, 30)));
+        let mut wide = behind.get(name..name + extra).and_then(wide_field).unwrap_or_default();
+        let mut number = |at: usize| match u32_at(header, at) {
+            u32::MAX => {
+                let (number, rest) = wide.split_at_checked(8)?;
+                wide = rest;
+                Some(u64_at(number, 0))
+            }
+            number => Some(number.into()),
         };
-        u32_at(header, 16) == self.crc
-            && size(20, self.packed)
-            && size(24, self.unpacked)
-            && matches!(u32_at(header, 42), 0 | u32::MAX)
+        // In the order in which the extra field has them (APPNOTE 4.5.3).
+        let told = [number(24), number(20), number(42)];
+        let method = if self.deflated { 8 } else { 0 };
+        told == [self.unpacked, self.packed, 0].map(Some)
+            && u32_at(header, 16) == self.crc
+            && u16_at(header, 10) == method
+            && u16_at(header, 8) & ENCRYPTED == 0
     }
+}
+
+/// Bytes behind a header of the directory: name, extra field, comment.
+pub(super) fn bytes_behind(header: &[u8; CENTRAL_BYTES]) -> usize {
+    [28, 30, 32].map(|at| usize::from(u16_at(header, at))).iter().sum()
+}
+
+/// The ZIP64 extended information in an extra field (APPNOTE 4.5.3).
+fn wide_field(mut extra: &[u8]) -> Option<&[u8]> {
+    while extra.len() >= 4 {
+        let (id, length) = (u16_at(extra, 0), usize::from(u16_at(extra, 2)));
+        let field = extra.get(4..4 + length)?;
+        if id == 1 {
+            return Some(field);
+        }
+        extra = &extra[4 + length..];
+    }
+    None
 }

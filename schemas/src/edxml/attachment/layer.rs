@@ -38,13 +38,15 @@ pub(super) struct Passing<'p, 's> {
     pub(super) attachment: usize,
     /// Bytes of the attachment that were unpacked so far.
     pub(super) packed: u64,
+    /// The same of the attachments before it.
+    pub(super) packed_before: u64,
     /// Bytes that came out of all archives of the packet.
     pub(super) inflated: &'p mut u64,
 }
 
 impl Passing<'_, '_> {
     /// So many bytes more were inflated; one archive has given `unpacked` for `taken` by now. What archives in each
-    /// other give is measured by the outermost too.
+    /// other give is measured by the outermost too, and what all of a packet give by all.
     pub(super) fn count_inflated(
         &mut self,
         bytes: u64,
@@ -52,11 +54,13 @@ impl Passing<'_, '_> {
         taken: u64,
     ) -> Result<(), ArchiveFault> {
         let limits = self.limits;
-        let packed = taken.min(self.packed);
         *self.inflated += bytes;
-        if unpacked > limits.archive_ratio_from
-            && unpacked > packed.saturating_mul(limits.archive_ratio.into())
-        {
+        let exceeds = |unpacked: u64, packed: u64| {
+            unpacked > limits.archive_ratio_from
+                && unpacked > packed.saturating_mul(limits.archive_ratio.into())
+        };
+        let all = self.packed_before + self.packed;
+        if exceeds(unpacked, taken.min(self.packed)) || exceeds(*self.inflated, all) {
             return Err(ArchiveFault::Ratio(limits.archive_ratio));
         }
         if *self.inflated > limits.archive_bytes {

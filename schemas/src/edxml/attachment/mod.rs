@@ -92,6 +92,8 @@ pub(super) struct Attached<'s> {
     sink: Option<&'s mut (dyn AttachmentSink + 's)>,
     /// Bytes that came out of archives.
     inflated: u64,
+    /// Bytes of the archives that have passed.
+    packed: u64,
     /// How many have passed that hold anything.
     passed: usize,
     open: Option<Open>,
@@ -107,7 +109,7 @@ struct Open {
 impl<'s> Attached<'s> {
     /// None yet.
     pub(super) fn new(limits: &EdxmlLimits) -> Self {
-        Self { limits: limits.clone(), sink: None, inflated: 0, passed: 0, open: None }
+        Self { limits: limits.clone(), sink: None, inflated: 0, packed: 0, passed: 0, open: None }
     }
 
     /// Their bytes go here as well.
@@ -143,7 +145,8 @@ impl<'s> Attached<'s> {
 
     fn finish(&mut self) -> Result<Option<Box<Decoded>>, AttachmentFault> {
         self.pass(|base64, take| base64.finish(take))?;
-        let Some(Open { base64, packed, .. }) = self.open.take() else { return Ok(None) };
+        let Some(Open { base64, packed, unpacked }) = self.open.take() else { return Ok(None) };
+        self.packed += unpacked;
         let mut layers = Vec::new();
         packed.finish(&self.limits, &mut layers)?;
         let decoded = Decoded { encoded: base64.encoded(), placeholder: base64.is_placeholder(), layers };
@@ -166,6 +169,7 @@ impl<'s> Attached<'s> {
             sink: self.sink.as_deref_mut(),
             attachment: self.passed,
             packed: *unpacked,
+            packed_before: self.packed,
             inflated: &mut self.inflated,
         };
         let passed = decode(base64, &mut |bytes| packed.push(bytes, &mut passing));

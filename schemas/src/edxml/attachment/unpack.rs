@@ -9,8 +9,8 @@ use std::fmt;
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use super::archive_end::ArchiveEnd;
-use super::entry::{CENTRAL, CENTRAL_BYTES, DESCRIPTOR_BYTES, Entry, LOCAL, LOCAL_BYTES};
+use super::archive_end::{ArchiveEnd, Directory};
+use super::entry::{CENTRAL, CENTRAL_BYTES, DESCRIPTOR_BYTES, Entry, LOCAL, LOCAL_BYTES, bytes_behind};
 use super::layer::{Layer, Passing};
 use super::{ArchiveFault, AttachmentFault};
 
@@ -42,6 +42,10 @@ pub(super) struct Unpacker {
     crc: Crc,
     first: Box<Layer>,
     several: bool,
+    /// Where the directory of the one file begins.
+    directory: u64,
+    /// Its header.
+    listed: [u8; CENTRAL_BYTES],
     end: ArchiveEnd,
 }
 
@@ -55,6 +59,7 @@ enum State {
     Descriptor,
     Next,
     Central,
+    Listed,
     Rest,
     Unreadable(&'static str),
 }
@@ -77,6 +82,8 @@ impl Unpacker {
             crc: Crc::new(),
             first: Box::new(Layer::new(level + 1)),
             several: false,
+            directory: 0,
+            listed: [0; CENTRAL_BYTES],
             end: ArchiveEnd::default(),
         }
     }
@@ -101,6 +108,7 @@ impl Unpacker {
                     let Some(bytes) = self.gather::<DESCRIPTOR_BYTES>(&mut rest) else { return Ok(()) };
                     match self.entry.described_by(&bytes) {
                         Some(behind) => {
+                            self.directory += (bytes.len() - behind.len()) as u64;
                             self.state = State::Next;
                             self.push(behind, passing)?;
                         }
@@ -141,13 +149,7 @@ impl Unpacker {
                     left => Some(State::Name { left }),
                 }
             }
-            State::Extra => {
-                let missing = self.entry.extra - self.held.len();
-                let (more, behind) = rest.split_at(missing.min(rest.len()));
-                self.held.extend_from_slice(more);
-                *rest = behind;
-                (missing == more.len()).then(|| self.begin_data())
-            }
+            State::Extra => self.gather_to(self.entry.extra, rest).then(|| self.begin_data()),
             State::Next => self.gather::<4>(rest).map(|signature| match u32::from_le_bytes(signature) {
                 LOCAL => {
                     self.several = true;
@@ -160,7 +162,12 @@ impl Unpacker {
                 _ => State::Unreadable("its parts do not follow each other"),
             }),
             State::Central => self.gather::<CENTRAL_BYTES>(rest).map(|header| {
-                if self.entry.is_listed_by(&header) {
+                self.listed = header;
+                State::Listed
+            }),
+            State::Listed => self.gather_to(bytes_behind(&self.listed), rest).then(|| {
+                let behind = std::mem::take(&mut self.held);
+                if self.entry.is_listed_by(&self.listed, &behind) {
                     State::Rest
                 } else {
                     State::Unreadable("its directory names another file than is there")
@@ -177,33 +184,53 @@ impl Unpacker {
         self,
         entries_max: u64,
     ) -> Result<(Archive, Option<Layer>, Vec<u8>), AttachmentFault> {
-        let entries = self.end.entries();
+        let directory = self.end.directory();
         // The end of an archive that was not read up to it may be that of a file in it.
-        if let (State::Rest, Some(entries)) = (self.state, entries)
+        if let (State::Rest, Some(Directory { entries, .. })) = (self.state, directory)
             && entries > entries_max
         {
             return Err(ArchiveFault::Entries(entries, entries_max).into());
         }
-        let archive = match (self.state, self.several, entries) {
-            (State::Unreadable(why), _, _) => Archive::Unreadable(why),
-            (State::Rest, false, Some(1)) => Archive::One,
-            (State::Rest, true, Some(entries @ 2..)) => Archive::Several(entries),
-            (State::Rest, _, Some(_)) => Archive::Unreadable("its directory has another number of files"),
-            (State::Rest, _, None) => Archive::Unreadable("its end is missing or contradicts itself"),
+        let archive = match (self.state, directory) {
+            (State::Unreadable(why), _) => Archive::Unreadable(why),
+            (State::Rest, Some(end)) if self.several && end.entries > 1 && end.bytes <= self.end.passed() => {
+                Archive::Several(end.entries)
+            }
+            (State::Rest, Some(end)) if !self.several && self.is_whole_by(&end) => Archive::One,
+            (State::Rest, Some(end)) if end.entries == 0 || (end.entries > 1) != self.several => {
+                Archive::Unreadable("its directory has another number of files")
+            }
+            (State::Rest, Some(_)) => Archive::Unreadable("its end tells of another directory"),
+            (State::Rest, None) => Archive::Unreadable("its end is missing or contradicts itself"),
             _ => Archive::Unreadable("it is cut off"),
         };
         let first = (!matches!(archive, Archive::Unreadable(_))).then_some(*self.first);
         Ok((archive, first, self.end.into_bytes()))
     }
 
+    /// Whether the end leads to the one header in the directory that was read, and nothing else is there: other readers
+    /// begin at the end.
+    fn is_whole_by(&self, end: &Directory) -> bool {
+        let bytes = (CENTRAL_BYTES + bytes_behind(&self.listed)) as u64;
+        (end.entries, end.offset, end.bytes, end.ends) == (1, self.directory, bytes, 0)
+            && end.record.is_none_or(|record| record == self.directory + bytes)
+            && end.unambiguous
+    }
+
     /// Collects a header of `N` bytes from what was held and what comes.
     fn gather<const N: usize>(&mut self, rest: &mut &[u8]) -> Option<[u8; N]> {
-        let (more, behind) = rest.split_at((N - self.held.len()).min(rest.len()));
-        self.held.extend_from_slice(more);
-        *rest = behind;
+        self.gather_to(N, rest);
         let whole = <[u8; N]>::try_from(self.held.as_slice()).ok()?;
         self.held.clear();
         Some(whole)
+    }
+
+    /// Holds so many bytes of what was held and what comes; says whether they are all there.
+    fn gather_to(&mut self, length: usize, rest: &mut &[u8]) -> bool {
+        let (more, behind) = rest.split_at((length - self.held.len()).min(rest.len()));
+        self.held.extend_from_slice(more);
+        *rest = behind;
+        self.held.len() == length
     }
 
     /// States that a file without name, extra field or data passes through.
@@ -211,6 +238,7 @@ impl Unpacker {
         match self.state {
             State::Name { left } => left == 0,
             State::Extra => self.held.len() == self.entry.extra,
+            State::Listed => self.held.len() == bytes_behind(&self.listed),
             State::Stored { left } => left == 0,
             _ => false,
         }
@@ -226,9 +254,6 @@ impl Unpacker {
             let out = vec![0; OUT_BYTES].into_boxed_slice();
             self.inflater = Some(Inflater { inflate: Decompress::new(false), out, filled: 0 });
             State::Deflated
-        } else if self.entry.described_after && self.entry.packed == 0 {
-            // Only the directory says where such a file ends.
-            State::Unreadable("its first file has no length")
         } else {
             State::Stored { left: self.entry.packed }
         }
@@ -300,6 +325,7 @@ impl Unpacker {
     /// The data of the first file has ended, after so many bytes.
     fn end_data(&mut self, packed: u64, unpacked: u64) {
         let agrees = self.entry.count(self.crc.sum(), packed, unpacked);
+        self.directory = self.entry.before_data() + packed;
         self.state = if self.entry.described_after {
             State::Descriptor
         } else if agrees {
