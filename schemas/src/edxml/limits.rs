@@ -20,7 +20,7 @@ pub struct EdxmlLimits {
     /// How many times larger than its attachment what comes out of an archive may be, once it is larger than
     /// [`archive_ratio_from`](Self::archive_ratio_from). Deflate reaches 1,032; drawings and spreadsheets 50.
     pub archive_ratio: u32,
-    /// Bytes out of one archive up to which the ratio does not matter.
+    /// Bytes out of one archive up to which the ratio does not matter: a page may begin with much white.
     pub archive_ratio_from: u64,
     /// Bytes out of all archives of the packet together.
     pub archive_bytes: u64,
@@ -37,7 +37,7 @@ impl Default for EdxmlLimits {
             archive_levels: 3,
             archive_entries: 10_000,
             archive_ratio: 200,
-            archive_ratio_from: 256 * 1024,
+            archive_ratio_from: 1024 * 1024,
             archive_bytes: 2 * 1024 * 1024 * 1024,
         }
     }

@@ -81,7 +81,7 @@ fn what_comes_out_is_not_out_of_proportion() {
         let data = of.windows(4).position(|w| w == b"PK\x01\x02").expect("a directory");
         u32::try_from(content(zeros).len().div_ceil(data)).expect("a small number")
     };
-    let least = EdxmlLimits { archive_ratio: ratio(&archive), ..limits };
+    let least = EdxmlLimits { archive_ratio: ratio(&archive), archive_ratio_from: 1 << 16, ..limits };
     within("a.txt", &archive, &least).expect("the ratio that it has");
     let less = EdxmlLimits { archive_ratio: least.archive_ratio - 1, ..least };
     assert_eq!(refused("a.txt", &archive, &less).0, "ARCHIVE_RATIO");
@@ -89,7 +89,7 @@ fn what_comes_out_is_not_out_of_proportion() {
 
 #[test]
 fn an_archive_in_an_archive_does_not_add_to_the_ratio() {
-    let limits = EdxmlLimits { archive_ratio: 2_000, ..EdxmlLimits::default() };
+    let limits = EdxmlLimits { archive_ratio: 2_000, archive_ratio_from: 1 << 16, ..EdxmlLimits::default() };
     let inner = one(&vec![0; 1_000_000], DEFLATED);
     within("a.txt", &inner, &limits).expect("within the ratio");
     let twice = one(&inner, DEFLATED);
