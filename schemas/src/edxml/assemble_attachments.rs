@@ -22,8 +22,12 @@ pub(super) fn attachments(root: &Node, content: &mut Content) {
     note_content_ids(content, &references, &referenced);
     match_references(content, &attached, &referenced);
     for (n, node) in nodes.iter().enumerate() {
-        let layers = node.decoded(DATA).map_or(&[][..], |decoded| &decoded.layers);
+        let decoded = node.decoded(DATA);
+        let layers = decoded.map_or(&[][..], |decoded| &decoded.layers);
         let whole = Whole { n, field: &attached[n], layers };
+        if let Some(odd) = decoded.and_then(|decoded| decoded.odd.as_deref()) {
+            content.note_value(Finding::AttachmentBase64, format!("{}/{DATA}", attached[n]), odd);
+        }
         take_names(content, &whole, &referenced);
         open_file(content, &whole);
         note_file(content, &whole, &referenced);

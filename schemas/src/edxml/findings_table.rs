@@ -74,6 +74,8 @@ findings! {
         "Kiểu tệp khai báo khác nội dung" "An attachment's declared type differs from its bytes";
     PlaceholderAttachment Warning "PLACEHOLDER_ATTACHMENT"
         "Tệp đính kèm là chuỗi mẫu, không phải dữ liệu" "An attachment is an unfilled template placeholder";
+    AttachmentBase64 Warning "ATTACHMENT_BASE64"
+        "Base64 của tệp đính kèm không đúng chuẩn; tệp có thể đã hỏng" "An attachment's base64 is not quite right; the file may be damaged";
     AttachmentMangled Warning "ATTACHMENT_MANGLED"
         "Tệp đính kèm bị hỏng do chuyển mã UTF-8" "An attachment was damaged by a UTF-8 conversion";
     AttachmentEmpty Warning "ATTACHMENT_EMPTY"

@@ -95,6 +95,7 @@ fn every_finding_about_the_text_of_a_packet_is_given() {
         Finding::ReferenceUnresolved,
         Finding::ContentTypeMismatch,
         Finding::PlaceholderAttachment,
+        Finding::AttachmentBase64,
         Finding::AttachmentMangled,
         Finding::AttachmentEmpty,
         Finding::ContentIdForm,

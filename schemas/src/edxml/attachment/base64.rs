@@ -1,7 +1,14 @@
 //! Base64 (RFC 4648 section 4), decoded in bulk as it passes: memory does not grow with the text.
+//!
+//! Some texts are not quite base64, and the national axis carries them: the reference library passes over strange
+//! characters and does without padding. What every lenient reader takes for the same bytes is taken, and told
+//! ([`Oddity`]). What readers disagree on is refused: data behind padding, the letters of the URL alphabet, and a text that
+//! is mostly something else.
 
 use ::base64::Engine as _;
-use ::base64::engine::general_purpose::STANDARD;
+use ::base64::alphabet;
+use ::base64::engine::DecodePaddingMode;
+use ::base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, STANDARD_NO_PAD};
 use memchr::{memchr, memchr3};
 
 use super::AttachmentFault;
@@ -9,20 +16,44 @@ use super::AttachmentFault;
 /// Characters decoded at once; a multiple of four.
 const BATCH: usize = 16 * 1024;
 
+/// The end of a text without its padding, whatever bits it leaves set.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+/// One strange character in so many is taken for an accident; more are a text that is no base64.
+const STRANGE_ONE_IN: u64 = 16;
+
 /// Where decoded bytes go.
 pub(super) type Take<'t> = dyn FnMut(&[u8]) -> Result<(), AttachmentFault> + 't;
 
 /// Why a text is not the base64 of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Base64Fault {
-    /// A character that is neither base64 nor white space.
-    #[error("a character that is not base64")]
-    Character,
-    /// The last group is short: the text was cut.
-    #[error("the base64 text is cut off")]
+    /// Many characters that are neither base64 nor white space.
+    #[error("not base64")]
+    Foreign,
+    /// `-` or `_`: letters of another base64, which some readers decode and others pass over.
+    #[error("a letter of the URL alphabet of base64")]
+    UrlAlphabet,
+    /// Data behind the padding.
+    #[error("base64 goes on behind its padding")]
+    Padding,
+}
+
+/// What is not quite base64, and read all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Oddity {
+    /// Characters that are neither base64 nor white space were passed over.
+    #[error("characters that are not base64")]
+    Characters,
+    /// The last group has one character: the text was cut.
+    #[error("cut off")]
     Cut,
-    /// Padding before the end, or bits set that the padding leaves unused.
-    #[error("wrong base64 padding")]
+    /// Padding is missing or more than needed, or leaves bits set that it does not use.
+    #[error("wrong padding")]
     Padding,
 }
 
@@ -33,7 +64,12 @@ pub(super) struct Base64Stream {
     waiting: Vec<u8>,
     bytes: Vec<u8>,
     encoded: u64,
-    padded: bool,
+    /// The text is not plain: each character is looked at.
+    careful: bool,
+    /// `=` so far; nothing but these may follow.
+    padding: u64,
+    strange: u64,
+    odd: Option<Oddity>,
     slot: Slot,
 }
 
@@ -53,7 +89,10 @@ impl Base64Stream {
             waiting: Vec::with_capacity(BATCH),
             bytes: vec![0; BATCH / 4 * 3],
             encoded: 0,
-            padded: false,
+            careful: false,
+            padding: 0,
+            strange: 0,
+            odd: None,
             slot: Slot::Start,
         }
     }
@@ -61,6 +100,11 @@ impl Base64Stream {
     /// Characters of base64 taken, white space left out.
     pub(super) fn encoded(&self) -> u64 {
         self.encoded
+    }
+
+    /// What is not quite base64 in it; the first of several.
+    pub(super) fn odd(&self) -> Option<Oddity> {
+        self.odd
     }
 
     /// No data, but the unfilled slot of a template: `${...}`.
@@ -77,7 +121,11 @@ impl Base64Stream {
                 (Slot::Placeholder, _) => return Ok(()),
                 (Slot::Start, b'$') => Slot::Dollar,
                 (Slot::Dollar, b'{') => Slot::Placeholder,
-                (Slot::Dollar, _) => return Err(Base64Fault::Character.into()),
+                (Slot::Dollar, _) => {
+                    self.strange += 1;
+                    self.odd = Some(Oddity::Characters);
+                    Slot::Data
+                }
                 _ => Slot::Data,
             };
             rest = &rest[if self.slot == Slot::Data { first } else { first + 1 }..];
@@ -88,10 +136,20 @@ impl Base64Stream {
     /// The text has ended.
     pub(super) fn finish(&mut self, take: &mut Take<'_>) -> Result<(), AttachmentFault> {
         if self.slot == Slot::Dollar {
-            return Err(Base64Fault::Character.into());
+            return Err(Base64Fault::Foreign.into());
+        }
+        if !self.careful {
+            let waiting = std::mem::take(&mut self.waiting);
+            self.sift(&waiting)?;
         }
         let waiting = std::mem::take(&mut self.waiting);
-        self.decode(&waiting, take)
+        if !waiting.is_empty() {
+            self.decode_end(waiting, take)?;
+        }
+        if self.strange * STRANGE_ONE_IN > self.encoded {
+            return Err(Base64Fault::Foreign.into());
+        }
+        Ok(())
     }
 
     /// White space is found in bulk: a text has none, or some at the end of each line.
@@ -110,55 +168,90 @@ impl Base64Stream {
         }
     }
 
-    /// Characters without white space: whole batches are decoded where they stand.
+    /// Characters without white space: whole batches are decoded where they stand, as long as they are base64.
     fn push_solid(&mut self, mut solid: &[u8], take: &mut Take<'_>) -> Result<(), AttachmentFault> {
         self.encoded += solid.len() as u64;
-        if !self.waiting.is_empty() {
-            let (fill, rest) = solid.split_at(solid.len().min(BATCH - self.waiting.len()));
-            self.waiting.extend_from_slice(fill);
-            if self.waiting.len() < BATCH {
-                return Ok(());
+        while !solid.is_empty() {
+            if self.waiting.is_empty() && !self.careful && solid.len() >= BATCH {
+                let (batch, rest) = solid.split_at(BATCH);
+                self.decode(batch, take)?;
+                solid = rest;
+                continue;
             }
-            let mut full = std::mem::take(&mut self.waiting);
-            self.decode(&full, take)?;
-            full.clear();
-            self.waiting = full;
+            let (fill, rest) = solid.split_at(solid.len().min(BATCH - self.waiting.len()));
+            if self.careful {
+                self.sift(fill)?;
+            } else {
+                self.waiting.extend_from_slice(fill);
+            }
             solid = rest;
+            if self.waiting.len() == BATCH {
+                let mut full = std::mem::take(&mut self.waiting);
+                self.decode(&full, take)?;
+                if self.waiting.is_empty() {
+                    full.clear();
+                    self.waiting = full;
+                }
+            }
         }
-        let mut batches = solid.chunks_exact(BATCH);
-        for batch in &mut batches {
-            self.decode(batch, take)?;
-        }
-        self.waiting.extend_from_slice(batches.remainder());
         Ok(())
     }
 
+    /// Decodes a whole batch, if it is base64 without padding. Else what of it is base64 waits for more.
     fn decode(&mut self, batch: &[u8], take: &mut Take<'_>) -> Result<(), AttachmentFault> {
-        if batch.is_empty() {
-            return Ok(());
+        if !batch.ends_with(b"=")
+            && let Ok(length) = STANDARD.decode_slice(batch, &mut self.bytes)
+        {
+            return take(&self.bytes[..length]);
         }
-        if self.padded {
-            return Err(Base64Fault::Padding.into());
+        self.sift(batch)
+    }
+
+    /// Puts what of these characters is base64 to what waits, and tells what is not. From the first `=` on nothing does.
+    fn sift(&mut self, characters: &[u8]) -> Result<(), AttachmentFault> {
+        self.careful = true;
+        for byte in characters {
+            match byte {
+                b'=' => self.padding += 1,
+                b'-' | b'_' => return Err(Base64Fault::UrlAlphabet.into()),
+                b'+' | b'/' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' if self.padding == 0 => {
+                    self.waiting.push(*byte);
+                }
+                b'+' | b'/' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                    return Err(Base64Fault::Padding.into());
+                }
+                _ => {
+                    self.strange += 1;
+                    self.odd.get_or_insert(Oddity::Characters);
+                }
+            }
         }
-        let length = STANDARD.decode_slice(batch, &mut self.bytes).map_err(|_| fault(batch))?;
-        self.padded = batch.ends_with(b"=");
+        Ok(())
+    }
+
+    /// The last characters of the text, without padding.
+    fn decode_end(&mut self, mut last: Vec<u8>, take: &mut Take<'_>) -> Result<(), AttachmentFault> {
+        if last.len() % 4 == 1 {
+            last.pop();
+            self.odd.get_or_insert(Oddity::Cut);
+        }
+        let missing = (4 - last.len() as u64 % 4) % 4;
+        if self.padding != missing {
+            self.odd.get_or_insert(Oddity::Padding);
+        }
+        let length = match STANDARD_NO_PAD.decode_slice(&last, &mut self.bytes) {
+            Ok(length) => length,
+            Err(_) => {
+                self.odd.get_or_insert(Oddity::Padding);
+                LENIENT.decode_slice(&last, &mut self.bytes).map_err(|_| Base64Fault::Foreign)?
+            }
+        };
         take(&self.bytes[..length])
     }
 }
 
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
-
-fn fault(batch: &[u8]) -> Base64Fault {
-    let alphabet = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
-    if !batch.iter().all(alphabet) {
-        Base64Fault::Character
-    } else if !batch.len().is_multiple_of(4) {
-        Base64Fault::Cut
-    } else {
-        Base64Fault::Padding
-    }
 }
 
 #[cfg(test)]
@@ -169,6 +262,7 @@ mod tests {
         bytes: Vec<u8>,
         encoded: u64,
         placeholder: bool,
+        odd: Option<Oddity>,
     }
 
     fn decode<T: AsRef<[u8]>>(chunks: &[T]) -> Result<Text, AttachmentFault> {
@@ -180,7 +274,7 @@ mod tests {
         };
         chunks.iter().try_for_each(|c| stream.push(c.as_ref(), &mut take))?;
         stream.finish(&mut take)?;
-        Ok(Text { encoded: stream.encoded(), placeholder: stream.is_placeholder(), bytes })
+        Ok(Text { encoded: stream.encoded(), placeholder: stream.is_placeholder(), odd: stream.odd(), bytes })
     }
 
     #[test]
@@ -198,29 +292,65 @@ mod tests {
         }
     }
 
+    const SIZES: [usize; 5] = [1, 7, 4096, BATCH + 1, 1 << 20];
+
+    fn told(text: &str) -> Vec<Result<(Vec<u8>, Option<Oddity>), AttachmentFault>> {
+        let decoded = |size| {
+            let text = decode(&text.as_bytes().chunks(size).collect::<Vec<_>>())?;
+            Ok((text.bytes, text.odd))
+        };
+        SIZES.into_iter().map(decoded).collect()
+    }
+
     #[test]
-    fn what_is_not_whole_base64_is_refused() {
+    fn what_readers_disagree_on_is_refused() {
         let padded_batch = format!("{}AA==", "A".repeat(BATCH - 4));
         for (text, fault) in [
-            ("QUJ!", Base64Fault::Character),
-            ("QUJD-_==", Base64Fault::Character),
-            ("QUJDđ", Base64Fault::Character),
-            ("$QUJ", Base64Fault::Character),
-            ("$", Base64Fault::Character),
-            ("QUJDQ", Base64Fault::Cut),
-            ("QUI", Base64Fault::Cut),
+            ("QUJD-_==", Base64Fault::UrlAlphabet),
             ("QQ==QUJD", Base64Fault::Padding),
-            ("Q===", Base64Fault::Padding),
-            ("QR==", Base64Fault::Padding),
+            ("QQ=A", Base64Fault::Padding),
             (&format!("{padded_batch}AAAA"), Base64Fault::Padding),
+            ("$", Base64Fault::Foreign),
+            ("QUJDQUJDQUJD!!", Base64Fault::Foreign),
+            ("(scan.pdf)", Base64Fault::Foreign),
         ] {
-            for size in [1, 7, 1 << 20] {
-                let chunks: Vec<_> = text.as_bytes().chunks(size).collect();
-                let told = decode(&chunks).err().expect("a fault");
+            for told in told(text) {
+                let told = told.err().expect("a fault");
                 assert!(matches!(told, AttachmentFault::Base64(f) if f == fault), "{text:.40}: {told:?}");
             }
         }
-        assert_eq!(decode(&[&padded_batch]).expect("whole").bytes.len(), BATCH / 4 * 3 - 2);
+    }
+
+    #[test]
+    fn what_lenient_readers_take_alike_is_taken_and_told() {
+        let long = "QUJD".repeat(BATCH);
+        let all = b"ABC".repeat(BATCH);
+        let mut cut = all.clone();
+        cut.pop();
+        let cases = [
+            ("QUJDQUJDQUJDQUI=".to_owned(), b"ABCABCABCAB".to_vec(), None),
+            ("QUJDQUJDQUJDQUI".to_owned(), b"ABCABCABCAB".to_vec(), Some(Oddity::Padding)),
+            ("QUJDQUJDQUJDQUI==".to_owned(), b"ABCABCABCAB".to_vec(), Some(Oddity::Padding)),
+            ("QUJDQUJDQUJDQUJ=".to_owned(), b"ABCABCABCAB".to_vec(), Some(Oddity::Padding)),
+            ("QUJDQUJDQUJDQUJDQ".to_owned(), b"ABCABCABCABC".to_vec(), Some(Oddity::Cut)),
+            ("QU!JDQUJDQUJDQUJD".to_owned(), b"ABCABCABCABC".to_vec(), Some(Oddity::Characters)),
+            ("$QUJDQUJDQUJDQUJD".to_owned(), b"ABCABCABCABC".to_vec(), Some(Oddity::Characters)),
+            (long.clone(), all.clone(), None),
+            (format!("{}đ{}", &long[..5], &long[5..]), all.clone(), Some(Oddity::Characters)),
+            (format!("{}:{}", &long[..BATCH * 2 + 3], &long[BATCH * 2 + 3..]), all, Some(Oddity::Characters)),
+            (long[..long.len() - 1].to_owned(), cut, Some(Oddity::Padding)),
+        ];
+        for (text, bytes, odd) in cases {
+            for told in told(&text) {
+                let told = told.expect("base64 to lenient readers");
+                assert!(told.1 == odd && told.0 == bytes, "{text:.40}: {:?}", told.1);
+            }
+        }
+        let padded_batch = format!("{}AA==", "A".repeat(BATCH - 4));
+        for told in told(&padded_batch) {
+            let (bytes, odd) = told.expect("whole");
+            assert_eq!((bytes.len(), odd), (BATCH / 4 * 3 - 2, None));
+        }
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(super) struct Decoded {
     pub(super) encoded: u64,
     /// No data, but the unfilled slot of a template: `${...}`.
     pub(super) placeholder: bool,
+    /// What is not quite base64 in its text.
+    pub(super) odd: Option<String>,
     /// The decoded bytes; after them the first file of the ZIP that they are, and so on.
     pub(super) layers: Vec<LayerFacts>,
 }
@@ -149,7 +151,12 @@ impl<'s> Attached<'s> {
         self.packed += unpacked;
         let mut layers = Vec::new();
         packed.finish(&self.limits, &mut layers)?;
-        let decoded = Decoded { encoded: base64.encoded(), placeholder: base64.is_placeholder(), layers };
+        let decoded = Decoded {
+            encoded: base64.encoded(),
+            placeholder: base64.is_placeholder(),
+            odd: base64.odd().map(|odd| odd.to_string()),
+            layers,
+        };
         if let Some(sink) = &mut self.sink
             && !decoded.is_empty()
         {

@@ -102,6 +102,13 @@ fn what_holds_nothing_or_rubbish_is_noticed() {
         "what was mangled is not called a damaged ZIP besides"
     );
     let text = String::from_utf8(packet("a.pdf", "", b"%PDF-1.4")).expect("UTF-8");
+    let strange = text.replacen("JVBERi0xLjQ=", "JVBE#Ri0xLjQgeCB4", 1);
+    assert_eq!(
+        noticed(strange.as_bytes()),
+        [at("ATTACHMENT_BASE64", &data, "characters that are not base64")]
+    );
+    let cut = text.replacen("JVBERi0xLjQ=", "JVBERi0xL", 1);
+    assert_eq!(noticed(cut.as_bytes()), [at("ATTACHMENT_BASE64", &data, "cut off")]);
     let slot = text.replacen("JVBERi0xLjQ=", "${__StringFromFile(a.pdf)}", 1);
     assert_eq!(noticed(slot.as_bytes()), [at("PLACEHOLDER_ATTACHMENT", &data, "a.pdf")]);
 }
