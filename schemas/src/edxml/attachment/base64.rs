@@ -258,6 +258,7 @@ fn is_blank(byte: u8) -> bool {
 mod tests {
     use super::*;
 
+    #[derive(Debug)]
     struct Text {
         bytes: Vec<u8>,
         encoded: u64,
@@ -294,11 +295,8 @@ mod tests {
 
     const SIZES: [usize; 5] = [1, 7, 4096, BATCH + 1, 1 << 20];
 
-    fn told(text: &str) -> Vec<Result<(Vec<u8>, Option<Oddity>), AttachmentFault>> {
-        let decoded = |size| {
-            let text = decode(&text.as_bytes().chunks(size).collect::<Vec<_>>())?;
-            Ok((text.bytes, text.odd))
-        };
+    fn told(text: &str) -> Vec<Result<Text, AttachmentFault>> {
+        let decoded = |size| decode(&text.as_bytes().chunks(size).collect::<Vec<_>>());
         SIZES.into_iter().map(decoded).collect()
     }
 
@@ -315,7 +313,7 @@ mod tests {
             ("(scan.pdf)", Base64Fault::Foreign),
         ] {
             for told in told(text) {
-                let told = told.err().expect("a fault");
+                let told = told.expect_err("a fault");
                 assert!(matches!(told, AttachmentFault::Base64(f) if f == fault), "{text:.40}: {told:?}");
             }
         }
@@ -343,13 +341,13 @@ mod tests {
         for (text, bytes, odd) in cases {
             for told in told(&text) {
                 let told = told.expect("base64 to lenient readers");
-                assert!(told.1 == odd && told.0 == bytes, "{text:.40}: {:?}", told.1);
+                assert!(told.odd == odd && told.bytes == bytes, "{text:.40}: {:?}", told.odd);
             }
         }
         let padded_batch = format!("{}AA==", "A".repeat(BATCH - 4));
         for told in told(&padded_batch) {
-            let (bytes, odd) = told.expect("whole");
-            assert_eq!((bytes.len(), odd), (BATCH / 4 * 3 - 2, None));
+            let told = told.expect("whole");
+            assert_eq!((told.bytes.len(), told.odd), (BATCH / 4 * 3 - 2, None));
         }
     }
 
