@@ -15,7 +15,8 @@
 //! The sender may ask in every state but 02 and withdrawn: by 13 while no other 13 is open, by a packet of type 1, 2 or 3
 //! while no other such packet is open. Questions lie above the state: the chain goes on below them. 16, and 15 to a type
 //! 2, take the newest question away and leave the state; 15 to any other makes the document withdrawn. The chain never
-//! leaves an end again; only 15 leads from 02 or 06 to withdrawn.
+//! leaves an end again; only 15 leads from 02 or 06 to withdrawn. (An update that adds the receiver once more sends it the
+//! document anew: that begins another chain.)
 //!
 //! An illegal move is flagged, and does this:
 //!

@@ -169,9 +169,10 @@ pub(crate) fn check(admission: &Admission) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What a move makes of a business state; `None` where a later one holds already.
+/// What a move makes of a business state; `None` where a later one holds already. Two have one number where the store
+/// failed after the admission of the first was on disk: that one was accepted earlier, and the second did not know of it.
 pub(crate) fn moved(known: Option<&Standing>, change: &Move, at: Timestamp) -> Option<Standing> {
-    let holds = known.is_none_or(|known| known.number < change.number);
+    let holds = known.is_none_or(|known| (known.number, known.since) < (change.number, at));
     holds.then_some(Standing { state: change.state, since: at, number: change.number })
 }
 

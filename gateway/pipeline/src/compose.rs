@@ -74,7 +74,7 @@ fn noticed(envelope: &VerifiedEnvelope, notices: &[Notice]) -> (Vec<String>, Vec
     let known = notices.iter().map(|notice| (notice.finding, &notice.field, &notice.detail));
     let mut places: Vec<_> = read.chain(known).collect();
     places.sort_by_key(|(finding, ..)| finding.severity());
-    places.truncate(Remark::KEPT_MAX);
+    let places = first_places(places, &kinds);
     let remark = |(finding, field, detail): (Finding, &String, &String)| Remark {
         code: finding.code().to_owned(),
         field: shown(field),
@@ -83,6 +83,26 @@ fn noticed(envelope: &VerifiedEnvelope, notices: &[Notice]) -> (Vec<String>, Vec
     };
     let codes = kinds.iter().map(|finding| finding.code().to_owned());
     (codes.collect(), places.into_iter().map(remark).collect())
+}
+
+/// As many places as are kept, in their order: many of one finding do not push out the first of another.
+fn first_places<'a>(
+    places: Vec<(Finding, &'a String, &'a String)>,
+    kinds: &[Finding],
+) -> Vec<(Finding, &'a String, &'a String)> {
+    let mut further = Remark::KEPT_MAX.saturating_sub(kinds.len());
+    let mut seen = BTreeSet::new();
+    let mut kept = places;
+    kept.retain(|(finding, ..)| {
+        if seen.insert(*finding) {
+            return true;
+        }
+        let room = further > 0;
+        further -= usize::from(room);
+        room
+    });
+    kept.truncate(Remark::KEPT_MAX);
+    kept
 }
 
 fn line(document: DocumentId, routed: &Routed) -> ReceiptLine {

@@ -47,8 +47,12 @@ pub fn keys(envelope: &VerifiedEnvelope, sender: &OrganId) -> RecognitionKeys {
 
 fn status_key(content: &Content, sender: &OrganId) -> Option<[u8; 16]> {
     let status = content.status.as_ref()?;
-    // Without a DocumentId two words of one second may be about two documents: then the digest alone tells.
+    // Without a DocumentId two words of one second may be about two documents, and without a time a word that is said
+    // again need not be a repeat: then the digest alone tells.
     let subject = content.response_for.first().filter(|subject| !subject.document_id.is_empty())?;
+    if status.timestamp.text.is_empty() {
+        return None;
+    }
     let code = status.code.digits();
     Some(digest16(&[
         b"status",

@@ -374,8 +374,8 @@ pub struct RecognitionKeys {
     pub kind: String,
     /// The semantic digest of a document packet of type 0.
     pub semantic: Option<PacketDigest>,
-    /// Hash of (From, ResponseFor/OrganId, DocumentId, StatusCode, Timestamp) of a status packet that has a DocumentId; of
-    /// one of ours, what `intake::Origin::Gateway` says.
+    /// Hash of (From, ResponseFor/OrganId, DocumentId, StatusCode, Timestamp) of a status packet that has a DocumentId and
+    /// a time; of one of ours, what `intake::Origin::Gateway` says.
     pub status: Option<[u8; 16]>,
 }
 

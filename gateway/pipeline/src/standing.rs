@@ -288,7 +288,8 @@ impl Effects {
         let before = known.map(|known| known.state).unwrap_or_default();
         let number = known.map_or(0, |known| known.number).saturating_add(1);
         let Some(event) = event else {
-            if known.is_none() {
+            // To who refused it, finished it or gave it up, the document comes anew.
+            if known.is_none() || before.stage().is_end() {
                 self.moves.push(Move { key, number, state: BusinessState::default() });
             }
             return;

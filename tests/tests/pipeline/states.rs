@@ -11,6 +11,7 @@ use super::world::{A, B, B_ALIAS, C, D, OWN, Setup, World, letter, name_of, orga
 
 mod again;
 mod limits;
+mod reviewed;
 
 /// The system at which an organisation of these tests is at home.
 fn home(organisation: &str) -> &'static str {

@@ -40,6 +40,7 @@ macro_rules! store_contract {
             a_remembered_key_stands_for_an_earlier_document
             states_move_with_the_admission
             of_several_moves_the_highest_number_holds
+            of_moves_of_one_number_the_later_holds
             ten_thousand_moves_go_in_one_admission
             documents_are_known_by_their_code
             history_keeps_the_newest_fifty_lines

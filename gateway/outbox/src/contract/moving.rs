@@ -63,6 +63,16 @@ pub async fn of_several_moves_the_highest_number_holds(store: Arc<dyn OutboxStor
     assert_eq!(standing(&*store, &["H02"]).await, [is("06", 4, 4)]);
 }
 
+/// Of two moves of one number the one that was accepted later holds.
+pub async fn of_moves_of_one_number_the_later_holds(store: Arc<dyn OutboxStore>) {
+    for (receiver, order) in [("H02", [(1, "01"), (2, "03")]), ("H03", [(4, "03"), (3, "01")])] {
+        for (n, to) in order {
+            store.admit(&moving(n, &[(receiver, 1, to)])).await.expect("admitted");
+        }
+    }
+    assert_eq!(standing(&*store, &["H02", "H03"]).await, [is("03", 2, 1), is("03", 4, 1)]);
+}
+
 /// The limit itself is taken; over it nothing is written.
 pub async fn ten_thousand_moves_go_in_one_admission(store: Arc<dyn OutboxStore>) {
     let codes: Vec<String> = (0..=Move::PER_ADMISSION_MAX).map(|n| format!("H{n}")).collect();

@@ -15,7 +15,7 @@ use super::*;
 use crate::pipeline::hooks::{Fate, HookedStore};
 
 /// A world over the store on disk, in a folder that may have been used before.
-async fn on_disk(folder: TempDir) -> (World, Arc<HookedStore>) {
+pub(super) async fn on_disk(folder: TempDir) -> (World, Arc<HookedStore>) {
     let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
     let (data, time) = (folder.path().to_owned(), clock.clone());
     let opening = tokio::task::spawn_blocking(move || open_or_rebuild(&data, time));
@@ -27,12 +27,12 @@ async fn on_disk(folder: TempDir) -> (World, Arc<HookedStore>) {
     (world, store)
 }
 
-fn new_folder() -> TempDir {
+pub(super) fn new_folder() -> TempDir {
     tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder")
 }
 
 /// Another process opens what this one leaves; with `lost`, without the store.
-async fn opened_again(world: World, lost: bool) -> (World, Arc<HookedStore>) {
+pub(super) async fn opened_again(world: World, lost: bool) -> (World, Arc<HookedStore>) {
     world.ports.store.close().await.expect("closed");
     let folder = world.into_folder();
     std::fs::remove_dir_all(folder.path().join("object-store")).expect("another broker comes");
@@ -43,7 +43,7 @@ async fn opened_again(world: World, lost: bool) -> (World, Arc<HookedStore>) {
 }
 
 /// Letters 1 and 2 at B and C.
-async fn all(world: &World) -> Vec<Option<Standing>> {
+pub(super) async fn all(world: &World) -> Vec<Option<Standing>> {
     let mut all = Vec::new();
     for (number, receiver) in [(1, B), (1, C), (2, B), (2, C)] {
         all.push(standing_of(&world.ports, number, receiver).await);
