@@ -107,6 +107,8 @@ impl Converter {
                 }
                 Unit::More => break,
                 Unit::Bad(length) => {
+                    // What is wrong before it comes first, however the input is cut.
+                    self.read(false)?;
                     let bytes = input[at..at + length].to_vec();
                     let offset = self.at + self.units.iter().map(|b| width(*b)).sum::<u64>();
                     return Err(Unconvertible::Bytes { offset, bytes, encoding: Encoding::Utf8 });

@@ -34,8 +34,13 @@ pub fn encode(text: &str, encoding: Encoding) -> Result<Vec<u8>, Unencodable> {
     Ok(bytes)
 }
 
-/// Writes the backslash that keeps a character from being read as a mark of the one before; what it leaves open.
+/// Writes the backslash that keeps a character from being read as a mark of the one before, or the one before from
+/// taking a mark of this one; what it leaves open.
 fn viqr_escaped(open: Option<char>, c: char, out: &mut Vec<u8>) -> Option<char> {
+    if matches!((open, c), (Some('d' | 'D'), 'đ' | 'Đ')) {
+        // The letter before would take the first `d` of this one; it is the one byte that was written last.
+        out.insert(out.len().saturating_sub(1), b'\\');
+    }
     let byte = u8::try_from(c).ok().filter(u8::is_ascii);
     let is_mark = |byte: u8| match open {
         Some('d' | 'D') if matches!(byte, b'd' | b'D') => true,

@@ -226,6 +226,26 @@ fn any_encoding() -> impl Strategy<Value = Encoding> {
     prop::sample::select(OLD.into_iter().chain(unicode).collect::<Vec<_>>())
 }
 
+#[test]
+fn the_first_fault_is_told_however_the_input_is_cut() {
+    let source = Source { encoding: Encoding::Utf8, surface: true };
+    let bytes = [0xc2, 0x80, 0, 0, 0x80, 0];
+    let whole = decode(&bytes, source, Form::Nfc).expect_err("a lone continuation byte on the surface");
+    assert!(matches!(whole, Unconvertible::Bytes { offset: 0, .. }), "{whole}");
+    let mut converter = Converter::new(source, Form::Nfc);
+    let in_pieces = bytes.chunks(1).try_for_each(|piece| converter.push(piece, &mut String::new()));
+    assert_eq!(in_pieces, Err(whole));
+}
+
+#[test]
+fn a_letter_of_viqr_takes_no_mark_of_the_next() {
+    for text in ["dđ", "DĐ", "ddđ", "đd", "đđ", "dddđd", "d\\đ", "adđa"] {
+        let bytes = encode(text, Encoding::Viqr).expect("VIQR has every letter");
+        let source = Source { encoding: Encoding::Viqr, surface: false };
+        assert_eq!(decode(&bytes, source, Form::Nfc).as_deref(), Ok(text), "{}", bytes.escape_ascii());
+    }
+}
+
 proptest! {
     #[test]
     fn writing_and_reading_gives_the_same(text in shared_text(), encoding in any_encoding()) {
