@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use jiff::Timestamp;
 use lienthong_pipeline::record::{Delivery, Move, Standing, State};
 use lienthong_schemas::ids::{DocumentId, PacketDigest};
 
@@ -114,8 +115,9 @@ impl Files<'_> {
             };
             faults.extend(fault.map(|(code, why)| (code, format!("delivery {}: {why}", delivery.id))));
         }
+        let at = admission.receipt.accepted_at;
         let moved =
-            admission.moves.iter().filter_map(|change| differs(change, &inspector.standing(change.key)));
+            admission.moves.iter().filter_map(|change| differs(change, at, &inspector.standing(change.key)));
         faults.extend(moved.map(|why| (FaultCode::StandingDiffers, why)));
         let besides = faults.len().saturating_sub(OF_ONE_MAX);
         let listed = faults.into_iter().take(OF_ONE_MAX);
@@ -173,12 +175,14 @@ fn compare(admitted: &Delivery, noted: Option<&Noted>, record: &Record) -> Resul
     Err(format!("noted as {}, and {} in the store", was.as_str(), is.as_str()))
 }
 
-/// Whether a move is neither what holds nor behind it; why.
-fn differs(change: &Move, found: &Lookup<Standing>) -> Option<String> {
+/// Whether a move, made at this time, is neither what holds nor behind it; why.
+fn differs(change: &Move, at: Timestamp, found: &Lookup<Standing>) -> Option<String> {
     let (key, number, state) = (change.key, change.number, change.state);
     let found = match found {
-        Lookup::Found(found) if found.number > number => return None,
-        Lookup::Found(found) if (found.number, found.state) == (number, state) => return None,
+        Lookup::Found(found) if (found.number, found.since) > (number, at) => return None,
+        Lookup::Found(found) if (found.number, found.since, found.state) == (number, at, state) => {
+            return None;
+        }
         Lookup::Found(found) => format!("{} by move {}", found.state, found.number),
         Lookup::Absent => "nothing".to_owned(),
         Lookup::Unreadable => return None,

@@ -159,12 +159,31 @@ async fn an_outcome_that_is_not_noted_is_counted_and_no_fault() {
     assert!(found.is_clean() && found.unnoted == 1, "{found:?}");
 }
 
+#[tokio::test]
+async fn a_move_that_the_store_refused_at_first_is_no_fault() {
+    let ground = ground();
+    // The first was on disk, then the second was taken, and the first came again: both knew of no move before.
+    for (n, to) in [(2, "03"), (1, "01")] {
+        let mut writer = ground.spool.receive().await.expect("a file");
+        writer.write(Bytes::from(packet(n))).await.expect("written");
+        let mut admitted = admission(n, &["H02"]);
+        let state = to.parse().expect("a state");
+        admitted.moves = vec![Move { key: standing_key(7), number: 1, state }];
+        ground.spool.admit(writer.finish().await.expect("whole"), &admitted).await.expect("admitted");
+        ground.store.admit(&admitted).await.expect("admitted");
+    }
+    let found = ground.checked(false).await;
+    assert!(found.is_clean(), "{found:?}");
+}
+
 fn standing_at(n: u64) -> Vec<u8> {
     [b"b|", &standing_key(n).as_bytes()[..]].concat()
 }
 
+/// What document `number` - 1 made of the state that all of them move.
 fn standing(state: &str, number: u32) -> Standing {
-    Standing { state: state.parse().expect("a state"), since: NOW, number }
+    let since = NOW + jiff::SignedDuration::from_secs(i64::from(number) - 1);
+    Standing { state: state.parse().expect("a state"), since, number }
 }
 
 type Harm = fn(&Ground);
