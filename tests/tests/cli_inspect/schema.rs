@@ -130,6 +130,7 @@ fn every_key_of_a_full_packet_is_filled() {
     assert_eq!(shown["business"]["paper"], true);
     assert_eq!(shown["trace"][1]["timestamp_iso"], "2026-01-02T08:00:05");
     assert_eq!(shown["attachments"][0]["type"], "pdf");
+    assert_eq!(shown["attachments"][1]["reference"], 1);
     assert_eq!(shown["manifest"][1]["description"], "Tệp số 2");
     let status = json(&[plain(&packet("status.edxml"))]);
     assert_eq!((&status["kind"], &status["status"]["code"]), (&"status".into(), &"02".into()));
