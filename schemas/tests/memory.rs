@@ -12,7 +12,8 @@ use std::thread;
 use lienthong_schemas::edxml::{DocumentBuilder, EdxmlLimits, Envelope, PacketFault, read_envelope};
 use peakmem_alloc::{INSTRUMENTED_SYSTEM, PeakMemAlloc, PeakMemAllocTrait as _};
 
-use self::made::bombs::BOMBS;
+use self::made::bombs::{ARCHIVE_BOMBS, BOMBS};
+use self::made::crowds::CROWDS;
 use self::made::zip::ZipWriter;
 
 #[global_allocator]
@@ -23,6 +24,9 @@ const GIBIBYTE: u64 = 1 << 30;
 const HEAP_BYTES_MAX: usize = 4 << 20;
 /// Most that may be allocated at once for a bomb: all texts of a packet may have 8 MiB together.
 const BOMB_BYTES_MAX: usize = 16 << 20;
+
+/// Most that may be allocated at once for a packet that is full of what is odd: its texts, and what is said of them.
+const CROWD_BYTES_MAX: usize = 24 << 20;
 
 /// The same piece again and again.
 #[derive(Clone)]
@@ -81,6 +85,21 @@ fn heap_bytes(read: impl FnOnce()) -> usize {
     ALLOCATOR.get_peak_memory()
 }
 
+/// What is allocated at once to accept or refuse a packet, itself left out.
+fn heap_bytes_of(packet: Vec<u8>, accepted: bool, name: &str) -> usize {
+    heap_bytes(|| {
+        let mut packet = Some(Cursor::new(packet));
+        let mut open = || -> io::Result<Box<dyn BufRead>> {
+            Ok(Box::new(packet.take().ok_or_else(|| io::Error::other("read once"))?))
+        };
+        match read_envelope(&mut open, &EdxmlLimits::default()) {
+            Ok(_) => assert!(accepted, "{name} is accepted"),
+            Err(PacketFault::Rejected(rejection)) => assert!(!accepted, "{name}: {rejection}"),
+            Err(fault) => panic!("memory cannot fail: {fault}"),
+        }
+    })
+}
+
 #[test]
 fn no_packet_takes_memory_for_its_length() {
     let bare = heap_bytes(|| {
@@ -104,17 +123,14 @@ fn no_packet_takes_memory_for_its_length() {
         assert!(heap > 0, "the allocator counts");
         assert!(heap <= HEAP_BYTES_MAX, "{name}: {heap} bytes");
     }
-    for bomb in BOMBS {
-        let packet = (bomb.make)();
-        let heap = heap_bytes(|| {
-            let mut packet = Some(Cursor::new(packet));
-            let mut open = || -> io::Result<Box<dyn BufRead>> {
-                Ok(Box::new(packet.take().ok_or_else(|| io::Error::other("read once"))?))
-            };
-            let fault = read_envelope(&mut open, &EdxmlLimits::default()).expect_err(bomb.name);
-            assert!(matches!(fault, PacketFault::Rejected(_)), "{}: {fault}", bomb.name);
-        });
+    for bomb in BOMBS.iter().chain(ARCHIVE_BOMBS) {
+        let heap = heap_bytes_of((bomb.make)(), false, bomb.name);
         println!("{}: {heap} bytes allocated at once", bomb.name);
         assert!(heap <= BOMB_BYTES_MAX, "{}: {heap} bytes", bomb.name);
+    }
+    for crowd in CROWDS {
+        let heap = heap_bytes_of((crowd.make)(), true, crowd.name);
+        println!("{}: {heap} bytes allocated at once", crowd.name);
+        assert!(heap <= CROWD_BYTES_MAX, "{}: {heap} bytes", crowd.name);
     }
 }

@@ -71,11 +71,11 @@ pub(crate) const BOMBS: &[Bomb] = &[
         before_subject(&format!("<edXML:ToPlaces>{places}</edXML:ToPlaces>"))
     }),
     bomb("100,000 attachments", "ATTACHMENTS_TOO_MANY", "AttachmentEncoded/Attachment", || {
-        let one = "<Attachment><ContentId>cid:1</ContentId><AttachmentName>1.txt</AttachmentName>\
-                   <ContentTransferEncoded>eA==</ContentTransferEncoded></Attachment>";
-        let all = format!("<AttachmentEncoded>{}</AttachmentEncoded></edXML>", one.repeat(100_000));
-        let letter = String::from_utf8(written(letter())).expect("a packet is UTF-8");
-        letter.replacen("</edXML>", &all, 1).into_bytes()
+        with_attachments(
+            100_000,
+            "<Attachment><ContentId>cid:1</ContentId><AttachmentName>1.txt</AttachmentName>\
+             <ContentTransferEncoded>eA==</ContentTransferEncoded></Attachment>",
+        )
     }),
 ];
 
@@ -110,7 +110,14 @@ pub(crate) fn noise(length: usize) -> Vec<u8> {
     (0..length.div_ceil(8)).flat_map(|_| next()).take(length).collect()
 }
 
-fn letter() -> DocumentBuilder {
+/// A letter with this attachment so many times.
+pub(super) fn with_attachments(count: usize, attachment: &str) -> Vec<u8> {
+    let all = format!("<AttachmentEncoded>{}</AttachmentEncoded></edXML>", attachment.repeat(count));
+    let letter = String::from_utf8(written(letter())).expect("a packet is UTF-8");
+    letter.replacen("</edXML>", &all, 1).into_bytes()
+}
+
+pub(super) fn letter() -> DocumentBuilder {
     DocumentBuilder::new("H55.15", &["H55.16"])
 }
 
@@ -118,11 +125,11 @@ fn written(builder: DocumentBuilder) -> Vec<u8> {
     builder.to_bytes().expect("the builder holds what is replaced")
 }
 
-fn instead(old: &str, new: &str) -> Vec<u8> {
+pub(super) fn instead(old: &str, new: &str) -> Vec<u8> {
     written(letter().with_raw(old, new))
 }
 
-fn before_subject(markup: &str) -> Vec<u8> {
+pub(super) fn before_subject(markup: &str) -> Vec<u8> {
     instead(SUBJECT, &format!("{markup}{SUBJECT}"))
 }
 

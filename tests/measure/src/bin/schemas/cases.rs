@@ -16,6 +16,7 @@ use crate::Case;
 use crate::engine::{accept, refuse};
 use crate::least::{Least, parse_bomb};
 use crate::made::bombs::{ARCHIVE_BOMBS, BOMBS, Bomb};
+use crate::made::crowds::CROWDS;
 use crate::packets::{Kind, Long, small};
 
 /// Most that memory may grow by while a packet of a gigabyte is read.
@@ -44,6 +45,7 @@ impl<'a> Bench<'a> {
             Case::Long => self.long(),
             Case::Attachment => self.attachment(),
             Case::Bombs => self.bombs(),
+            Case::Crowds => self.crowds(),
             Case::Small => self.small(),
         }
     }
@@ -138,8 +140,22 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
+    fn crowds(&mut self) -> Result<()> {
+        print("\n4. Packets full of what is odd, accepted, from memory; least: one pass of quick-xml");
+        for crowd in CROWDS {
+            let packet: Arc<[u8]> = (crowd.make)().into();
+            accept(&packet).with_context(|| crowd.name)?;
+            let [ours, least] = take_turns(
+                self.turns,
+                [Box::new(|| accept(&packet).map(drop)), Box::new(|| parse(&packet).map(drop))],
+            )?;
+            self.ratio(&format!("{} ({} bytes)", crowd.name, packet.len()), &ours, &least, None);
+        }
+        Ok(())
+    }
+
     fn small(&mut self) -> Result<()> {
-        print("\n4. 10 KB, packets per CPU-second, from memory; least: one pass of quick-xml");
+        print("\n5. 10 KB, packets per CPU-second, from memory; least: one pass of quick-xml");
         let packet = small()?;
         let [ours, least] = take_turns(
             self.turns,

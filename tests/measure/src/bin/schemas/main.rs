@@ -57,6 +57,8 @@ enum Case {
     Attachment,
     /// Packets made to cost much
     Bombs,
+    /// Packets full of what is odd
+    Crowds,
     /// 10 KB, packets per CPU-second
     Small,
 }
