@@ -54,7 +54,9 @@ fn completed(mut model: DocumentPacket, written: &DocumentPacket) -> DocumentPac
     };
     complete(&mut model.document_id, &written.document_id);
     if model.manifest.is_empty() {
+        // One that lists nothing is left out, with its version.
         model.manifest.clone_from(&written.manifest);
+        model.manifest_version.clone_from(&written.manifest_version);
     }
     for (one, other) in model.attachments.iter_mut().zip(&written.attachments) {
         complete(&mut one.content_type, &other.content_type);
