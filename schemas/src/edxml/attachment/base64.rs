@@ -69,6 +69,8 @@ pub(super) struct Base64Stream {
     /// `=` so far; nothing but these may follow.
     padding: u64,
     strange: u64,
+    /// Bytes came out.
+    gave: bool,
     odd: Option<Oddity>,
     slot: Slot,
 }
@@ -92,6 +94,7 @@ impl Base64Stream {
             careful: false,
             padding: 0,
             strange: 0,
+            gave: false,
             odd: None,
             slot: Slot::Start,
         }
@@ -146,7 +149,8 @@ impl Base64Stream {
         if !waiting.is_empty() {
             self.decode_end(waiting, take)?;
         }
-        if self.strange * STRANGE_ONE_IN > self.encoded {
+        let nothing = self.encoded > 0 && !self.gave && !self.is_placeholder();
+        if nothing || self.strange * STRANGE_ONE_IN > self.encoded {
             return Err(Base64Fault::Foreign.into());
         }
         Ok(())
@@ -202,6 +206,7 @@ impl Base64Stream {
         if !batch.ends_with(b"=")
             && let Ok(length) = STANDARD.decode_slice(batch, &mut self.bytes)
         {
+            self.gave = true;
             return take(&self.bytes[..length]);
         }
         self.sift(batch)
@@ -246,6 +251,7 @@ impl Base64Stream {
                 LENIENT.decode_slice(&last, &mut self.bytes).map_err(|_| Base64Fault::Foreign)?
             }
         };
+        self.gave |= length > 0;
         take(&self.bytes[..length])
     }
 }
@@ -311,6 +317,8 @@ mod tests {
             ("$", Base64Fault::Foreign),
             ("QUJDQUJDQUJD!!", Base64Fault::Foreign),
             ("(scan.pdf)", Base64Fault::Foreign),
+            ("x", Base64Fault::Foreign),
+            ("==", Base64Fault::Foreign),
         ] {
             for told in told(text) {
                 let told = told.expect_err("a fault");
