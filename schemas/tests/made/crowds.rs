@@ -74,6 +74,14 @@ pub(crate) const CROWDS: &[Crowd] = &[
              </Attachment>",
         )
     }),
+    crowd("10 MB of base64 with a strange letter in each line", || {
+        let text = format!("{}*\n", "QUJD".repeat(19)).repeat((10 << 20) / 78);
+        let attachment = format!(
+            "<Attachment><AttachmentName>a.txt</AttachmentName><ContentTransferEncoded>{text}\
+             </ContentTransferEncoded></Attachment>"
+        );
+        with_attachments(1, &attachment)
+    }),
     crowd("8 MB of text in an old encoding", || long_texts("C«ng v¨n sè ®Õn cña Së Néi vô ")),
     crowd("8 MB of combining letters", || long_texts("Vie\u{323}\u{302}t ".repeat(8).as_str())),
     crowd("8 MB of invisible letters", || long_texts("\u{200b}\u{202e}\u{feff}")),
