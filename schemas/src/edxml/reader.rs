@@ -233,13 +233,15 @@ impl<'s> EnvelopeReader<'s> {
         }
     }
 
-    /// The refusal of a field of so many bytes, when that is too many, or when all fields together have too many.
+    /// The refusal of a field of so many bytes, when that is too many, or when all fields together have too many: for
+    /// the limit that was passed first, however the text is cut.
     fn over(&self, field_bytes: usize) -> Option<Rejection> {
         let (field, all) = (self.limits.field_bytes, self.limits.text_bytes);
-        if field_bytes > field {
+        let (over_field, over_all) = (field_bytes.saturating_sub(field), self.text_bytes.saturating_sub(all));
+        if over_field > 0 && over_field >= over_all {
             let why = format!("more than {field} bytes");
             Some(Rejection::new(RejectionCode::FieldTooLong).because(why))
-        } else if self.text_bytes > all {
+        } else if over_all > 0 {
             let why = format!("more than {all} bytes in all fields together");
             Some(Rejection::new(RejectionCode::XmlLimit).because(why))
         } else {

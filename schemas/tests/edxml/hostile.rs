@@ -78,6 +78,33 @@ fn every_other_limit_holds_at_its_number() {
 }
 
 #[test]
+fn the_limit_that_a_text_passes_first_is_told_however_it_is_cut() {
+    let packet: std::sync::Arc<[u8]> = built(letter().subject(&"ậ".repeat(200))).into();
+    let refused = |text_bytes, piece| {
+        let limits = EdxmlLimits { field_bytes: 300, text_bytes, ..EdxmlLimits::default() };
+        let mut open = || -> std::io::Result<Box<dyn BufRead>> {
+            let packet = std::io::Cursor::new(std::sync::Arc::clone(&packet));
+            Ok(Box::new(BufReader::with_capacity(piece, packet)))
+        };
+        let fault = read_envelope(&mut open, &limits).expect_err("a long subject");
+        fault.to_string()
+    };
+    let before = (200..2_000)
+        .find(|text_bytes| refused(*text_bytes, 8192).starts_with("FIELD_TOO_LONG"))
+        .expect("room for the field");
+    for text_bytes in before - 8..before + 8 {
+        let whole = refused(text_bytes, 8192);
+        assert!(
+            whole.contains(if text_bytes < before { "in all fields" } else { "more than 300" }),
+            "{whole}"
+        );
+        for piece in [1, 5, 64] {
+            assert_eq!(refused(text_bytes, piece), whole, "{text_bytes} in pieces of {piece}");
+        }
+    }
+}
+
+#[test]
 fn notes_are_bounded_whatever_a_packet_says() {
     let receivers: Vec<_> = (0..1_000).map(|n| format!("odd-{n}")).collect();
     let (envelope, _) = read(&built(DocumentBuilder::new("H55.15", &receivers))).expect("a letter");
