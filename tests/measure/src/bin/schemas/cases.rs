@@ -78,7 +78,8 @@ impl<'a> Bench<'a> {
         for kind in Kind::ALL {
             let packet = kind.packet()?;
             let (mut all, mut decode) = (Least::of(&packet), Least::of(&packet));
-            let (parts, length) = (Least::of(&packet), packet.bytes.len());
+            let (mut parts, length) = (Least::of(&packet), packet.bytes.len());
+            parts.decode()?;
             let [ours, least, parsed, decoded, hashed] = take_turns(
                 self.turns,
                 [
