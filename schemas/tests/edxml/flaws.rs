@@ -87,6 +87,12 @@ const FLAWS: &[(Break, &str, &str)] = &[
         "Missing",
     ),
     (|p| p.manifest_version = "2.0".to_owned(), "edXMLBody/edXMLManifest/@version", "OneOf(\"1.0\")"),
+    // The manifest that is made for the attachments has it too.
+    (
+        |p| (p.manifest_version, p.manifest) = ("2.0".to_owned(), Vec::new()),
+        "edXMLBody/edXMLManifest/@version",
+        "OneOf(\"1.0\")",
+    ),
     (|p| p.manifest[0].content_id = "x".to_owned(), "edXMLManifest/Reference[1]/ContentId", "Unmatched"),
     (|p| drop(p.manifest.pop()), "AttachmentEncoded/Attachment[2]/ContentId", "Unmatched"),
     (|p| p.manifest[1].content_id = "cid:cv".to_owned(), "edXMLManifest/Reference[2]/ContentId", "Repeated"),

@@ -189,10 +189,13 @@ impl Check {
                 self.flaw(format!("{field}/ContentId"), FlawRule::Repeated);
             }
         }
+        // Without references of its own it lists the attachments.
+        if !packet.manifest.is_empty() || !packet.attachments.is_empty() {
+            self.one_of("edXMLManifest/@version", &packet.manifest_version);
+        }
         if packet.manifest.is_empty() {
             return;
         }
-        self.one_of("edXMLManifest/@version", &packet.manifest_version);
         let mut listed = HashSet::new();
         for (n, reference) in packet.manifest.iter().enumerate() {
             let field = format!("edXMLBody/edXMLManifest/Reference[{}]/ContentId", n + 1);
