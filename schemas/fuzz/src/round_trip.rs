@@ -15,7 +15,7 @@ pub(crate) fn check(packet: &[u8]) -> bool {
     let Some(model) = DocumentPacket::from_content(content) else { return false };
     let attachments = content.attachments.iter().enumerate();
     let files: Vec<&[u8]> = attachments.map(|(n, attachment)| kept.layer(n, attachment.layer())).collect();
-    let Some(written) = write(&model, &files) else { return false };
+    let Ok(written) = write(&model, &files) else { return false };
     let again = read(&written.as_slice().into(), written.len(), &EdxmlLimits::default());
     let again = match again {
         Ok((again, repaired)) => {
@@ -27,19 +27,24 @@ pub(crate) fn check(packet: &[u8]) -> bool {
     let read_again = DocumentPacket::from_content(again.claimed_content()).expect("a document");
     assert_eq!(completed(model, &read_again), read_again, "{}", String::from_utf8_lossy(&written));
     assert_eq!(digests(content), digests(again.claimed_content()));
-    assert!(write(&read_again, &files).is_some_and(|bytes| bytes == written), "written twice, not the same");
+    let twice = write(&read_again, &files).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert_eq!(
+        twice.as_deref().map_err(String::as_str),
+        Ok(&*String::from_utf8_lossy(&written)),
+        "written twice"
+    );
     true
 }
 
-/// `None` where a rule of ours that the reader does not have forbids it.
-fn write(model: &DocumentPacket, files: &[&[u8]]) -> Option<Vec<u8>> {
+/// Says why where a rule of ours that the reader does not have forbids it.
+fn write(model: &DocumentPacket, files: &[&[u8]]) -> Result<Vec<u8>, String> {
     let mut written = Vec::new();
     let mut open = |n: usize| Ok(Box::new(Cursor::new(files[n])) as Box<dyn Read>);
     match model.write_to(&mut open, &mut written) {
-        Ok(()) => Some(written),
+        Ok(()) => Ok(written),
         Err(WriteFault::Flawed(flaws)) => {
             assert!(!flaws.is_empty() && written.is_empty());
-            None
+            Err(format!("{flaws:?}"))
         }
         Err(fault) => panic!("memory cannot fail: {fault}"),
     }
