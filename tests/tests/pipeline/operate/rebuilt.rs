@@ -192,7 +192,9 @@ async fn a_note_that_comes_late_does_not_undo_a_requeue() {
     until(&world, id, |delivery| delivery.attempts == 2).await;
     after_it(&world, 3).await;
     let written = std::fs::read_to_string(&notes).expect("notes");
-    assert!(written.contains(" queued ") && !written.contains(" refused "), "{written}");
+    // The gateway may have come to the refusal once more before it was requeued; not after that.
+    let requeued = written.find(" queued ").expect("the requeue is noted");
+    assert!(!written[requeued..].contains(" refused "), "{written}");
     let world = again(world, true).await;
     assert_ne!(world.delivery(id).await.state, State::Refused, "nobody said so since the requeue");
     until(&world, id, |delivery| delivery.state == State::Received).await;
