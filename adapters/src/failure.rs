@@ -11,7 +11,13 @@ pub(crate) const NOTE_BYTES_MAX: usize = 400;
 
 /// A failure with an escaped and cut note and no Retry-After.
 pub(crate) fn failed(class: FailureClass, code: impl Into<String>, cause: &str) -> DeliveryFailure {
-    DeliveryFailure { class, code: code.into(), note: note(cause), retry_after: None }
+    DeliveryFailure {
+        class,
+        code: code.into(),
+        note: note(cause),
+        retry_after: None,
+        may_have_arrived: false,
+    }
 }
 
 /// Outside text as it may stand in logs and on screens: one line, control, ANSI and bidi characters escaped, at most

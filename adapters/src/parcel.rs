@@ -47,6 +47,8 @@ impl Parcel {
             document_failures: 0,
             due: accepted_at,
             ours_to_fix: false,
+            lease: None,
+            may_have_arrived: false,
             order: 1,
             closed: false,
         };

@@ -83,6 +83,8 @@ fn consignment(mailbox: &str, packet: &[u8], file: &Path) -> Consignment {
         document_failures: 0,
         due: at,
         ours_to_fix: false,
+        lease: None,
+        may_have_arrived: false,
         order: 1,
         closed: false,
     };

@@ -122,6 +122,8 @@ pub(crate) fn decode(
         document_failures: 0,
         due: accepted_at,
         ours_to_fix: false,
+        lease: None,
+        may_have_arrived: false,
         order: 0,
         closed: false,
     };

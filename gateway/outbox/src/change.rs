@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Fault, HandOff, Listing, Transition};
-use lienthong_pipeline::record::{Admission, Delivery, Event, HistoryEntry, Move, Standing, State};
+use lienthong_pipeline::record::{Admission, Delivery, Event, HistoryEntry, Lease, Move, Standing, State};
 use serde::{Deserialize, Serialize};
 
 /// Most deliveries that one admission may have (design.md B2: they go in one batch).
@@ -74,8 +74,8 @@ pub(crate) struct Report {
 pub(crate) struct Step {
     /// The record after it.
     pub(crate) after: Record,
-    /// What is remembered of it.
-    pub(crate) line: HistoryEntry,
+    /// What is remembered of it; nothing of an attempt that begins.
+    pub(crate) line: Option<HistoryEntry>,
 }
 
 impl Record {
@@ -119,21 +119,26 @@ impl Record {
         self.lines += 1;
         let Delivery { state, attempts: attempt, .. } = self.delivery;
         let line = HistoryEntry { at, state, event: event.to_owned(), attempt, note: note.to_owned() };
-        Step { line: fitted(line), after: self }
+        Step { line: Some(fitted(line)), after: self }
+    }
+
+    /// A step that is not remembered by a line of its own.
+    fn unsaid(self) -> Step {
+        Step { line: None, after: self }
     }
 }
 
 impl Step {
-    /// The event of this step.
-    pub(crate) fn event(&self) -> Event {
+    /// The event of this step, if it has one.
+    pub(crate) fn event(&self) -> Option<Event> {
         let Delivery { id, document, route, .. } = &self.after.delivery;
-        Event {
+        Some(Event {
             id: format!("{id}:{}", self.after.lines),
             document: *document,
             delivery: *id,
             receiver: route.receiver.clone(),
-            entry: self.line.clone(),
-        }
+            entry: self.line.clone()?,
+        })
     }
 }
 
@@ -195,6 +200,8 @@ pub(crate) fn rebuilt(mut record: Record, noted: Noted, at: Timestamp, epoch: u3
     record.told = noted.is_told();
     if !noted.state.is_final() {
         record.delivery.generation = epoch;
+        // The lost store knew whether it had been tried.
+        record.delivery.may_have_arrived = true;
     }
     if noted.state == State::Queued {
         // Only a requeue notes this state.
@@ -280,7 +287,17 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             after.published_at = Some(at);
             ("published", String::new())
         }
-        Transition::AttemptFailed { due, document_fault, ours_to_fix, note } => {
+        Transition::Leased { boot } => {
+            if !known.is_head() || delivery.lease.is_some_and(|lease| lease.boot == boot) {
+                return None;
+            }
+            if delivery.lease.replace(Lease { boot, at }).is_some() {
+                delivery.attempts = delivery.attempts.saturating_add(1);
+                delivery.may_have_arrived = true;
+            }
+            return Some(after.unsaid());
+        }
+        Transition::AttemptFailed { due, document_fault, ours_to_fix, may_have_arrived, note } => {
             if !known.is_head() {
                 return None;
             }
@@ -289,6 +306,8 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             delivery.document_failures = if document_fault { failures } else { 0 };
             delivery.due = due;
             delivery.ours_to_fix = ours_to_fix;
+            delivery.lease = None;
+            delivery.may_have_arrived |= may_have_arrived;
             ("attempt_failed", note)
         }
         Transition::Settled { state, note } => (settle(&mut after, state, at, number)?, note),
@@ -304,16 +323,18 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             if delivery.state != State::Queued {
                 delivery.since = Some(at);
             }
-            delivery.state = State::Queued;
-            delivery.generation = delivery.generation.checked_add(1)?;
-            delivery.handed_off = false;
-            delivery.document_failures = 0;
-            delivery.ours_to_fix = false;
-            delivery.due = at;
-            delivery.closed = false;
-            after.report = None;
-            after.published_at = None;
+            send_again(&mut after, at)?;
             ("requeued", note)
+        }
+        Transition::Rerouted { route, note } => {
+            let waits = delivery.state == State::Queued && delivery.lease.is_none();
+            if !may_be_requeued(delivery.state) && !waits {
+                return None;
+            }
+            delivery.route = route;
+            delivery.since = Some(at);
+            send_again(&mut after, at)?;
+            ("rerouted", note)
         }
         Transition::Hastened { note } => {
             if !known.is_head() {
@@ -333,12 +354,29 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
     Some(after.step(at, event, &note))
 }
 
+/// Back to the start of the way, in the next generation.
+fn send_again(after: &mut Record, at: Timestamp) -> Option<()> {
+    let delivery = &mut after.delivery;
+    delivery.state = State::Queued;
+    delivery.generation = delivery.generation.checked_add(1)?;
+    delivery.handed_off = false;
+    delivery.document_failures = 0;
+    delivery.ours_to_fix = false;
+    delivery.lease = None;
+    delivery.due = at;
+    delivery.closed = false;
+    after.report = None;
+    after.published_at = None;
+    Some(())
+}
+
 fn settle(after: &mut Record, state: State, at: Timestamp, number: u64) -> Option<&'static str> {
     let delivery = &mut after.delivery;
     if state == State::Queued || delivery.state.is_final() || delivery.state == state {
         return None;
     }
     delivery.state = state;
+    delivery.lease = None;
     if !matches!(state, State::Parked | State::GivenUp | State::Withdrawn) {
         delivery.attempts = delivery.attempts.saturating_add(1);
     }

@@ -50,10 +50,12 @@ impl MemoryStore {
 impl Shelf {
     fn write(&mut self, step: Step) -> Delivery {
         let id = step.after.delivery.id;
-        self.last_event += 1;
-        self.events.insert(self.last_event, step.event());
+        if let Some(event) = step.event() {
+            self.last_event += 1;
+            self.events.insert(self.last_event, event);
+        }
         let history = self.history.entry(id).or_default();
-        history.push(step.line);
+        history.extend(step.line);
         let old = history.len().saturating_sub(HISTORY_LINES_MAX as usize);
         history.drain(..old);
         let delivery = step.after.delivery.clone();

@@ -137,6 +137,8 @@ fn delivery(document: &Document, content: &Content, routed: &Routed) -> Delivery
         document_failures: 0,
         due: document.accepted_at,
         ours_to_fix: false,
+        lease: None,
+        may_have_arrived: false,
         order: 0,
         closed: false,
     }

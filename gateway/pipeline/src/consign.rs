@@ -232,7 +232,7 @@ fn say_if_in_part(together: &[Delivery], admission: &Admission) {
 
 /// A failure on our side of the line.
 pub(crate) fn failed(class: FailureClass, code: &str, note: String) -> DeliveryFailure {
-    DeliveryFailure { class, code: code.to_owned(), note, retry_after: None }
+    DeliveryFailure { class, code: code.to_owned(), note, retry_after: None, may_have_arrived: false }
 }
 
 /// The ids of deliveries that leave together, for the log.

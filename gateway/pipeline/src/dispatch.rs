@@ -351,6 +351,7 @@ impl Dispatch {
                 due: after(now, pause),
                 document_fault,
                 ours_to_fix: failure.class == FailureClass::OursToFix,
+                may_have_arrived: failure.may_have_arrived,
                 note: failure.to_string(),
             };
             self.ports.store.transition(delivery.id, now, change)

@@ -14,8 +14,8 @@ use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDiges
 use lienthong_schemas::organ::{OrganId, ReceiverToken};
 
 use crate::record::{
-    AdapterKind, Admission, Cover, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane,
-    MailAddress, Standing, State,
+    AdapterKind, Admission, BootId, Cover, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument,
+    Lane, MailAddress, Route, Standing, State,
 };
 
 /// Our own trouble: a disk, the store, the broker. Retried; a sender hears "try again later" and no more.
@@ -168,6 +168,13 @@ pub enum Transition {
         /// Which one.
         generation: u32,
     },
+    /// An attempt begins, for a delivery that is handed off and `Queued` and has no attempt of the same life under way.
+    /// It makes no line of history and no event. An attempt of an earlier life was cut: it counts as one that may have
+    /// arrived.
+    Leased {
+        /// This life.
+        boot: BootId,
+    },
     /// An attempt failed; the next one is not before `due`.
     AttemptFailed {
         /// Next attempt, not before.
@@ -176,6 +183,8 @@ pub enum Transition {
         document_fault: bool,
         /// Never given up by time while this holds.
         ours_to_fix: bool,
+        /// The receiver may have the packet all the same ([`Delivery::may_have_arrived`]).
+        may_have_arrived: bool,
         /// Code and cause.
         note: String,
     },
@@ -191,6 +200,14 @@ pub enum Transition {
     /// Back to `Queued` with the next generation: from an end or from `Parked` by the operator, and then its age counts
     /// anew ([`Delivery::since`]); from `Queued` when its message is lost, that is published and not handed off.
     Requeued {
+        /// Who and why.
+        note: String,
+    },
+    /// Sent another way, with the next generation and the same id: from an end, from `Parked`, or from `Queued` while no
+    /// attempt is under way. Its age counts anew, as after [`Transition::Requeued`].
+    Rerouted {
+        /// The way from now on.
+        route: Route,
         /// Who and why.
         note: String,
     },
@@ -459,6 +476,8 @@ pub struct DeliveryFailure {
     pub note: String,
     /// The receiver's Retry-After.
     pub retry_after: Option<Duration>,
+    /// The attempt ended without a word that says whether the receiver has the packet: it may have it.
+    pub may_have_arrived: bool,
 }
 
 /// A way out. It tries once: no retry, no sleep, no knowledge of stores or brokers. Called twice, it does no harm.

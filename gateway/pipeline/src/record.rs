@@ -226,6 +226,28 @@ impl State {
     }
 }
 
+/// One life of one gateway, from start to end: leases of another one are void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BootId(u64);
+
+impl BootId {
+    /// The id of a life that begins; from a random number.
+    pub const fn new(random: u64) -> Self {
+        Self(random)
+    }
+}
+
+/// An attempt that was begun. Written before the first byte goes out, so that a withdrawal never meets a packet that is
+/// under way without knowing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Who began it.
+    pub boot: BootId,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// One document on its way to one receiver. At most 2 KB when written down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
@@ -273,6 +295,12 @@ pub struct Delivery {
     pub ours_to_fix: bool,
     /// The order in which this store took its deliveries in; set by the store.
     pub order: u64,
+    /// The attempt that is under way, or was when the life of the gateway that began it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+    /// An attempt was cut, or ended without a word from the receiver: it may have the packet all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_have_arrived: bool,
     /// The operator has dealt with this dead letter: it is listed no more. A requeue takes it back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub closed: bool,

@@ -45,6 +45,8 @@ pub fn inline(number: u32, lane: Lane, packet: &[u8]) -> DeliveryMessage {
         document_failures: 0,
         due: accepted_at(),
         ours_to_fix: false,
+        lease: None,
+        may_have_arrived: false,
         order: 0,
         closed: false,
     };

@@ -116,7 +116,13 @@ pub async fn a_long_note_is_cut(store: Arc<dyn OutboxStore>) {
     let delivery = taken(&*store, 1, "H02").await;
     for unit in ["ệ", "\u{1}", "x"] {
         let note = unit.repeat(4_000);
-        let change = Transition::AttemptFailed { due: NOW, document_fault: false, ours_to_fix: false, note };
+        let change = Transition::AttemptFailed {
+            due: NOW,
+            document_fault: false,
+            ours_to_fix: false,
+            may_have_arrived: false,
+            note,
+        };
         store.transition(delivery.id, NOW, change).await.expect("written").expect("fits");
         let history = store.history(delivery.id).await.expect("read");
         let line = history.last().expect("a line");

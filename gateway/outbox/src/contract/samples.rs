@@ -110,6 +110,8 @@ pub fn delivery(n: u64, receiver: &str) -> Delivery {
         document_failures: 0,
         due: later(n as i64),
         ours_to_fix: false,
+        lease: None,
+        may_have_arrived: false,
         order: 0,
         closed: false,
     }
@@ -148,7 +150,13 @@ pub fn requeued() -> Transition {
 
 /// A failed attempt that is not the document's fault.
 pub fn failed(due: Timestamp) -> Transition {
-    Transition::AttemptFailed { due, document_fault: false, ours_to_fix: false, note: "connect".to_owned() }
+    Transition::AttemptFailed {
+        due,
+        document_fault: false,
+        ours_to_fix: false,
+        may_have_arrived: false,
+        note: "connect".to_owned(),
+    }
 }
 
 /// Applies a change that must fit.

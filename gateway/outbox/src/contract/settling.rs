@@ -20,6 +20,7 @@ pub async fn an_attempt_fails_only_while_it_is_ours(store: Arc<dyn OutboxStore>)
         due: later(60),
         document_fault,
         ours_to_fix,
+        may_have_arrived: false,
         note: "http_500".to_owned(),
     };
     for (n, (document, ours, failures)) in
@@ -83,8 +84,13 @@ pub async fn only_what_stopped_is_requeued(store: Arc<dyn OutboxStore>) {
     for (n, state) in FINAL.into_iter().chain([State::Offered, State::Parked]).enumerate() {
         let delivery = taken(&*store, n as u64 + 2, "H02").await;
         let document_fault = true;
-        let change_of =
-            |note| Transition::AttemptFailed { due: later(999), document_fault, ours_to_fix: true, note };
+        let change_of = |note| Transition::AttemptFailed {
+            due: later(999),
+            document_fault,
+            ours_to_fix: true,
+            may_have_arrived: false,
+            note,
+        };
         change(&*store, delivery.id, change_of(String::new())).await;
         let before = change(&*store, delivery.id, settled(state)).await;
         if !matches!(state, State::Parked | State::GivenUp | State::Refused) {

@@ -72,11 +72,12 @@ impl Draft {
         let id = after.delivery.id;
         self.put(keys::delivery(id), after)?;
         self.reindex(before, after)?;
-        self.put(keys::line(id, after.lines), &step.line)?;
+        let (Some(line), Some(event)) = (&step.line, step.event()) else { return Ok(()) };
+        self.put(keys::line(id, after.lines), line)?;
         if let Some(old) = after.lines.checked_sub(HISTORY_LINES_MAX) {
             self.remove(keys::line(id, old));
         }
-        self.put(keys::event(self.next.event), &step.event())?;
+        self.put(keys::event(self.next.event), &event)?;
         self.next.event += 1;
         Ok(())
     }
