@@ -254,7 +254,9 @@ pub struct StoreStats {
 }
 
 /// The durable outbox. Everything that returns `Ok` is on disk (design.md A fact 4): one committer, one barrier.
-/// After a failed barrier every call fails until the store is opened anew.
+/// After a failed barrier every call fails until the store is opened anew. Where it is opened anew in the process, these
+/// faults are not fatal; the store may then be one built from the spool: attempts that were not settled are `Queued`
+/// again, with the same ids, another `order` and a higher generation.
 #[async_trait]
 pub trait OutboxStore: Send + Sync + 'static {
     /// Writes a document, its deliveries, keys and first events, and what it does to business states: of each state the

@@ -27,6 +27,8 @@ use crate::wakes::Wakes;
 const BATCH: usize = 32;
 /// A report that could not be made is tried again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// Pause when the store cannot be read.
+const STORE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(3600);
 
 /// Who we are in a status packet.
@@ -70,7 +72,13 @@ impl Report {
     /// Only when the store has ended.
     pub async fn run(mut self, tasks: Tasks) -> Result<(), Fault> {
         while !tasks.is_stopping() {
-            let due = self.report_all().await?;
+            let due = match self.report_all().await {
+                Err(fault) if !fault.fatal => {
+                    tracing::warn!(%fault, "senders are told later");
+                    after(self.ports.clock.now(), STORE_AGAIN_AFTER)
+                }
+                due => due?,
+            };
             tokio::select! {
                 () = self.wakes.report.notified() => {}
                 () = self.ports.clock.sleep_until(due) => {}

@@ -31,6 +31,13 @@ impl Wakes {
         &self.dispatch[adapter as usize]
     }
 
+    /// The store is another one than before: everybody looks at it anew.
+    pub fn everybody(&self) {
+        self.relay.notify_one();
+        self.report.notify_one();
+        self.dispatch.iter().for_each(|adapter| adapter.notify_one());
+    }
+
     /// The operator wants this queue tried now: its pause ends.
     pub fn resume(&self, adapter: AdapterKind, queue: ReceiverToken) {
         self.locked().insert((adapter, queue));
