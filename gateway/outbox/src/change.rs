@@ -3,7 +3,9 @@
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Fault, HandOff, Listing, Transition};
-use lienthong_pipeline::record::{Admission, Delivery, Event, HistoryEntry, Lease, Move, Standing, State};
+use lienthong_pipeline::record::{
+    Admission, Delivery, Event, HistoryEntry, Lease, Move, Route, Standing, State,
+};
 use serde::{Deserialize, Serialize};
 
 /// Most deliveries that one admission may have (design.md B2: they go in one batch).
@@ -39,7 +41,7 @@ pub(crate) struct Record {
 }
 
 /// What was noted of a delivery beside its admission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Noted {
     /// The last state noted.
     pub state: State,
@@ -51,9 +53,16 @@ pub struct Noted {
     pub told: bool,
     /// The operator has dealt with the dead letter that this state made.
     pub closed: bool,
+    /// The way that the operator sent it; `None`: that of the admission.
+    pub route: Option<Route>,
 }
 
 impl Noted {
+    /// Of a delivery of which nothing was noted since its admission in this state.
+    pub(crate) fn as_admitted(state: State) -> Self {
+        Self { state, at: None, reported: false, told: false, closed: false, route: None }
+    }
+
     /// The sender has been told that the delivery was given up. A report noted after a requeue is that of the end before.
     pub(crate) fn is_told(&self) -> bool {
         self.told || (self.reported && matches!(self.state, State::GivenUp | State::Queued))
@@ -194,8 +203,11 @@ pub(crate) fn admitted(delivery: &Delivery, order: u64) -> Step {
 /// `epoch` is the number of this rebuild, higher than any generation and line before it. What still has to be delivered
 /// gets it as generation, because the broker may know, and drop as a repeat, what the lost store had published. An
 /// outcome that the sender had not been told by then is told under its own time; `number` is that of the event.
-pub(crate) fn rebuilt(mut record: Record, noted: Noted, at: Timestamp, epoch: u32, number: u64) -> Step {
+pub(crate) fn rebuilt(mut record: Record, noted: &Noted, at: Timestamp, epoch: u32, number: u64) -> Step {
     record.delivery.state = noted.state;
+    if let Some(route) = &noted.route {
+        record.delivery.route = route.clone();
+    }
     record.delivery.closed = noted.closed && may_be_closed(&record.delivery);
     record.told = noted.is_told();
     if !noted.state.is_final() {
@@ -204,7 +216,7 @@ pub(crate) fn rebuilt(mut record: Record, noted: Noted, at: Timestamp, epoch: u3
         record.delivery.may_have_arrived = true;
     }
     if noted.state == State::Queued {
-        // Only a requeue notes this state.
+        // Only a requeue and a reroute note this state.
         record.delivery.since = noted.at;
     }
     if record.asks_for_report() && !noted.reported {

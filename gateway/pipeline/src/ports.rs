@@ -124,6 +124,16 @@ pub trait Spool: Send + Sync + 'static {
         at: Timestamp,
     ) -> Result<(), Fault>;
 
+    /// Notes durably that a delivery of this document is `Queued` again since `at`, on this way: a store that is built anew
+    /// has it there, whatever is noted later. The receiver of the admission is served by it, as before.
+    async fn rerouted(
+        &self,
+        document: DocumentId,
+        delivery: DeliveryId,
+        route: &Route,
+        at: Timestamp,
+    ) -> Result<(), Fault>;
+
     /// Notes durably that the report which the last state noted asked for has been admitted. A store that is built anew
     /// has every other one pending again, except that one who was told of a delivery given up is not told so again.
     async fn reported(&self, document: DocumentId, delivery: DeliveryId) -> Result<(), Fault>;

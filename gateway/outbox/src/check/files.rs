@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
-use lienthong_pipeline::record::{Delivery, Move, Standing, State};
+use lienthong_pipeline::record::{Delivery, Move, Route, Standing, State};
 use lienthong_schemas::ids::{DocumentId, PacketDigest};
 
 use super::{CheckFault, FaultCode, Findings, shown};
@@ -161,6 +161,15 @@ impl Files<'_> {
 
 /// Whether a store that is lost would be built anew as it is: `Ok(false)` when an attempt would be repeated.
 fn compare(admitted: &Delivery, noted: Option<&Noted>, record: &Record) -> Result<bool, String> {
+    let (goes, went) = (&record.delivery.route, noted.and_then(|noted| noted.route.as_ref()));
+    let went = went.unwrap_or(&admitted.route);
+    if goes != went {
+        return Err(format!(
+            "noted as going by {}, and by {} in the store",
+            shown_way(went),
+            shown_way(goes)
+        ));
+    }
     let is = record.delivery.state;
     let was = noted.map_or(admitted.state, |noted| noted.state);
     let held = |state| state == State::Parked;
@@ -173,6 +182,10 @@ fn compare(admitted: &Delivery, noted: Option<&Noted>, record: &Record) -> Resul
         _ => return Ok(true),
     }
     Err(format!("noted as {}, and {} in the store", was.as_str(), is.as_str()))
+}
+
+fn shown_way(route: &Route) -> String {
+    format!("{} {} to {}", route.adapter.as_str(), route.system, route.receiver)
 }
 
 /// Whether a move, made at this time, is neither what holds nor behind it; why.

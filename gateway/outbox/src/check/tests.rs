@@ -189,7 +189,7 @@ fn standing(state: &str, number: u32) -> Standing {
 type Harm = fn(&Ground);
 
 /// Each harm, and what is said of it. Where a value is harmed, whoever refers to it is not blamed.
-const HARMS: [(&str, Harm, &[FaultCode]); 25] = [
+const HARMS: [(&str, Harm, &[FaultCode]); 26] = [
     ("a value cut short", |g| put(g, &key(g, b"e|", 3), b"cut"), &[FaultCode::ValueDamaged]),
     ("a value flipped", |g| flip(g, &key(g, b"m|", 3)), &[FaultCode::ValueDamaged]),
     ("an entry flipped", |g| flip(g, &key(g, b"p|", 3)), &[FaultCode::ValueDamaged]),
@@ -261,6 +261,7 @@ const HARMS: [(&str, Harm, &[FaultCode]); 25] = [
         &[FaultCode::NoteDamaged],
     ),
     ("a note that says otherwise", |g| contradicted(g), &[FaultCode::NoteDiffers]),
+    ("a way that the store does not have", |g| noted_elsewhere(g), &[FaultCode::NoteDiffers]),
     (
         "a file that is not ours",
         |g| fs::write(g.dir.path().join("blobs/notes.txt"), b"x").expect("made"),
@@ -305,7 +306,14 @@ fn last_line_gone(ground: &Ground) {
 }
 
 fn contradicted(ground: &Ground) {
-    let text = format!("1 {} refused", delivery_id(1, "H02"));
+    noted(ground, format!("1 {} refused", delivery_id(1, "H02")));
+}
+
+fn noted_elsewhere(ground: &Ground) {
+    noted(ground, format!("2 {} rerouted email post H02 {NOW}", delivery_id(1, "H02")));
+}
+
+fn noted(ground: &Ground, text: String) {
     let line = format!("{text} {:08x}\n", crc32c::crc32c(text.as_bytes()));
     fs::write(ground.admission(1).with_extension("settled"), line).expect("noted");
 }

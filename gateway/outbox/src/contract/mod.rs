@@ -9,6 +9,7 @@ mod dispatching;
 mod listing;
 mod moving;
 mod remembering;
+mod rerouting;
 mod settling;
 
 pub mod samples;
@@ -19,6 +20,7 @@ pub use dispatching::*;
 pub use listing::*;
 pub use moving::*;
 pub use remembering::*;
+pub use rerouting::*;
 pub use settling::*;
 
 /// Makes a test of each check. See the module.
@@ -71,6 +73,10 @@ macro_rules! store_contract {
             a_delivery_settles_once
             attempts_count_what_was_begun
             only_what_stopped_is_requeued
+            what_stopped_or_waits_is_rerouted
+            what_is_being_tried_is_not_rerouted
+            what_is_rerouted_changes_its_queue
+            a_dead_letter_that_is_rerouted_is_none_any_more
             outcomes_are_reported_once
             who_was_told_of_a_given_up_one_is_not_told_again
             one_of_many_admits_a_document

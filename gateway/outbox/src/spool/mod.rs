@@ -19,7 +19,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use lienthong_pipeline::crash::crash_point;
 use lienthong_pipeline::ports::{Fault, Incoming, IncomingWriter, Spool, SpoolUsage};
-use lienthong_pipeline::record::{Admission, State};
+use lienthong_pipeline::record::{Admission, Route, State};
 use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest};
 
 use self::incoming::{FileWriter, IncomingFile, Temporary, Written};
@@ -257,7 +257,7 @@ impl Folders {
         Ok((body.len() as u64 <= most).then(|| body.into()))
     }
 
-    fn note(&self, document: DocumentId, delivery: DeliveryId, line: papers::Line) -> io::Result<()> {
+    fn note(&self, document: DocumentId, delivery: DeliveryId, line: &papers::Line) -> io::Result<()> {
         let stripe = usize::from(document.as_bytes()[0]) % STRIPES;
         let _turn = locked(&self.settling[stripe]);
         papers::append_settled(&self.admission(document), delivery, line)
@@ -307,15 +307,26 @@ impl Spool for FileSpool {
         at: Timestamp,
     ) -> Result<(), Fault> {
         let line = papers::Line::State(state, Some(at));
-        self.off(move |folders| folders.note(document, delivery, line)).await
+        self.off(move |folders| folders.note(document, delivery, &line)).await
+    }
+
+    async fn rerouted(
+        &self,
+        document: DocumentId,
+        delivery: DeliveryId,
+        route: &Route,
+        at: Timestamp,
+    ) -> Result<(), Fault> {
+        let line = papers::Line::Rerouted(route.clone(), at);
+        self.off(move |folders| folders.note(document, delivery, &line)).await
     }
 
     async fn reported(&self, document: DocumentId, delivery: DeliveryId) -> Result<(), Fault> {
-        self.off(move |folders| folders.note(document, delivery, papers::Line::Reported)).await
+        self.off(move |folders| folders.note(document, delivery, &papers::Line::Reported)).await
     }
 
     async fn closed(&self, document: DocumentId, delivery: DeliveryId) -> Result<(), Fault> {
-        self.off(move |folders| folders.note(document, delivery, papers::Line::Closed)).await
+        self.off(move |folders| folders.note(document, delivery, &papers::Line::Closed)).await
     }
 
     async fn blob(&self, digest: PacketDigest) -> Result<Option<PathBuf>, Fault> {

@@ -6,6 +6,8 @@
 //! 2 <delivery> reported <crc>                the report that the state above asked for has been admitted; that of a
 //!                                            delivery that was given up counts for every state below, too
 //! 2 <delivery> closed <crc>                  the operator has dealt with the dead letter that the state above made
+//! 2 <delivery> rerouted <adapter> <system> <receiver> <since when> <crc>
+//!                                            `queued` since then, on this way, which counts for every line below, too
 //! 1 <delivery> <state> <crc>                 the first form: a state whose time is not known
 //! ```
 
@@ -17,8 +19,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use lienthong_pipeline::record::{Admission, Delivery, State};
+use lienthong_pipeline::record::{Admission, Delivery, Route, State, SystemId};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
+use lienthong_schemas::organ::OrganId;
+use serde::de::DeserializeOwned;
 
 use crate::change::Noted;
 use crate::folder;
@@ -29,7 +33,7 @@ pub const ADMISSION_BYTES_MAX: u64 = 16 << 20;
 
 /// The form of the lines that this program writes in settled records.
 const LINE_VERSION: u8 = 2;
-/// Longest line of a settled record read, in bytes; ours have at most 100.
+/// Longest line of a settled record read, in bytes; ours have at most 220.
 const LINE_BYTES_MAX: u64 = 256;
 /// Lines of a settled record read: each delivery a few times.
 const LINES_MAX: usize = 64 * crate::change::DELIVERIES_MAX;
@@ -218,24 +222,34 @@ fn read_settled(path: &Path) -> io::Result<(BTreeMap<DeliveryId, Noted>, usize)>
             break;
         }
         match parse_settled(&line) {
-            Some((delivery, Line::State(state, at))) => {
-                let told = states.get(&delivery).is_some_and(Noted::is_told);
-                states.insert(delivery, Noted { state, at, reported: false, told, closed: false });
-            }
-            Some((delivery, line)) => {
-                if let Some(noted) = states.get_mut(&delivery) {
-                    noted.reported |= matches!(line, Line::Reported);
-                    noted.closed |= matches!(line, Line::Closed);
-                }
-            }
+            Some((delivery, line)) => take_note(&mut states, delivery, line),
             None => damaged += 1,
         }
     }
     Ok((states, damaged))
 }
 
+/// What one line adds to what the lines above it say.
+fn take_note(states: &mut BTreeMap<DeliveryId, Noted>, delivery: DeliveryId, line: Line) {
+    let above = states.get(&delivery);
+    let told = above.is_some_and(Noted::is_told);
+    let route = above.and_then(|noted| noted.route.clone());
+    let (reported, closed) = (false, false);
+    match line {
+        Line::State(state, at) => {
+            states.insert(delivery, Noted { state, at, reported, told, closed, route });
+        }
+        Line::Rerouted(route, at) => {
+            let (state, at, route) = (State::Queued, Some(at), Some(route));
+            states.insert(delivery, Noted { state, at, reported, told, closed, route });
+        }
+        Line::Reported => drop(states.get_mut(&delivery).map(|noted| noted.reported = true)),
+        Line::Closed => drop(states.get_mut(&delivery).map(|noted| noted.closed = true)),
+    }
+}
+
 /// What a line of a settled record says of its delivery.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) enum Line {
     /// It came into this state at this time; no time: the first form.
     State(State, Option<Timestamp>),
@@ -243,17 +257,24 @@ pub(super) enum Line {
     Reported,
     /// The operator has dealt with it.
     Closed,
+    /// The operator sent it this way; it has been queued since then.
+    Rerouted(Route, Timestamp),
 }
 
 const REPORTED: &str = "reported";
 const CLOSED: &str = "closed";
+const REROUTED: &str = "rerouted";
 
-fn written(delivery: DeliveryId, line: Line) -> String {
+fn written(delivery: DeliveryId, line: &Line) -> String {
     let text = match line {
         Line::State(state, Some(at)) => format!("{LINE_VERSION} {delivery} {} {at}", state.as_str()),
         Line::State(state, None) => format!("1 {delivery} {}", state.as_str()),
         Line::Reported => format!("{LINE_VERSION} {delivery} {REPORTED}"),
         Line::Closed => format!("{LINE_VERSION} {delivery} {CLOSED}"),
+        Line::Rerouted(Route { receiver, system, adapter }, at) => {
+            let adapter = adapter.as_str();
+            format!("{LINE_VERSION} {delivery} {REROUTED} {adapter} {system} {receiver} {at}")
+        }
     };
     format!("{text} {:08x}\n", crc32c::crc32c(text.as_bytes()))
 }
@@ -261,22 +282,35 @@ fn written(delivery: DeliveryId, line: Line) -> String {
 /// `None` unless the line is, byte for byte, one that a program of ours wrote.
 fn parse_settled(text: &[u8]) -> Option<(DeliveryId, Line)> {
     let text = std::str::from_utf8(text).ok()?;
-    let words: Vec<&str> = text.strip_suffix('\n')?.splitn(6, ' ').collect();
-    let state = |word: &str| serde_json::from_value(serde_json::Value::String(word.to_owned())).ok();
+    let words: Vec<&str> = text.strip_suffix('\n')?.splitn(9, ' ').collect();
+    let state = named::<State>;
     let (delivery, line) = match words[..] {
         ["1", delivery, word, _] => (delivery, Line::State(state(word)?, None)),
         ["2", delivery, REPORTED, _] => (delivery, Line::Reported),
         ["2", delivery, CLOSED, _] => (delivery, Line::Closed),
+        ["2", delivery, REROUTED, adapter, system, receiver, at, _] => {
+            let system = match SystemId::parse(system) {
+                Some(system) => system,
+                None => Some(SystemId::gateway()).filter(|gateway| gateway.as_str() == system)?,
+            };
+            let route = Route { receiver: OrganId::parse(receiver).ok()?, system, adapter: named(adapter)? };
+            (delivery, Line::Rerouted(route, at.parse().ok()?))
+        }
         ["2", delivery, word, at, _] => (delivery, Line::State(state(word)?, Some(at.parse().ok()?))),
         _ => return None,
     };
     let delivery = delivery.parse().ok()?;
-    (written(delivery, line) == text).then_some((delivery, line))
+    (written(delivery, &line) == text).then_some((delivery, line))
+}
+
+/// The value that is written as this word.
+fn named<T: DeserializeOwned>(word: &str) -> Option<T> {
+    serde_json::from_value(serde_json::Value::String(word.to_owned())).ok()
 }
 
 /// Appends one line beside an admission; on disk, with the file's name, when this returns. The caller sees to it that
 /// nobody else appends to the same file.
-pub(super) fn append_settled(admission: &Path, delivery: DeliveryId, line: Line) -> io::Result<()> {
+pub(super) fn append_settled(admission: &Path, delivery: DeliveryId, line: &Line) -> io::Result<()> {
     let path = admission.with_extension(SETTLED);
     let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path)?;
     let length = file.seek(SeekFrom::End(0))?;

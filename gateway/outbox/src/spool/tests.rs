@@ -4,6 +4,8 @@ use std::io::{BufRead, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use bytes::Bytes;
+use lienthong_pipeline::record::{AdapterKind, SystemId};
+use lienthong_schemas::organ::OrganId;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -290,7 +292,7 @@ async fn the_last_state_noted_for_a_delivery_counts() {
 }
 
 fn noted(state: State, reported: bool) -> Noted {
-    Noted { state, at: Some(later(9)), reported, told: false, closed: false }
+    Noted { at: Some(later(9)), reported, ..Noted::as_admitted(state) }
 }
 
 #[tokio::test]
@@ -355,6 +357,42 @@ async fn an_admission_that_cannot_be_read_now_is_not_replaced() {
     fs::write(&path, &whole[..whole.len() / 2]).expect("torn");
     admit().await.expect("a torn one is replaced");
     assert_eq!(fs::read(&path).expect("read"), whole);
+}
+
+#[tokio::test]
+async fn the_way_that_was_noted_last_counts_for_what_is_noted_later() {
+    let (dir, spool) = opened();
+    spool.admit(received(&spool, &packet(1)).await, &admission(1, &["H02"])).await.expect("admitted");
+    let (document, id) = (document_id(1), delivery_id(1, "H02"));
+    let seen = || spool.read_admission(document).expect("read").expect("there").settled.remove(&id);
+    let longest = OrganId::parse(&"H".repeat(64)).expect("a code");
+    let system = SystemId::parse(&"a".repeat(32)).expect("an id");
+    let far = Route { receiver: longest, system, adapter: AdapterKind::NationalAxis };
+    let nowhere = Route { system: SystemId::gateway(), ..far.clone() };
+    spool.settled(document, id, State::GivenUp, later(8)).await.expect("noted");
+    spool.reported(document, id).await.expect("noted");
+    for route in [&far, &nowhere, &far] {
+        spool.rerouted(document, id, route, later(9)).await.expect("noted");
+        let now = Noted { told: true, route: Some(route.clone()), ..noted(State::Queued, false) };
+        assert_eq!(seen(), Some(now), "who was told stays told");
+    }
+    spool.settled(document, id, State::Refused, later(9)).await.expect("noted");
+    spool.closed(document, id).await.expect("noted");
+    let over = Noted { told: true, closed: true, route: Some(far), ..noted(State::Refused, false) };
+    assert_eq!(seen(), Some(over));
+    let found = spool.read_admission(document).expect("read").expect("there");
+    assert_eq!((found.lines_damaged, found.unsettled()), (0, 0));
+
+    let path = dir.path().join("admissions").join(format!("{document}.settled"));
+    let summed = |text: String| format!("{text} {:08x}\n", crc32c::crc32c(text.as_bytes()));
+    let at = later(9);
+    for way in
+        ["pigeon a H02", "email A H02", "email @other H02", "email a H\u{1b}", "email a", "email a H02 x"]
+    {
+        fs::write(&path, summed(format!("2 {id} rerouted {way} {at}"))).expect("written");
+        let found = spool.read_admission(document).expect("read").expect("there");
+        assert_eq!((found.settled.len(), found.lines_damaged), (0, 1), "{way:?}");
+    }
 }
 
 #[tokio::test]

@@ -141,9 +141,8 @@ impl Writer {
             let step = change::admitted(delivery, draft.order());
             draft.step(None, &step)?;
             let Some((settled, epoch)) = restored else { continue };
-            let as_admitted =
-                Noted { state: delivery.state, at: None, reported: false, told: false, closed: false };
-            let noted = settled.get(&delivery.id).copied().unwrap_or(as_admitted);
+            let as_admitted = Noted::as_admitted(delivery.state);
+            let noted = settled.get(&delivery.id).unwrap_or(&as_admitted);
             if noted.state != delivery.state || !noted.state.is_final() {
                 let rebuilt = change::rebuilt(step.after.clone(), noted, now, epoch, draft.next.event);
                 draft.step(Some(&step.after), &rebuilt)?;
