@@ -46,6 +46,7 @@ impl Parcel {
             attempts: 1,
             document_failures: 0,
             due: accepted_at,
+            paused_at: None,
             ours_to_fix: false,
             lease: None,
             may_have_arrived: false,

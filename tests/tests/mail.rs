@@ -82,6 +82,7 @@ fn consignment(mailbox: &str, packet: &[u8], file: &Path) -> Consignment {
         attempts: 0,
         document_failures: 0,
         due: at,
+        paused_at: None,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,

@@ -121,6 +121,7 @@ pub(crate) fn decode(
         attempts: 0,
         document_failures: 0,
         due: accepted_at,
+        paused_at: None,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,

@@ -317,6 +317,7 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             let failures = delivery.document_failures.saturating_add(1);
             delivery.document_failures = if document_fault { failures } else { 0 };
             delivery.due = due;
+            delivery.paused_at = Some(at);
             delivery.ours_to_fix = ours_to_fix;
             delivery.lease = None;
             delivery.may_have_arrived |= may_have_arrived;
@@ -353,6 +354,7 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
                 return None;
             }
             delivery.due = delivery.due.min(at);
+            delivery.paused_at = None;
             ("hastened", note)
         }
         Transition::Closed { note } => {
@@ -376,6 +378,7 @@ fn send_again(after: &mut Record, at: Timestamp) -> Option<()> {
     delivery.ours_to_fix = false;
     delivery.lease = None;
     delivery.due = at;
+    delivery.paused_at = None;
     delivery.closed = false;
     after.report = None;
     after.published_at = None;

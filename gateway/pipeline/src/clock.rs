@@ -6,10 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::ports::Clock;
 
-/// Wall clock of the machine. Waits in steps of at most a minute, so that a clock that was set is noticed.
+/// Wall clock of the machine. Waits in steps of at most a minute, so that a clock that was set forward is noticed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -28,47 +29,78 @@ impl Clock for SystemClock {
     }
 
     async fn sleep_until(&self, due: Timestamp) {
-        loop {
-            let left = due.duration_since(self.now());
-            let Ok(left) = Duration::try_from(left) else { return };
-            if left.is_zero() {
+        // An end beyond what the machine can count is none.
+        let end = ahead(self.now(), due).and_then(|left| Instant::now().checked_add(left));
+        while let Some(left) = ahead(self.now(), due) {
+            let at_most = end.map_or(LONGEST_WAIT, |end| end.saturating_duration_since(Instant::now()));
+            if at_most.is_zero() {
                 return;
             }
-            tokio::time::sleep(left.min(LONGEST_WAIT)).await;
+            tokio::time::sleep(left.min(at_most).min(LONGEST_WAIT)).await;
         }
     }
+}
+
+/// What is left until `due`; `None`: nothing.
+fn ahead(now: Timestamp, due: Timestamp) -> Option<Duration> {
+    Duration::try_from(due.duration_since(now)).ok().filter(|left| !left.is_zero())
 }
 
 /// A clock that stands still until it is moved.
 #[derive(Debug)]
 pub struct ManualClock {
-    now: watch::Sender<Timestamp>,
+    shows: watch::Sender<Shows>,
     moving: Mutex<()>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Shows {
+    now: Timestamp,
+    /// Since the clock was made, whatever it was set to.
+    passed: Duration,
 }
 
 impl ManualClock {
     /// A clock that shows `start`.
     pub fn new(start: Timestamp) -> Self {
-        Self { now: watch::Sender::new(start), moving: Mutex::new(()) }
+        Self {
+            shows: watch::Sender::new(Shows { now: start, passed: Duration::ZERO }),
+            moving: Mutex::new(()),
+        }
     }
 
     /// Moves it forward; who waited for a time up to then goes on.
     pub fn advance(&self, by: Duration) {
+        self.change(|shows| {
+            shows.now = after(shows.now, by);
+            shows.passed = shows.passed.saturating_add(by);
+        });
+    }
+
+    /// Sets it back, as somebody does whose clock went fast; no time passes.
+    pub fn set_back(&self, by: Duration) {
+        self.change(|shows| shows.now = shows.now.saturating_sub(by).unwrap_or(Timestamp::MIN));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Shows)) {
         let _turn = self.moving.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.now.send_modify(|now| *now = after(*now, by));
+        self.shows.send_modify(change);
     }
 }
 
 #[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.now.borrow()
+        self.shows.borrow().now
     }
 
     async fn sleep_until(&self, due: Timestamp) {
-        let mut seen = self.now.subscribe();
+        let mut seen = self.shows.subscribe();
+        let begun = *seen.borrow();
+        let end = ahead(begun.now, due).map(|left| begun.passed.saturating_add(left));
+        let over = |shows: &Shows| shows.now >= due || end.is_none_or(|end| shows.passed >= end);
         // The sender lives as long as `self`, so the wait ends only by the time being reached.
-        drop(seen.wait_for(|now| *now >= due).await.map(|_| ()));
+        drop(seen.wait_for(over).await.map(|_| ()));
     }
 }
 
@@ -101,5 +133,18 @@ mod tests {
         };
         tokio::join!(waiting, moving);
         assert_eq!(clock.now(), due);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_keeps_nobody_longer_than_was_left() {
+        let clock = ManualClock::new(Timestamp::from_second(1_000_000).expect("a time"));
+        let mut sleeper =
+            std::pin::pin!(clock.sleep_until(Timestamp::from_second(1_000_010).expect("a time")));
+        assert!(futures_util::poll!(sleeper.as_mut()).is_pending());
+        clock.set_back(Duration::from_secs(86_400));
+        clock.advance(Duration::from_secs(9));
+        assert!(futures_util::poll!(sleeper.as_mut()).is_pending());
+        clock.advance(Duration::from_secs(1));
+        assert!(futures_util::poll!(sleeper.as_mut()).is_ready());
     }
 }

@@ -136,6 +136,7 @@ fn delivery(document: &Document, content: &Content, routed: &Routed) -> Delivery
         attempts: 0,
         document_failures: 0,
         due: document.accepted_at,
+        paused_at: None,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,

@@ -54,7 +54,8 @@ impl Fault {
 pub trait Clock: Send + Sync + 'static {
     /// Wall clock.
     fn now(&self) -> Timestamp;
-    /// Returns when [`Clock::now`] is at or after `due`.
+    /// Returns when [`Clock::now`] is at or after `due`; or, where the clock is set back meanwhile, when as much time has
+    /// passed as was left at the call.
     async fn sleep_until(&self, due: Timestamp);
 }
 
@@ -185,7 +186,7 @@ pub enum Transition {
         /// This life.
         boot: BootId,
     },
-    /// An attempt failed; the next one is not before `due`.
+    /// An attempt failed; the next one is not before `due`, and the pause until then begins now.
     AttemptFailed {
         /// Next attempt, not before.
         due: Timestamp,

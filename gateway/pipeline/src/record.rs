@@ -289,8 +289,11 @@ pub struct Delivery {
     pub attempts: u32,
     /// Failures in a row that were the document's (not the receiver's).
     pub document_failures: u32,
-    /// Not tried before this time.
+    /// Not tried before this time; see [`Delivery::is_due`].
     pub due: Timestamp,
+    /// When the pause that ends at `due` began; `None`: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_at: Option<Timestamp>,
     /// The last attempt failed in a way that is ours to fix: never given up by time.
     pub ours_to_fix: bool,
     /// The order in which this store took its deliveries in; set by the store.
@@ -310,6 +313,12 @@ impl Delivery {
     /// From when on its age counts: its receipt, or the last time an operator sent it again.
     pub fn tried_since(&self) -> Timestamp {
         self.since.unwrap_or(self.accepted_at)
+    }
+
+    /// Its pause is over, or it has none. A clock that shows a time before the pause began was set back; what it would say
+    /// of the end is worth nothing, and the delivery may be tried.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.due <= now || self.paused_at.is_none_or(|began| now < began)
     }
 
     /// Somebody has to look at it: parked, refused or given up, and not [`Delivery::closed`].

@@ -44,6 +44,7 @@ pub fn inline(number: u32, lane: Lane, packet: &[u8]) -> DeliveryMessage {
         attempts: 0,
         document_failures: 0,
         due: accepted_at(),
+        paused_at: None,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,

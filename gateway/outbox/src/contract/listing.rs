@@ -183,7 +183,7 @@ pub async fn only_what_waits_for_its_attempt_is_hastened(store: Arc<dyn OutboxSt
     taken(&*store, 50, "H02").await;
     let before = change(&*store, id(50), failed(later(900))).await;
     let after = change(&*store, id(50), hastened()).await;
-    assert_eq!(after, Delivery { due: NOW, ..before.clone() });
+    assert_eq!(after, Delivery { due: NOW, paused_at: None, ..before.clone() });
     assert_eq!(
         ids(&store
             .heads(AdapterKind::VendorHttp, &organ("H02").token(), Lane::Normal, 9)

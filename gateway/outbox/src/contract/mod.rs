@@ -6,6 +6,7 @@
 mod admitting;
 mod concurrency;
 mod dispatching;
+mod leasing;
 mod listing;
 mod moving;
 mod remembering;
@@ -17,6 +18,7 @@ pub mod samples;
 pub use admitting::*;
 pub use concurrency::*;
 pub use dispatching::*;
+pub use leasing::*;
 pub use listing::*;
 pub use moving::*;
 pub use remembering::*;
@@ -61,6 +63,10 @@ macro_rules! store_contract {
             heads_are_by_adapter_receiver_lane_and_order
             the_first_of_a_correlation_is_of_either_lane
             what_shares_a_key_is_found_one_behind_the_other
+            an_attempt_begins_once_in_a_life
+            an_attempt_ends_with_its_outcome
+            an_attempt_of_another_life_is_void
+            a_pause_has_a_beginning_and_an_end
             lists_have_their_order_and_their_limits
             a_page_goes_on_although_what_it_began_after_is_gone
             a_dead_letter_is_closed_once_and_until_it_is_requeued

@@ -109,6 +109,7 @@ pub fn delivery(n: u64, receiver: &str) -> Delivery {
         attempts: 0,
         document_failures: 0,
         due: later(n as i64),
+        paused_at: None,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,
