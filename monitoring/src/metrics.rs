@@ -77,6 +77,10 @@ metrics! {
     broker_up: Gauge = "broker_up";
     /// Times that the broker of our own was started again.
     broker_restarts: Counter = "broker_restarts_total";
+    /// Times that the broker's server refused something to this gateway by its permissions.
+    broker_refusals: Counter = "broker_refusals_total";
+    /// Puts into the Object Store whose chunks were removed because nobody had named them.
+    blobs_swept: Counter = "blobs_swept_total";
     /// Times that the directory was read again, by result.
     directory_reloads: CounterBy = "directory_reloads_total" ["result"];
     /// Unix time by which the first revocation list of the settings must have been replaced; 0 when there is none.

@@ -1,80 +1,74 @@
-//! Packets in the Object Store, named by their digest. Streamed both ways in constant memory.
+//! Packets in the Object Store, named by their digest. Streamed both ways in constant memory, and laid out as every
+//! client of object stores expects it: chunks under a subject of their own, then a name that points to them.
 
-use std::path::Path;
 use std::pin::Pin;
 use std::task::{self, Poll, ready};
 use std::time::Duration;
 
-use async_nats::jetstream::context::Context;
-use async_nats::jetstream::object_store::{InfoErrorKind, Object, ObjectMetadata, ObjectStore};
+use async_nats::jetstream::object_store::{Object, ObjectInfo, ObjectStore};
+use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use bytes::BytesMut;
 use lienthong_pipeline::ports::{Fault, Incoming, IncomingWriter};
 use lienthong_schemas::ids::PacketDigest;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncRead, AsyncReadExt, BufReader, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use crate::PLACE;
+use crate::jetstream::Link;
 use crate::streams::BLOBS;
 
-/// Bytes read, and stored as one message, at a time.
-pub(crate) const CHUNK_BYTES: usize = 128 * 1024;
+mod put;
+mod shelf;
+mod sweep;
+
+pub(crate) use put::put;
+pub(crate) use shelf::Shelf;
+pub use sweep::Swept;
+pub(crate) use sweep::keep;
+pub(crate) use sweep::sweep;
+
+/// Bytes read at a time while fetching.
+const READ_BYTES: usize = 128 * 1024;
 /// Longest pause between two chunks while fetching. A blob whose chunks are lost would be waited for without end.
 const CHUNK_WAIT: Duration = Duration::from_secs(15);
-/// Longest time for a put: this, and a second for every MiB.
-const PUT_WAIT: Duration = Duration::from_secs(30);
 
 fn fault(cause: impl std::fmt::Display) -> Fault {
     Fault::new(PLACE, cause)
 }
 
-/// Puts a file under its digest, unless it is there already with this length.
-///
-/// The name is given only after the last byte, so a broken put leaves no blob; its chunks stay behind unnamed until
-/// the bucket's `max_age` removes them.
-pub(crate) async fn put(
-    bucket: &ObjectStore,
-    digest: PacketDigest,
-    bytes: u64,
-    file: &Path,
-) -> Result<(), Fault> {
-    let name = digest.to_string();
-    match bucket.info(&name).await {
-        Ok(info) if !info.deleted && info.size as u64 == bytes => return Ok(()),
-        Ok(info) => {
-            tracing::warn!(blob = name, size = info.size, bytes, "a blob of another length is replaced")
+/// The subject of a blob's name.
+fn name_subject(digest: PacketDigest) -> String {
+    format!("$O.{BLOBS}.M.{}", URL_SAFE.encode(digest.to_string()))
+}
+
+/// The subject of the chunks of one put.
+fn chunks_subject(nuid: &str) -> String {
+    format!("$O.{BLOBS}.C.{nuid}")
+}
+
+/// What the leader of the bucket has under a name, with the number that its message has in the stream.
+async fn named(bucket: &Stream, digest: PacketDigest) -> Result<Option<(u64, ObjectInfo)>, Fault> {
+    match bucket.get_last_raw_message_by_subject(&name_subject(digest)).await {
+        Ok(found) => {
+            let info = serde_json::from_slice(&found.payload)
+                .map_err(|error| fault(format!("the name of {digest} cannot be read: {error}")))?;
+            Ok(Some((found.sequence, info)))
         }
-        Err(error) if error.kind() == InfoErrorKind::NotFound => {}
-        Err(error) => return Err(fault(error)),
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+        Err(error) => Err(fault(error)),
     }
-    let file = tokio::fs::File::open(file).await.map_err(fault)?;
-    let mut checked = BufReader::with_capacity(CHUNK_BYTES, Checked::new(file, digest, bytes));
-    let metadata = ObjectMetadata { name, chunk_size: Some(CHUNK_BYTES), ..ObjectMetadata::default() };
-    let limit = PUT_WAIT + Duration::from_secs(bytes >> 20);
-    let put = tokio::time::timeout(limit, bucket.put(metadata, &mut checked)).await;
-    put.map_err(|_| fault("putting a blob took too long"))?.map_err(fault)?;
-    Ok(())
 }
 
 /// Takes a blob out: its name first, so that a removal that was cut off leaves no name without bytes, then its chunks.
 /// Purging needs no room in the store, unlike the tombstone that the library's own removal writes.
-pub(crate) async fn remove(
-    requests: &Context,
-    bucket: &ObjectStore,
-    digest: PacketDigest,
-) -> Result<(), Fault> {
-    let name = digest.to_string();
-    let info = match bucket.info(&name).await {
-        Ok(info) => info,
-        Err(error) if error.kind() == InfoErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(fault(error)),
-    };
-    let stream = requests.get_stream(format!("OBJ_{BLOBS}")).await.map_err(fault)?;
-    let name = format!("$O.{BLOBS}.M.{}", URL_SAFE.encode(&name));
-    let chunks = format!("$O.{BLOBS}.C.{}", info.nuid);
-    for subject in [name, chunks] {
-        stream.purge().filter(subject).await.map_err(fault)?;
+pub(crate) async fn remove(link: &Link, digest: PacketDigest) -> Result<(), Fault> {
+    let _turn = link.shelf.turns.take(digest).await;
+    let bucket = link.bucket().await?;
+    let Some((_, info)) = named(&bucket, digest).await? else { return Ok(()) };
+    for subject in [name_subject(digest), chunks_subject(&info.nuid)] {
+        bucket.purge().filter(subject).await.map_err(fault)?;
     }
     Ok(())
 }
@@ -102,7 +96,7 @@ pub(crate) async fn pour(
 ) -> Result<Box<dyn Incoming>, Fault> {
     let mut buffer = BytesMut::new();
     loop {
-        buffer.reserve(CHUNK_BYTES);
+        buffer.reserve(READ_BYTES);
         let read = tokio::time::timeout(CHUNK_WAIT, from.read_buf(&mut buffer)).await;
         let count = read.map_err(|_| fault("a blob does not go on"))?.map_err(fault)?;
         if count == 0 {

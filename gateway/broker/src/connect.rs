@@ -10,6 +10,7 @@ use lienthong_pipeline::ports::Fault;
 use tokio::sync::Notify;
 
 use crate::PLACE;
+use crate::refusals::Refusals;
 
 /// A half-open link is noticed after two of these.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
@@ -60,11 +61,12 @@ pub struct ServerAddress {
 
 /// A client in the state "connecting". Returns at once; fails only on settings that cannot work (no or broken URL,
 /// unreadable creds file).
-/// `connected` is told of each connection.
+/// `connected` is told of each connection, `refusals` of what the server refuses.
 pub(crate) async fn client(
     address: &ServerAddress,
     name: &str,
     connected: Arc<Notify>,
+    refusals: Arc<Refusals>,
 ) -> Result<Client, Fault> {
     let servers = servers(&address.urls)?;
     let mut options = ConnectOptions::new()
@@ -75,9 +77,12 @@ pub(crate) async fn client(
         .connection_timeout(CONNECTION_WAIT)
         .reconnect_delay_callback(reconnect_delay)
         .event_callback(move |event| {
-            let connected = connected.clone();
+            let (connected, refusals) = (connected.clone(), refusals.clone());
             async move {
                 log(&event);
+                if let Event::ServerError(error) = &event {
+                    refusals.note(error);
+                }
                 if event == Event::Connected {
                     connected.notify_one();
                 }

@@ -8,19 +8,23 @@ use std::time::Duration;
 
 use async_nats::Client;
 use async_nats::connection::State as Connection;
-use async_nats::jetstream::context::{Context, ContextBuilder, PublishErrorKind};
+use async_nats::jetstream::context::{Context, ContextBuilder, PublishError, PublishErrorKind};
 use async_nats::jetstream::object_store::ObjectStore;
+use async_nats::jetstream::stream::Stream;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
+use lienthong_monitoring::Metrics;
 use lienthong_pipeline::ports::{Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Taken};
 use lienthong_pipeline::record::{AdapterKind, Event, Lane};
 use lienthong_schemas::ids::PacketDigest;
 use tokio::sync::{Mutex, Notify, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::blobs::{Shelf, Swept};
 use crate::connect::{self, ServerAddress};
 use crate::message::{self, Outgoing};
+use crate::refusals::Refusals;
 use crate::room::Room;
 use crate::streams::{BLOBS, Shape};
 use crate::{PLACE, blobs, pull, version};
@@ -52,6 +56,10 @@ pub struct BrokerOptions {
     pub blob_bytes_max: u64,
     /// How much the server stores at most, in bytes, where it is ours and its account has no limit of its own.
     pub store_bytes_max: Option<u64>,
+    /// A message comes again when nothing was heard of it for so long; [`crate::ACK_WAIT`] but in tests.
+    pub ack_wait: Duration,
+    /// Where refusals and removals are counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The broker of design.md B7. Clones share one connection.
@@ -59,12 +67,12 @@ pub struct BrokerOptions {
 pub struct NatsBroker(Arc<Link>);
 
 pub(crate) struct Link {
-    client: Client,
+    pub(crate) client: Client,
     /// For publishes.
-    js: Context,
+    pub(crate) js: Context,
     /// For everything that may take longer.
     requests: Context,
-    shape: Shape,
+    pub(crate) shape: Shape,
     blob_bytes_max: u64,
     /// The connection, counted from 1, on which streams and consumers were seen as they should be, if nothing said
     /// otherwise since; 0: none.
@@ -75,7 +83,11 @@ pub(crate) struct Link {
     /// There is something to prepare.
     doubt: Arc<Notify>,
     room: Room,
-    in_flight: Semaphore,
+    refusals: Arc<Refusals>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) shelf: Arc<Shelf>,
+    /// KiB that are published and not acknowledged.
+    pub(crate) in_flight: Semaphore,
     pub(crate) closing: CancellationToken,
     _ends_keeper: DropGuard,
 }
@@ -84,12 +96,19 @@ fn fault(cause: impl std::fmt::Display) -> Fault {
     Fault::new(PLACE, cause)
 }
 
+/// Places that a message of this length takes in [`Link::in_flight`]; headers and protocol count as a KiB.
+pub(crate) fn weight(bytes: usize) -> u32 {
+    u32::try_from(bytes / 1024 + 1).unwrap_or(IN_FLIGHT_KIB).min(IN_FLIGHT_KIB)
+}
+
 impl NatsBroker {
     /// Starts connecting and returns at once; [`Broker::ready`] tells when it can be used. Fails only on settings that
     /// cannot work: no or broken URL, unreadable creds file.
     pub async fn connect(options: &BrokerOptions) -> Result<Self, Fault> {
         let doubt = Arc::new(Notify::new());
-        let client = connect::client(&options.address, &options.name, doubt.clone()).await?;
+        let refusals = Arc::new(Refusals::new(options.metrics.clone()));
+        let client =
+            connect::client(&options.address, &options.name, doubt.clone(), refusals.clone()).await?;
         let closing = CancellationToken::new();
         let link = Arc::new(Link {
             js: ContextBuilder::new().timeout(PUBLISH_WAIT).ack_timeout(PUBLISH_WAIT).build(client.clone()),
@@ -98,23 +117,38 @@ impl NatsBroker {
                 .ack_timeout(REQUEST_WAIT)
                 .build(client.clone()),
             client,
-            shape: Shape { replicas: options.replicas, max_age: options.max_age },
+            shape: Shape { replicas: options.replicas, max_age: options.max_age, ack_wait: options.ack_wait },
             blob_bytes_max: options.blob_bytes_max,
             prepared: AtomicU64::new(0),
             preparing: Mutex::new(()),
             trouble: std::sync::Mutex::default(),
             doubt,
             room: Room::new(options.store_bytes_max),
+            refusals,
+            metrics: options.metrics.clone(),
+            shelf: Arc::default(),
             in_flight: Semaphore::new(IN_FLIGHT_KIB as usize),
             _ends_keeper: closing.clone().drop_guard(),
             closing,
         });
         #[expect(
             clippy::disallowed_methods,
-            reason = "it ends with the link, and what fails is what ready says"
+            reason = "they end with the link; what fails is what ready says, or is tried again"
         )]
-        tokio::spawn(keep_prepared(Arc::downgrade(&link), link.doubt.clone(), link.closing.clone()));
+        {
+            tokio::spawn(keep_prepared(Arc::downgrade(&link), link.doubt.clone(), link.closing.clone()));
+            tokio::spawn(blobs::keep(Arc::downgrade(&link), link.shelf.clone(), link.closing.clone()));
+        }
         Ok(Self(link))
+    }
+
+    /// Removes chunks of the Object Store that nobody named and whose last one is older than this; what the gateway does
+    /// by itself every six hours, for those of a day and more. Puts under way in this process are left alone.
+    ///
+    /// # Errors
+    /// The broker is away, or not every name can be read: then nothing more is removed.
+    pub async fn sweep_blobs(&self, older_than: Duration) -> Result<Swept, Fault> {
+        blobs::sweep(&self.0, older_than).await
     }
 
     /// Ends all streams of messages and then the connection. What was not acknowledged comes again next time.
@@ -151,8 +185,10 @@ impl Link {
     /// Looks at all streams and consumers, and makes or changes what differs.
     async fn look(&self) -> Result<(), Fault> {
         let connection = self.connection();
+        let begun = Instant::now();
         let made = timeout(PREPARE_WAIT, self.shape.ensure(&self.requests)).await;
         let made = made.unwrap_or_else(|_| Err(fault("making streams and consumers took too long")));
+        let made = made.map_err(|fault| self.refusals.explain(begun, fault));
         // What was seen on an earlier connection says nothing about this one.
         self.prepared.store(if made.is_ok() { connection } else { 0 }, Ordering::Release);
         *self.trouble() = made.clone().err();
@@ -186,9 +222,33 @@ impl Link {
         Ok(&self.requests)
     }
 
-    async fn bucket(&self) -> Result<ObjectStore, Fault> {
+    async fn object_store(&self) -> Result<ObjectStore, Fault> {
         let bucket = self.usable().await?.get_object_store(BLOBS).await;
         bucket.inspect_err(|_| self.mistrust()).map_err(fault)
+    }
+
+    /// The stream below the bucket.
+    pub(crate) async fn bucket(&self) -> Result<Stream, Fault> {
+        let bucket = self.usable().await?.get_stream(format!("OBJ_{BLOBS}")).await;
+        bucket.inspect_err(|_| self.mistrust()).map_err(fault)
+    }
+
+    /// See [`Refusals::heed`].
+    pub(crate) async fn heed<T>(&self, subject: &str, call: impl Future<Output = T>) -> Result<T, Fault> {
+        self.refusals.heed(subject, call).await
+    }
+
+    /// What an error of a publish says about the streams.
+    pub(crate) fn judge(&self, error: &PublishError) {
+        if error.kind() == PublishErrorKind::StreamNotFound {
+            self.mistrust();
+        }
+    }
+
+    /// The outcome of a call, with what the server refused meanwhile in its fault.
+    async fn explained<T>(&self, call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let begun = Instant::now();
+        call.await.map_err(|fault| self.refusals.explain(begun, fault))
     }
 
     /// A stream or consumer is not where it was: look at all of them before the next use.
@@ -198,26 +258,25 @@ impl Link {
     }
 
     async fn send(&self, outgoing: Outgoing) -> Result<(), Fault> {
-        let sent = timeout(PUBLISH_WAIT, self.store(outgoing)).await;
-        sent.unwrap_or_else(|_| Err(fault("publishing took too long")))
+        let subject = outgoing.subject.clone();
+        let sent = async {
+            let stored = timeout(PUBLISH_WAIT, self.store(outgoing)).await;
+            stored.unwrap_or_else(|_| Err(fault("publishing took too long")))
+        };
+        self.explained(async { self.heed(&subject, sent).await? }).await
     }
 
     /// Publishes, and waits until it is stored.
     async fn store(&self, outgoing: Outgoing) -> Result<(), Fault> {
         self.usable().await?;
-        // Headers and protocol count as a KiB.
-        let weight =
-            u32::try_from(outgoing.body.len() / 1024 + 1).unwrap_or(IN_FLIGHT_KIB).min(IN_FLIGHT_KIB);
-        let _place = self.in_flight.acquire_many(weight).await.map_err(fault)?;
+        let _place = self.in_flight.acquire_many(weight(outgoing.body.len())).await.map_err(fault)?;
         let Outgoing { subject, headers, body } = outgoing;
         let stored = match self.js.publish_with_headers(subject, headers, body).await {
             Ok(stored) => stored.await,
             Err(error) => Err(error),
         };
         stored.map(|_| ()).map_err(|error| {
-            if error.kind() == PublishErrorKind::StreamNotFound {
-                self.mistrust();
-            }
+            self.judge(&error);
             fault(error)
         })
     }
@@ -253,18 +312,20 @@ impl Broker for NatsBroker {
         self.0.ready().await
     }
 
+    fn refusal(&self) -> Option<Fault> {
+        self.0.refusals.lately()
+    }
+
     async fn publish(&self, message: &DeliveryMessage) -> Result<(), Fault> {
         self.0.send(message::encode(message)?).await
     }
 
     async fn put_blob(&self, digest: PacketDigest, bytes: u64, file: PathBuf) -> Result<(), Fault> {
-        let bucket = self.0.bucket().await?;
-        blobs::put(&bucket, digest, bytes, &file).await
+        self.0.explained(blobs::put(&self.0, digest, bytes, &file)).await
     }
 
     async fn remove_blob(&self, digest: PacketDigest) -> Result<(), Fault> {
-        let bucket = self.0.bucket().await?;
-        blobs::remove(&self.0.requests, &bucket, digest).await
+        self.0.explained(blobs::remove(&self.0, digest)).await
     }
 
     async fn fetch_blob(
@@ -272,8 +333,11 @@ impl Broker for NatsBroker {
         digest: PacketDigest,
         sink: Box<dyn IncomingWriter>,
     ) -> Result<Box<dyn Incoming>, Fault> {
-        let bucket = self.0.bucket().await?;
-        blobs::fetch(&bucket, digest, self.0.blob_bytes_max, sink).await
+        let fetched = async {
+            let bucket = self.0.object_store().await?;
+            blobs::fetch(&bucket, digest, self.0.blob_bytes_max, sink).await
+        };
+        self.0.explained(fetched).await
     }
 
     async fn publish_event(&self, event: &Event) -> Result<(), Fault> {

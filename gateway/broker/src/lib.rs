@@ -12,11 +12,13 @@ mod memory;
 mod message;
 mod probe;
 mod pull;
+mod refusals;
 mod room;
 mod streams;
 mod supervisor;
 mod version;
 
+pub use blobs::Swept;
 pub use connect::{Auth, ServerAddress};
 pub use guard::guard_main;
 pub use jetstream::{BrokerOptions, NatsBroker, PUBLISH_WAIT};
@@ -24,6 +26,7 @@ pub use managed::program_on_path;
 pub use managed::{GuardProgram, ManagedFault, ManagedOptions, ManagedServer, Phase, Status};
 pub use memory::MemoryBroker;
 pub use message::decode_event;
+pub use streams::ACK_WAIT;
 pub use version::{OLDEST_SERVER, VersionFault};
 
 /// Largest packet that rides along in its message, in bytes; a larger one goes to the Object Store (design.md A fact 6).

@@ -172,6 +172,18 @@ impl Taken for MemoryTaken {
         message::decode(&self.outgoing.subject, &self.outgoing.headers, &self.outgoing.body)
     }
 
+    fn patience(&self) -> Duration {
+        ACK_WAIT
+    }
+
+    async fn working(&self) -> Result<(), Fault> {
+        let mut board = self.shared.running()?;
+        for entry in board.waiting.iter_mut().filter(|entry| entry.number == self.number) {
+            entry.visible = Instant::now() + ACK_WAIT;
+        }
+        Ok(())
+    }
+
     async fn ack(self: Box<Self>) -> Result<(), Fault> {
         self.shared.running()?.waiting.retain(|entry| entry.number != self.number);
         Ok(())

@@ -147,6 +147,18 @@ impl Taken for TakenMessage {
         message::decode(&self.message.subject, headers, &self.message.payload)
     }
 
+    fn patience(&self) -> Duration {
+        self.link.shape.ack_wait
+    }
+
+    /// The server does not confirm this one.
+    async fn working(&self) -> Result<(), Fault> {
+        let fault = |error: &dyn std::fmt::Display| Fault::new(PLACE, error);
+        let reply = self.message.reply.clone().ok_or_else(|| fault(&"a message without a reply subject"))?;
+        let said = self.link.connected()?.publish(reply, AckKind::Progress.into()).await;
+        said.map_err(|error| fault(&error))
+    }
+
     async fn ack(self: Box<Self>) -> Result<(), Fault> {
         self.answer(AckKind::Ack).await
     }

@@ -25,8 +25,8 @@ pub(crate) const BLOBS: &str = "BLOBS";
 
 /// Repeats within this time are dropped by the server; later ones are known by their ids elsewhere.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(2 * 60 * 60);
-/// A message comes again when it was not acknowledged within this time.
-pub(crate) const ACK_WAIT: Duration = Duration::from_secs(60);
+/// A message comes again when it was not acknowledged, nor said to be worked on, within this time.
+pub const ACK_WAIT: Duration = Duration::from_secs(60);
 /// Most messages of one consumer that are neither acknowledged nor given back.
 const ACK_PENDING_MAX: i64 = 256;
 /// Most pull requests that wait at one consumer (the server's default).
@@ -37,6 +37,7 @@ const PULLS_WAITING_MAX: i64 = 512;
 pub(crate) struct Shape {
     pub(crate) replicas: usize,
     pub(crate) max_age: Duration,
+    pub(crate) ack_wait: Duration,
 }
 
 /// `<adapter>-<u|n>`.
@@ -85,7 +86,7 @@ impl Shape {
             deliver_policy: DeliverPolicy::All,
             ack_policy: AckPolicy::Explicit,
             replay_policy: ReplayPolicy::Instant,
-            ack_wait: ACK_WAIT,
+            ack_wait: self.ack_wait,
             max_ack_pending: ACK_PENDING_MAX,
             max_deliver: -1,
             max_waiting: PULLS_WAITING_MAX,
@@ -194,7 +195,7 @@ mod tests {
 
     #[test]
     fn every_field_that_differs_is_named() {
-        let shape = Shape { replicas: 1, max_age: Duration::from_secs(86_400) };
+        let shape = Shape { replicas: 1, max_age: Duration::from_secs(86_400), ack_wait: ACK_WAIT };
         let wanted = shape.stream(DELIVERIES, &["lt.dlv.>"]);
         assert_eq!(difference(&wanted, &wanted.clone()), None);
         for (field, got) in [

@@ -376,6 +376,10 @@ pub struct DeliveryMessage {
 pub trait Taken: Send {
     /// What came. `Err`: the message cannot be read (newer version, broken header); it is to be put aside and counted.
     fn message(&self) -> Result<DeliveryMessage, Fault>;
+    /// How long it may be held without a word before it comes again.
+    fn patience(&self) -> Duration;
+    /// Says that it is being worked on: the time that it may be held begins anew.
+    async fn working(&self) -> Result<(), Fault>;
     /// Acknowledges, and waits for the broker to confirm.
     async fn ack(self: Box<Self>) -> Result<(), Fault>;
     /// Gives it back, to come again after `delay`.
@@ -387,6 +391,11 @@ pub trait Taken: Send {
 pub trait Broker: Send + Sync + 'static {
     /// Connected, and streams and consumers read back as they should be.
     async fn ready(&self) -> Result<(), Fault>;
+    /// What the broker has refused this gateway in the last minute, by its permissions; for the operator. Other calls may
+    /// go well all the same.
+    fn refusal(&self) -> Option<Fault> {
+        None
+    }
     /// Puts a delivery on its subject under Nats-Msg-Id `<delivery id>:g<generation>`; returns when it is stored.
     async fn publish(&self, message: &DeliveryMessage) -> Result<(), Fault>;
     /// Puts a blob into the Object Store under its digest unless it is there already with this length.

@@ -43,6 +43,8 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let spool = admin.ports.spool.receive_ours().await.map(drop);
     let room = admin.ports.spool.room_for(1);
     let broker = admin.ports.broker.ready().await;
+    // A broker that answers, and refuses us a part of what we need, is told too.
+    let broker = broker.and_then(|()| admin.ports.broker.refusal().map_or(Ok(()), Err));
     let status = match store.is_ok() && spool.is_ok() {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,

@@ -59,6 +59,8 @@ pub(super) async fn start(
         max_age: settings.delivery.give_up_after + AGE_AFTER_GIVE_UP,
         blob_bytes_max: lienthong_broker::BLOB_BYTES_MAX,
         store_bytes_max,
+        ack_wait: lienthong_broker::ACK_WAIT,
+        metrics: metrics.clone(),
     };
     let connection = NatsBroker::connect(&options).await.map_err(|fault| CommandFault(fault.to_string()))?;
     Ok(RunningBroker { broker: Arc::new(connection.clone()), connection, managed })

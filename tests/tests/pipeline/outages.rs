@@ -109,6 +109,12 @@ impl Taken for Once {
     fn message(&self) -> Result<DeliveryMessage, Fault> {
         self.message.message()
     }
+    fn patience(&self) -> Duration {
+        self.message.patience()
+    }
+    async fn working(&self) -> Result<(), Fault> {
+        self.message.working().await
+    }
     async fn ack(self: Box<Self>) -> Result<(), Fault> {
         let id = self.message.message()?.delivery.id.to_string();
         if self.seen.lock().expect("ids").insert(id) {

@@ -2,12 +2,17 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
 #![allow(clippy::panic, reason = "this is test code, though not in a test function")]
 
+pub(crate) mod cluster;
+
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lienthong_broker::{
-    BrokerOptions, GuardProgram, ManagedOptions, ManagedServer, NatsBroker, Phase, ServerAddress, Status,
+    ACK_WAIT, BrokerOptions, GuardProgram, ManagedOptions, ManagedServer, NatsBroker, Phase, ServerAddress,
+    Status,
 };
+use lienthong_monitoring::Metrics;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const MAX_AGE: Duration = Duration::from_secs(40 * 86_400);
@@ -68,7 +73,17 @@ pub(crate) async fn running(server: &ManagedServer) -> u32 {
 pub(crate) fn broker_options(address: ServerAddress) -> BrokerOptions {
     let name = "test".to_owned();
     let (max_age, blob_bytes_max) = (MAX_AGE, 1 << 30);
-    BrokerOptions { address, name, replicas: 1, max_age, blob_bytes_max, store_bytes_max: None }
+    let metrics = Arc::new(Metrics::new("test"));
+    BrokerOptions {
+        address,
+        name,
+        replicas: 1,
+        max_age,
+        blob_bytes_max,
+        store_bytes_max: None,
+        ack_wait: ACK_WAIT,
+        metrics,
+    }
 }
 
 pub(crate) async fn broker(server: &ManagedServer) -> NatsBroker {
