@@ -373,7 +373,7 @@ pub struct DeliveryMessage {
 
 /// A message taken from the broker; acknowledged after the hand-off is on disk, else it comes again.
 #[async_trait]
-pub trait Taken: Send {
+pub trait Taken: Send + Sync {
     /// What came. `Err`: the message cannot be read (newer version, broken header); it is to be put aside and counted.
     fn message(&self) -> Result<DeliveryMessage, Fault>;
     /// How long it may be held without a word before it comes again.
