@@ -8,6 +8,10 @@ use lienthong_pipeline::record::{
 };
 use serde::{Deserialize, Serialize};
 
+mod recall;
+
+pub(crate) use self::recall::{Basis, moved_by_recall, recalled, recalls};
+
 /// Most deliveries that one admission may have (design.md B2: they go in one batch).
 pub const DELIVERIES_MAX: usize = 5_000;
 
@@ -180,7 +184,7 @@ pub(crate) fn check(admission: &Admission) -> Result<(), Fault> {
             return Err(Fault::new(PLACE, format!("delivery {} is foreign or twice in {id}", delivery.id)));
         }
     }
-    Ok(())
+    recall::check(admission, &seen)
 }
 
 /// What a move makes of a business state; `None` where a later one holds already. Two have one number where the store
@@ -212,8 +216,8 @@ pub(crate) fn rebuilt(mut record: Record, noted: &Noted, at: Timestamp, epoch: u
     record.told = noted.is_told();
     if !noted.state.is_final() {
         record.delivery.generation = epoch;
-        // The lost store knew whether it had been tried.
-        record.delivery.may_have_arrived = true;
+        // The lost store knew whether it had been tried. What a recall held had not been.
+        record.delivery.may_have_arrived = noted.state != State::Parked || noted.at.is_none();
     }
     if noted.state == State::Queued {
         // Only a requeue and a reroute note this state.
@@ -326,6 +330,9 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
         Transition::Settled { state, note } => (settle(&mut after, state, at, number)?, note),
         Transition::Reported => {
             after.report.take()?;
+            if matches!(delivery.state, State::Withdrawn | State::Parked) {
+                return Some(after.unsaid());
+            }
             after.told |= delivery.state == State::GivenUp;
             ("reported", String::new())
         }
@@ -395,9 +402,7 @@ fn settle(after: &mut Record, state: State, at: Timestamp, number: u64) -> Optio
     if !matches!(state, State::Parked | State::GivenUp | State::Withdrawn) {
         delivery.attempts = delivery.attempts.saturating_add(1);
     }
-    if after.asks_for_report() {
-        after.report = Some(Report { at, number });
-    }
+    after.report = after.asks_for_report().then_some(Report { at, number });
     Some(if state == State::Parked { "parked" } else { "settled" })
 }
 

@@ -10,12 +10,13 @@ use lienthong_pipeline::ports::{
     Admitted, Clock, Fault, HandOff, Listing, OutboxStore, PendingReport, StoreStats, Transition,
 };
 use lienthong_pipeline::record::{
-    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
+    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Recall,
+    Standing,
 };
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
 
-use crate::change::{self, HISTORY_LINES_MAX, KNOWN_MAX, PLACE, Record, Step};
+use crate::change::{self, Basis, HISTORY_LINES_MAX, KNOWN_MAX, PLACE, Record, Step};
 
 /// See the module.
 pub struct MemoryStore {
@@ -63,6 +64,17 @@ impl Shelf {
         delivery
     }
 
+    fn recall(&mut self, recall: &Recall, asks: &Record, accepted_at: Timestamp, now: Timestamp) {
+        let earlier = recall.of.iter().map(|id| self.records.get(id).cloned()).collect();
+        let number = self.last_event + 1;
+        let Some(steps) = change::recalled(recall, asks, earlier, Basis::Look, now, number) else { return };
+        steps.into_iter().for_each(|(_, step)| drop(self.write(step)));
+        for change in &recall.moves {
+            let after = change::moved_by_recall(self.standings.get(&change.key), change, accepted_at);
+            self.standings.extend(after.map(|after| (change.key, after)));
+        }
+    }
+
     fn document(&self, id: DocumentId) -> bool {
         self.documents.iter().any(|document| document.id == id)
     }
@@ -78,6 +90,7 @@ impl Shelf {
 impl OutboxStore for MemoryStore {
     async fn admit(&self, admission: &Admission) -> Result<Admitted, Fault> {
         change::check(admission)?;
+        let (recalls, now) = (change::recalls(admission), self.clock.now());
         self.with(|shelf| {
             let receipt = &admission.receipt;
             let id = receipt.document_id;
@@ -97,7 +110,11 @@ impl OutboxStore for MemoryStore {
                 if !shelf.records.contains_key(&delivery.id) {
                     shelf.last_order += 1;
                     let step = change::admitted(delivery, shelf.last_order);
+                    let asks = step.after.clone();
                     shelf.write(step);
+                    if let Some(recall) = recalls.get(&delivery.id) {
+                        shelf.recall(recall, &asks, receipt.accepted_at, now);
+                    }
                 }
             }
             Admitted::Inserted
@@ -105,7 +122,7 @@ impl OutboxStore for MemoryStore {
     }
 
     async fn known(&self, name: [u8; 16]) -> Result<Vec<KnownDocument>, Fault> {
-        let named = |known: &KnownDocument| [known.keys.name, known.keys.code].contains(&Some(name));
+        let named = |known: &KnownDocument| known.keys.names().any(|its| its == name);
         self.with(|shelf| {
             let named: Vec<_> = shelf.documents.iter().filter(|known| named(known)).collect();
             named[named.len().saturating_sub(KNOWN_MAX)..].iter().map(|known| (*known).clone()).collect()

@@ -57,7 +57,7 @@ pub(crate) fn admission(
     let deliveries = once.map(|routed| delivery(document, content, routed)).collect();
     let cover = cover(content, &receipt.signature);
     let (subject, moves) = (subject(content), effects.moves.clone());
-    Admission { receipt, deliveries, keys, idempotency, subject, cover, moves }
+    Admission { receipt, deliveries, keys, idempotency, subject, cover, moves, recalls: Vec::new() }
 }
 
 /// Findings of the packet and of what is known besides it, warnings first: each code once, and the first places.

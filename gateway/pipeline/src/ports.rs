@@ -206,7 +206,8 @@ pub enum Transition {
         /// The receiver's answer or our reason.
         note: String,
     },
-    /// The report to the sender that a `received` or `given_up` delivery asked for has been admitted.
+    /// The report to the sender that a `received` or `given_up` delivery asked for has been admitted. Of one that a recall
+    /// withdrew or parked: that is noted beside its admission; this makes no line of history and no event.
     Reported,
     /// Back to `Queued` with the next generation: from an end or from `Parked` by the operator, and then its age counts
     /// anew ([`Delivery::since`]); from `Queued` when its message is lost, that is published and not handed off.
@@ -272,9 +273,11 @@ pub struct StoreStats {
 pub trait OutboxStore: Send + Sync + 'static {
     /// Writes a document, its deliveries, keys and first events, and what it does to business states: of each state the
     /// move with the highest number holds. The store sets `order` of each delivery.
+    ///
+    /// Each of [`Admission::recalls`] is decided in the same batch, by the deliveries as they are then.
     async fn admit(&self, admission: &Admission) -> Result<Admitted, Fault>;
 
-    /// Documents under the same key `name` or `code`, in the order of admission; of more than 1,000 the newest 1,000.
+    /// Documents under the same key `name`, `code` or `changes`, in the order of admission; of more than 1,000 the newest 1,000.
     async fn known(&self, name: [u8; 16]) -> Result<Vec<KnownDocument>, Fault>;
     /// Business states, one for each key; `None` where nothing has moved one.
     async fn standings(&self, keys: Vec<StandingKey>) -> Result<Vec<Option<Standing>>, Fault>;
@@ -352,7 +355,8 @@ pub trait OutboxStore: Send + Sync + 'static {
     ) -> Result<Vec<Delivery>, Fault>;
 
     /// Deliveries settled as `Received` or `GivenUp` with `reportable`, and not yet `Reported`; a delivery that was given
-    /// up, reported, and given up again after a requeue is not among them.
+    /// up, reported, and given up again after a requeue is not among them. Further those that a recall withdrew or parked,
+    /// until that is noted beside their admissions and `Reported`.
     async fn pending_reports(&self, limit: usize) -> Result<Vec<PendingReport>, Fault>;
 
     /// Numbers; answered without a scan.

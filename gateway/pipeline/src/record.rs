@@ -1,6 +1,7 @@
 //! What is remembered of a document and its deliveries: the records that stores keep and the broker carries.
 //! Every record is versioned by whoever writes it down (outbox, broker); here are only the values.
 
+mod recall;
 mod receipt;
 mod standing;
 
@@ -9,6 +10,7 @@ use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDiges
 use lienthong_schemas::organ::{OrganId, ReceiverToken};
 use serde::{Deserialize, Serialize};
 
+pub use self::recall::{Recall, RecallAct};
 pub use self::receipt::{Receipt, ReceiptLine, Remark};
 pub use self::standing::{Move, Standing};
 
@@ -321,6 +323,12 @@ impl Delivery {
         self.due <= now || self.paused_at.is_none_or(|began| now < began)
     }
 
+    /// Nothing of it can have reached its receiver, and no attempt is under way.
+    pub fn has_not_left(&self) -> bool {
+        let waits = matches!(self.state, State::Queued | State::Parked);
+        waits && self.lease.is_none() && !self.may_have_arrived
+    }
+
     /// Somebody has to look at it: parked, refused or given up, and not [`Delivery::closed`].
     pub fn is_dead_letter(&self) -> bool {
         matches!(self.state, State::Parked | State::Refused | State::GivenUp) && !self.closed
@@ -361,6 +369,9 @@ pub struct Admission {
     /// What it does to business states.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moves: Vec<Move>,
+    /// What it asks of the deliveries before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recalls: Vec<Recall>,
 }
 
 /// The face of a document, from its verified content: what a message to a clerk says of the packet that it carries.
@@ -404,7 +415,7 @@ pub struct RecognitionKeys {
     /// Hash of (From, PromulgationDate, number and notation) of a document packet; `None` where one is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<[u8; 16]>,
-    /// The name of the document that a packet of type 1 or 2 is about, when that is not its own.
+    /// The name of the document that a packet of type 1 or 2, or a 13, is about, when that is not its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changes: Option<[u8; 16]>,
     /// Packet kind, as in the document id.
@@ -420,6 +431,11 @@ impl RecognitionKeys {
     /// The name of the document whose business state packets about this one move.
     pub fn document_name(&self) -> Option<[u8; 16]> {
         self.changes.or(self.name).or(self.code)
+    }
+
+    /// Every name under which `ports::OutboxStore::known` finds it.
+    pub fn names(&self) -> impl Iterator<Item = [u8; 16]> {
+        [self.name, self.code, self.changes].into_iter().flatten()
     }
 }
 

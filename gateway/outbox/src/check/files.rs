@@ -1,6 +1,7 @@
 //! The files of the spool: admissions and the notes beside them read, the store knows what they say, packets have their
 //! digests.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -8,7 +9,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use lienthong_pipeline::record::{Delivery, Move, Route, Standing, State};
-use lienthong_schemas::ids::{DocumentId, PacketDigest};
+use lienthong_schemas::ids::{DocumentId, PacketDigest, StandingKey};
 
 use super::{CheckFault, FaultCode, Findings, shown};
 use crate::change::{Noted, Record};
@@ -116,8 +117,18 @@ impl Files<'_> {
             faults.extend(fault.map(|(code, why)| (code, format!("delivery {}: {why}", delivery.id))));
         }
         let at = admission.receipt.accepted_at;
-        let moved =
-            admission.moves.iter().filter_map(|change| differs(change, at, &inspector.standing(change.key)));
+        let by_recall: HashMap<StandingKey, &Move> = admission
+            .recalls
+            .iter()
+            .flat_map(|recall| &recall.moves)
+            .map(|change| (change.key, change))
+            .collect();
+        let moved = admission.moves.iter().filter_map(|change| {
+            let found = inspector.standing(change.key);
+            let instead = by_recall.get(&change.key);
+            let fits = instead.is_some_and(|change| differs(change, at, &found).is_none());
+            differs(change, at, &found).filter(|_| !fits)
+        });
         faults.extend(moved.map(|why| (FaultCode::StandingDiffers, why)));
         let besides = faults.len().saturating_sub(OF_ONE_MAX);
         let listed = faults.into_iter().take(OF_ONE_MAX);
@@ -176,7 +187,7 @@ fn compare(admitted: &Delivery, noted: Option<&Noted>, record: &Record) -> Resul
     match (was.is_final(), is.is_final()) {
         (true, true) if was != is => {}
         (true, false) => {}
-        // Parking is not noted; a requeue is.
+        // Parking is noted only where a recall did it; a requeue always is.
         (false, false) if held(was) && !held(is) => {}
         (false, true) => return Ok(false),
         _ => return Ok(true),

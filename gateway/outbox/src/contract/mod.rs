@@ -12,6 +12,7 @@ mod moving;
 mod remembering;
 mod rerouting;
 mod settling;
+mod withdrawing;
 
 pub mod samples;
 
@@ -24,6 +25,7 @@ pub use moving::*;
 pub use remembering::*;
 pub use rerouting::*;
 pub use settling::*;
+pub use withdrawing::*;
 
 /// Makes a test of each check. See the module.
 #[macro_export]
@@ -85,6 +87,14 @@ macro_rules! store_contract {
             a_dead_letter_that_is_rerouted_is_none_any_more
             outcomes_are_reported_once
             who_was_told_of_a_given_up_one_is_not_told_again
+            what_has_not_left_is_withdrawn_with_what_takes_it_back
+            what_may_have_left_stays_and_so_does_what_takes_it_back
+            what_was_withdrawn_before_is_not_asked_back_again
+            what_is_held_waits_for_the_operator
+            recalls_that_do_not_fit_are_refused_whole
+            a_recall_is_decided_for_each_receiver_by_itself
+            a_withdrawal_and_an_attempt_never_both_happen
+            recalls_do_as_a_naive_reader_of_the_rules_would
             one_of_many_admits_a_document
             one_of_many_settles_a_delivery
             documents_admitted_at_once_all_have_their_own_order

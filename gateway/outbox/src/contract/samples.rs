@@ -80,7 +80,8 @@ pub fn admission(n: u64, receivers: &[&str]) -> Admission {
         status: None,
     };
     let (subject, cover) = (StatusSubject::default(), Cover::default());
-    Admission { receipt, deliveries, keys, idempotency: None, subject, cover, moves: Vec::new() }
+    let (moves, recalls) = (Vec::new(), Vec::new());
+    Admission { receipt, deliveries, keys, idempotency: None, subject, cover, moves, recalls }
 }
 
 fn system() -> SystemId {

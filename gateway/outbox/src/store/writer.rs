@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Admitted, Clock, Fault, HandOff, Transition};
-use lienthong_pipeline::record::{Admission, Delivery, Standing};
+use lienthong_pipeline::record::{Admission, Delivery, Recall, Standing};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
 use super::draft::{Draft, Next};
 use super::progress::{Progress, is_noted};
 use super::view::{DocumentRecord, IdempotencyRecord, ReadFault, View};
 use super::{StoreFault, keys, upgrade};
-use crate::change::{self, Noted, PLACE, Record, Step};
+use crate::change::{self, Basis, Noted, PLACE, Record, Step};
 use crate::folder;
 
 /// Memory that sled's pages may take (its own default is 1 GiB).
@@ -132,7 +132,7 @@ impl Writer {
         self.move_states(&mut draft, admission)?;
         let record = DocumentRecord { keys: admission.keys.clone(), digest: receipt.sha256 };
         draft.put(keys::document(receipt.document_id), &record)?;
-        let now = self.clock.now();
+        let (recalls, now) = (change::recalls(admission), self.clock.now());
         for delivery in &admission.deliveries {
             if self.read(|view| view.record(delivery.id))?.is_some() {
                 // Another gateway admitted the same document and this one delivers it already.
@@ -140,12 +140,20 @@ impl Writer {
             }
             let step = change::admitted(delivery, draft.order());
             draft.step(None, &step)?;
-            let Some((settled, epoch)) = restored else { continue };
-            let as_admitted = Noted::as_admitted(delivery.state);
-            let noted = settled.get(&delivery.id).unwrap_or(&as_admitted);
-            if noted.state != delivery.state || !noted.state.is_final() {
-                let rebuilt = change::rebuilt(step.after.clone(), noted, now, epoch, draft.next.event);
-                draft.step(Some(&step.after), &rebuilt)?;
+            let mut record = step.after;
+            let noted = restored.and_then(|(settled, _)| settled.get(&delivery.id));
+            if let Some((_, epoch)) = restored {
+                let as_admitted = Noted::as_admitted(delivery.state);
+                let noted = noted.unwrap_or(&as_admitted);
+                if noted.state != delivery.state || !noted.state.is_final() {
+                    let rebuilt = change::rebuilt(record.clone(), noted, now, epoch, draft.next.event);
+                    draft.step(Some(&record), &rebuilt)?;
+                    record = rebuilt.after;
+                }
+            }
+            if let Some(recall) = recalls.get(&delivery.id) {
+                let basis = Basis::of(recall.act, noted);
+                self.recall(&mut draft, recall, &record, basis, (receipt.accepted_at, now))?;
             }
         }
         self.apply(draft)?;
@@ -153,12 +161,38 @@ impl Writer {
         Ok(Admitted::Inserted)
     }
 
+    /// Decides what one delivery of a new document asks of those before it.
+    fn recall(
+        &self,
+        draft: &mut Draft,
+        recall: &Recall,
+        asks: &Record,
+        basis: Basis,
+        (accepted_at, now): (Timestamp, Timestamp),
+    ) -> Result<(), Fault> {
+        let earlier = recall.of.iter().map(|id| self.read(|view| view.record(*id)));
+        let earlier = earlier.collect::<Result<Vec<_>, Fault>>()?;
+        let steps = change::recalled(recall, asks, earlier, basis, now, draft.next.event);
+        let Some(steps) = steps else { return Ok(()) };
+        for (before, step) in &steps {
+            draft.step(Some(before), step)?;
+        }
+        for change in &recall.moves {
+            let key = keys::standing(change.key);
+            let known: Option<Standing> = self.read(|view| view.value(&key))?;
+            if let Some(after) = change::moved_by_recall(known.as_ref(), change, accepted_at) {
+                draft.put(key, &after)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The keys under which a repeat is recognised.
     fn remember(&self, draft: &mut Draft, admission: &Admission) -> Result<(), Fault> {
         let (receipt, known) = (&admission.receipt, &admission.keys);
         let id = receipt.document_id;
-        for name in [&known.name, &known.code].into_iter().flatten() {
-            draft.put(keys::name(name, self.next.order, id), &id)?;
+        for name in known.names() {
+            draft.put(keys::name(&name, self.next.order, id), &id)?;
         }
         if let Some(status) = &known.status
             && self.read(|view| view.value::<DocumentId>(&keys::status(status)))?.is_none()
