@@ -9,7 +9,7 @@ pub(crate) const NOTE_CHARS_MAX: usize = 200;
 /// Longest note, in bytes: it fits a line of a delivery's history (design.md B2: 512) with room for the rest.
 pub(crate) const NOTE_BYTES_MAX: usize = 400;
 
-/// A failure with an escaped and cut note and no Retry-After.
+/// A failure with an escaped and cut note and no Retry-After, after which the receiver cannot have the packet.
 pub(crate) fn failed(class: FailureClass, code: impl Into<String>, cause: &str) -> DeliveryFailure {
     DeliveryFailure {
         class,

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lettre::Address;
@@ -220,19 +221,20 @@ impl Server {
         let late = async {
             let left = limit.saturating_sub(begun.elapsed());
             if tokio::time::timeout(left, written).await.is_err() {
-                return limit;
+                return trouble::late(Stage::Message, limit);
             }
             tokio::time::sleep(LAST_ANSWER).await;
-            LAST_ANSWER
+            DeliveryFailure { may_have_arrived: true, ..trouble::late(Stage::Message, LAST_ANSWER) }
         };
         tokio::select! {
             biased;
             outcome = self.send(smtp, link, message, all_written) => outcome,
-            limit = late => Err(trouble::late(Stage::Message, limit)),
+            failure = late => Err(failure),
         }
     }
 
-    /// Tells `all_written` when nothing but the last dot is left to write.
+    /// Tells `all_written` when nothing but the last dot is left to write. From then on an end without an answer means that
+    /// the server may have the message.
     async fn send(
         &self,
         smtp: &mut AsyncSmtpConnection,
@@ -242,26 +244,34 @@ impl Server {
     ) -> Result<String, DeliveryFailure> {
         const STAGE: Stage = Stage::Message;
         link.message_begins();
-        let mut all_written = Some(all_written);
-        let end = std::iter::from_fn(move || {
+        let (mut all_written, dotted) = (Some(all_written), AtomicBool::new(false));
+        let end = std::iter::from_fn(|| {
+            dotted.store(true, Ordering::Relaxed);
             all_written.take()?.send(()).ok();
             None
         });
         let parts = message.parts().map(|part| part.into_owned()).chain(end);
-        let answer = match smtp.message_iter(parts).await {
+        let sent = smtp.message_iter(parts).await;
+        let unclear = |failure: DeliveryFailure| {
+            let may_have_arrived = dotted.load(Ordering::Relaxed);
+            DeliveryFailure { may_have_arrived, ..failure }
+        };
+        let answer = match sent {
             // A server that refuses in the middle says why before it closes, and we were not listening.
             Err(cut) if link.is_in_message() => match smtp.read_response().await {
                 Err(refusal) if refusal.status().is_some() => Err(refusal),
                 Ok(yes) if yes.code().severity == Severity::PositiveCompletion => {
                     return Err(trouble::early(&yes, &self.secrets));
                 }
-                Ok(answer) => return Err(trouble::out_of_place(STAGE, &answer, &self.secrets)),
+                Ok(answer) => return Err(unclear(trouble::out_of_place(STAGE, &answer, &self.secrets))),
                 Err(_) => Err(cut),
             },
             answer => answer,
         };
-        let answer = self.answered(STAGE, answer)?;
-        self.expect(STAGE, &answer, Severity::PositiveCompletion)?;
+        let is_refusal = answer.as_ref().is_err_and(|error| error.status().is_some());
+        let answer = self.answered(STAGE, answer);
+        let answer = answer.map_err(|failure| if is_refusal { failure } else { unclear(failure) })?;
+        self.expect(STAGE, &answer, Severity::PositiveCompletion).map_err(unclear)?;
         Ok(trouble::words(STAGE, &answer, &self.secrets))
     }
 

@@ -21,12 +21,12 @@ pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) struct Answer {
     response: Response,
     whole: bool,
-    _attempt: Attempt,
+    attempt: Attempt,
 }
 
 impl Answer {
     pub(super) fn new(response: Response, attempt: Attempt) -> Self {
-        Self { response, whole: attempt.whole(), _attempt: attempt }
+        Self { response, whole: attempt.whole(), attempt }
     }
 
     /// The status.
@@ -50,13 +50,28 @@ impl Answer {
             return Ok(());
         }
         let cause = format!("answered before it had the whole packet: {said}");
-        Err(failed(FailureClass::OursToFix, "early_answer", &cause))
+        Err(DeliveryFailure {
+            // It said yes, and what was left was on its way.
+            may_have_arrived: true,
+            ..failed(FailureClass::OursToFix, "early_answer", &cause)
+        })
+    }
+
+    /// An answer from which nothing follows: the receiver may have the packet, if all of it went out.
+    pub(crate) fn no_word(&self, class: FailureClass, code: &str, said: &str) -> DeliveryFailure {
+        DeliveryFailure { may_have_arrived: self.attempt.whole(), ..failed(class, code, said) }
     }
 
     /// The failure that a status which is no 2xx stands for.
     pub(crate) fn refusal(&self, said: &str, now: Timestamp) -> DeliveryFailure {
         let (class, code) = refusal(self.status());
-        self.put_off(failed(class, code, said), now)
+        let failure = match self.status().as_u16() {
+            // It did not take it, whatever it does next time.
+            300..=499 | 503 => failed(class, code, said),
+            // It, or somebody before it, failed on the way, perhaps after the packet was in its hands.
+            _ => self.no_word(class, &code, said),
+        };
+        self.put_off(failure, now)
     }
 
     /// The failure with this answer's Retry-After, if another attempt can follow.
@@ -83,7 +98,7 @@ impl Answer {
                     }
                 }
                 Ok(None) => break End::Whole,
-                Err(error) => break End::Broken(trouble::sort(error)),
+                Err(error) => break End::Broken(trouble::sort(error, self.attempt.whole())),
             }
         };
         Words { bytes, end }

@@ -81,7 +81,8 @@ impl Line {
         if let Some(fault) = attempt.fault() {
             return Err(fault.clone());
         }
-        Ok(Answer::new(answer.map_err(trouble::sort)?, attempt))
+        let answer = answer.map_err(|error| trouble::sort(error, attempt.whole()))?;
+        Ok(Answer::new(answer, attempt))
     }
 }
 

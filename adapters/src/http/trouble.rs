@@ -9,10 +9,11 @@ use crate::failure::failed;
 use crate::tls;
 
 /// The failure that an error of the client stands for. The URL is left out of the note: its query may be confidential.
-pub(super) fn sort(error: reqwest::Error) -> DeliveryFailure {
+/// `whole`: the last byte of the packet was given to the connection, so nobody knows whether the receiver has it.
+pub(super) fn sort(error: reqwest::Error, whole: bool) -> DeliveryFailure {
     let error = error.without_url();
     let (class, code) = classify(&error);
-    failed(class, code, &innermost(&error))
+    DeliveryFailure { may_have_arrived: whole, ..failed(class, code, &innermost(&error)) }
 }
 
 fn classify(error: &reqwest::Error) -> (FailureClass, &'static str) {

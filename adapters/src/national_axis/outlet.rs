@@ -10,7 +10,7 @@ use super::reply::{self, Reply};
 use super::wire::{self, Account};
 use super::{AxisEndpoint, SYSTEM_ID_BYTES_MAX, ToHeader};
 use crate::endpoint::{EndpointCause, EndpointFault, Lines};
-use crate::failure::{failed, note};
+use crate::failure::note;
 use crate::http::{Answer, End, Line, Target, url};
 use crate::packet::PacketReader;
 
@@ -83,7 +83,7 @@ async fn judge(mut answer: Answer, splits: bool, now: Timestamp) -> Result<Hando
         (_, End::Broken(cause)) => {
             Err(DeliveryFailure { note: note(&format!("{}; {said}", cause.note)), ..cause })
         }
-        _ => Err(failed(FailureClass::Receiver, "bad_answer", &said)),
+        _ => Err(answer.no_word(FailureClass::Receiver, "bad_answer", &said)),
     }
 }
 
