@@ -88,6 +88,13 @@ impl Trust {
         pinned || !self.authorities.anchors.is_empty()
     }
 
+    /// The certificate of this DER form, if it was read before: it is pinned, or was in a chain that held. It is no more
+    /// trusted for that.
+    pub fn known(&self, der: &[u8]) -> Option<Certificate> {
+        let pinned = self.signers.certificates.iter().find(|pinned| pinned.der() == der);
+        pinned.cloned().or_else(|| self.authorities.known(der))
+    }
+
     /// Whether this certificate may be the sender's, its chain left aside.
     pub(crate) fn binds(&self, certificate: &Certificate) -> bool {
         let named = || self.signers.subjects.iter().any(|subject| certificate.has_subject(subject.as_str()));

@@ -195,10 +195,8 @@ fn find_signer(
 
 /// The certificates of KeyInfo that can be read. One that is pinned is not read again.
 fn named_certificates(said: &Said, trust: &Trust) -> Vec<Certificate> {
-    let pinned = |der: &[u8]| trust.signers.certificates.iter().find(|pinned| pinned.der() == der).cloned();
-    let known = |der: &[u8]| pinned(der).or_else(|| trust.authorities.known(der));
     let decoded = said.certificates.iter().filter_map(|text| base64(text));
-    decoded.filter_map(|der| known(&der).or_else(|| Certificate::from_der(&der).ok())).collect()
+    decoded.filter_map(|der| trust.known(&der).or_else(|| Certificate::from_der(&der).ok())).collect()
 }
 
 /// Pass 2.

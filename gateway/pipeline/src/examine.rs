@@ -97,7 +97,8 @@ fn attempt(
     let (located, claims) = first_read(packet, limits, &options)?;
     let sender = trust_of(&claims)?;
 
-    let mut reader = EnvelopeReader::new(ReadMode::Full, &limits.edxml);
+    let known = |certificate: &[u8]| sender.trust.known(certificate).is_some();
+    let mut reader = EnvelopeReader::new(ReadMode::Full, &limits.edxml).knowing(&known);
     let verdict = second_read(located, &mut *packet.open()?, &sender.trust, &mut reader)?;
     if matches!(verdict, Verdict::Invalid { .. }) {
         // The second read stops where a signature fails. The rest may still show that the packet needs repair, and so
@@ -127,7 +128,8 @@ fn first_read(
     options: &ReadOptions<'_>,
 ) -> Result<(Located, Envelope), Attempt> {
     let read = |reach| -> Result<(Located, EnvelopeReader<'static>), Attempt> {
-        let mut claims = EnvelopeReader::new(ReadMode::Claims, &limits.edxml);
+        // What is odd about the packet is said by the second read.
+        let mut claims = EnvelopeReader::new(ReadMode::Claims, &limits.edxml).knowing(&|_| true);
         let located =
             xml_sig::locate(&mut *packet.open()?, options, &PLACES, reach, &mut claims).map_err(told)?;
         Ok((located, claims))

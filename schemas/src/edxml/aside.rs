@@ -15,6 +15,9 @@ const CERTIFICATES_MAX: usize = 16;
 /// Longest certificate that is looked at, in characters of base64.
 const CERTIFICATE_CHARACTERS_MAX: usize = 16 * 1024;
 
+/// Whether a certificate in DER is known to read.
+pub(super) type Known<'k> = &'k dyn Fn(&[u8]) -> bool;
+
 /// The elements of one packet that are passed over.
 #[derive(Debug, Default)]
 pub(super) struct Aside {
@@ -110,10 +113,10 @@ impl Aside {
     }
 
     /// The innermost open element ends.
-    pub(super) fn end(&mut self, findings: &mut Findings) {
+    pub(super) fn end(&mut self, known: Known<'_>, findings: &mut Findings) {
         if let Some((_, text)) = self.certificate.take_if(|(depth, _)| *depth == self.depth)
             && let Outermost::Signature(path) = &self.outermost
-            && let Some(why) = unreadable(&text)
+            && let Some(why) = unreadable(&text, known)
         {
             let field = format!("{path}/KeyInfo/X509Data/X509Certificate");
             findings.add(Finding::CertificateTruncated, field, &why);
@@ -132,12 +135,15 @@ impl Aside {
 }
 
 /// What is wrong with the base64 of a certificate. An empty one is none, and nothing is wrong with it.
-fn unreadable(base64: &str) -> Option<String> {
+fn unreadable(base64: &str, known: Known<'_>) -> Option<String> {
     if base64.is_empty() {
         return None;
     }
     let Ok(der) = STANDARD.decode(base64) else {
         return Some(format!("{} characters that are not whole base64", base64.len()));
     };
+    if known(&der) {
+        return None;
+    }
     Certificate::from_der(&der).err().map(|error| format!("{} bytes: {error}", der.len()))
 }

@@ -9,7 +9,7 @@
 use xml_sig::{Name, Observer, StartTag, Stop};
 
 use super::NAMESPACE;
-use super::aside::Aside;
+use super::aside::{Aside, Known};
 use super::assemble::assemble;
 use super::attachment::{Attached, AttachmentSink};
 use super::envelope::Envelope;
@@ -35,6 +35,7 @@ pub struct EnvelopeReader<'s> {
     open: Vec<Node>,
     attached: Attached<'s>,
     aside: Aside,
+    known: Known<'s>,
     findings: Findings,
     root: Option<Node>,
     text_bytes: usize,
@@ -57,6 +58,7 @@ impl<'s> EnvelopeReader<'s> {
             open: Vec::new(),
             attached: Attached::new(limits),
             aside: Aside::default(),
+            known: &|_| false,
             findings: Findings::default(),
             root: None,
             text_bytes: 0,
@@ -71,6 +73,14 @@ impl<'s> EnvelopeReader<'s> {
     #[must_use]
     pub fn keeping(mut self, sink: &'s mut (dyn AttachmentSink + 's)) -> Self {
         self.attached.keep_in(sink);
+        self
+    }
+
+    /// Certificates in DER for which `known` gives `true` are not read only to see whether they can be: that costs OpenSSL 3
+    /// more than all the rest of a small packet.
+    #[must_use]
+    pub fn knowing(mut self, known: &'s dyn Fn(&[u8]) -> bool) -> Self {
+        self.known = known;
         self
     }
 
@@ -330,7 +340,7 @@ impl Observer for EnvelopeReader<'_> {
 
     fn end(&mut self, _: &Name<'_>) -> Result<(), Stop> {
         if self.aside.is_open() {
-            self.aside.end(&mut self.findings);
+            self.aside.end(self.known, &mut self.findings);
             return Ok(());
         }
         self.end_attachment()?;

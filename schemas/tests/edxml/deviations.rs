@@ -1,8 +1,9 @@
 //! What real producers do differently, by the list of 25 deviations (specification, section 11), each in a packet of our
 //! own. Here: how a packet is written. Attachments and values have files of their own.
 
-use lienthong_schemas::edxml::{BusinessType, PacketKind};
+use lienthong_schemas::edxml::{BusinessType, EdxmlLimits, EnvelopeReader, PacketKind, ReadMode};
 use lienthong_schemas::ids::PacketDigest;
+use xml_sig::{Limits, ReadOptions};
 
 use super::producers::{MESSAGE, NS, PDF, dotnet, whole_document};
 use super::{built, codes, letter, letter_with, read, remarks};
@@ -54,6 +55,31 @@ fn d04_d25_signatures_in_no_or_the_wrong_namespace_are_no_part_of_the_content() 
         assert_eq!(codes(&envelope), told, "{signature}");
         assert!(envelope.claimed_content().unknown.is_empty(), "a Signature is no unknown element");
     }
+}
+
+#[test]
+fn a_certificate_that_is_known_is_not_read_to_see_whether_it_can_be() {
+    let cut = "<ds:X509Certificate>MIIFqTCCBJE=</ds:X509Certificate>";
+    let signature =
+        format!("<ds:Signature xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\">{cut}</ds:Signature>");
+    let end = "</edXML:edXMLHeader>";
+    let packet = whole_document().replacen(end, &format!("{signature}{end}"), 1);
+    let told = |is_known: bool| {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let known = |der: &[u8]| {
+            asked.borrow_mut().push(der.to_vec());
+            is_known
+        };
+        let (xml, limits) = (Limits::default(), EdxmlLimits::default());
+        let options = ReadOptions { limits: &xml, initial_namespaces: &[] };
+        let mut reader = EnvelopeReader::new(ReadMode::Full, &limits).knowing(&known);
+        xml_sig::read(&mut packet.as_bytes(), &options, &mut reader).expect("well formed");
+        let codes = codes(&reader.finish().expect("a packet"));
+        (codes, asked.into_inner())
+    };
+    let der = [0x30, 0x82, 0x05, 0xA9, 0x30, 0x82, 0x04, 0x91].to_vec();
+    assert_eq!(told(false), (vec!["CERTIFICATE_TRUNCATED"], vec![der.clone()]));
+    assert_eq!(told(true), (vec![], vec![der]));
 }
 
 #[test]
