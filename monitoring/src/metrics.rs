@@ -67,6 +67,14 @@ metrics! {
     uploads_in_flight: Gauge = "uploads_in_flight";
     /// Receivers that are paused, by adapter.
     receivers_paused: GaugeBy = "receivers_paused" ["adapter"];
+    /// Receivers that wait because the breaker of their system is open, by adapter.
+    receivers_held: GaugeBy = "receivers_held" ["adapter"];
+    /// Systems that nobody is tried at because they failed for several receivers in a row, by adapter.
+    breakers_open: GaugeBy = "breakers_open" ["adapter"];
+    /// Systems that one receiver is tried at for all that wait, by adapter.
+    breakers_half_open: GaugeBy = "breakers_half_open" ["adapter"];
+    /// Times that a system's breaker opened, by adapter.
+    breaker_opened: CounterBy = "breaker_opened_total" ["adapter"];
     /// Bytes of packets in the spool, those that are coming in included.
     spool_bytes: Gauge = "spool_bytes";
     /// Bytes of packets above which documents are refused; 0 when there is no such limit.

@@ -69,7 +69,10 @@ impl Memory {
         if self.held.len() >= REMEMBERED_MAX {
             self.held.clear();
         }
-        *self.held.entry(document).or_insert(now)
+        let since = self.held.entry(document).or_insert(now);
+        // A clock that shows an earlier time was set back: it begins to wait anew.
+        *since = now.min(*since);
+        *since
     }
 
     /// It does not wait any more.
@@ -88,6 +91,7 @@ impl Memory {
             return Ok(Gathered::Whole(vec![head.clone()]));
         }
         if let Some(late) = self.late.get(&head.document)
+            && late.since <= now
             && now < after(late.since, PARTS_WAIT)
             && store.delivery(late.part).await?.is_some_and(|part| is_on_its_way(&part))
         {
@@ -116,7 +120,7 @@ impl Memory {
         }
         let anew = || Late { part: part.id, since: now, told: false };
         let late = self.late.entry(part.document).or_insert_with(anew);
-        late.part = part.id;
+        (late.part, late.since) = (part.id, now.min(late.since));
         let waits = now < after(late.since, PARTS_WAIT);
         if !waits && !late.told {
             late.told = true;

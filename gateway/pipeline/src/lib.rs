@@ -1,8 +1,12 @@
 //! The way of a document: decisions without sockets or a clock of its own. Read `intake` (in), `relay` (to the broker),
 //! `takeover` and `dispatch` (out), `report` (back to the sender), in this order.
 
+mod attempt;
+mod breaker;
 mod compose;
 mod consign;
+mod retry;
+mod schedule;
 mod settle;
 
 pub mod clock;

@@ -275,6 +275,7 @@ impl Operate {
                 if !self.settle.give_up(delivery, by.note()).await? {
                     return Ok((Verdict::Changed, None));
                 }
+                self.wakes.changed(delivery);
                 crash_point("after-give-up");
                 let closed = self.close(delivery, by).await?;
                 Ok((Verdict::GivenUp, closed))

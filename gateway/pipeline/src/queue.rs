@@ -2,16 +2,19 @@
 //! or refer to a DocumentId never overtake each other; a document that fails alone is told from a receiver that fails.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId};
 use lienthong_schemas::organ::{OrganId, ReceiverToken};
 
+use crate::breaker::Breakers;
 use crate::clock::after;
 use crate::consign::{Gathered, Memory, Together, alike};
 use crate::ports::{Fault, OutboxStore};
-use crate::record::{AdapterKind, Delivery, Lane, State};
+use crate::record::{AdapterKind, BootId, Delivery, Lane, State};
+use crate::retry::Policies;
 
 /// Failures of one document in a row with which it is parked, when others pass meanwhile.
 pub const PARK_AFTER: u32 = 3;
@@ -32,8 +35,8 @@ const HOLDS_UP: Duration = Duration::from_secs(10);
 /// Deliveries of a lane that are looked at, at most, to find one that may pass.
 const PASS_WITHIN: usize = 5_000;
 
-/// What the last attempts have shown of a receiver, whichever delivery they were for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What the last attempts have shown of a receiver, whichever delivery they were for; the worse, the later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Standing {
     /// It took or judged the last one, or was not tried since this process began.
     #[default]
@@ -44,7 +47,7 @@ pub(crate) enum Standing {
     OursToFix,
 }
 
-/// What to do next in one queue.
+/// What to do next in one lane of one queue.
 pub(crate) enum Next {
     /// Try these now, in one consignment.
     Attempt(Together),
@@ -61,6 +64,8 @@ pub(crate) enum Next {
     GiveUp(Together),
     /// Nothing before this time.
     Wait(Timestamp),
+    /// It waits for something else: nothing before this time, unless something happens in the queue.
+    Held(Timestamp),
     /// Nothing until something is taken over.
     Idle,
 }
@@ -90,7 +95,7 @@ pub(crate) enum Kin {
     Hidden,
 }
 
-/// Looks at the heads of both lanes.
+/// Looks at the heads of a queue.
 pub(crate) struct Queue<'a> {
     /// Where deliveries wait.
     pub(crate) store: &'a dyn OutboxStore,
@@ -98,33 +103,26 @@ pub(crate) struct Queue<'a> {
     pub(crate) adapter: AdapterKind,
     /// Which queue.
     pub(crate) token: &'a ReceiverToken,
-    /// Given up when older than this.
-    pub(crate) give_up_after: Duration,
+    /// Says when something is too old.
+    pub(crate) policies: &'a Policies,
+    /// This life: attempts that another one began are void.
+    pub(crate) boot: BootId,
     /// What is known of the receiver.
     pub(crate) standing: Standing,
+    /// What is known of the systems that it may stand behind.
+    pub(crate) breakers: &'a Mutex<Breakers>,
     /// The stuck delivery in whose place another one has just been tried: it has its turn.
     pub(crate) probed_for: Option<DeliveryId>,
     /// Of this queue.
     pub(crate) memory: &'a mut Memory,
+    /// The last look saw more in the lane than its head.
+    pub(crate) more: bool,
 }
 
 impl Queue<'_> {
-    /// The next step. `lanes` in order of preference.
-    pub(crate) async fn next(&mut self, lanes: &[Lane], now: Timestamp) -> Result<Next, Fault> {
+    /// While the receiver is not tried: what is too old goes, or the time when the first one will be.
+    pub(crate) async fn ages(&self, now: Timestamp) -> Result<Next, Fault> {
         let mut wait: Option<Timestamp> = None;
-        for &lane in lanes {
-            match self.next_in(lane, now).await? {
-                Next::Wait(due) => wait = Some(wait.map_or(due, |other| other.min(due))),
-                Next::Idle => {}
-                step => return Ok(step),
-            }
-        }
-        Ok(wait.map_or(Next::Idle, Next::Wait))
-    }
-
-    /// The next step while the receiver is paused `until` then: only what is too old goes.
-    pub(crate) async fn next_while_paused(&self, until: Timestamp, now: Timestamp) -> Result<Next, Fault> {
-        let mut wait = until;
         for lane in Lane::ALL {
             let mut heads = self.store.heads(self.adapter, self.token, lane, 1).await?;
             if heads.iter().any(|head| head.since.is_some()) {
@@ -134,22 +132,24 @@ impl Queue<'_> {
             for head in heads {
                 match self.over_at(&head) {
                     Some(over) if over <= now => return self.give_up(head, now).await,
-                    Some(over) => wait = wait.min(over),
+                    Some(over) => wait = Some(wait.map_or(over, |other| other.min(over))),
                     None => {}
                 }
             }
         }
-        Ok(Next::Wait(wait))
+        Ok(wait.map_or(Next::Idle, Next::Wait))
     }
 
-    /// The head of a lane, or the first one behind it that may pass because those before it wait for what is not here.
-    async fn next_in(&mut self, lane: Lane, now: Timestamp) -> Result<Next, Fault> {
+    /// The next step in a lane: for its head, or the first one behind it that may pass because those before it wait for
+    /// what is not here.
+    pub(crate) async fn next(&mut self, lane: Lane, now: Timestamp) -> Result<Next, Fault> {
         let again = after(now, HOLDS_UP);
         let (mut passed, mut keys) = (HashSet::new(), HashSet::new());
-        let mut limit = 1;
+        let mut limit = 2;
         loop {
             let heads = self.store.heads(self.adapter, self.token, lane, limit).await?;
             let all = heads.len() < limit || limit == PASS_WITHIN;
+            self.more = heads.len() > 1;
             for head in heads {
                 let document = head.document;
                 if passed.contains(&document) {
@@ -159,14 +159,14 @@ impl Queue<'_> {
                 if !related.iter().any(|key| keys.contains(key)) {
                     match self.step(head, now).await? {
                         Step::Next(Next::Wait(due)) if !passed.is_empty() => {
-                            return Ok(Next::Wait(due.min(again)));
+                            return Ok(Next::Held(due.min(again)));
                         }
                         Step::Next(next) => {
                             self.memory.release(document);
                             return Ok(next);
                         }
                         Step::Held if now < after(self.memory.held_since(document, now), HOLDS_UP) => {
-                            return Ok(Next::Wait(again));
+                            return Ok(Next::Held(again));
                         }
                         Step::Held => {}
                     }
@@ -175,7 +175,7 @@ impl Queue<'_> {
                 keys.extend(related);
             }
             if all {
-                return Ok(if passed.is_empty() { Next::Idle } else { Next::Wait(again) });
+                return Ok(if passed.is_empty() { Next::Idle } else { Next::Held(again) });
             }
             limit = (limit * 16).min(PASS_WITHIN);
         }
@@ -193,8 +193,7 @@ impl Queue<'_> {
                 Gathered::Late => return Ok(Step::Held),
                 Gathered::Gone => return Ok(Step::Next(Next::Wait(now))),
             };
-            let due = due(&together);
-            if due > now {
+            if let Some(due) = self.not_before(&together, now) {
                 return Ok(Step::Next(Next::Wait(over.map_or(due, |at| at.min(due)))));
             }
             delivery = match self.kin(&together).await? {
@@ -228,13 +227,24 @@ impl Queue<'_> {
     /// When a delivery is given up. Age alone is no reason: only what was tried and failed by its own or its receiver's
     /// doing is undeliverable, so that nobody hears "refused" because this gateway stood still, or its settings were wrong.
     fn over_at(&self, delivery: &Delivery) -> Option<Timestamp> {
-        let failing = match self.standing {
+        let system = &delivery.route.system;
+        let behind = self.breakers.lock().unwrap_or_else(PoisonError::into_inner).standing(system);
+        let failing = match self.standing.max(behind) {
             Standing::Fair => delivery.document_failures > 0,
             Standing::Failing => true,
             Standing::OursToFix => false,
         };
-        let at = after(delivery.tried_since(), self.give_up_after);
+        let at = after(delivery.tried_since(), self.policies.of(system).give_up_after);
         (failing && !delivery.ours_to_fix).then_some(at)
+    }
+
+    /// When deliveries that leave together may, if not now: when one of them may, as an operator hastens one and means all.
+    /// An attempt that another life began was cut: nobody knows what came of it, and it is made again at once.
+    fn not_before(&self, together: &[Delivery], now: Timestamp) -> Option<Timestamp> {
+        let cut = |part: &Delivery| part.lease.is_some_and(|lease| lease.boot != self.boot);
+        let may = together.iter().any(|part| part.is_due(now) || cut(part));
+        let first = together.iter().map(|part| part.due).min().unwrap_or(Timestamp::MAX);
+        (!may).then_some(first)
     }
 
     /// What may go although `stuck` and the other parts of its consignment do not: the first in order; but one that
@@ -250,7 +260,7 @@ impl Queue<'_> {
         let mut waiting = self.store.heads(self.adapter, self.token, stuck.lane, within).await?;
         // What shares the stuck one's document says nothing of others.
         let related = |d: &Delivery| d.correlations.iter().any(|key| stuck.correlations.contains(key));
-        waiting.retain(|d| d.document != stuck.document && d.due <= now && !related(d));
+        waiting.retain(|d| d.document != stuck.document && d.is_due(now) && !related(d));
         let standing_back = |d: &Delivery| if d.attempts < PARK_AFTER { 0 } else { d.attempts };
         waiting.sort_by_key(|delivery| (standing_back(delivery), delivery.order));
         for delivery in waiting {
@@ -343,9 +353,4 @@ impl Look<'_> {
             referring => Some(Kin::Parked(referring)),
         }
     }
-}
-
-/// Parts that leave together leave when one of them may: an operator hastens one and means all.
-fn due(together: &[Delivery]) -> Timestamp {
-    together.iter().map(|part| part.due).min().unwrap_or(Timestamp::MAX)
 }

@@ -259,7 +259,9 @@ impl Relay {
             // A packet whose bytes are gone from the spool cannot be sent, and must not hold up the others.
             Body::Missing => {
                 let note = "blob missing or damaged in the spool".to_owned();
-                return self.settle.park(&delivery, note).await;
+                self.settle.park(&delivery, note).await?;
+                self.wakes.changed(&delivery);
+                return Ok(());
             }
             Body::Inline(body) => Some(body),
             Body::Stored => None,

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
@@ -47,43 +47,59 @@ impl Settle {
         state: State,
         note: &str,
     ) -> Result<Vec<&'a Delivery>, Fault> {
-        let all = together.iter().map(|delivery| self.finish_one(delivery, state, note.to_owned()));
-        let done: Vec<&Delivery> = try_join_all(all).await?.into_iter().flatten().collect();
-        if let Some(delivery) = done.first() {
-            self.wakes.report.notify_one();
-            self.remove_blob_after(delivery).await?;
+        // Each comes to its end, notes included, whatever becomes of the others.
+        let all = join_all(together.iter().map(|part| self.finish_one(part, state, note.to_owned()))).await;
+        let mut done = Vec::new();
+        for (part, finished) in together.iter().zip(all) {
+            done.extend(finished?.then_some(part));
         }
-        self.wakes.relay.notify_one();
+        self.tell(&done, true).await;
         Ok(done)
     }
 
-    async fn finish_one<'a>(
+    /// One of them; `false`: it was over already. [`Settle::tell`] is to follow.
+    pub(crate) async fn finish_one(
         &self,
-        delivery: &'a Delivery,
+        delivery: &Delivery,
         state: State,
         note: String,
-    ) -> Result<Option<&'a Delivery>, Fault> {
+    ) -> Result<bool, Fault> {
         let _turn = self.wakes.noting.take(delivery.id).await;
         let (change, at) = (Transition::Settled { state, note }, self.ports.clock.now());
         let Some(after) = self.ports.store.transition(delivery.id, at, change).await? else {
-            return Ok(None);
+            return Ok(false);
         };
         self.metrics.settled.of(state.as_str()).inc();
         let Delivery { id, document, generation, .. } = after;
         self.note(Note { document, delivery: id, generation, state, at }).await;
-        Ok(Some(delivery))
+        Ok(true)
+    }
+
+    /// Wakes whoever has to do with what was written of these deliveries of one document.
+    pub(crate) async fn tell(&self, done: &[&Delivery], over: bool) {
+        if let Some(delivery) = done.first().filter(|_| over) {
+            self.wakes.report.notify_one();
+            self.remove_blob_after(delivery).await;
+        }
+        self.wakes.relay.notify_one();
     }
 
     /// The delivery is held for the operator.
     pub(crate) async fn park(&self, delivery: &Delivery, note: String) -> Result<(), Fault> {
+        self.park_one(delivery, note).await?;
+        self.wakes.relay.notify_one();
+        Ok(())
+    }
+
+    /// The same without a word to anybody; `false`: it was parked, or over, already.
+    pub(crate) async fn park_one(&self, delivery: &Delivery, note: String) -> Result<bool, Fault> {
         tracing::error!(delivery_id = %delivery.id, receiver = %delivery.route.receiver, note, "parked");
         let change = Transition::Settled { state: State::Parked, note };
         let done = self.ports.store.transition(delivery.id, self.ports.clock.now(), change).await?;
         if done.is_some() {
             self.metrics.parked.inc();
         }
-        self.wakes.relay.notify_one();
-        Ok(())
+        Ok(done.is_some())
     }
 
     /// The operator sees no way for this delivery; its sender is told. `false`: it was over already.
@@ -102,30 +118,46 @@ impl Settle {
         Ok(done.len())
     }
 
-    /// Tries once more to write what the spool did not take.
+    /// Whether there is something that the spool did not take.
+    pub(crate) fn has_notes(&self) -> bool {
+        !self.locked().is_empty()
+    }
+
+    /// Tries once more to write what the spool did not take, up to the first that it does not take now either.
     pub(crate) async fn write_notes(&self) {
-        let waiting = std::mem::take(&mut *self.locked());
-        for note in waiting {
-            self.write(note).await;
+        let mut waiting = std::mem::take(&mut *self.locked()).into_iter();
+        while let Some(note) = waiting.next() {
+            if !self.write(note).await {
+                self.locked().extend(waiting);
+                return;
+            }
         }
     }
 
     /// A note that comes late is written as the store has it now: a delivery that was sent again since has newer notes,
-    /// and a rebuild must not take it for over; one that was closed since stays so.
-    async fn write(&self, note: Note) {
+    /// and a rebuild must not take it for over; one that was closed since stays so. `false`: it is kept.
+    async fn write(&self, note: Note) -> bool {
         let Note { document, delivery, generation, state, .. } = note;
         let _turn = self.wakes.noting.take(delivery).await;
         let now = match self.ports.store.delivery(delivery).await {
             Ok(Some(now)) if (now.state, now.generation) == (state, generation) => now,
-            Ok(_) => return tracing::debug!(delivery_id = %delivery, "the settled note is out of date"),
-            Err(_) => return self.keep(note),
+            Ok(_) => {
+                tracing::debug!(delivery_id = %delivery, "the settled note is out of date");
+                return true;
+            }
+            Err(_) => {
+                self.keep(note);
+                return false;
+            }
         };
-        if self.note(note).await
+        let written = self.note(note).await;
+        if written
             && now.closed
             && let Err(fault) = self.ports.spool.closed(document, delivery).await
         {
             tracing::error!(delivery_id = %delivery, %fault, "the note that a dead letter is closed is not on disk");
         }
+        written
     }
 
     /// The store has the outcome already; the note is for a rebuild of the store, so a full disk must not stop
@@ -148,17 +180,18 @@ impl Settle {
 
     /// A large packet leaves the Object Store with its last delivery, or the broker's disk would only fill. A later
     /// requeue puts it there again from the spool. To know it costs a look at all deliveries of the document.
-    async fn remove_blob_after(&self, delivery: &Delivery) -> Result<(), Fault> {
+    async fn remove_blob_after(&self, delivery: &Delivery) {
         if delivery.bytes <= INLINE_BYTES_MAX {
-            return Ok(());
+            return;
         }
-        let all = self.ports.store.deliveries_of(delivery.document).await?;
-        if all.iter().all(|delivery| delivery.state.is_final())
-            && let Err(fault) = self.ports.broker.remove_blob(delivery.digest).await
-        {
+        let removed = match self.ports.store.deliveries_of(delivery.document).await {
+            Ok(all) if !all.iter().all(|delivery| delivery.state.is_final()) => return,
+            Ok(_) => self.ports.broker.remove_blob(delivery.digest).await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = removed {
             tracing::warn!(%fault, digest = %delivery.digest, "a blob stays in the broker until its age limit");
         }
-        Ok(())
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, Vec<Note>> {

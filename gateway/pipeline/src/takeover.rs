@@ -83,6 +83,7 @@ impl Takeover {
 
     async fn hand_off(&self, message: DeliveryMessage) -> Result<(), Fault> {
         let (id, digest) = (message.delivery.id, message.delivery.digest);
+        let (queue, lane) = (message.delivery.route.queue(), message.delivery.lane);
         let ours = self.ports.store.delivery(id).await?;
         if ours.is_some_and(|delivery| delivery.state.is_final()) {
             return Ok(());
@@ -93,8 +94,11 @@ impl Takeover {
         let outcome = self.ports.store.hand_off(message.delivery).await?;
         crash_point("after-hand-off");
         tracing::debug!(delivery_id = %id, ?outcome, "taken over");
+        // Known: nobody may have been woken when it was taken, because the answer of the store did not come.
+        if outcome != HandOff::Settled {
+            self.wakes.arrived(self.adapter, queue, lane);
+        }
         if outcome == HandOff::Taken {
-            self.wakes.dispatch(self.adapter).notify_one();
             self.wakes.relay.notify_one();
         }
         Ok(())

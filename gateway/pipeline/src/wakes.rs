@@ -1,14 +1,14 @@
 //! The wires between the tasks of one gateway: "there is something for you in the store". A wake that finds nothing
 //! does no harm; work that nobody was woken for is found at the next start, because it stands in the store.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lienthong_schemas::ids::DeliveryId;
 use lienthong_schemas::organ::ReceiverToken;
 use tokio::sync::Notify;
 
-use crate::record::AdapterKind;
+use crate::record::{AdapterKind, Delivery, Lane};
 use crate::turns::Turns;
 
 /// One wire for each task that reads the store.
@@ -21,39 +21,63 @@ pub struct Wakes {
     /// Whoever ends a delivery or takes its end back holds its turn until that stands both in the store and beside the
     /// admission, so that the last note is of the last change.
     pub(crate) noting: Arc<Turns<DeliveryId>>,
-    dispatch: [Arc<Notify>; AdapterKind::ALL.len()],
-    resumed: Arc<Mutex<HashSet<(AdapterKind, ReceiverToken)>>>,
+    dispatch: [Arc<Wire>; AdapterKind::ALL.len()],
+}
+
+/// To the dispatch of one adapter.
+#[derive(Debug, Default)]
+struct Wire {
+    notify: Notify,
+    news: Mutex<HashMap<ReceiverToken, News>>,
+}
+
+/// What happened to one queue since its dispatch last asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct News {
+    /// Something came into these lanes.
+    pub(crate) arrived: [bool; 2],
+    /// Something in it was ended, parked or sent elsewhere by others.
+    pub(crate) changed: bool,
+    /// The operator wants it tried now.
+    pub(crate) resumed: bool,
 }
 
 impl Wakes {
-    /// Something was taken over: deliveries for this adapter to hand over.
-    pub fn dispatch(&self, adapter: AdapterKind) -> &Notify {
-        &self.dispatch[adapter as usize]
+    /// Waits for news of an adapter's queues.
+    pub(crate) async fn dispatch(&self, adapter: AdapterKind) {
+        self.dispatch[adapter as usize].notify.notified().await;
     }
 
-    /// The store is another one than before: everybody looks at it anew.
-    pub fn everybody(&self) {
-        self.relay.notify_one();
-        self.report.notify_one();
-        self.dispatch.iter().for_each(|adapter| adapter.notify_one());
+    /// Something was taken over into this lane of a queue.
+    pub(crate) fn arrived(&self, adapter: AdapterKind, queue: ReceiverToken, lane: Lane) {
+        self.tell(adapter, queue, |news| news.arrived[lane as usize] = true);
+    }
+
+    /// A delivery that stood in its adapter's queue was ended, parked, withdrawn or sent elsewhere, and not by dispatch.
+    pub fn changed(&self, delivery: &Delivery) {
+        let route = &delivery.route;
+        self.tell(route.adapter, route.queue(), |news| news.changed = true);
     }
 
     /// The operator wants this queue tried now: its pause ends.
     pub fn resume(&self, adapter: AdapterKind, queue: ReceiverToken) {
-        self.locked().insert((adapter, queue));
-        self.dispatch(adapter).notify_one();
+        self.tell(adapter, queue, |news| news.resumed = true);
     }
 
-    /// The queues of this adapter that are to be tried now; each is named once.
-    pub(crate) fn take_resumed(&self, adapter: AdapterKind) -> Vec<ReceiverToken> {
-        let mut resumed = self.locked();
-        let (ours, others) = resumed.drain().partition(|(of, _)| *of == adapter);
-        *resumed = others;
-        let ours: HashSet<(AdapterKind, ReceiverToken)> = ours;
-        ours.into_iter().map(|(_, queue)| queue).collect()
+    /// The news of this adapter's queues; each is told once.
+    pub(crate) fn take_news(&self, adapter: AdapterKind) -> HashMap<ReceiverToken, News> {
+        std::mem::take(&mut *self.dispatch[adapter as usize].locked())
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashSet<(AdapterKind, ReceiverToken)>> {
-        self.resumed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tell(&self, adapter: AdapterKind, queue: ReceiverToken, tell: impl FnOnce(&mut News)) {
+        let wire = &self.dispatch[adapter as usize];
+        tell(wire.locked().entry(queue).or_default());
+        wire.notify.notify_one();
+    }
+}
+
+impl Wire {
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<ReceiverToken, News>> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,7 +17,7 @@ use lienthong_pipeline::examine::PacketLimits;
 use lienthong_pipeline::intake::{Intake, IntakePolicy};
 use lienthong_pipeline::operate::Operate;
 use lienthong_pipeline::ports::{Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Ports, Taken};
-use lienthong_pipeline::record::{AdapterKind, Event, Lane, State, SystemId};
+use lienthong_pipeline::record::{AdapterKind, BootId, Event, Lane, State, SystemId};
 use lienthong_pipeline::relay::Relay;
 use lienthong_pipeline::report::{Report, Reporter};
 use lienthong_pipeline::takeover::Takeover;
@@ -25,6 +25,7 @@ use lienthong_pipeline::tasks::Tasks;
 use lienthong_pipeline::wakes::Wakes;
 use lienthong_schemas::ids::PacketDigest;
 use lienthong_schemas::rejections::RejectionCode;
+use rand::Rng;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -164,14 +165,16 @@ fn start_way_out(
 ) {
     let settings = &loaded.settings;
     tasks.spawn("relay", Relay::new(ports.clone(), metrics.clone(), wakes.clone()).run(tasks.clone()));
+    let boot = BootId::new(rand::rng().random());
     for adapter in ways.adapters() {
         for lane in Lane::ALL {
             let takeover = Takeover::new(ports.clone(), adapter.kind(), lane, wakes.clone());
             tasks.spawn("takeover", takeover.run(tasks.clone()));
         }
-        let policy = ways::policy(settings, adapter.kind());
-        let (ports, directory) = (ports.clone(), directory.clone());
-        let dispatch = Dispatch::new(ports, directory, adapter, policy, metrics.clone(), wakes.clone());
+        let policies = Arc::new(ArcSwap::from_pointee(ways::policies(settings, adapter.kind())));
+        let (ports, directory, metrics, wakes) =
+            (ports.clone(), directory.clone(), metrics.clone(), wakes.clone());
+        let dispatch = Dispatch::new(ports, directory, adapter, policies, metrics, wakes, boot);
         tasks.spawn("dispatch", dispatch.run(tasks.clone()));
     }
     let reporter = Reporter {

@@ -8,7 +8,7 @@ use lienthong_adapters::endpoint::SLOWEST_BYTES_PER_SECOND;
 use lienthong_adapters::national_axis::{AxisEndpoint, NationalAxis, ToHeader};
 use lienthong_adapters::vendor_http::{VendorHttp, VendorHttpEndpoint};
 use lienthong_config::{AxisSettings, EmailSettings, Settings, VendorHttpSettings};
-use lienthong_pipeline::dispatch::DispatchPolicy;
+use lienthong_pipeline::dispatch::{DispatchPolicy, Policies};
 use lienthong_pipeline::ports::Adapter;
 use lienthong_pipeline::record::{AdapterKind, MailAddress, SystemId};
 
@@ -51,7 +51,11 @@ impl Ways {
 }
 
 /// How deliveries of one adapter are tried.
-pub(super) fn policy(settings: &Settings, adapter: AdapterKind) -> DispatchPolicy {
+pub(super) fn policies(settings: &Settings, adapter: AdapterKind) -> Policies {
+    policy(settings, adapter).into()
+}
+
+fn policy(settings: &Settings, adapter: AdapterKind) -> DispatchPolicy {
     let delivery = &settings.delivery;
     DispatchPolicy {
         retry_first: delivery.retry_first,

@@ -119,7 +119,7 @@ impl Broker for HookedBroker {
     }
 }
 
-/// A store whose admissions, hand-offs and transitions are decided on, and whose looks for queues and at documents are
+/// A store whose admissions, hand-offs and transitions are decided on, and whose looks at queues and documents are
 /// counted.
 pub(super) struct HookedStore {
     store: Arc<dyn OutboxStore>,
@@ -146,7 +146,7 @@ impl HookedStore {
         self.documents.lock().expect("looks").iter().filter(|of| **of == document).count()
     }
 
-    /// How often the queues of an adapter were looked for.
+    /// How often the heads of an adapter's queues were looked at.
     pub(super) fn looks(&self, adapter: AdapterKind) -> usize {
         self.looks.lock().expect("looks").iter().filter(|of| **of == adapter).count()
     }
@@ -214,7 +214,6 @@ impl OutboxStore for HookedStore {
         self.store.not_taken_over(before, limit).await
     }
     async fn receivers(&self, adapter: AdapterKind) -> Result<Vec<ReceiverToken>, Fault> {
-        self.looks.lock().expect("looks").push(adapter);
         self.store.receivers(adapter).await
     }
     async fn heads(
@@ -224,6 +223,7 @@ impl OutboxStore for HookedStore {
         lane: Lane,
         limit: usize,
     ) -> Result<Vec<Delivery>, Fault> {
+        self.looks.lock().expect("looks").push(adapter);
         self.store.heads(adapter, receiver, lane, limit).await
     }
     async fn first_correlated(

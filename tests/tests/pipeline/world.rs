@@ -14,12 +14,12 @@ use lienthong_monitoring::Metrics;
 use lienthong_outbox::{FileSpool, MemoryStore};
 use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::directory::Directory;
-use lienthong_pipeline::dispatch::{Dispatch, DispatchPolicy};
+use lienthong_pipeline::dispatch::{Dispatch, DispatchPolicy, Policies};
 use lienthong_pipeline::examine::{PacketLimits, Refused};
 use lienthong_pipeline::intake::{Accepted, Intake, IntakePolicy, Origin};
 use lienthong_pipeline::ports::{Broker, Consignment, DeliveryFailure, Fault, Handover, OutboxStore, Ports};
 use lienthong_pipeline::ports::{Clock, Spool};
-use lienthong_pipeline::record::{AdapterKind, Delivery, IdempotencyKey, Lane, Receipt, State};
+use lienthong_pipeline::record::{AdapterKind, BootId, Delivery, IdempotencyKey, Lane, Receipt, State};
 use lienthong_pipeline::relay::Relay;
 use lienthong_pipeline::report::{Report, Reporter};
 use lienthong_pipeline::takeover::Takeover;
@@ -28,6 +28,7 @@ use lienthong_pipeline::wakes::Wakes;
 use lienthong_schemas::edxml::DocumentBuilder;
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
+use rand::Rng;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -81,6 +82,7 @@ pub(super) struct World {
     pub(super) folder: TempDir,
     script: Arc<Mutex<Box<Script>>>,
     setup: Setup,
+    policies: Arc<ArcSwap<Policies>>,
     directory: Arc<ArcSwap<Directory>>,
     tasks: JoinSet<Result<(), Fault>>,
 }
@@ -133,6 +135,7 @@ impl World {
             wakes,
             folder,
             script,
+            policies: Arc::new(ArcSwap::from_pointee(setup.policy.into())),
             setup,
             directory,
             tasks: JoinSet::new(),
@@ -146,6 +149,7 @@ impl World {
         let (wakes, metrics) = (Wakes::default(), self.metrics.clone());
         self.wakes = wakes.clone();
         self.intake = intake(&self.ports, &self.directory, &metrics, &wakes);
+        let boot = BootId::new(rand::rng().random());
         let stop = Tasks::new();
         let relay = Relay::new(self.ports.clone(), metrics.clone(), wakes.clone());
         self.tasks.spawn(relay.run(stop.clone()));
@@ -157,7 +161,7 @@ impl World {
             let (ports, directory, metrics) = (self.ports.clone(), self.directory.clone(), metrics.clone());
             let adapter = Arc::new(self.adapter.playing(kind));
             let dispatch =
-                Dispatch::new(ports, directory, adapter, self.setup.policy, metrics, wakes.clone());
+                Dispatch::new(ports, directory, adapter, self.policies.clone(), metrics, wakes.clone(), boot);
             self.tasks.spawn(dispatch.run(stop.clone()));
         }
         let reporter =
