@@ -27,6 +27,7 @@ pub use sections::listen::{ListenSecurity, ListenSettings};
 pub use sections::log::{LogFormat, LogLevel, LogSettings};
 pub use sections::notify::{GivenUpNotice, NotifySettings};
 pub use sections::operators::{OPERATOR_NAME_BYTES_MAX, OperatorRole, OperatorSettings};
+pub use sections::outbox::{OutboxEngine, OutboxSettings};
 pub use sections::receipt::{ReceiptAfter, ReceiptSettings};
 pub use sections::retention::RetentionSettings;
 pub use sections::spool::SpoolSettings;
@@ -62,6 +63,8 @@ pub struct Settings {
     pub broker: BrokerSettings,
     /// `[receipt]`: when a sender gets its receipt.
     pub receipt: ReceiptSettings,
+    /// `[outbox]`: how the store keeps what has been accepted.
+    pub outbox: OutboxSettings,
     /// `[spool]`: how much of the disk packets may take.
     pub spool: SpoolSettings,
     /// `[delivery]`: attempts, pauses and the end of patience.

@@ -58,6 +58,7 @@ fn what_is_not_set_has_its_default() {
     assert_eq!(settings.admin_listen.address.to_string(), "127.0.0.1:9090");
     assert!(matches!(settings.broker.server, BrokerServer::Managed { nats_server: None }));
     assert_eq!(settings.receipt.after, ReceiptAfter::Outbox);
+    assert_eq!(settings.outbox.engine, OutboxEngine::Sled);
     assert_eq!(settings.delivery.retry_first, Duration::from_secs(5));
     assert_eq!(settings.delivery.retry_max, Duration::from_secs(15 * 60));
     assert_eq!(settings.delivery.give_up_after, Duration::from_secs(7 * 86_400));
@@ -205,6 +206,17 @@ fn a_document_is_kept_until_it_is_over_and_repeats_of_it_are() {
     assert_eq!(patient("49d"), contradiction);
     let longer = load("[retention]\nidempotency = \"1000d\"\n").expect("loads").retention;
     assert_eq!(longer.documents, longer.idempotency);
+}
+
+#[test]
+fn the_engine_of_the_store_is_one_of_two() {
+    let engine = |text: &str| load(text).expect("loads").outbox.engine;
+    assert_eq!(engine("[outbox]\nengine = \"redb\"\n"), OutboxEngine::Redb);
+    assert_eq!(engine("[outbox]\nengine = \"sled\"\n"), OutboxEngine::Sled);
+    assert_eq!(
+        faults("[outbox]\nengine = \"fjall\"\n"),
+        [("outbox.engine".to_owned(), FaultCode::WrongType)]
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod notify;
 pub(crate) mod operators;
+pub(crate) mod outbox;
 pub(crate) mod receipt;
 pub(crate) mod retention;
 pub(crate) mod spool;
@@ -37,6 +38,7 @@ pub(crate) fn read(file: &Path, root: &mut Section<'_, '_>) -> Option<Settings> 
     let admin_listen = root.section("admin_listen", admin_listen::AdminListenSettings::read);
     let broker = root.section("broker", broker::BrokerSettings::read);
     let receipt = root.section("receipt", receipt::ReceiptSettings::read);
+    let outbox = root.section("outbox", outbox::OutboxSettings::read);
     let spool = root.section("spool", spool::SpoolSettings::read);
     let delivery = root.section("delivery", delivery::DeliverySettings::read);
     let notify = root.section("notify", notify::NotifySettings::read);
@@ -56,6 +58,7 @@ pub(crate) fn read(file: &Path, root: &mut Section<'_, '_>) -> Option<Settings> 
         admin_listen,
         broker: broker?,
         receipt,
+        outbox,
         spool,
         delivery,
         notify,

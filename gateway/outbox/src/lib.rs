@@ -1,6 +1,6 @@
 //! What the gateway keeps on its own disk: the durable outbox and the spool of packets (design.md B1, B2).
 //!
-//! Read `open` (start-up, and building the store anew), `store` (the sled store: one tree, one committer), `spool`
+//! Read `open` (start-up, and building the store anew), `store` (one tree, one committer, two engines), `spool`
 //! (packets and admissions as files), `change` (what a transition may do, without any I/O), `check` (is all of it whole).
 
 mod change;
@@ -24,7 +24,7 @@ pub use lock::{DataLock, LockFault};
 pub use memory::MemoryStore;
 pub use open::{OpenFault, Opened, Rebuilt, open_or_rebuild};
 pub use spool::{ADMISSION_BYTES_MAX, Admissions, Damaged, FileSpool, Found, SpoolLimits};
-pub use store::{SledStore, StoreFault, VALUE_BYTES_MAX};
+pub use store::{Engine, FileStore, StoreFault, VALUE_BYTES_MAX};
 
 /// The store that the program runs on, for those who need not know which one it is.
-pub type Outbox = SledStore;
+pub type Outbox = FileStore;

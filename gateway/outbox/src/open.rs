@@ -11,7 +11,7 @@ use lienthong_pipeline::ports::{Admitted, Clock, Fault};
 use crate::folder;
 use crate::format::{self, FormatFault};
 use crate::spool::{FileSpool, Found};
-use crate::store::{SledStore, StoreFault, Writer, is_noted, said};
+use crate::store::{Engine, FileStore, StoreFault, Writer, is_noted, said};
 
 /// The store's folder below the data folder.
 pub(crate) const STORE: &str = "outbox";
@@ -66,7 +66,7 @@ pub enum OpenFault {
     Rebuild(Fault),
 }
 
-/// Opens the store and the spool below a data folder. A store that is damaged (sled says so, or panics) is moved to
+/// Opens the store and the spool below a data folder. A store that is damaged (its engine says so, or panics) is moved to
 /// `outbox.broken-<n>`; then every admission that the store does not know is admitted again. Blocks, for one look-up per
 /// admission at least; the caller holds [`crate::DataLock`].
 ///
@@ -74,43 +74,45 @@ pub enum OpenFault {
 /// See [`OpenFault`].
 pub fn open_or_rebuild(
     data_dir: &Path,
+    engine: Engine,
     clock: Arc<dyn Clock>,
-) -> Result<(SledStore, FileSpool, Opened), OpenFault> {
+) -> Result<(FileStore, FileSpool, Opened), OpenFault> {
     folder::make_durable(data_dir).map_err(OpenFault::Spool)?;
     format::check(data_dir)?;
     let spool = FileSpool::open(data_dir).map_err(OpenFault::Spool)?;
     let store = data_dir.join(STORE);
-    let (writer, opened) = match open_and_fill(&store, &spool, &clock, None) {
+    let (writer, opened) = match open_and_fill(&store, engine, &spool, &clock, None) {
         Err(fault) if is_damage(&fault, &store) => {
             let moved_to = move_aside(data_dir, &store).map_err(OpenFault::MoveAside)?;
             tracing::error!(%fault, moved_to = %moved_to.display(), "the store is damaged and is built anew");
-            open_and_fill(&store, &spool, &clock, Some(moved_to))?
+            open_and_fill(&store, engine, &spool, &clock, Some(moved_to))?
         }
         done => done?,
     };
-    let started = SledStore::start(writer);
+    let started = FileStore::start(writer);
     let started = started.map_err(|source| StoreFault::Io { path: store, source })?;
     Ok((started, spool, opened))
 }
 
 fn open_and_fill(
     store: &Path,
+    engine: Engine,
     spool: &FileSpool,
     clock: &Arc<dyn Clock>,
     moved_to: Option<PathBuf>,
 ) -> Result<(Writer, Opened), OpenFault> {
     let work = || {
-        let mut writer = Writer::open(store, clock.clone())?;
+        let mut writer = Writer::open(store, engine, clock.clone())?;
         let opened = fill(spool, &mut writer, &**clock, moved_to)?;
         Ok((writer, opened))
     };
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let cause = format!("sled panicked: {}", said(&*panic));
+        let cause = format!("{} panicked: {}", engine.as_str(), said(&*panic));
         Err(StoreFault::Damaged { path: store.to_owned(), cause }.into())
     })
 }
 
-/// Whether sled or a checksum says that the store is not what was written; a disk that is full, or a store that is open
+/// Whether the engine or a checksum says that the store is not what was written; a disk that is full, or a store that is open
 /// elsewhere, is no reason to build it anew.
 fn is_damage(fault: &OpenFault, store: &Path) -> bool {
     matches!(fault, OpenFault::Store(StoreFault::Damaged { .. })) || is_noted(store)

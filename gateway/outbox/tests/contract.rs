@@ -1,9 +1,9 @@
-//! Both stores pass the one suite.
+//! Every store passes the one suite.
 
 use std::sync::Arc;
 
 use lienthong_outbox::contract::samples::clock;
-use lienthong_outbox::{MemoryStore, SledStore, store_contract};
+use lienthong_outbox::{Engine, FileStore, MemoryStore, store_contract};
 use lienthong_pipeline::ports::OutboxStore;
 use tempfile::TempDir;
 
@@ -17,13 +17,27 @@ mod memory {
     store_contract!(open);
 }
 
+fn files(engine: Engine) -> (TempDir, Arc<dyn OutboxStore>) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = FileStore::open(&dir.path().join("outbox"), engine, clock()).expect("opened");
+    (dir, Arc::new(store))
+}
+
 mod sled {
     use super::*;
 
     fn open() -> (TempDir, Arc<dyn OutboxStore>) {
-        let dir = tempfile::tempdir().expect("a folder");
-        let store = SledStore::open(&dir.path().join("outbox"), clock()).expect("opened");
-        (dir, Arc::new(store))
+        files(Engine::Sled)
+    }
+
+    store_contract!(open);
+}
+
+mod redb {
+    use super::*;
+
+    fn open() -> (TempDir, Arc<dyn OutboxStore>) {
+        files(Engine::Redb)
     }
 
     store_contract!(open);

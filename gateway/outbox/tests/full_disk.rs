@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use bytes::Bytes;
 use lienthong_outbox::contract::samples::*;
-use lienthong_outbox::{FileSpool, SledStore};
+use lienthong_outbox::{Engine, FileSpool, FileStore};
 use lienthong_pipeline::ports::{OutboxStore, Spool};
 
 /// 4 MiB or 8 MiB, by the shell's unit.
@@ -65,16 +65,24 @@ fn a_packet_that_does_not_fit_is_a_fault_and_leaves_nothing() {
 }
 
 #[test]
-fn a_store_that_cannot_grow_fails_and_keeps_what_it_told() {
-    const TEST: &str = "a_store_that_cannot_grow_fails_and_keeps_what_it_told";
+fn sled_that_cannot_grow_fails_and_keeps_what_it_told() {
+    cannot_grow("sled_that_cannot_grow_fails_and_keeps_what_it_told", Engine::Sled);
+}
+
+#[test]
+fn redb_that_cannot_grow_fails_and_keeps_what_it_told() {
+    cannot_grow("redb_that_cannot_grow_fails_and_keeps_what_it_told", Engine::Redb);
+}
+
+fn cannot_grow(test: &str, engine: Engine) {
     if let Some(data_dir) = child::data_dir() {
-        return block_on(fill(&data_dir));
+        return block_on(fill(&data_dir, engine));
     }
     let dir = tempfile::tempdir().expect("a folder");
-    let output = run(TEST, dir.path());
+    let output = run(test, dir.path());
     let told: Vec<u64> = output.lines().filter_map(|line| line.strip_prefix("told ")?.parse().ok()).collect();
     assert!(told.len() > 100, "{} admitted before the disk was full", told.len());
-    let store = SledStore::open(&dir.path().join("outbox"), clock()).expect("opened");
+    let store = FileStore::open(&dir.path().join("outbox"), engine, clock()).expect("opened");
     block_on(async {
         for n in told {
             let found = store.delivery(delivery_id(n, "H02")).await.expect("whole");
@@ -84,8 +92,8 @@ fn a_store_that_cannot_grow_fails_and_keeps_what_it_told() {
     });
 }
 
-async fn fill(data_dir: &Path) {
-    let store = SledStore::open(&data_dir.join("outbox"), clock()).expect("opened");
+async fn fill(data_dir: &Path, engine: Engine) {
+    let store = FileStore::open(&data_dir.join("outbox"), engine, clock()).expect("opened");
     let mut n = 0;
     let fault = loop {
         match store.admit(&admission(n, &["H02"])).await {

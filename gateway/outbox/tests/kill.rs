@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lienthong_outbox::contract::samples::*;
-use lienthong_outbox::{FileSpool, Opened, Rebuilt, SledStore, open_or_rebuild};
+use lienthong_outbox::{Engine, FileSpool, FileStore, Opened, Rebuilt, open_or_rebuild};
 use lienthong_pipeline::ports::{OutboxStore, Spool, Transition};
 use lienthong_pipeline::record::{AdapterKind, Delivery, Lane, State};
 use tokio::task::JoinSet;
@@ -24,11 +24,20 @@ const WORKERS: u64 = 16;
 const RECEIVERS: [&str; 3] = ["H02", "H03", "H04"];
 
 #[test]
-fn nothing_acknowledged_is_lost_at_a_kill() {
+fn nothing_acknowledged_is_lost_at_a_kill_with_sled() {
+    killed_again_and_again("nothing_acknowledged_is_lost_at_a_kill_with_sled", Engine::Sled);
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_at_a_kill_with_redb() {
+    killed_again_and_again("nothing_acknowledged_is_lost_at_a_kill_with_redb", Engine::Redb);
+}
+
+fn killed_again_and_again(test: &str, engine: Engine) {
     if let Some(data_dir) = child::data_dir() {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
-        return runtime.block_on(work(&data_dir, round()));
+        return runtime.block_on(work(&data_dir, engine, round()));
     }
     let seed = std::collections::hash_map::RandomState::new().build_hasher().finish();
     println!("seed {seed}");
@@ -37,10 +46,10 @@ fn nothing_acknowledged_is_lost_at_a_kill() {
     for round in 0..ROUNDS {
         let lines = 20 + splitmix(seed.wrapping_add(round)) % 1_500;
         let before = told.len();
-        kill_after(dir.path(), round, lines, &mut told);
+        kill_after(test, dir.path(), round, lines, &mut told);
         println!("round {round}: killed after {lines} lines, {} deliveries new", told.len() - before);
         assert!(told.len() > before, "the child did nothing");
-        check(dir.path(), &told);
+        check(dir.path(), engine, &told);
     }
 }
 
@@ -57,8 +66,8 @@ type Told = BTreeMap<(u64, String), usize>;
 
 const STEPS: [&str; 5] = ["admitted", "published", "handed_off", "failed", "settled"];
 
-fn kill_after(data_dir: &Path, round: u64, lines: u64, told: &mut Told) {
-    let mut command = child::command("nothing_acknowledged_is_lost_at_a_kill", data_dir, "");
+fn kill_after(test: &str, data_dir: &Path, round: u64, lines: u64, told: &mut Told) {
+    let mut command = child::command(test, data_dir, "");
     let mut process = command.env(ROUND, round.to_string()).stdout(Stdio::piped()).spawn().expect("started");
     let output = BufReader::new(process.stdout.take().expect("piped")).lines();
     let mut seen = 0;
@@ -77,8 +86,8 @@ fn kill_after(data_dir: &Path, round: u64, lines: u64, told: &mut Told) {
     assert!(!process.wait().expect("ended").success(), "the child ended by itself");
 }
 
-fn check(data_dir: &Path, told: &Told) {
-    let (store, spool, opened) = open_or_rebuild(data_dir, clock()).expect("opened");
+fn check(data_dir: &Path, engine: Engine, told: &Told) {
+    let (store, spool, opened) = open_or_rebuild(data_dir, engine, clock()).expect("opened");
     // An admission on disk whose batch the kill forestalled is admitted now; nothing is damaged.
     let undamaged = match &opened {
         Opened::Existing => true,
@@ -132,8 +141,8 @@ fn round() -> u64 {
 }
 
 /// The child: goes on until it is killed.
-async fn work(data_dir: &Path, round: u64) {
-    let (store, spool, _) = open_or_rebuild(data_dir, clock()).expect("opened");
+async fn work(data_dir: &Path, engine: Engine, round: u64) {
+    let (store, spool, _) = open_or_rebuild(data_dir, engine, clock()).expect("opened");
     let store = Arc::new(store);
     let first = round * DOCUMENTS_PER_ROUND;
     let mut workers = JoinSet::new();
@@ -148,7 +157,7 @@ async fn work(data_dir: &Path, round: u64) {
     workers.join_all().await;
 }
 
-async fn one_document(store: &SledStore, spool: &FileSpool, n: u64) {
+async fn one_document(store: &FileStore, spool: &FileSpool, n: u64) {
     let mut writer = spool.receive().await.expect("a file");
     writer.write(Bytes::from(packet(n))).await.expect("written");
     let admitted = admission(n, &RECEIVERS);

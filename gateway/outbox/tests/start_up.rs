@@ -6,17 +6,34 @@ use std::path::Path;
 use bytes::Bytes;
 use lienthong_outbox::contract::samples::*;
 use lienthong_outbox::{
-    FileSpool, FormatFault, OpenFault, Opened, Rebuilt, SledStore, StoreFault, open_or_rebuild,
+    Engine, FileSpool, FileStore, FormatFault, OpenFault, Opened, Rebuilt, StoreFault, open_or_rebuild,
 };
 use lienthong_pipeline::ports::{Admitted, HandOff, Listing, OutboxStore, Spool, Transition};
 use lienthong_pipeline::record::{Admission, Delivery, State};
 use tempfile::TempDir;
 
-fn opened(dir: &TempDir) -> (SledStore, FileSpool, Opened) {
-    open_or_rebuild(dir.path(), clock()).expect("opened")
+lienthong_outbox::over_both_engines! {
+    #[tokio::test] a_new_folder_is_fresh_and_then_existing;
+    #[tokio::test] a_newer_format_is_refused_before_anything_is_touched;
+    #[tokio::test] a_store_in_use_is_not_moved_aside;
+    #[tokio::test] a_store_of_the_other_engine_is_refused_and_stays;
+    #[tokio::test] losing_the_store_loses_nothing;
+    #[tokio::test] losing_the_store_loses_no_report;
+    #[tokio::test] losing_the_store_opens_no_closed_dead_letter;
+    #[tokio::test] a_folder_of_the_first_format_is_taken_over;
+    #[tokio::test] what_the_broker_still_has_of_a_lost_store_is_known;
+    #[tokio::test] a_damaged_store_is_moved_aside_and_built_anew;
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)] a_flipped_byte_anywhere_loses_no_document;
+    #[tokio::test] torn_files_are_left_out_and_counted;
+    #[tokio::test] a_rebuild_that_was_cut_off_goes_on_at_the_next_start;
+    #[tokio::test] an_empty_damaged_store_is_moved_aside_too;
 }
 
-async fn admit(store: &SledStore, spool: &FileSpool, admission: &Admission, n: u64) {
+fn opened(dir: &TempDir, engine: Engine) -> (FileStore, FileSpool, Opened) {
+    open_or_rebuild(dir.path(), engine, clock()).expect("opened")
+}
+
+async fn admit(store: &FileStore, spool: &FileSpool, admission: &Admission, n: u64) {
     let mut writer = spool.receive().await.expect("a file");
     writer.write(Bytes::from(packet(n))).await.expect("written");
     spool.admit(writer.finish().await.expect("whole"), admission).await.expect("admitted");
@@ -39,40 +56,48 @@ fn entries(dir: &Path) -> Vec<String> {
     names
 }
 
-#[tokio::test]
-async fn a_new_folder_is_fresh_and_then_existing() {
+async fn a_new_folder_is_fresh_and_then_existing(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
-    let (store, spool, first) = opened(&dir);
+    let (store, spool, first) = opened(&dir, engine);
     assert_eq!(first, Opened::Fresh);
     assert_eq!(entries(dir.path()), ["FORMAT", "admissions", "blobs", "incoming", "outbox"]);
     admit(&store, &spool, &admission(1, &["H02"]), 1).await;
     drop(store);
-    let (store, _, second) = opened(&dir);
+    let (store, _, second) = opened(&dir, engine);
     assert_eq!(second, Opened::Existing);
     assert!(store.delivery(delivery_id(1, "H02")).await.expect("read").is_some());
 }
 
-#[test]
-fn a_newer_format_is_refused_before_anything_is_touched() {
+async fn a_newer_format_is_refused_before_anything_is_touched(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
     fs::write(dir.path().join("FORMAT"), "lienthong 3\n").expect("written");
-    let fault = open_or_rebuild(dir.path(), clock()).err().expect("refused");
+    let fault = open_or_rebuild(dir.path(), engine, clock()).err().expect("refused");
     assert!(matches!(fault, OpenFault::Format(FormatFault::Newer { found: 3 })), "{fault}");
     assert_eq!(entries(dir.path()), ["FORMAT"]);
 }
 
-#[test]
-fn a_store_in_use_is_not_moved_aside() {
+async fn a_store_in_use_is_not_moved_aside(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
-    let _first = opened(&dir);
-    let fault = open_or_rebuild(dir.path(), clock()).err().expect("in use");
+    let _first = opened(&dir, engine);
+    let fault = open_or_rebuild(dir.path(), engine, clock()).err().expect("in use");
     assert!(matches!(fault, OpenFault::Store(StoreFault::Io { .. })), "{fault}");
     assert!(!dir.path().join("outbox.broken-1").exists());
 }
 
+async fn a_store_of_the_other_engine_is_refused_and_stays(engine: Engine) {
+    let dir = tempfile::tempdir().expect("a folder");
+    five_documents(&dir, engine).await;
+    for other in Engine::ALL.into_iter().filter(|other| *other != engine) {
+        let fault = open_or_rebuild(dir.path(), other, clock()).err().expect("refused");
+        assert!(matches!(fault, OpenFault::Store(StoreFault::OtherEngine { .. })), "{fault}");
+    }
+    let (_, _, found) = opened(&dir, engine);
+    assert_eq!(found, Opened::Existing);
+}
+
 /// Five documents: one received, one parked, one requeued after it was given up, one on its way, one on paper.
-async fn five_documents(dir: &TempDir) {
-    let (store, spool, _) = opened(dir);
+async fn five_documents(dir: &TempDir, engine: Engine) {
+    let (store, spool, _) = opened(dir, engine);
     // Admitted in another order than accepted, as the folder will list them in yet another one.
     for n in [5, 3, 1, 2, 4] {
         let mut document = admission(n, &["H02", "H03"]);
@@ -96,7 +121,7 @@ async fn five_documents(dir: &TempDir) {
     store.hand_off(delivery(4, "H02")).await.expect("handed off");
 }
 
-async fn five_documents_are_back(store: &SledStore) {
+async fn five_documents_are_back(store: &FileStore) {
     let state =
         async |n, receiver| store.delivery(delivery_id(n, receiver)).await.expect("read").expect("there");
     let wanted = [State::Received, State::Parked, State::Queued, State::Queued, State::Queued];
@@ -126,25 +151,23 @@ async fn five_documents_are_back(store: &SledStore) {
     assert_eq!((stats.pending, stats.unpublished, stats.oldest_pending), (8, 7, Some(later(1))));
 }
 
-#[tokio::test]
-async fn losing_the_store_loses_nothing() {
+async fn losing_the_store_loses_nothing(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
-    five_documents(&dir).await;
+    five_documents(&dir, engine).await;
     fs::remove_dir_all(dir.path().join("outbox")).expect("lost");
-    let (store, _, found) = opened(&dir);
+    let (store, _, found) = opened(&dir, engine);
     assert_eq!(rebuilt(found), Rebuilt { documents: 5, unsettled: 8, damaged: 0, moved_to: None });
     five_documents_are_back(&store).await;
     drop(store);
-    let (store, _, found) = opened(&dir);
+    let (store, _, found) = opened(&dir, engine);
     assert_eq!(found, Opened::Existing);
     five_documents_are_back(&store).await;
 }
 
 /// The sender hears of every outcome although the store was lost: under the same time, and once.
-#[tokio::test]
-async fn losing_the_store_loses_no_report() {
+async fn losing_the_store_loses_no_report(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
-    let (store, spool, _) = opened(&dir);
+    let (store, spool, _) = opened(&dir, engine);
     let ends = [State::Received, State::GivenUp, State::Refused, State::Received, State::Received];
     for (n, state) in (1..).zip(ends) {
         let mut document = admission(n, &["H02"]);
@@ -158,7 +181,7 @@ async fn losing_the_store_loses_no_report() {
     let told = delivery_id(5, "H02");
     change(&store, told, Transition::Reported).await;
     spool.reported(document_id(5), told).await.expect("noted");
-    let pending = async |store: &SledStore| {
+    let pending = async |store: &FileStore| {
         let pending = store.pending_reports(9).await.expect("read");
         pending.iter().map(|report| (report.delivery.id, report.at)).collect::<Vec<_>>()
     };
@@ -166,21 +189,20 @@ async fn losing_the_store_loses_no_report() {
     assert_eq!(pending(&store).await, wanted);
     drop((store, spool));
     fs::remove_dir_all(dir.path().join("outbox")).expect("lost");
-    let (store, spool, _) = opened(&dir);
+    let (store, spool, _) = opened(&dir, engine);
     assert_eq!(pending(&store).await, wanted);
     for (id, _) in wanted {
         change(&store, id, Transition::Reported).await;
     }
     assert_eq!(pending(&store).await, []);
     drop((store, spool));
-    assert_eq!(pending(&opened(&dir).0).await, []);
+    assert_eq!(pending(&opened(&dir, engine).0).await, []);
 }
 
 /// What the operator has dealt with is not listed again although the store was lost; what was requeued since is open.
-#[tokio::test]
-async fn losing_the_store_opens_no_closed_dead_letter() {
+async fn losing_the_store_opens_no_closed_dead_letter(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
-    let (store, spool, _) = opened(&dir);
+    let (store, spool, _) = opened(&dir, engine);
     for n in 1..=4 {
         admit(&store, &spool, &admission(n, &["H02"]), n).await;
         let (document, id) = (document_id(n), delivery_id(n, "H02"));
@@ -201,36 +223,34 @@ async fn losing_the_store_opens_no_closed_dead_letter() {
         }
     }
     let listed =
-        async |store: &SledStore| ids(&store.list(Listing::DeadLetters, None, 9).await.expect("read"));
+        async |store: &FileStore| ids(&store.list(Listing::DeadLetters, None, 9).await.expect("read"));
     let wanted = [1, 4].map(|n| delivery_id(n, "H02"));
     assert_eq!(listed(&store).await, wanted);
     drop((store, spool));
     fs::remove_dir_all(dir.path().join("outbox")).expect("lost");
-    let (store, spool, _) = opened(&dir);
+    let (store, spool, _) = opened(&dir, engine);
     assert_eq!(listed(&store).await, wanted);
     assert!(store.delivery(delivery_id(2, "H02")).await.expect("read").expect("there").closed);
     assert!(store.check(&spool, true).await.expect("checked").is_clean());
 }
 
-#[tokio::test]
-async fn a_folder_of_the_first_format_is_taken_over() {
+async fn a_folder_of_the_first_format_is_taken_over(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
-    let (store, spool, _) = opened(&dir);
+    let (store, spool, _) = opened(&dir, engine);
     admit(&store, &spool, &admission(1, &["H02"]), 1).await;
     drop((store, spool));
     fs::write(dir.path().join("FORMAT"), "lienthong 1\n").expect("written");
-    let (store, _, found) = opened(&dir);
+    let (store, _, found) = opened(&dir, engine);
     assert_eq!(found, Opened::Existing);
     assert!(store.delivery(delivery_id(1, "H02")).await.expect("read").is_some());
     assert_eq!(fs::read(dir.path().join("FORMAT")).expect("read"), b"lienthong 2\n");
 }
 
-#[tokio::test]
-async fn what_the_broker_still_has_of_a_lost_store_is_known() {
+async fn what_the_broker_still_has_of_a_lost_store_is_known(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
-    five_documents(&dir).await;
+    five_documents(&dir, engine).await;
     fs::remove_dir_all(dir.path().join("outbox")).expect("lost");
-    let (store, _, _) = opened(&dir);
+    let (store, _, _) = opened(&dir, engine);
     let old = Delivery { generation: 1, ..delivery(4, "H02") };
     assert_eq!(store.hand_off(old).await.expect("written"), HandOff::Known);
     let received = Delivery { generation: 1, ..delivery(1, "H02") };
@@ -245,11 +265,10 @@ async fn what_the_broker_still_has_of_a_lost_store_is_known() {
     }
 }
 
-#[tokio::test]
-async fn a_damaged_store_is_moved_aside_and_built_anew() {
+async fn a_damaged_store_is_moved_aside_and_built_anew(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
-    five_documents(&dir).await;
-    let db = dir.path().join("outbox/db");
+    five_documents(&dir, engine).await;
+    let db = dir.path().join("outbox").join(engine.file());
     let damages: [&dyn Fn(); 3] = [
         &|| fs::write(&db, b"no store at all").expect("overwritten"),
         &|| {
@@ -258,11 +277,16 @@ async fn a_damaged_store_is_moved_aside_and_built_anew() {
             bytes.iter_mut().for_each(|byte| *byte ^= 0x5a);
             fs::write(&db, bytes).expect("overwritten");
         },
-        &|| fs::write(dir.path().join("outbox/conf"), b"segment_size: -1").expect("overwritten"),
+        &|| match engine {
+            Engine::Sled => fs::write(dir.path().join("outbox/conf"), b"segment_size: -1").expect("written"),
+            Engine::Redb => {
+                fs::File::options().write(true).open(&db).and_then(|f| f.set_len(9)).expect("cut")
+            }
+        },
     ];
     for damage in damages {
         damage();
-        let (store, _, found) = opened(&dir);
+        let (store, _, found) = opened(&dir, engine);
         let rebuilt = rebuilt(found);
         assert_eq!((rebuilt.documents, rebuilt.unsettled, rebuilt.damaged), (5, 8, 0));
         five_documents_are_back(&store).await;
@@ -275,27 +299,26 @@ async fn a_damaged_store_is_moved_aside_and_built_anew() {
 
 /// The store as a kill leaves it, with one byte flipped at some place: whatever sled makes of it (it may open, say that
 /// it is corrupt, panic, or forget the end of its log), every document is there at the next start but one at the latest.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flipped_byte_anywhere_loses_no_document() {
+async fn a_flipped_byte_anywhere_loses_no_document(engine: Engine) {
     const DOCUMENTS: u64 = 150;
     const PLACES: u64 = 24;
     let dir = tempfile::tempdir().expect("a folder");
-    let (store, spool, _) = opened(&dir);
+    let (store, spool, _) = opened(&dir, engine);
     for n in 0..DOCUMENTS {
         admit(&store, &spool, &admission(n, &["H02", "H03"]), n).await;
     }
     let killed = dir.path().join("killed");
     copy(&dir.path().join("outbox"), &killed);
     drop(store);
-    let length = fs::metadata(killed.join("db")).expect("there").len();
+    let length = fs::metadata(killed.join(engine.file())).expect("there").len();
     let mut seen = std::collections::BTreeMap::new();
     for place in 0..PLACES {
         fs::remove_dir_all(dir.path().join("outbox")).expect("removed");
         copy(&killed, &dir.path().join("outbox"));
-        let mut bytes = fs::read(killed.join("db")).expect("read");
+        let mut bytes = fs::read(killed.join(engine.file())).expect("read");
         bytes[(length * place / PLACES) as usize + 99] ^= 1;
-        fs::write(dir.path().join("outbox/db"), bytes).expect("flipped");
-        let (store, spool, found) = opened(&dir);
+        fs::write(dir.path().join("outbox").join(engine.file()), bytes).expect("flipped");
+        let (store, spool, found) = opened(&dir, engine);
         let kind = match found {
             Opened::Rebuilt(Rebuilt { moved_to: Some(_), .. }) => "moved aside",
             Opened::Rebuilt(_) => "documents missing",
@@ -305,7 +328,7 @@ async fn a_flipped_byte_anywhere_loses_no_document() {
         if all_there(&store, DOCUMENTS).await.is_err() {
             *seen.entry("met later").or_insert(0) += 1;
             drop((store, spool));
-            all_there(&opened(&dir).0, DOCUMENTS).await.expect("built anew");
+            all_there(&opened(&dir, engine).0, DOCUMENTS).await.expect("built anew");
         }
     }
     println!("{seen:?}");
@@ -321,7 +344,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-async fn all_there(store: &SledStore, documents: u64) -> Result<(), lienthong_pipeline::ports::Fault> {
+async fn all_there(store: &FileStore, documents: u64) -> Result<(), lienthong_pipeline::ports::Fault> {
     for n in 0..documents {
         assert_eq!(store.deliveries_of(document_id(n)).await?.len(), 2, "{n}");
         assert!(store.delivery(delivery_id(n, "H03")).await?.is_some(), "{n}");
@@ -329,10 +352,9 @@ async fn all_there(store: &SledStore, documents: u64) -> Result<(), lienthong_pi
     Ok(())
 }
 
-#[tokio::test]
-async fn torn_files_are_left_out_and_counted() {
+async fn torn_files_are_left_out_and_counted(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
-    five_documents(&dir).await;
+    five_documents(&dir, engine).await;
     let admissions = dir.path().join("admissions");
     let torn = admissions.join(document_id(5).to_string());
     let bytes = fs::read(&torn).expect("read");
@@ -342,7 +364,7 @@ async fn torn_files_are_left_out_and_counted() {
     fs::write(&line, &bytes[..bytes.len() - 2]).expect("torn");
     fs::write(admissions.join("notes.txt"), "foreign").expect("written");
     fs::remove_dir_all(dir.path().join("outbox")).expect("lost");
-    let (store, _, found) = opened(&dir);
+    let (store, _, found) = opened(&dir, engine);
     assert_eq!(rebuilt(found), Rebuilt { documents: 4, unsettled: 8, damaged: 3, moved_to: None });
     // Its end was not told durably, so it is tried once more, with the same id.
     let again = store.delivery(delivery_id(1, "H02")).await.expect("read").expect("there");
@@ -350,30 +372,28 @@ async fn torn_files_are_left_out_and_counted() {
     assert_eq!(store.delivery(delivery_id(5, "H02")).await.expect("read"), None);
 }
 
-#[tokio::test]
-async fn a_rebuild_that_was_cut_off_goes_on_at_the_next_start() {
+async fn a_rebuild_that_was_cut_off_goes_on_at_the_next_start(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
-    five_documents(&dir).await;
+    five_documents(&dir, engine).await;
     fs::remove_dir_all(dir.path().join("outbox")).expect("lost");
-    let half = SledStore::open(&dir.path().join("outbox"), clock()).expect("opened");
+    let half = FileStore::open(&dir.path().join("outbox"), engine, clock()).expect("opened");
     let spool = FileSpool::open(dir.path()).expect("opened");
     let first = spool.admission(document_id(4)).await.expect("read").expect("there");
     half.admit(&first).await.expect("admitted");
     drop(half);
-    let (store, _, found) = opened(&dir);
+    let (store, _, found) = opened(&dir, engine);
     assert_eq!(rebuilt(found), Rebuilt { documents: 4, unsettled: 6, damaged: 0, moved_to: None });
     let queued = store.delivery(delivery_id(4, "H02")).await.expect("read").expect("there");
     assert_eq!(queued.state, State::Queued);
     assert_eq!(store.unpublished(99).await.expect("read").len(), 7);
 }
 
-#[tokio::test]
-async fn an_empty_damaged_store_is_moved_aside_too() {
+async fn an_empty_damaged_store_is_moved_aside_too(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
-    drop(opened(&dir));
-    fs::write(dir.path().join("outbox/conf"), b"segment_size: -1").expect("overwritten");
-    let (_, _, found) = opened(&dir);
+    drop(opened(&dir, engine));
+    spoil(&dir.path().join("outbox"), engine);
+    let (_, _, found) = opened(&dir, engine);
     let aside = dir.path().join("outbox.broken-1");
-    assert!(aside.join("db").exists());
+    assert!(aside.join(engine.file()).exists());
     assert_eq!(rebuilt(found), Rebuilt { moved_to: Some(aside), ..Rebuilt::default() });
 }

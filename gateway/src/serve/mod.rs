@@ -74,8 +74,8 @@ pub fn offline(settings: &Settings) -> Result<(DataLock, Ports), CommandFault> {
     let data = &settings.gateway.data_dir;
     let at_data = |cause: &dyn std::fmt::Display| CommandFault::at(data.display(), cause);
     let lock = DataLock::acquire(data).map_err(|cause| at_data(&cause))?;
-    let (store, spool, _) =
-        lienthong_outbox::open_or_rebuild(data, Arc::new(SystemClock)).map_err(|cause| at_data(&cause))?;
+    let opened = lienthong_outbox::open_or_rebuild(data, parts::engine(settings), Arc::new(SystemClock));
+    let (store, spool, _) = opened.map_err(|cause| at_data(&cause))?;
     let broker = Arc::new(parts::NoBroker);
     Ok((lock, Ports { clock: Arc::new(SystemClock), spool: Arc::new(spool), store: Arc::new(store), broker }))
 }

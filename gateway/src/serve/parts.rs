@@ -7,9 +7,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
-use lienthong_config::{ListenSecurity, Settings, SpoolSettings};
+use lienthong_config::{ListenSecurity, OutboxEngine, Settings, SpoolSettings};
 use lienthong_monitoring::Metrics;
-use lienthong_outbox::{DataLock, FileSpool, Outbox, SpoolLimits};
+use lienthong_outbox::{DataLock, Engine, FileSpool, Outbox, SpoolLimits};
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::dispatch::Dispatch;
@@ -74,7 +74,7 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let settings = Arc::new(loaded.settings.clone());
     let data = settings.gateway.data_dir.clone();
     let metrics = Arc::new(metrics());
-    let (lock, store, spool) = open_data(&data, &settings.spool).await?;
+    let (lock, store, spool) = open_data(&data, &settings).await?;
     let outbox = OutboxInUse::new(store.clone(), spool.clone());
     let broker = broker::start(&settings, &metrics, tasks).await?;
     let ports = Ports { clock: Arc::new(SystemClock), spool, store, broker: broker.broker.clone() };
@@ -118,17 +118,27 @@ fn metrics() -> Metrics {
     metrics
 }
 
+/// The engine that the settings name.
+pub(super) fn engine(settings: &Settings) -> Engine {
+    match settings.outbox.engine {
+        OutboxEngine::Sled => Engine::Sled,
+        OutboxEngine::Redb => Engine::Redb,
+    }
+}
+
 async fn open_data(
     data: &Path,
-    spool: &SpoolSettings,
+    settings: &Settings,
 ) -> Result<(DataLock, Arc<Outbox>, Arc<FileSpool>), CommandFault> {
     let folder = data.to_owned();
-    let limits = SpoolLimits { quota: spool.quota, disk_free_min: spool.disk_free_min };
+    let SpoolSettings { quota, disk_free_min } = settings.spool;
+    let (engine, limits) = (engine(settings), SpoolLimits { quota, disk_free_min });
     let open = move || {
         let at_data = |cause: &dyn std::fmt::Display| CommandFault::at(folder.display(), cause);
         let lock = DataLock::acquire(&folder).map_err(|cause| at_data(&cause))?;
-        let (store, spool, opened) = lienthong_outbox::open_or_rebuild(&folder, Arc::new(SystemClock))
-            .map_err(|cause| at_data(&cause))?;
+        let (store, spool, opened) =
+            lienthong_outbox::open_or_rebuild(&folder, engine, Arc::new(SystemClock))
+                .map_err(|cause| at_data(&cause))?;
         tracing::info!(?opened, "outbox open");
         Ok((lock, Arc::new(store), Arc::new(spool.with_limits(limits))))
     };

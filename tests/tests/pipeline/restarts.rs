@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lienthong_adapters::contract::{Seen, failure, received};
-use lienthong_outbox::open_or_rebuild;
+use lienthong_outbox::{Engine, open_or_rebuild};
 use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::ports::FailureClass;
 use lienthong_pipeline::record::{Receipt, State};
@@ -110,7 +110,7 @@ async fn a_gateway_cut_at_any_moment_delivers_everything_after_it_starts_again()
 /// Opens a gateway over the store on disk.
 async fn on_disk(folder: tempfile::TempDir, clock: &Arc<ManualClock>) -> World {
     let (data, time) = (folder.path().to_owned(), clock.clone());
-    let opening = tokio::task::spawn_blocking(move || open_or_rebuild(&data, time));
+    let opening = tokio::task::spawn_blocking(move || open_or_rebuild(&data, Engine::default(), time));
     let (store, spool, _) = opening.await.expect("it ends").expect("opened");
     World::over(Setup::default(), clock.clone(), folder, Arc::new(store), Arc::new(spool))
 }

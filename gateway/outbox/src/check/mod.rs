@@ -19,7 +19,7 @@ use crate::format;
 use crate::lock::DataLock;
 use crate::open::{OpenFault, STORE};
 use crate::spool::FileSpool;
-use crate::store::{Inspector, SledStore, StoreFault, Suspect, look_at, said};
+use crate::store::{FileStore, Inspector, StoreFault, Suspect, look_at, said};
 
 /// Faults that are told one by one; more are counted.
 pub const FAULTS_MAX: usize = 100;
@@ -173,13 +173,15 @@ pub fn check(_lock: &DataLock, data_dir: &Path, deep: bool) -> Result<OutboxChec
     format::look(data_dir)?;
     let spool = FileSpool::look_at(data_dir);
     let mut findings = Findings::default();
-    let db = match catch_unwind(AssertUnwindSafe(|| look_at(&data_dir.join(STORE)))) {
-        Ok(Ok(Some(db))) => Some(db),
+    let backend = match catch_unwind(AssertUnwindSafe(|| look_at(&data_dir.join(STORE)))) {
+        Ok(Ok(Some(backend))) => Some(backend),
         Ok(Ok(None)) => {
             findings.fault(CheckFault::new(FaultCode::StoreMissing, STORE, "there is no store"));
             None
         }
-        Ok(Err(fault @ (StoreFault::Io { .. } | StoreFault::Newer { .. }))) => return Err(fault.into()),
+        Ok(Err(
+            fault @ (StoreFault::Io { .. } | StoreFault::Newer { .. } | StoreFault::OtherEngine { .. }),
+        )) => return Err(fault.into()),
         Ok(Err(StoreFault::Damaged { cause, .. })) => {
             findings.fault(CheckFault::new(FaultCode::StoreUnreadable, STORE, cause));
             None
@@ -191,7 +193,7 @@ pub fn check(_lock: &DataLock, data_dir: &Path, deep: bool) -> Result<OutboxChec
         }
     };
     let work = || {
-        let inspector = db.as_ref().map(|db| Inspector::new(db, &spool));
+        let inspector = backend.as_deref().map(|backend| Inspector::new(backend, &spool));
         first_look(&mut findings, inspector.as_ref(), &spool, deep);
         let suspects = std::mem::take(&mut findings.suspects);
         suspects.iter().for_each(|suspect| {
@@ -223,7 +225,7 @@ fn again(inspector: Option<&Inspector<'_>>, spool: &FileSpool, suspect: &Suspect
     }
 }
 
-impl SledStore {
+impl FileStore {
     /// Checks store and spool while the gateway is at work. With `deep` the digest of every packet is made. Memory is
     /// bounded, whatever is stored; it takes as long as reading all of it does.
     ///
@@ -288,8 +290,8 @@ impl SledStore {
         spool: &FileSpool,
         look: impl FnOnce(&Inspector<'_>, &FileSpool) -> T + Send + 'static,
     ) -> Result<T, Fault> {
-        let (db, spool) = (self.tree()?, spool.clone());
-        let work = move || look(&Inspector::new(&db, &spool), &spool);
+        let (reader, spool) = (self.reader()?, spool.clone());
+        let work = move || look(&Inspector::new(&*reader, &spool), &spool);
         tokio::task::spawn_blocking(work).await.map_err(|panic| Fault::new(PLACE, panic))
     }
 }

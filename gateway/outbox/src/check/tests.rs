@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Bound;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,16 +18,31 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::contract::samples::*;
 use crate::open_or_rebuild;
+use crate::store::{Engine, SharedReader};
+
+crate::over_both_engines! {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)] a_whole_outbox_is_clean_and_stays_as_it_is;
+    #[tokio::test] an_outcome_that_is_not_noted_is_counted_and_no_fault;
+    #[tokio::test] a_move_that_the_store_refused_at_first_is_no_fault;
+    #[tokio::test(start_paused = true)] every_fault_is_found_while_the_store_is_open_and_when_it_is_not;
+    #[tokio::test] rotten_bytes_are_found_by_a_deep_check_only;
+    #[tokio::test(start_paused = true)] an_admission_and_a_delivery_that_the_store_lacks_are_found;
+    #[tokio::test(start_paused = true)] more_faults_than_are_listed_are_counted;
+    #[tokio::test] a_store_that_is_gone_damaged_or_old_is_said_to_be_so;
+    #[tokio::test] damage_that_was_met_is_told_by_an_open_store;
+    #[tokio::test] a_closed_store_is_not_checked;
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)] what_goes_on_meanwhile_is_no_fault;
+}
 
 struct Ground {
     dir: TempDir,
-    store: Arc<SledStore>,
+    store: Arc<FileStore>,
     spool: FileSpool,
 }
 
-fn ground() -> Ground {
+fn ground(engine: Engine) -> Ground {
     let dir = tempfile::tempdir().expect("a folder");
-    let (store, spool, _) = open_or_rebuild(dir.path(), clock()).expect("opened");
+    let (store, spool, _) = open_or_rebuild(dir.path(), engine, clock()).expect("opened");
     Ground { dir, store: Arc::new(store), spool }
 }
 
@@ -35,7 +51,7 @@ fn standing_key(n: u64) -> StandingKey {
     StandingKey::of(&[n.to_be_bytes(); 2].concat().try_into().expect("16 bytes"), &organ("H02"))
 }
 
-async fn admit(store: &SledStore, spool: &FileSpool, n: u64, receivers: &[&str]) {
+async fn admit(store: &FileStore, spool: &FileSpool, n: u64, receivers: &[&str]) {
     let mut writer = spool.receive().await.expect("a file");
     writer.write(Bytes::from(packet(n))).await.expect("written");
     let mut admitted = admission(n, receivers);
@@ -49,7 +65,7 @@ async fn admit(store: &SledStore, spool: &FileSpool, n: u64, receivers: &[&str])
 }
 
 /// Published, handed off, and ended as a dispatch does it.
-async fn end(store: &SledStore, spool: &FileSpool, n: u64, receiver: &str, state: State) {
+async fn end(store: &FileStore, spool: &FileSpool, n: u64, receiver: &str, state: State) {
     let id = delivery_id(n, receiver);
     change(store, id, Transition::Published { generation: 1 }).await;
     let found = store.delivery(id).await.expect("read").expect("known");
@@ -67,8 +83,8 @@ const RECEIVERS: [&str; 2] = ["H02", "H03"];
 
 impl Ground {
     /// Nine documents, one in each state, and one delivery of another gateway.
-    async fn filled() -> Self {
-        let ground = ground();
+    async fn filled(engine: Engine) -> Self {
+        let ground = ground(engine);
         for (n, state) in (1..).zip(State::ALL) {
             admit(&ground.store, &ground.spool, n, &RECEIVERS).await;
             end(&ground.store, &ground.spool, n, "H02", state).await;
@@ -98,8 +114,9 @@ impl Ground {
         (found, dir)
     }
 
-    fn tree(&self) -> sled::Db {
-        self.store.tree().expect("open")
+    /// The tree, to read and to harm.
+    fn tree(&self) -> Tree {
+        Tree(self.store.reader().expect("open"))
     }
 
     fn admission(&self, n: u64) -> PathBuf {
@@ -108,6 +125,33 @@ impl Ground {
 
     fn blob(&self, n: u64) -> PathBuf {
         self.dir.path().join("blobs").join(PacketDigest::of(&packet(n)).to_string())
+    }
+}
+
+struct Tree(Arc<dyn SharedReader>);
+
+impl Tree {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.tree().expect("read").get(key).expect("read").map(|value| value.to_vec())
+    }
+
+    fn insert(&self, key: &[u8], value: &[u8]) {
+        self.0.overwrite(key, Some(value));
+    }
+
+    fn remove(&self, key: &[u8]) {
+        self.0.overwrite(key, None);
+    }
+
+    fn all(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let tree = self.0.tree().expect("read");
+        let entries = tree.range((Bound::Unbounded, Bound::Unbounded)).map(|entry| entry.expect("read"));
+        entries.map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
+    }
+
+    /// Keys of a kind.
+    fn keys(&self, prefix: &[u8]) -> Vec<Vec<u8>> {
+        self.all().into_keys().filter(|key| key.starts_with(prefix)).collect()
     }
 }
 
@@ -125,43 +169,36 @@ fn files(data_dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-fn all(db: &sled::Db) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    db.iter().map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())).expect("read")).collect()
-}
-
 fn codes(found: &OutboxCheck) -> Vec<FaultCode> {
     let mut codes: Vec<_> = found.faults.iter().map(|fault| fault.code).collect();
     codes.sort();
     codes
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_whole_outbox_is_clean_and_stays_as_it_is() {
-    let ground = Ground::filled().await;
-    let (before, kept) = (all(&ground.tree()), files(ground.dir.path()));
+async fn a_whole_outbox_is_clean_and_stays_as_it_is(engine: Engine) {
+    let ground = Ground::filled(engine).await;
+    let (before, kept) = (ground.tree().all(), files(ground.dir.path()));
     let bytes = (1..=9).chain([90]).map(|n| packet(n).len() as u64).sum();
     let wanted =
         OutboxCheck { documents: 9, deliveries: 19, pending: 13, blobs: 10, bytes, ..OutboxCheck::default() };
     for deep in [false, true] {
         assert_eq!(ground.checked(deep).await, wanted);
     }
-    assert!(all(&ground.tree()) == before && files(ground.dir.path()) == kept);
+    assert!(ground.tree().all() == before && files(ground.dir.path()) == kept);
     let (found, _dir) = ground.stopped(|_| ()).await;
     assert_eq!(found, wanted);
 }
 
 /// A kill between the store's batch and the note: an attempt may be repeated after a rebuild, and that is no fault.
-#[tokio::test]
-async fn an_outcome_that_is_not_noted_is_counted_and_no_fault() {
-    let ground = Ground::filled().await;
+async fn an_outcome_that_is_not_noted_is_counted_and_no_fault(engine: Engine) {
+    let ground = Ground::filled(engine).await;
     change(&*ground.store, delivery_id(1, "H02"), settled(State::Received)).await;
     let found = ground.checked(false).await;
     assert!(found.is_clean() && found.unnoted == 1, "{found:?}");
 }
 
-#[tokio::test]
-async fn a_move_that_the_store_refused_at_first_is_no_fault() {
-    let ground = ground();
+async fn a_move_that_the_store_refused_at_first_is_no_fault(engine: Engine) {
+    let ground = ground(engine);
     // The first was on disk, then the second was taken, and the first came again: both knew of no move before.
     for (n, to) in [(2, "03"), (1, "01")] {
         let mut writer = ground.spool.receive().await.expect("a file");
@@ -195,11 +232,7 @@ const HARMS: [(&str, Harm, &[FaultCode]); 26] = [
     ("an entry flipped", |g| flip(g, &key(g, b"p|", 3)), &[FaultCode::ValueDamaged]),
     ("a line flipped", |g| flip(g, &key(g, b"h|", 3)), &[FaultCode::ValueDamaged]),
     ("a business state flipped", |g| flip(g, &key(g, b"b|", 3)), &[FaultCode::ValueDamaged]),
-    (
-        "a business state gone",
-        |g| drop(g.tree().remove(standing_at(5)).expect("removed")),
-        &[FaultCode::StandingDiffers],
-    ),
+    ("a business state gone", |g| g.tree().remove(&standing_at(5)), &[FaultCode::StandingDiffers]),
     (
         "a business state before its last move",
         |g| sealed(g, &standing_at(u64::MAX), &standing("06", 9)),
@@ -211,11 +244,11 @@ const HARMS: [(&str, Harm, &[FaultCode]); 26] = [
         &[FaultCode::StandingDiffers],
     ),
     ("a key of somebody else", |g| put(g, b"q|1", b"x"), &[FaultCode::KeyUnknown]),
-    ("a dead letter's entry gone", |g| drop(g.tree().remove(key(g, b"x|", 0))), &[FaultCode::EntryMissing]),
-    ("a correlation's entry gone", |g| drop(g.tree().remove(key(g, b"c|", 0))), &[FaultCode::EntryMissing]),
+    ("a dead letter's entry gone", |g| g.tree().remove(&key(g, b"x|", 0)), &[FaultCode::EntryMissing]),
+    ("a correlation's entry gone", |g| g.tree().remove(&key(g, b"c|", 0)), &[FaultCode::EntryMissing]),
     (
         "a delivery's place in its document gone",
-        |g| drop(g.tree().remove(key(g, b"d|", 0))),
+        |g| g.tree().remove(&key(g, b"d|", 0)),
         &[FaultCode::EntryMissing],
     ),
     (
@@ -276,16 +309,15 @@ const HARMS: [(&str, Harm, &[FaultCode]); 26] = [
 
 /// The nth key of a kind.
 fn key(ground: &Ground, prefix: &[u8], nth: usize) -> Vec<u8> {
-    let found = ground.tree().scan_prefix(prefix).keys().nth(nth);
-    found.expect("so many").expect("read").to_vec()
+    ground.tree().keys(prefix).swap_remove(nth)
 }
 
 fn put(ground: &Ground, key: &[u8], value: &[u8]) {
-    ground.tree().insert(key, value).expect("overwritten");
+    ground.tree().insert(key, value);
 }
 
 fn flip(ground: &Ground, key: &[u8]) {
-    let mut value = ground.tree().get(key).expect("read").expect("there").to_vec();
+    let mut value = ground.tree().get(key).expect("there");
     *value.last_mut().expect("not empty") ^= 1;
     put(ground, key, &value);
 }
@@ -300,9 +332,8 @@ fn entry(ground: &Ground, key: &[u8]) {
 
 fn last_line_gone(ground: &Ground) {
     let id = delivery_id(1, "H02");
-    let lines = ground.tree().scan_prefix([b"h|", id.as_bytes().as_slice()].concat());
-    let last = lines.keys().last().expect("a line").expect("read");
-    ground.tree().remove(last).expect("removed");
+    let lines = ground.tree().keys(&[b"h|", id.as_bytes().as_slice()].concat());
+    ground.tree().remove(lines.last().expect("a line"));
 }
 
 fn contradicted(ground: &Ground) {
@@ -318,10 +349,9 @@ fn noted(ground: &Ground, text: String) {
     fs::write(ground.admission(1).with_extension("settled"), line).expect("noted");
 }
 
-#[tokio::test(start_paused = true)]
-async fn every_fault_is_found_while_the_store_is_open_and_when_it_is_not() {
+async fn every_fault_is_found_while_the_store_is_open_and_when_it_is_not(engine: Engine) {
     for (what, harm, wanted) in HARMS {
-        let ground = Ground::filled().await;
+        let ground = Ground::filled(engine).await;
         harm(&ground);
         let found = ground.checked(false).await;
         assert_eq!((codes(&found), found.more_faults), (wanted.to_vec(), 0), "{what}: {found:#?}");
@@ -340,9 +370,8 @@ async fn every_fault_is_found_while_the_store_is_open_and_when_it_is_not() {
     }
 }
 
-#[tokio::test]
-async fn rotten_bytes_are_found_by_a_deep_check_only() {
-    let ground = Ground::filled().await;
+async fn rotten_bytes_are_found_by_a_deep_check_only(engine: Engine) {
+    let ground = Ground::filled(engine).await;
     let mut bytes = packet(4);
     bytes[3] ^= 1;
     fs::write(ground.blob(4), bytes).expect("rotten");
@@ -350,9 +379,8 @@ async fn rotten_bytes_are_found_by_a_deep_check_only() {
     assert_eq!(codes(&ground.checked(true).await), [FaultCode::BlobDamaged]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_admission_and_a_delivery_that_the_store_lacks_are_found() {
-    let ground = Ground::filled().await;
+async fn an_admission_and_a_delivery_that_the_store_lacks_are_found(engine: Engine) {
+    let ground = Ground::filled(engine).await;
     let mut writer = ground.spool.receive().await.expect("a file");
     writer.write(Bytes::from(packet(50))).await.expect("written");
     ground
@@ -365,9 +393,8 @@ async fn an_admission_and_a_delivery_that_the_store_lacks_are_found() {
     assert_eq!(codes(&ground.checked(false).await), [FaultCode::DeliveryMissing]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn more_faults_than_are_listed_are_counted() {
-    let ground = ground();
+async fn more_faults_than_are_listed_are_counted(engine: Engine) {
+    let ground = ground(engine);
     let many: Vec<String> = (0..SUSPECTS_MAX + 50).map(|n| format!("q|{n}")).collect();
     many.iter().for_each(|key| put(&ground, key.as_bytes(), b"x"));
     let found = ground.checked(false).await;
@@ -375,7 +402,7 @@ async fn more_faults_than_are_listed_are_counted() {
 
     let codes: Vec<String> = (0..OF_ONE as usize + 5).map(|n| format!("H{n}")).collect();
     let receivers: Vec<&str> = codes.iter().map(String::as_str).collect();
-    let ground = super::tests::ground();
+    let ground = super::tests::ground(engine);
     let mut writer = ground.spool.receive().await.expect("a file");
     writer.write(Bytes::from(packet(1))).await.expect("written");
     ground
@@ -392,9 +419,8 @@ async fn more_faults_than_are_listed_are_counted() {
 /// As in `files`.
 const OF_ONE: u64 = 20;
 
-#[tokio::test]
-async fn a_store_that_is_gone_damaged_or_old_is_said_to_be_so() {
-    let stopped = async |work: &dyn Fn(&Path)| Ground::filled().await.stopped(work).await;
+async fn a_store_that_is_gone_damaged_or_old_is_said_to_be_so(engine: Engine) {
+    let stopped = async |work: &dyn Fn(&Path)| Ground::filled(engine).await.stopped(work).await;
     let store = |dir: &Path| dir.join("outbox");
     let (found, dir) = stopped(&|dir| fs::remove_dir_all(store(dir)).expect("removed")).await;
     assert_eq!(codes(&found), [FaultCode::StoreMissing]);
@@ -403,18 +429,17 @@ async fn a_store_that_is_gone_damaged_or_old_is_said_to_be_so() {
         (10, false),
         "the files are looked at all the same"
     );
-    let (found, _) =
-        stopped(&|dir| fs::write(store(dir).join("conf"), b"segment_size: -1").expect("broken")).await;
+    let (found, _) = stopped(&|dir| spoil(&store(dir), engine)).await;
     assert_eq!(codes(&found), [FaultCode::StoreUnreadable]);
     let (found, _) = stopped(&|dir| fs::write(store(dir).join("DAMAGED"), b"").expect("noted")).await;
     assert_eq!(codes(&found), [FaultCode::StoreUnreadable]);
 
-    let ground = Ground::filled().await;
-    ground.tree().remove(b"z|layout").expect("removed");
-    ground.tree().remove(key(&ground, b"x|", 0)).expect("removed");
+    let ground = Ground::filled(engine).await;
+    ground.tree().remove(b"z|layout");
+    ground.tree().remove(&key(&ground, b"x|", 0));
     let (found, dir) = ground.stopped(|_| ()).await;
     assert_eq!(codes(&found), [FaultCode::LayoutOld], "{found:?}");
-    let (store, spool, _) = open_or_rebuild(dir.path(), clock()).expect("opened");
+    let (store, spool, _) = open_or_rebuild(dir.path(), engine, clock()).expect("opened");
     assert!(store.check(&spool, true).await.expect("checked").is_clean());
 
     fs::write(dir.path().join("FORMAT"), "lienthong 3\n").expect("written");
@@ -426,29 +451,26 @@ async fn a_store_that_is_gone_damaged_or_old_is_said_to_be_so() {
     assert!(!dir.path().join("FORMAT").exists());
 }
 
-#[tokio::test]
-async fn damage_that_was_met_is_told_by_an_open_store() {
-    let ground = Ground::filled().await;
+async fn damage_that_was_met_is_told_by_an_open_store(engine: Engine) {
+    let ground = Ground::filled(engine).await;
     let damaged = key(&ground, b"e|", 0);
-    let whole = ground.tree().get(&damaged).expect("read").expect("there");
+    let whole = ground.tree().get(&damaged).expect("there");
     flip(&ground, &damaged);
     for n in 1..=9 {
         drop(ground.store.deliveries_of(document_id(n)).await);
     }
-    ground.tree().insert(damaged, whole).expect("as before");
+    ground.tree().insert(&damaged, &whole);
     assert_eq!(codes(&ground.checked(false).await), [FaultCode::DamageNoted]);
 }
 
-#[tokio::test]
-async fn a_closed_store_is_not_checked() {
-    let ground = ground();
+async fn a_closed_store_is_not_checked(engine: Engine) {
+    let ground = ground(engine);
     ground.store.close().await.expect("closed");
     assert!(ground.store.check(&ground.spool, false).await.expect_err("closed").fatal);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_goes_on_meanwhile_is_no_fault() {
-    let ground = ground();
+async fn what_goes_on_meanwhile_is_no_fault(engine: Engine) {
+    let ground = ground(engine);
     let stop = Arc::new(AtomicBool::new(false));
     let mut workers = JoinSet::new();
     for worker in 0..8_u64 {

@@ -111,3 +111,23 @@ macro_rules! store_contract {
         )*
     };
 }
+
+/// Makes two tests of each function named, each with its attribute: one with `Engine::Sled`, one with `Engine::Redb`,
+/// which must be in scope. Each is an async function of the engine, beside the call.
+#[macro_export]
+macro_rules! over_both_engines {
+    ($(#[$how:meta] $test:ident;)*) => {
+        $crate::over_both_engines! { @over over_sled Sled $(#[$how] $test;)* }
+        $crate::over_both_engines! { @over over_redb Redb $(#[$how] $test;)* }
+    };
+    (@over $over:ident $engine:ident $(#[$how:meta] $test:ident;)*) => {
+        mod $over {
+            $(
+                #[$how]
+                async fn $test() {
+                    super::$test(super::Engine::$engine).await;
+                }
+            )*
+        }
+    };
+}

@@ -1,5 +1,6 @@
 //! Admissions for tests: every number makes another document, with the same ids each time.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,8 +13,19 @@ use lienthong_pipeline::record::{
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, Operation, PacketDigest, digest16};
 use lienthong_schemas::organ::OrganId;
 
+use crate::Engine;
+
 /// The time that [`clock`] shows.
 pub const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+/// Damages the store in a folder so that it cannot be opened.
+pub fn spoil(folder: &Path, engine: Engine) {
+    match engine {
+        Engine::Sled => std::fs::write(folder.join("conf"), b"segment_size: -1"),
+        Engine::Redb => std::fs::write(folder.join(engine.file()), b"no store at all"),
+    }
+    .expect("overwritten");
+}
 
 /// A clock that stands at [`NOW`].
 pub fn clock() -> Arc<ManualClock> {

@@ -5,6 +5,7 @@ use lienthong_pipeline::ports::Fault;
 use lienthong_schemas::ids::DeliveryId;
 use serde::{Deserialize, Serialize};
 
+use super::engine::Batch;
 use super::keys;
 use crate::change::{HISTORY_LINES_MAX, PLACE, Record, Step};
 use crate::sealed;
@@ -24,7 +25,7 @@ pub(super) struct Next {
 
 /// A batch, and what applying it does to the counters.
 pub(super) struct Draft {
-    pub(super) batch: sled::Batch,
+    pub(super) batch: Batch,
     pub(super) next: Next,
     pub(super) bytes: usize,
     pub(super) pending: i64,
@@ -33,7 +34,7 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn new(next: Next) -> Self {
-        Self { batch: sled::Batch::default(), next, bytes: 0, pending: 0, unpublished: 0 }
+        Self { batch: Batch::default(), next, bytes: 0, pending: 0, unpublished: 0 }
     }
 
     /// Writes a value.

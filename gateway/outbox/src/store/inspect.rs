@@ -1,16 +1,20 @@
 //! Looks at the keys of the tree one by one, for a check: does the value read, does an entry lead to a record that has
 //! it, is a record found under all of its keys, and has a delivery that goes on its files. Changes nothing.
 
+use std::ops::Bound;
 use std::path::Path;
+use std::sync::Arc;
 
 use lienthong_pipeline::record::{HistoryEntry, Standing};
 use lienthong_schemas::ids::{DeliveryId, DocumentId, StandingKey};
+use serde::de::DeserializeOwned;
 
 use super::draft::Next;
+use super::engine::{Backend, Engine, Reader, SharedReader};
 use super::upgrade::{LAYOUT, layout};
 use super::view::{DocumentRecord, IdempotencyRecord, ReadFault, View, unsealed};
 use super::writer::{self, Writer};
-use super::{SledStore, StoreFault, is_noted, keys, locked};
+use super::{FileStore, StoreFault, is_noted, keys, locked};
 use crate::change::Record;
 use crate::check::{CheckFault, FaultCode, Findings};
 use crate::spool::FileSpool;
@@ -61,22 +65,19 @@ impl<T> Lookup<T> {
 }
 
 /// The tree of a store that is not open, to look at; `None` when there is none.
-pub(crate) fn look_at(folder: &Path) -> Result<Option<sled::Db>, StoreFault> {
-    match folder.join("db").symlink_metadata() {
-        Ok(_) => {}
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(StoreFault::Io { path: folder.to_owned(), source }),
-    }
+pub(crate) fn look_at(folder: &Path) -> Result<Option<Box<dyn Backend>>, StoreFault> {
+    let found = Engine::found(folder).map_err(|source| StoreFault::Io { path: folder.to_owned(), source })?;
+    let Some(engine) = found.first() else { return Ok(None) };
     if is_noted(folder) {
         let cause = "a damaged value was met, and noted, before".to_owned();
         return Err(StoreFault::Damaged { path: folder.to_owned(), cause });
     }
-    writer::engine(folder).map(Some)
+    writer::open_engine(folder, *engine).map(Some)
 }
 
 /// Looks at one tree, and at the spool that belongs to it.
 pub(crate) struct Inspector<'a> {
-    view: View<'a>,
+    reader: &'a dyn Reader,
     spool: &'a FileSpool,
 }
 
@@ -90,23 +91,32 @@ struct Highest {
 type Faults = Vec<CheckFault>;
 
 impl<'a> Inspector<'a> {
-    pub(crate) fn new(db: &'a sled::Db, spool: &'a FileSpool) -> Self {
-        Self { view: View(db), spool }
+    pub(crate) fn new(reader: &'a dyn Reader, spool: &'a FileSpool) -> Self {
+        Self { reader, spool }
+    }
+
+    /// Looks at the tree as it is now.
+    fn look_up<T>(&self, look: impl FnOnce(View<'_>) -> Result<T, ReadFault>) -> Result<T, ReadFault> {
+        look(View(&*self.reader.tree()?))
+    }
+
+    fn value<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, ReadFault> {
+        self.look_up(|view| view.value(key))
     }
 
     /// Whether a document is in the store.
     pub(crate) fn knows(&self, id: DocumentId) -> Lookup<()> {
-        Lookup::of(self.view.value::<DocumentRecord>(&keys::document(id)).map(|found| found.map(|_| ())))
+        Lookup::of(self.value::<DocumentRecord>(&keys::document(id)).map(|found| found.map(|_| ())))
     }
 
     /// The record of a delivery.
     pub(crate) fn record(&self, id: DeliveryId) -> Lookup<Record> {
-        Lookup::of(self.view.record(id))
+        Lookup::of(self.look_up(|view| view.record(id)))
     }
 
     /// A business state.
     pub(crate) fn standing(&self, key: StandingKey) -> Lookup<Standing> {
-        Lookup::of(self.view.value(&keys::standing(key)))
+        Lookup::of(self.value(&keys::standing(key)))
     }
 
     /// Every key of the tree.
@@ -117,18 +127,19 @@ impl<'a> Inspector<'a> {
     }
 
     fn walk(&self, findings: &mut Findings) -> Result<(), ReadFault> {
-        let layout = layout(&self.view).unwrap_or(LAYOUT);
+        let layout = self.look_up(|view| layout(&view)).unwrap_or(LAYOUT);
         if layout < LAYOUT {
             let why =
                 format!("layout {layout}, and this program writes {LAYOUT}; the next start indexes it anew");
             findings.fault(CheckFault::new(FaultCode::LayoutOld, keys::shown(keys::LAYOUT), why));
         }
-        if let Ok(None) = self.view.value::<bool>(keys::WHOLE) {
+        if let Ok(None) = self.value::<bool>(keys::WHOLE) {
             let why = "it was not filled to its end; the next start goes on";
             findings.fault(CheckFault::new(FaultCode::NotWhole, keys::shown(keys::WHOLE), why));
         }
         let mut highest = Highest::default();
-        for entry in self.view.0.iter() {
+        let tree = self.reader.tree()?;
+        for entry in tree.range((Bound::Unbounded, Bound::Unbounded)) {
             let (key, sealed) = entry?;
             self.count(&key, &sealed, findings, &mut highest);
             let is_entry = keys::INDEXES.iter().any(|index| key.starts_with(index));
@@ -165,13 +176,15 @@ impl<'a> Inspector<'a> {
     /// What is still wrong with what looked wrong.
     pub(crate) fn again(&self, suspect: &Suspect) -> Faults {
         match suspect {
-            Suspect::Key(key) => match self.view.0.get(key) {
-                Ok(Some(sealed)) => self.look(key, &sealed),
-                Ok(None) => Vec::new(),
-                Err(cause) => vec![unreadable(&cause.into())],
-            },
+            Suspect::Key(key) => {
+                let looked = self.look_up(|view| {
+                    let sealed = view.0.get(key)?;
+                    Ok(sealed.map_or_else(Vec::new, |sealed| self.look(key, &sealed)))
+                });
+                looked.unwrap_or_else(|fault| vec![unreadable(&fault)])
+            }
             Suspect::Next { order, event } => {
-                let next = match self.view.value(keys::NEXT) {
+                let next = match self.value(keys::NEXT) {
                     Ok(next) => next.unwrap_or(Next { order: 1, event: 1 }),
                     // Said where the key itself is looked at.
                     Err(_) => return Vec::new(),
@@ -218,14 +231,14 @@ impl<'a> Inspector<'a> {
             return Ok(faults);
         }
         for index in keys::indexes(&record) {
-            let found = self.view.value::<DeliveryId>(&index);
+            let found = self.value::<DeliveryId>(&index);
             if matches!(&found, Ok(found) if *found != Some(delivery.id)) {
                 let why = format!("it is not found under {}", keys::shown(&index));
                 faults.push(fault(FaultCode::EntryMissing, key, why));
             }
         }
         let line = keys::line(delivery.id, record.lines);
-        if Lookup::of(self.view.value::<HistoryEntry>(&line)).is_absent() {
+        if Lookup::of(self.value::<HistoryEntry>(&line)).is_absent() {
             let why = format!("line {} of its history is not there", record.lines);
             faults.push(fault(FaultCode::HistoryMissing, key, why));
         }
@@ -324,9 +337,11 @@ fn unreadable(cause: &ReadFault) -> CheckFault {
     }
 }
 
-fn counted(tree: &sled::Tree) -> Result<(u64, u64), ReadFault> {
+fn counted(reader: &dyn Reader) -> Result<(u64, u64), ReadFault> {
+    let tree = reader.tree()?;
+    let view = View(&*tree);
     let count = |prefix| -> Result<u64, ReadFault> {
-        tree.scan_prefix(prefix).keys().try_fold(0, |count, key| Ok(key.map(|_| count + 1)?))
+        view.below(prefix).try_fold(0, |count, entry| Ok(entry.map(|_| count + 1)?))
     };
     Ok((count(keys::PENDING)?, count(keys::UNPUBLISHED)?))
 }
@@ -334,12 +349,11 @@ fn counted(tree: &sled::Tree) -> Result<(u64, u64), ReadFault> {
 impl Writer {
     /// [`Inspector::again`] by the one who writes, so that nothing changes meanwhile.
     pub(crate) fn look_again(&self, spool: &FileSpool, suspect: &Suspect) -> Faults {
-        let db = self.db();
         if !matches!(suspect, Suspect::Counts) {
-            return Inspector::new(&db, spool).again(suspect);
+            return Inspector::new(self.backend(), spool).again(suspect);
         }
         let told = self.progress().counts();
-        match counted(&db) {
+        match counted(self.backend()) {
             Ok(found) if found == told => Vec::new(),
             Ok(found) => {
                 let why = format!("pending and unpublished are {found:?}, and told as {told:?}");
@@ -350,11 +364,11 @@ impl Writer {
     }
 }
 
-impl SledStore {
-    /// The tree, to look at.
-    pub(crate) fn tree(&self) -> Result<sled::Db, Fault> {
+impl FileStore {
+    /// Whoever looks at the tree.
+    pub(crate) fn reader(&self) -> Result<Arc<dyn SharedReader>, Fault> {
         self.progress.check()?;
-        locked(&self.db).clone().ok_or_else(super::progress::closed)
+        locked(&self.reader).clone().ok_or_else(super::progress::closed)
     }
 
     /// Whether damage was met since the store was opened.
@@ -372,11 +386,11 @@ impl SledStore {
 
     /// Whether the counts look wrong, or change so fast that they cannot be compared without the committer.
     pub(crate) async fn miscounted(&self) -> Result<bool, Fault> {
-        let (db, progress) = (self.tree()?, self.progress.clone());
+        let (reader, progress) = (self.reader()?, self.progress.clone());
         let work = move || {
             for _ in 0..COUNT_ATTEMPTS {
                 let (seen, told) = (progress.seen(), progress.counts());
-                let found = counted(&db);
+                let found = counted(&*reader);
                 if progress.seen() == seen {
                     return !found.is_ok_and(|found| found == told);
                 }

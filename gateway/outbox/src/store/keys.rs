@@ -60,15 +60,6 @@ pub(super) const REPORTS: &[u8] = b"n|";
 /// Prefix of events.
 pub(super) const EVENTS: &[u8] = b"v|";
 
-/// The first key after all that begin with a prefix, which must not end in its last possible byte.
-pub(super) fn after(prefix: &[u8]) -> Vec<u8> {
-    let mut after = prefix.to_vec();
-    if let Some(last) = after.last_mut() {
-        *last += 1;
-    }
-    after
-}
-
 fn joined(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }

@@ -1,8 +1,9 @@
-//! The durable outbox on sled, used the one safe way: metadata only, one tree, one batch a change, one committer
-//! thread, and a sync of the drive before anybody is told. `keys` shows what is where; `writer` how it changes.
+//! The durable outbox in files: metadata only, one tree, one batch a change, one committer thread, and a sync of the
+//! drive before anybody is told. `keys` shows what is where, `writer` how it changes, `engine` what keeps it.
 
 mod committer;
 mod draft;
+mod engine;
 mod inspect;
 mod keys;
 mod progress;
@@ -31,13 +32,16 @@ use lienthong_schemas::organ::ReceiverToken;
 use tokio::sync::{mpsc, oneshot};
 
 pub use draft::VALUE_BYTES_MAX;
+pub use engine::Engine;
 
 pub(crate) use committer::said;
+pub(crate) use engine::SharedReader;
 pub(crate) use inspect::{Inspector, Lookup, Suspect, look_at};
 pub(crate) use progress::is_noted;
 pub(crate) use writer::Writer;
 
 use self::committer::{Change, QUEUE_MAX};
+use self::engine::EngineFault;
 use self::progress::{Progress, closed};
 use self::view::{IdempotencyRecord, ReadFault, View};
 use crate::change::{PLACE, Record};
@@ -70,14 +74,27 @@ pub enum StoreFault {
         /// The version it has.
         found: u8,
     },
+    /// Another engine than the one asked for keeps it; that one can read it.
+    #[error(
+        "the store at {} is kept by {}, and [outbox] engine is \"{}\"; set it back, or run `lienthong outbox migrate \
+         --engine {}` first", path.display(), found.as_str(), wanted.as_str(), wanted.as_str()
+    )]
+    OtherEngine {
+        /// The store's folder.
+        path: PathBuf,
+        /// The engine that wrote it.
+        found: Engine,
+        /// The engine asked for.
+        wanted: Engine,
+    },
 }
 
 impl StoreFault {
-    fn of_engine(path: &Path, cause: sled::Error) -> Self {
+    fn of_engine(path: &Path, cause: EngineFault) -> Self {
         let path = path.to_owned();
         match cause {
-            sled::Error::Io(source) if !is_damage(source.kind()) => Self::Io { path, source },
-            cause => Self::Damaged { path, cause: cause.to_string() },
+            EngineFault::Io(source) => Self::Io { path, source },
+            EngineFault::Damaged(cause) | EngineFault::Failed(cause) => Self::Damaged { path, cause },
         }
     }
 
@@ -92,37 +109,32 @@ impl StoreFault {
     }
 }
 
-/// Errors by which sled says that a file does not hold what it should, not that it cannot be read.
-fn is_damage(kind: io::ErrorKind) -> bool {
-    matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
-}
-
 /// The store in the program. Dropping it commits what is queued.
-pub struct SledStore {
+pub struct FileStore {
     changes: Mutex<Option<mpsc::Sender<Change>>>,
-    db: Mutex<Option<sled::Db>>,
+    reader: Mutex<Option<Arc<dyn SharedReader>>>,
     progress: Arc<Progress>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl SledStore {
+impl FileStore {
     /// Opens the store in a folder, or makes one there. Blocks; no other process may have it open.
     ///
     /// # Errors
-    /// See [`StoreFault`]. A panic of sled comes through; [`crate::open_or_rebuild`] catches it.
-    pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreFault> {
-        let writer = Writer::open(folder, clock)?;
+    /// See [`StoreFault`]. A panic of the engine comes through; [`crate::open_or_rebuild`] catches it.
+    pub fn open(folder: &Path, engine: Engine, clock: Arc<dyn Clock>) -> Result<Self, StoreFault> {
+        let writer = Writer::open(folder, engine, clock)?;
         Self::start(writer).map_err(|source| StoreFault::Io { path: folder.to_owned(), source })
     }
 
     pub(crate) fn start(writer: Writer) -> io::Result<Self> {
         let (changes, queue) = mpsc::channel(QUEUE_MAX);
-        let (db, progress) = (writer.db(), writer.progress());
+        let (reader, progress) = (writer.reader(), writer.progress());
         let thread = std::thread::Builder::new().name("outbox-committer".to_owned());
         let thread = thread.spawn(move || committer::run(writer, queue))?;
-        let (changes, db, thread) =
-            (Mutex::new(Some(changes)), Mutex::new(Some(db)), Mutex::new(Some(thread)));
-        Ok(Self { changes, db, progress, thread })
+        let (changes, reader, thread) =
+            (Mutex::new(Some(changes)), Mutex::new(Some(reader)), Mutex::new(Some(thread)));
+        Ok(Self { changes, reader, progress, thread })
     }
 
     /// Has the committer make a change; returns when it is on disk.
@@ -151,12 +163,11 @@ impl SledStore {
         &self,
         look: impl FnOnce(View<'_>) -> Result<T, ReadFault> + Send + 'static,
     ) -> Result<T, Fault> {
-        self.progress.check()?;
-        let db = locked(&self.db).clone().ok_or_else(closed)?;
-        let progress = self.progress.clone();
+        let (reader, progress) = (self.reader()?, self.progress.clone());
         let work = move || {
-            let found = look(View(&db)).map_err(|fault| progress.read_fault(fault));
-            (found, progress.seen())
+            let found = reader.tree().map_err(ReadFault::Engine).and_then(|tree| look(View(&*tree)));
+            let seen = if reader.is_ahead_of_disk() { progress.seen() } else { 0 };
+            (found.map_err(|fault| progress.read_fault(fault)), seen)
         };
         let looked = tokio::task::spawn_blocking(work).await;
         let (found, seen) = looked.map_err(|panic| Fault::new(PLACE, panic))?;
@@ -168,10 +179,10 @@ impl SledStore {
     fn end(&self) {
         drop(locked(&self.changes).take());
         let thread = locked(&self.thread).take();
-        let db = locked(&self.db).take();
+        let reader = locked(&self.reader).take();
         let ended = catch_unwind(AssertUnwindSafe(move || {
             let joined = thread.map(JoinHandle::join);
-            drop(db);
+            drop(reader);
             joined
         }));
         if !matches!(ended, Ok(None | Some(Ok(())))) {
@@ -180,14 +191,14 @@ impl SledStore {
     }
 }
 
-impl Drop for SledStore {
+impl Drop for FileStore {
     fn drop(&mut self) {
         self.end();
     }
 }
 
 #[async_trait]
-impl OutboxStore for SledStore {
+impl OutboxStore for FileStore {
     async fn admit(&self, admission: &Admission) -> Result<Admitted, Fault> {
         let admission = admission.clone();
         self.change(move |writer| writer.admit(&admission)).await
@@ -318,7 +329,7 @@ impl OutboxStore for SledStore {
     async fn stats(&self) -> Result<StoreStats, Fault> {
         let progress = self.progress.clone();
         let look = move |view: View<'_>| {
-            let (pending, unpublished) = progress.counts();
+            let (pending, unpublished) = progress.durable_counts();
             Ok(StoreStats { pending, unpublished, oldest_pending: view.oldest_pending()? })
         };
         self.read(look).await
@@ -328,10 +339,10 @@ impl OutboxStore for SledStore {
         let (changes, thread) = (locked(&self.changes).take(), locked(&self.thread).take());
         drop(changes);
         let ended = self.progress.ended().await;
-        let db = locked(&self.db).take();
+        let reader = locked(&self.reader).take();
         let work = move || {
             let joined = thread.map(JoinHandle::join);
-            drop(db);
+            drop(reader);
             joined
         };
         let joined = tokio::task::spawn_blocking(work).await.map_err(|panic| Fault::new(PLACE, panic))?;

@@ -4,10 +4,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use lienthong_pipeline::ports::Fault;
 use tokio::sync::watch;
 
+use super::engine::EngineFault;
 use super::view::ReadFault;
 use crate::change::PLACE;
 use crate::folder;
@@ -36,6 +38,7 @@ pub(super) struct Progress {
     phase: watch::Sender<Phase>,
     pending: AtomicU64,
     unpublished: AtomicU64,
+    durable_counts: Mutex<(u64, u64)>,
     #[cfg(test)]
     barriers: AtomicU64,
 }
@@ -48,6 +51,7 @@ impl Progress {
             phase: watch::Sender::new(Phase::Durable(0)),
             pending: AtomicU64::new(pending),
             unpublished: AtomicU64::new(unpublished),
+            durable_counts: Mutex::new((pending, unpublished)),
             #[cfg(test)]
             barriers: AtomicU64::new(0),
         }
@@ -74,6 +78,7 @@ impl Progress {
     pub(super) fn reached(&self) {
         #[cfg(test)]
         self.barriers.fetch_add(1, Ordering::SeqCst);
+        *self.durable_counts.lock().unwrap_or_else(PoisonError::into_inner) = self.counts();
         self.phase.send_replace(Phase::Durable(self.applied.load(Ordering::SeqCst)));
     }
 
@@ -92,7 +97,7 @@ impl Progress {
     /// not meet the same value again and again.
     pub(super) fn read_fault(&self, fault: ReadFault) -> Fault {
         let damaged = match &fault {
-            ReadFault::Engine(cause) => matches!(cause, sled::Error::Corruption { .. }),
+            ReadFault::Engine(cause) => matches!(cause, EngineFault::Damaged(_)),
             ReadFault::Damaged(_, damage) => !matches!(damage, Damage::Newer(_)),
         };
         let fault = Fault::from(fault);
@@ -119,7 +124,12 @@ impl Progress {
         self.applied.load(Ordering::SeqCst)
     }
 
-    /// Pending and unpublished deliveries.
+    /// Pending and unpublished deliveries on disk.
+    pub(super) fn durable_counts(&self) -> (u64, u64) {
+        *self.durable_counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Pending and unpublished deliveries, with what is applied and not yet on disk.
     pub(super) fn counts(&self) -> (u64, u64) {
         (self.pending.load(Ordering::SeqCst), self.unpublished.load(Ordering::SeqCst))
     }

@@ -1,8 +1,6 @@
-//! What only the sled store can get wrong: limits of values, damage, reopening, a barrier that fails.
+//! What only a store in files can get wrong: limits of values, damage, reopening, a barrier that fails.
 
 use std::future::Future;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -15,25 +13,57 @@ use super::*;
 use crate::contract::samples::*;
 use crate::sealed::{HEAD_BYTES, VERSION};
 
-fn opened() -> (TempDir, Arc<SledStore>) {
+crate::over_both_engines! {
+    #[tokio::test] what_was_told_is_there_after_a_reopening;
+    #[tokio::test] a_closed_store_can_be_opened_while_its_value_lives;
+    #[tokio::test] a_store_that_is_open_elsewhere_is_not_called_damaged;
+    #[tokio::test] a_store_of_the_other_engine_is_refused;
+    #[tokio::test] a_value_over_two_kilobytes_is_refused_whole;
+    #[tokio::test] a_key_over_its_limit_is_refused;
+    #[tokio::test] a_flipped_byte_is_a_fault_that_names_the_key_and_is_noted;
+    #[tokio::test] a_value_of_a_newer_program_is_no_damage;
+    #[tokio::test] a_record_without_a_time_of_publication_reads;
+    #[tokio::test] every_value_is_versioned_summed_and_small;
+    #[tokio::test] only_the_newest_lines_of_history_are_kept;
+    #[tokio::test] indexes_leave_nothing_behind;
+    #[tokio::test] after_a_failed_barrier_every_call_fails_until_the_next_opening;
+    #[tokio::test] a_panic_of_the_engine_poisons_the_store;
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)] nobody_is_told_of_what_is_not_on_disk;
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)] what_is_queued_goes_under_one_barrier;
+}
+
+fn opened(engine: Engine) -> (TempDir, Arc<FileStore>) {
     let dir = tempfile::tempdir().expect("a folder");
-    let store = SledStore::open(&dir.path().join("outbox"), clock()).expect("opened");
+    let store = FileStore::open(&dir.path().join("outbox"), engine, clock()).expect("opened");
     (dir, Arc::new(store))
 }
 
-fn reopened(dir: &TempDir) -> SledStore {
-    SledStore::open(&dir.path().join("outbox"), clock()).expect("opened again")
+fn reopened(dir: &TempDir, engine: Engine) -> FileStore {
+    FileStore::open(&dir.path().join("outbox"), engine, clock()).expect("opened again")
 }
 
 /// Changes one value behind the store's back.
-async fn overwrite(store: &SledStore, key: Vec<u8>, value: Vec<u8>) {
-    let db = locked(&store.db).clone().expect("open");
-    db.insert(key, value).expect("overwritten");
+fn overwrite(store: &FileStore, key: &[u8], value: &[u8]) {
+    store.reader().expect("open").overwrite(key, Some(value));
 }
 
-#[tokio::test]
-async fn what_was_told_is_there_after_a_reopening() {
-    let (dir, store) = opened();
+/// One value as it is stored.
+fn stored(store: &FileStore, key: &[u8]) -> Vec<u8> {
+    let reader = store.reader().expect("open");
+    reader.tree().expect("read").get(key).expect("read").expect("there").to_vec()
+}
+
+/// All that begins with a prefix.
+fn below(store: &FileStore, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let reader = store.reader().expect("open");
+    let tree = reader.tree().expect("read");
+    let view = View(&*tree);
+    let entries = view.below(prefix).map(|entry| entry.expect("read"));
+    entries.map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
+}
+
+async fn what_was_told_is_there_after_a_reopening(engine: Engine) {
+    let (dir, store) = opened(engine);
     let mut document = admission(1, &["H02", "H03"]);
     document.idempotency = Some(idempotency("k"));
     document.keys.status = Some([9; 16]);
@@ -44,7 +74,7 @@ async fn what_was_told_is_there_after_a_reopening() {
     let sent = store.unsent_events(1).await.expect("read")[0].0;
     store.events_sent(vec![sent]).await.expect("written");
 
-    let look = async |store: &SledStore| {
+    let look = async |store: &FileStore| {
         let receiver = organ("H02").token();
         let heads = store.heads(AdapterKind::VendorHttp, &receiver, Lane::Normal, 9);
         (
@@ -59,7 +89,7 @@ async fn what_was_told_is_there_after_a_reopening() {
     let before = look(&store).await;
     assert_eq!(before.0.0.pending, 2);
     drop(store);
-    let store = reopened(&dir);
+    let store = reopened(&dir, engine);
     assert_eq!(look(&store).await, before);
     let after = admitted(&store, 3, "H02").await;
     assert!(after.order > taken.order);
@@ -67,26 +97,35 @@ async fn what_was_told_is_there_after_a_reopening() {
     assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
 }
 
-#[tokio::test]
-async fn a_closed_store_can_be_opened_while_its_value_lives() {
-    let (dir, store) = opened();
+async fn a_closed_store_can_be_opened_while_its_value_lives(engine: Engine) {
+    let (dir, store) = opened(engine);
     admitted(&*store, 1, "H02").await;
     store.close().await.expect("closed");
-    let again = reopened(&dir);
+    let again = reopened(&dir, engine);
     assert!(again.delivery(delivery_id(1, "H02")).await.expect("read").is_some());
     assert_eq!(store.delivery(delivery_id(1, "H02")).await.expect_err("closed").cause, "closed");
 }
 
-#[test]
-fn a_store_that_is_open_elsewhere_is_not_called_damaged() {
-    let (dir, _store) = opened();
-    let second = SledStore::open(&dir.path().join("outbox"), clock());
+async fn a_store_that_is_open_elsewhere_is_not_called_damaged(engine: Engine) {
+    let (dir, _store) = opened(engine);
+    let second = FileStore::open(&dir.path().join("outbox"), engine, clock());
     assert!(matches!(second.err(), Some(StoreFault::Io { .. })));
 }
 
-#[tokio::test]
-async fn a_value_over_two_kilobytes_is_refused_whole() {
-    let (_dir, store) = opened();
+async fn a_store_of_the_other_engine_is_refused(engine: Engine) {
+    let (dir, store) = opened(engine);
+    drop(store);
+    for wanted in Engine::ALL.into_iter().filter(|wanted| *wanted != engine) {
+        let refused = FileStore::open(&dir.path().join("outbox"), wanted, clock()).err().expect("refused");
+        assert!(matches!(refused, StoreFault::OtherEngine { found, .. } if found == engine), "{refused}");
+        let advice = format!("lienthong outbox migrate --engine {}", wanted.as_str());
+        assert!(refused.to_string().contains(&advice), "{refused}");
+    }
+    assert_eq!(Engine::found(&dir.path().join("outbox")).expect("listed"), [engine], "nothing is made there");
+}
+
+async fn a_value_over_two_kilobytes_is_refused_whole(engine: Engine) {
+    let (_dir, store) = opened(engine);
     let correlated = |n: usize| {
         let mut document = admission(1, &["H02", "H03"]);
         let keys = (0..n).map(|k| CorrelationKey::of(&k.to_string()));
@@ -127,27 +166,25 @@ fn a_delivery_of_the_longest_codes_has_room_for_its_correlations() {
     assert!(crate::sealed::seal(b"", &record).expect("sealed").len() <= VALUE_BYTES_MAX);
 }
 
-#[tokio::test]
-async fn a_key_over_its_limit_is_refused() {
-    let (_dir, store) = opened();
+async fn a_key_over_its_limit_is_refused(engine: Engine) {
+    let (_dir, store) = opened(engine);
     let mut document = admission(1, &["H02"]);
     document.idempotency = Some(idempotency(&"k".repeat(keys::KEY_BYTES_MAX)));
     let fault = store.admit(&document).await.expect_err("too long");
     assert!(fault.cause.contains("at most 256"), "{fault}");
 }
 
-#[tokio::test]
-async fn a_flipped_byte_is_a_fault_that_names_the_key_and_is_noted() {
-    let (dir, store) = opened();
+async fn a_flipped_byte_is_a_fault_that_names_the_key_and_is_noted(engine: Engine) {
+    let (dir, store) = opened(engine);
     admitted(&*store, 1, "H02").await;
     let other = admitted(&*store, 2, "H02").await;
     let id = delivery_id(1, "H02");
     let key = keys::delivery(id);
-    let whole = locked(&store.db).clone().expect("open").get(&key).expect("read").expect("there").to_vec();
+    let whole = stored(&store, &key);
     for at in [0, 1, HEAD_BYTES, whole.len() - 1] {
         let mut broken = whole.clone();
         broken[at] ^= 0x10;
-        overwrite(&store, key.clone(), broken).await;
+        overwrite(&store, &key, &broken);
         for fault in [
             store.delivery(id).await.expect_err("damaged"),
             store.transition(id, NOW, settled(State::Received)).await.expect_err("damaged"),
@@ -159,50 +196,45 @@ async fn a_flipped_byte_is_a_fault_that_names_the_key_and_is_noted() {
     }
     // Only this record is lost; the store goes on.
     change(&*store, other.id, settled(State::Received)).await;
-    overwrite(&store, key.clone(), whole[..3].to_vec()).await;
+    overwrite(&store, &key, &whole[..3]);
     assert!(store.delivery(id).await.expect_err("damaged").cause.ends_with("it is cut short"));
-    overwrite(&store, key, whole).await;
+    overwrite(&store, &key, &whole);
     assert!(store.delivery(id).await.expect("read").is_some());
     drop(store);
-    let again = SledStore::open(&dir.path().join("outbox"), clock());
+    let again = FileStore::open(&dir.path().join("outbox"), engine, clock());
     assert!(matches!(again.err(), Some(StoreFault::Damaged { .. })));
 }
 
-#[tokio::test]
-async fn a_value_of_a_newer_program_is_no_damage() {
-    let (dir, store) = opened();
+async fn a_value_of_a_newer_program_is_no_damage(engine: Engine) {
+    let (dir, store) = opened(engine);
     admitted(&*store, 1, "H02").await;
     let key = keys::delivery(delivery_id(1, "H02"));
     let sum = crc32c::crc32c(&[key.as_slice(), &[VERSION + 1], b"{}"].concat());
-    overwrite(&store, key, [&[VERSION + 1], sum.to_le_bytes().as_slice(), b"{}"].concat()).await;
+    overwrite(&store, &key, &[&[VERSION + 1], sum.to_le_bytes().as_slice(), b"{}"].concat());
     let fault = store.delivery(delivery_id(1, "H02")).await.expect_err("newer");
     assert!(fault.cause.contains("its version is 2") && !fault.fatal, "{fault:?}");
     drop(store);
-    reopened(&dir).stats().await.expect("open again");
+    reopened(&dir, engine).stats().await.expect("open again");
 }
 
 /// Written before there was a time of publication, and an index by it: it reads, and goes on.
-#[tokio::test]
-async fn a_record_without_a_time_of_publication_reads() {
-    let (dir, store) = opened();
+async fn a_record_without_a_time_of_publication_reads(engine: Engine) {
+    let (dir, store) = opened(engine);
     let delivery = admitted(&*store, 1, "H02").await;
     change(&*store, delivery.id, Transition::Published { generation: 1 }).await;
     let key = keys::delivery(delivery.id);
-    let db = locked(&store.db).clone().expect("open");
-    let sealed = db.get(&key).expect("read").expect("there");
-    let mut record: serde_json::Value = crate::sealed::unseal(&key, &sealed).expect("whole");
+    let mut record: serde_json::Value = crate::sealed::unseal(&key, &stored(&store, &key)).expect("whole");
     let at = record.as_object_mut().expect("an object").remove("published_at");
     assert!(at.is_some());
-    overwrite(&store, key.clone(), crate::sealed::seal(&key, &record).expect("sealed")).await;
-    drop((db, store));
-    let store = reopened(&dir);
+    overwrite(&store, &key, &crate::sealed::seal(&key, &record).expect("sealed"));
+    drop(store);
+    let store = reopened(&dir, engine);
     assert_eq!(store.not_taken_over(Timestamp::MAX, 9).await.expect("read"), []);
     assert_eq!(store.hand_off(delivery).await.expect("written"), HandOff::Taken);
 }
 
-#[tokio::test]
-async fn every_value_is_versioned_summed_and_small() {
-    let (_dir, store) = opened();
+async fn every_value_is_versioned_summed_and_small(engine: Engine) {
+    let (_dir, store) = opened(engine);
     let mut document = admission(1, &["H02", "H03"]);
     document.idempotency = Some(idempotency("k"));
     document.keys.status = Some([9; 16]);
@@ -212,10 +244,8 @@ async fn every_value_is_versioned_summed_and_small() {
     let waiting = admitted(&*store, 3, "H02").await;
     change(&*store, waiting.id, Transition::Published { generation: 1 }).await;
     change(&*store, delivery_id(1, "H03"), settled(State::Parked)).await;
-    let db = locked(&store.db).clone().expect("open");
     let mut prefixes = std::collections::BTreeSet::new();
-    for entry in db.iter() {
-        let (key, value) = entry.expect("read");
+    for (key, value) in below(&store, b"") {
         assert_eq!(value[0], VERSION, "{}", keys::shown(&key));
         crate::sealed::unseal::<serde_json::Value>(&key, &value).expect("whole");
         assert!(value.len() <= VALUE_BYTES_MAX && key.len() <= keys::KEY_BYTES_MAX);
@@ -226,23 +256,19 @@ async fn every_value_is_versioned_summed_and_small() {
         shown,
         ["c|", "d|", "e|", "h|", "i|", "k|", "m|", "n|", "p|", "s|", "u|", "v|", "w|", "x|", "z|"]
     );
-    assert_eq!(db.tree_names().len(), 1, "one tree");
 }
 
-#[tokio::test]
-async fn only_the_newest_lines_of_history_are_kept() {
-    let (_dir, store) = opened();
+async fn only_the_newest_lines_of_history_are_kept(engine: Engine) {
+    let (_dir, store) = opened(engine);
     let taken = taken(&*store, 1, "H02").await;
     for _ in 0..120 {
         change(&*store, taken.id, failed(NOW)).await;
     }
-    let db = locked(&store.db).clone().expect("open");
-    assert_eq!(db.scan_prefix(keys::history(taken.id)).count(), 50);
+    assert_eq!(below(&store, &keys::history(taken.id)).len(), 50);
 }
 
-#[tokio::test]
-async fn indexes_leave_nothing_behind() {
-    let (_dir, store) = opened();
+async fn indexes_leave_nothing_behind(engine: Engine) {
+    let (_dir, store) = opened(engine);
     for n in 1..=9 {
         let taken = taken(&*store, n, "H02").await;
         change(&*store, taken.id, settled(State::Parked)).await;
@@ -252,20 +278,18 @@ async fn indexes_leave_nothing_behind() {
         change(&*store, taken.id, Transition::Reported).await;
         change(&*store, taken.id, Transition::Closed { note: String::new() }).await;
     }
-    let db = locked(&store.db).clone().expect("open");
     for prefix in ["c|", "n|", "p|", "r|", "u|", "w|", "x|"] {
-        assert_eq!(db.scan_prefix(prefix).count(), 0, "{prefix}");
+        assert_eq!(below(&store, prefix.as_bytes()), [], "{prefix}");
     }
 }
 
-#[tokio::test]
-async fn after_a_failed_barrier_every_call_fails_until_the_next_opening() {
+async fn after_a_failed_barrier_every_call_fails_until_the_next_opening(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
-    let mut writer = Writer::open(&dir.path().join("outbox"), clock()).expect("opened");
-    // A socket cannot be synced: fdatasync says EINVAL.
-    let (socket, _other) = UnixStream::pair().expect("a pair");
-    writer.file = std::fs::File::from(OwnedFd::from(socket));
-    let store = SledStore::start(writer).expect("started");
+    let folder = dir.path().join("outbox");
+    drop(FileStore::open(&folder, engine, clock()).expect("opened"));
+    let backend = engine::unsynced(engine, &folder);
+    let writer = Writer::over(backend, &folder, clock()).expect("opened");
+    let store = FileStore::start(writer).expect("started");
     let fault = store.admit(&admission(1, &["H02"])).await.expect_err("not on disk");
     assert!(fault.cause.contains("not on disk") && fault.fatal, "{fault:?}");
     let again = [
@@ -279,19 +303,18 @@ async fn after_a_failed_barrier_every_call_fails_until_the_next_opening() {
         assert_eq!((later.cause, later.fatal), (fault.cause.clone(), true));
     }
     drop(store);
-    reopened(&dir).stats().await.expect("open again");
+    reopened(&dir, engine).stats().await.expect("open again");
 }
 
-#[tokio::test]
-async fn a_panic_of_the_engine_poisons_the_store() {
-    let (dir, store) = opened();
+async fn a_panic_of_the_engine_poisons_the_store(engine: Engine) {
+    let (dir, store) = opened(engine);
     let panic = store.change(|_| -> Result<(), Fault> { panic!("page cache") }).await;
     let fault = panic.expect_err("poisoned");
     assert!(fault.cause.contains("page cache") && fault.fatal, "{fault:?}");
     assert!(store.stats().await.expect_err("poisoned").cause.contains("page cache"));
     assert!(store.close().await.is_err());
     drop(store);
-    reopened(&dir).stats().await.expect("open again");
+    reopened(&dir, engine).stats().await.expect("open again");
 }
 
 #[tokio::test]
@@ -314,9 +337,8 @@ async fn a_reader_waits_for_the_barrier_of_what_it_saw() {
     assert_eq!(progress.durable(0).await.expect_err("ended").cause, "closed");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_is_told_of_what_is_not_on_disk() {
-    let (_dir, store) = opened();
+async fn nobody_is_told_of_what_is_not_on_disk(engine: Engine) {
+    let (_dir, store) = opened(engine);
     let (applied, is_applied) = oneshot::channel();
     let (release, released) = mpsc::channel();
     let on_disk = Arc::new(AtomicBool::new(false));
@@ -349,12 +371,14 @@ async fn nobody_is_told_of_what_is_not_on_disk() {
         release.send(()).expect("released");
     };
     let (outcome, read, ()) = tokio::join!(writing, reading, releasing);
-    assert_eq!((outcome, read), (Admitted::Inserted, (true, true)));
+    assert_eq!(outcome, Admitted::Inserted);
+    // Whoever sees it sees it on disk; an engine may show it only then.
+    let sees_only_what_is_on_disk = !store.reader().expect("open").is_ahead_of_disk();
+    assert!(read == (true, true) || (sees_only_what_is_on_disk && read == (false, false)), "{read:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_queued_goes_under_one_barrier() {
-    let (_dir, store) = opened();
+async fn what_is_queued_goes_under_one_barrier(engine: Engine) {
+    let (_dir, store) = opened(engine);
     let (entered, is_entered) = oneshot::channel();
     let (release, released) = mpsc::channel::<()>();
     let mut callers = tokio::task::JoinSet::new();

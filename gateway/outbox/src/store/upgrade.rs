@@ -2,7 +2,6 @@
 //! there, and some may stand under keys of before. Every entry is made anew once, in small batches; the mark is written
 //! last, so what is cut off begins again at the next opening and does no harm.
 
-use std::fs::File;
 use std::ops::Bound;
 use std::path::Path;
 
@@ -10,6 +9,7 @@ use lienthong_pipeline::ports::Fault;
 use lienthong_schemas::ids::DeliveryId;
 
 use super::draft::{Draft, Next};
+use super::engine::{self, Backend};
 use super::view::{ReadFault, View, unsealed};
 use super::{StoreFault, keys};
 use crate::change::Record;
@@ -28,15 +28,17 @@ pub(super) fn layout(view: &View<'_>) -> Result<u8, ReadFault> {
 ///
 /// # Errors
 /// It is of a newer layout; a record or an entry is damaged; the disk.
-pub(super) fn upgrade(db: &sled::Db, file: &File, folder: &Path) -> Result<(), StoreFault> {
-    let found = layout(&View(db)).map_err(|fault| StoreFault::of_reading(folder, fault))?;
+pub(super) fn upgrade(backend: &mut dyn Backend, folder: &Path) -> Result<(), StoreFault> {
+    let tree = backend.tree().map_err(|cause| StoreFault::of_engine(folder, cause))?;
+    let found = layout(&View(&*tree)).map_err(|fault| StoreFault::of_reading(folder, fault))?;
+    drop(tree);
     if found > LAYOUT {
         return Err(StoreFault::Newer { path: folder.to_owned(), found });
     }
     if found == LAYOUT {
         return Ok(());
     }
-    let work = Upgrade { db, file, folder };
+    let mut work = Upgrade { backend, folder };
     let mut removed = 0;
     for index in keys::INDEXES {
         removed += work.each(index, remove_stale)?;
@@ -52,8 +54,7 @@ pub(super) fn upgrade(db: &sled::Db, file: &File, folder: &Path) -> Result<(), S
 }
 
 struct Upgrade<'a> {
-    db: &'a sled::Db,
-    file: &'a File,
+    backend: &'a mut dyn Backend,
     folder: &'a Path,
 }
 
@@ -73,14 +74,15 @@ impl From<ReadFault> for StepFault {
 
 impl Upgrade<'_> {
     /// Takes a step for every key that begins with `prefix`, a chunk at a time.
-    fn each(&self, prefix: &[u8], step: Step) -> Result<u64, StoreFault> {
-        let (view, mut after, mut changed) = (View(self.db), None::<Vec<u8>>, 0);
+    fn each(&mut self, prefix: &[u8], step: Step) -> Result<u64, StoreFault> {
+        let (end, mut after, mut changed) = (engine::after(prefix), None::<Vec<u8>>, 0);
         loop {
-            let start = after.map_or_else(|| Bound::Included(prefix.to_vec()), Bound::Excluded);
+            let start = after.as_deref().map_or(Bound::Included(prefix), Bound::Excluded);
             let mut draft = Draft::new(Next { order: 0, event: 0 });
             let (mut in_chunk, mut last) = (0, None);
-            let keys = self.db.range((start, Bound::Excluded(keys::after(prefix))));
-            for entry in keys.take(CHUNK) {
+            let tree = self.backend.tree().map_err(|cause| StoreFault::of_engine(self.folder, cause))?;
+            let view = View(&*tree);
+            for entry in tree.range((start, end.as_ref().map(Vec::as_slice))).take(CHUNK) {
                 let (key, sealed) = entry.map_err(|cause| StoreFault::of_engine(self.folder, cause))?;
                 in_chunk += step(&view, &key, &sealed, &mut draft).map_err(|fault| match fault {
                     StepFault::Read(fault) => StoreFault::of_reading(self.folder, fault),
@@ -88,6 +90,7 @@ impl Upgrade<'_> {
                 })?;
                 last = Some(key.to_vec());
             }
+            drop(tree);
             let Some(last) = last else { return Ok(changed) };
             if in_chunk > 0 {
                 self.write(draft)?;
@@ -97,12 +100,9 @@ impl Upgrade<'_> {
         }
     }
 
-    fn write(&self, draft: Draft) -> Result<(), StoreFault> {
-        let engine = |cause| StoreFault::of_engine(self.folder, cause);
-        self.db.apply_batch(draft.batch).map_err(engine)?;
-        self.db.flush().map_err(engine)?;
-        let synced = self.file.sync_data();
-        synced.map_err(|source| StoreFault::Io { path: self.folder.to_owned(), source })
+    fn write(&mut self, draft: Draft) -> Result<(), StoreFault> {
+        let written = self.backend.apply(draft.batch).and_then(|()| self.backend.barrier());
+        written.map_err(|cause| StoreFault::of_engine(self.folder, cause))
     }
 
     fn failed(&self, fault: &Fault) -> StoreFault {

@@ -13,6 +13,7 @@ use lienthong_schemas::organ::ReceiverToken;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::engine::{self, Bounds, EngineFault, Entries, Tree};
 use super::keys;
 use crate::change::{self, HISTORY_LINES_MAX, KNOWN_MAX, PLACE, Record};
 use crate::sealed::{self, Damage};
@@ -36,7 +37,7 @@ pub(super) struct IdempotencyRecord {
 #[derive(Debug)]
 pub(super) enum ReadFault {
     /// The engine failed.
-    Engine(sled::Error),
+    Engine(EngineFault),
     /// The value under this key is not the one that was written.
     Damaged(Vec<u8>, Damage),
 }
@@ -50,18 +51,29 @@ impl From<ReadFault> for Fault {
     }
 }
 
-impl From<sled::Error> for ReadFault {
-    fn from(cause: sled::Error) -> Self {
+impl From<EngineFault> for ReadFault {
+    fn from(cause: EngineFault) -> Self {
         Self::Engine(cause)
     }
 }
 
 /// The tree, to read from.
-pub(super) struct View<'a>(pub(super) &'a sled::Tree);
+pub(super) struct View<'a>(pub(super) &'a dyn Tree);
 
 impl View<'_> {
     pub(super) fn value<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, ReadFault> {
         self.0.get(key)?.map(|sealed| unsealed(key, &sealed)).transpose()
+    }
+
+    /// All that begins with a prefix, in order.
+    pub(super) fn below(&self, prefix: &[u8]) -> Entries<'_> {
+        let end = engine::after(prefix);
+        self.0.range((Bound::Included(prefix), end.as_ref().map(Vec::as_slice)))
+    }
+
+    fn newest_below(&self, prefix: &[u8]) -> Entries<'_> {
+        let end = engine::after(prefix);
+        self.0.range_back((Bound::Included(prefix), end.as_ref().map(Vec::as_slice)))
     }
 
     pub(super) fn record(&self, id: DeliveryId) -> Result<Option<Record>, ReadFault> {
@@ -75,13 +87,14 @@ impl View<'_> {
         limit: usize,
         belongs: impl Fn(&Record) -> bool,
     ) -> Result<Vec<Record>, ReadFault> {
-        self.followed(self.0.scan_prefix(prefix), limit, belongs)
+        self.followed(self.below(prefix), limit, belongs)
     }
 
     /// Queued, acknowledged by the broker before a time, and not handed off.
     pub(super) fn not_taken_over(&self, before: Timestamp, limit: usize) -> Result<Vec<Delivery>, ReadFault> {
         let belongs = |record: &Record| record.not_taken_over().is_some_and(|since| since < before);
-        let found = self.followed(self.0.range(keys::published_before(before)), limit, belongs)?;
+        let range = keys::published_before(before);
+        let found = self.followed(self.0.range(bounds(&range)), limit, belongs)?;
         Ok(found.into_iter().map(|record| record.delivery).collect())
     }
 
@@ -97,15 +110,16 @@ impl View<'_> {
             Some(id) => self.record(id)?.map(|record| keys::listed(listing, &record)),
             None => None,
         };
-        let start = after.map_or(Bound::Included(prefix.to_vec()), Bound::Excluded);
-        let index = self.0.range((start, Bound::Excluded(keys::after(prefix))));
+        let start = after.as_deref().map_or(Bound::Included(prefix), Bound::Excluded);
+        let end = engine::after(prefix);
+        let index = self.0.range((start, end.as_ref().map(Vec::as_slice)));
         let found = self.followed(index, limit, |record| change::is_listed(record, listing))?;
         Ok(found.into_iter().map(|record| record.delivery).collect())
     }
 
     fn followed(
         &self,
-        index: sled::Iter,
+        index: Entries<'_>,
         limit: usize,
         belongs: impl Fn(&Record) -> bool,
     ) -> Result<Vec<Record>, ReadFault> {
@@ -140,14 +154,14 @@ impl View<'_> {
         range: Range<Vec<u8>>,
         belongs: impl Fn(&Record) -> bool,
     ) -> Result<Option<Delivery>, ReadFault> {
-        let first = self.followed(self.0.range(range), 1, belongs)?.pop();
+        let first = self.followed(self.0.range(bounds(&range)), 1, belongs)?.pop();
         Ok(first.map(|record| record.delivery))
     }
 
     /// The newest [`KNOWN_MAX`], oldest first.
     pub(super) fn known(&self, name: &[u8; 16]) -> Result<Vec<KnownDocument>, ReadFault> {
         let mut found = Vec::new();
-        for entry in self.0.scan_prefix(keys::names(name)).rev().take(KNOWN_MAX) {
+        for entry in self.newest_below(&keys::names(name)).take(KNOWN_MAX) {
             let (key, sealed) = entry?;
             let id: DocumentId = unsealed(&key, &sealed)?;
             let document: Option<DocumentRecord> = self.value(&keys::document(id))?;
@@ -163,7 +177,7 @@ impl View<'_> {
 
     pub(super) fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, ReadFault> {
         let mut newest_first = Vec::new();
-        for entry in self.0.scan_prefix(keys::history(id)).rev().take(HISTORY_LINES_MAX as usize) {
+        for entry in self.newest_below(&keys::history(id)).take(HISTORY_LINES_MAX as usize) {
             let (key, sealed) = entry?;
             newest_first.push(unsealed(&key, &sealed)?);
         }
@@ -173,7 +187,7 @@ impl View<'_> {
 
     pub(super) fn events(&self, limit: usize) -> Result<Vec<(u64, Event)>, ReadFault> {
         let mut found = Vec::new();
-        for entry in self.0.scan_prefix(keys::EVENTS).take(limit) {
+        for entry in self.below(keys::EVENTS).take(limit) {
             let (key, sealed) = entry?;
             let event = unsealed(&key, &sealed)?;
             let number = key[keys::EVENTS.len()..].first_chunk::<8>();
@@ -187,7 +201,7 @@ impl View<'_> {
     pub(super) fn receivers(&self, adapter: AdapterKind) -> Result<Vec<ReceiverToken>, ReadFault> {
         let mut found = Vec::new();
         let mut from = keys::receivers(adapter);
-        while let Some(entry) = self.0.range(from.clone()..).next() {
+        while let Some(entry) = self.0.range((Bound::Included(&from), Bound::Unbounded)).next() {
             let (key, _) = entry?;
             let Some(receiver) = keys::receiver_of(adapter, &key) else { break };
             from = keys::after_receiver(adapter, &receiver);
@@ -206,9 +220,13 @@ impl View<'_> {
     }
 
     pub(super) fn oldest_pending(&self) -> Result<Option<Timestamp>, ReadFault> {
-        let first = self.0.scan_prefix(keys::PENDING).keys().next().transpose()?;
-        Ok(first.and_then(|key| keys::accepted_at(&key)))
+        let first = self.below(keys::PENDING).next().transpose()?;
+        Ok(first.and_then(|(key, _)| keys::accepted_at(&key)))
     }
+}
+
+fn bounds(range: &Range<Vec<u8>>) -> Bounds<'_> {
+    (Bound::Included(&range.start), Bound::Excluded(&range.end))
 }
 
 /// The value that was stored under `key`.

@@ -2,7 +2,6 @@
 //! was applied on disk. Runs in one thread, so nothing changes between reading and applying.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,33 +11,27 @@ use lienthong_pipeline::record::{Admission, Delivery, Recall, Standing};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
 use super::draft::{Draft, Next};
+use super::engine::{Backend, Engine, SharedReader};
 use super::progress::{Progress, is_noted};
 use super::view::{DocumentRecord, IdempotencyRecord, ReadFault, View};
 use super::{StoreFault, keys, upgrade};
 use crate::change::{self, Basis, Noted, PLACE, Record, Step};
 use crate::folder;
 
-/// Memory that sled's pages may take (its own default is 1 GiB).
-const CACHE_BYTES: u64 = 64 << 20;
-/// sled's own background flush: its garbage collection, and a second belt.
-const BACKGROUND_FLUSH_MS: u64 = 500;
-
-/// Opens the engine's files in a folder.
-pub(super) fn engine(folder: &Path) -> Result<sled::Db, StoreFault> {
-    let config = sled::Config::new()
-        .path(folder)
-        .cache_capacity(CACHE_BYTES)
-        .flush_every_ms(Some(BACKGROUND_FLUSH_MS))
-        .use_compression(false)
-        .mode(sled::Mode::HighThroughput);
-    config.open().map_err(|cause| StoreFault::of_engine(folder, cause))
+/// Opens the engine's files in a folder; another engine's are not touched.
+pub(super) fn open_engine(folder: &Path, engine: Engine) -> Result<Box<dyn Backend>, StoreFault> {
+    let path = || folder.to_owned();
+    let found = Engine::found(folder).map_err(|source| StoreFault::Io { path: path(), source })?;
+    if let Some(found) = found.into_iter().find(|found| *found != engine) {
+        return Err(StoreFault::OtherEngine { path: path(), found, wanted: engine });
+    }
+    engine.open(folder).map_err(|cause| StoreFault::of_engine(folder, cause))
 }
 
 /// See the module.
 pub(crate) struct Writer {
     folder: PathBuf,
-    db: sled::Db,
-    pub(super) file: File,
+    backend: Box<dyn Backend>,
     clock: Arc<dyn Clock>,
     progress: Arc<Progress>,
     next: Next,
@@ -49,37 +42,52 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Opens the store in a folder, or makes one there; one of an older layout is brought to this one.
-    pub(crate) fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreFault> {
+    pub(crate) fn open(folder: &Path, engine: Engine, clock: Arc<dyn Clock>) -> Result<Self, StoreFault> {
         let io = |source| StoreFault::Io { path: folder.to_owned(), source };
         folder::make(folder).map_err(io)?;
         if is_noted(folder) {
             let cause = "a damaged value was met, and noted, before".to_owned();
             return Err(StoreFault::Damaged { path: folder.to_owned(), cause });
         }
-        let db = engine(folder)?;
-        let file = File::options().read(true).write(true).open(folder.join("db")).map_err(io)?;
+        let backend = open_engine(folder, engine)?;
         folder::sync(folder).map_err(io)?;
         if let Some(above) = folder.parent() {
             folder::sync(above).map_err(io)?;
         }
-        upgrade::upgrade(&db, &file, folder)?;
-        let view = View(&db);
+        Self::over(backend, folder, clock)
+    }
+
+    /// The same with an engine that is open.
+    pub(super) fn over(
+        mut backend: Box<dyn Backend>,
+        folder: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreFault> {
+        upgrade::upgrade(&mut *backend, folder)?;
+        let tree = backend.tree().map_err(|cause| StoreFault::of_engine(folder, cause))?;
+        let view = View(&*tree);
         let next = view.value(keys::NEXT).map_err(|fault| StoreFault::of_reading(folder, fault))?;
         let next = next.unwrap_or(Next { order: 1, event: 1 });
         let count = |prefix: &[u8]| -> Result<u64, StoreFault> {
-            db.scan_prefix(prefix).try_fold(0, |count, entry| {
+            view.below(prefix).try_fold(0, |count, entry| {
                 entry.map(|_| count + 1).map_err(|cause| StoreFault::of_engine(folder, cause))
             })
         };
-        let folder = folder.to_owned();
         let (pending, unpublished) = (count(keys::PENDING)?, count(keys::UNPUBLISHED)?);
+        drop(tree);
+        let folder = folder.to_owned();
         let progress = Arc::new(Progress::new(folder.clone(), pending, unpublished));
-        Ok(Self { folder, db, file, clock, progress, next, waiting_bytes: 0, admitted: false, broken: None })
+        Ok(Self { folder, backend, clock, progress, next, waiting_bytes: 0, admitted: false, broken: None })
     }
 
-    /// The tree, for readers.
-    pub(super) fn db(&self) -> sled::Db {
-        self.db.clone()
+    /// For other threads, to read.
+    pub(super) fn reader(&self) -> Arc<dyn SharedReader> {
+        self.backend.reader()
+    }
+
+    /// The tree with all that is applied.
+    pub(super) fn backend(&self) -> &dyn Backend {
+        &*self.backend
     }
 
     /// Shared with readers.
@@ -276,7 +284,7 @@ impl Writer {
 
     /// Whether the store was filled to its end after it was made.
     pub(crate) fn is_whole(&self) -> Result<bool, StoreFault> {
-        let whole = View(&self.db).value::<bool>(keys::WHOLE);
+        let whole = self.look(|view| view.value::<bool>(keys::WHOLE));
         whole.map(|whole| whole == Some(true)).map_err(|fault| StoreFault::of_reading(&self.folder, fault))
     }
 
@@ -289,7 +297,11 @@ impl Writer {
     }
 
     fn read<T>(&self, look: impl FnOnce(View<'_>) -> Result<T, ReadFault>) -> Result<T, Fault> {
-        look(View(&self.db)).map_err(|fault| self.progress.read_fault(fault))
+        self.look(look).map_err(|fault| self.progress.read_fault(fault))
+    }
+
+    fn look<T>(&self, look: impl FnOnce(View<'_>) -> Result<T, ReadFault>) -> Result<T, ReadFault> {
+        look(View(&*self.backend.tree()?))
     }
 
     fn apply(&mut self, mut draft: Draft) -> Result<(), Fault> {
@@ -298,14 +310,14 @@ impl Writer {
             draft.put(keys::NEXT.to_vec(), &next)?;
         }
         self.progress.begin(draft.pending, draft.unpublished);
-        let applied = self.db.apply_batch(draft.batch);
+        let applied = self.backend.apply(draft.batch);
         applied.map_err(|cause| self.fail(&cause))?;
         self.next = draft.next;
         self.waiting_bytes += draft.bytes;
         Ok(())
     }
 
-    /// Puts everything applied on disk. sled's `flush` writes but does not sync the drive (notes); the fdatasync does.
+    /// Puts everything applied on disk.
     pub(crate) fn barrier(&mut self) -> Result<(), Fault> {
         if let Some(fault) = &self.broken {
             return Err(fault.clone());
@@ -313,9 +325,7 @@ impl Writer {
         if !self.progress.is_waiting() {
             return Ok(());
         }
-        let flushed = self.db.flush();
-        flushed.map_err(|cause| self.fail(&cause))?;
-        let synced = self.file.sync_data();
+        let synced = self.backend.barrier();
         synced.map_err(|cause| self.fail(&cause))?;
         self.waiting_bytes = 0;
         self.progress.reached();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lienthong_outbox::open_or_rebuild;
+use lienthong_outbox::{Engine, open_or_rebuild};
 use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::record::Delivery;
 use tempfile::TempDir;
@@ -14,7 +14,7 @@ use crate::pipeline::world::Setup;
 async fn on_disk(folder: TempDir) -> World {
     let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
     let (data, time) = (folder.path().to_owned(), clock.clone());
-    let opening = tokio::task::spawn_blocking(move || open_or_rebuild(&data, time));
+    let opening = tokio::task::spawn_blocking(move || open_or_rebuild(&data, Engine::default(), time));
     let (store, spool, _) = opening.await.expect("it ends").expect("opened");
     World::over(Setup::default(), clock, folder, Arc::new(store), Arc::new(spool))
 }

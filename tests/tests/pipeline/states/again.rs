@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use lienthong_outbox::{MemoryStore, open_or_rebuild};
+use lienthong_outbox::{Engine, MemoryStore, open_or_rebuild};
 use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::record::Admission;
 use lienthong_schemas::business_state::{BusinessState, Event};
@@ -18,7 +18,7 @@ use crate::pipeline::hooks::{Fate, HookedStore};
 pub(super) async fn on_disk(folder: TempDir) -> (World, Arc<HookedStore>) {
     let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
     let (data, time) = (folder.path().to_owned(), clock.clone());
-    let opening = tokio::task::spawn_blocking(move || open_or_rebuild(&data, time));
+    let opening = tokio::task::spawn_blocking(move || open_or_rebuild(&data, Engine::default(), time));
     let (store, spool, _) = opening.await.expect("it ends").expect("opened");
     let store = HookedStore::over(store);
     let mut world = World::over(Setup::default(), clock, folder, store.clone(), Arc::new(spool));

@@ -1,8 +1,8 @@
 //! Stores as an earlier program left them.
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use std::fs::File;
+use std::sync::Arc;
 
 use lienthong_pipeline::ports::{Listing, OutboxStore, Transition};
 use lienthong_pipeline::record::{AdapterKind, State, SystemId};
@@ -10,35 +10,43 @@ use lienthong_schemas::ids::CorrelationKey;
 use tempfile::TempDir;
 
 use super::*;
-use crate::SledStore;
 use crate::contract::samples::*;
+use crate::store::FileStore;
+use crate::store::engine::{Engine, SharedReader, unsynced};
+use crate::store::writer::open_engine;
+
+crate::over_both_engines! {
+    #[tokio::test] a_store_of_the_first_layout_is_indexed_as_if_it_were_new;
+    #[tokio::test] what_was_cut_off_is_done_at_the_next_opening;
+    #[tokio::test] a_newer_layout_is_refused_and_a_damaged_record_is_damage;
+}
 
 fn folder(dir: &TempDir) -> std::path::PathBuf {
     dir.path().join("outbox")
 }
 
-fn opened(dir: &TempDir) -> SledStore {
-    released(dir);
-    SledStore::open(&folder(dir), clock()).expect("opened")
+fn opened(dir: &TempDir, engine: Engine) -> FileStore {
+    released(dir, engine);
+    FileStore::open(&folder(dir), engine, clock()).expect("opened")
 }
 
 /// Returns when nobody has the store open: the engine's own threads let go of it a moment after it is dropped.
-fn released(dir: &TempDir) {
-    if let Ok(file) = File::open(folder(dir).join("db")) {
+fn released(dir: &TempDir, engine: Engine) {
+    if let Ok(file) = File::open(folder(dir).join(engine.file())) {
         file.lock().expect("the lock that the engine takes");
     }
 }
 
-fn engine(dir: &TempDir) -> (sled::Db, File) {
-    released(dir);
-    let db = crate::store::writer::engine(&folder(dir)).expect("opened");
-    let file = File::options().read(true).write(true).open(folder(dir).join("db")).expect("there");
-    (db, file)
+fn below_the_store(dir: &TempDir, engine: Engine) -> (Box<dyn Backend>, Arc<dyn SharedReader>) {
+    released(dir, engine);
+    let backend = open_engine(&folder(dir), engine).expect("opened");
+    let reader = backend.reader();
+    (backend, reader)
 }
 
 /// Documents in every state, to a system, and to two receivers behind an axis.
-async fn filled(dir: &TempDir, documents: u64) {
-    let store = opened(dir);
+async fn filled(dir: &TempDir, engine: Engine, documents: u64) {
+    let store = opened(dir, engine);
     for n in 0..documents {
         let mut document = admission(n, &["H02", "H03", "H04"]);
         for delivery in document.deliveries.iter_mut().skip(1) {
@@ -63,15 +71,17 @@ async fn filled(dir: &TempDir, documents: u64) {
     store.close().await.expect("closed");
 }
 
-fn all(db: &sled::Db) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    db.iter().map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())).expect("read")).collect()
+fn all(reader: &dyn SharedReader) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let tree = reader.tree().expect("read");
+    let entries = tree.range((Bound::Unbounded, Bound::Unbounded)).map(|entry| entry.expect("read"));
+    entries.map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
 }
 
 /// As the first layout was: no entries for dead letters, queues under the receiver's own token, no mark.
-fn aged(db: &sled::Db) -> BTreeMap<Vec<u8>, Vec<u8>> {
+fn aged(db: &dyn SharedReader) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let whole = all(db);
     for key in whole.keys().filter(|key| key.starts_with(keys::DEAD_LETTERS) || *key == keys::LAYOUT) {
-        db.remove(key).expect("removed");
+        db.overwrite(key, None);
     }
     let by_axis = SystemId::parse("vpcp").expect("an id");
     for (key, value) in whole.iter().filter(|(key, _)| key.starts_with(keys::DELIVERIES)) {
@@ -84,11 +94,11 @@ fn aged(db: &sled::Db) -> BTreeMap<Vec<u8>, Vec<u8>> {
         record.delivery.route.adapter = AdapterKind::VendorHttp;
         let had = keys::indexes(&record);
         for key in has.iter().filter(|key| !had.contains(key)) {
-            db.remove(key).expect("removed");
+            db.overwrite(key, None);
         }
         for key in had.into_iter().filter(|key| !has.contains(key) && !key.starts_with(keys::DEAD_LETTERS)) {
             let sealed = crate::sealed::seal(&key, &id).expect("sealed");
-            db.insert(key, sealed).expect("inserted");
+            db.overwrite(&key, Some(&sealed));
         }
     }
     let aged = all(db);
@@ -96,17 +106,16 @@ fn aged(db: &sled::Db) -> BTreeMap<Vec<u8>, Vec<u8>> {
     whole
 }
 
-#[tokio::test]
-async fn a_store_of_the_first_layout_is_indexed_as_if_it_were_new() {
+async fn a_store_of_the_first_layout_is_indexed_as_if_it_were_new(engine: Engine) {
     const DOCUMENTS: u64 = 200;
     let dir = tempfile::tempdir().expect("a folder");
-    filled(&dir, DOCUMENTS).await;
-    let (db, _) = engine(&dir);
-    let whole = aged(&db);
-    assert!(all(&db).keys().filter(|key| key.starts_with(keys::DELIVERIES)).count() > CHUNK);
-    drop(db);
-    let store = opened(&dir);
-    assert!(all(&store.tree().expect("open")) == whole, "key by key and byte by byte");
+    filled(&dir, engine, DOCUMENTS).await;
+    let (backend, db) = below_the_store(&dir, engine);
+    let whole = aged(&*db);
+    assert!(all(&*db).keys().filter(|key| key.starts_with(keys::DELIVERIES)).count() > CHUNK);
+    drop((backend, db));
+    let store = opened(&dir, engine);
+    assert!(all(&*store.reader().expect("open")) == whole, "key by key and byte by byte");
     let dead = store.list(Listing::DeadLetters, None, usize::MAX).await.expect("read");
     assert!(!dead.is_empty() && dead.iter().all(|delivery| delivery.is_dead_letter()));
     let parked = &dead[0];
@@ -116,41 +125,45 @@ async fn a_store_of_the_first_layout_is_indexed_as_if_it_were_new() {
     store.close().await.expect("closed");
 }
 
-#[tokio::test]
-async fn what_was_cut_off_is_done_at_the_next_opening() {
+async fn what_was_cut_off_is_done_at_the_next_opening(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
-    filled(&dir, 20).await;
-    let (db, file) = engine(&dir);
-    let whole = aged(&db);
-    let before = all(&db);
-    // A socket cannot be synced: the first batch is applied, and then nothing more is done.
-    let (socket, _other) = UnixStream::pair().expect("a pair");
-    let cut = upgrade(&db, &File::from(OwnedFd::from(socket)), &folder(&dir));
+    filled(&dir, engine, 20).await;
+    let (backend, db) = below_the_store(&dir, engine);
+    let whole = aged(&*db);
+    let before = all(&*db);
+    drop((backend, db));
+    released(&dir, engine);
+    // The first batch does not come onto the disk, and nothing more is done.
+    let mut backend = unsynced(engine, &folder(&dir));
+    let cut = upgrade(&mut *backend, &folder(&dir));
     assert!(matches!(cut, Err(StoreFault::Io { .. })), "{cut:?}");
-    let half = all(&db);
-    assert!(half != before && half != whole && !half.contains_key(keys::LAYOUT));
-    upgrade(&db, &file, &folder(&dir)).expect("done");
-    assert!(all(&db) == whole);
+    let half = all(&*backend.reader());
+    assert!(half != whole && !half.contains_key(keys::LAYOUT));
+    assert!(half != before || !backend.reader().is_ahead_of_disk());
+    drop(backend);
+    released(&dir, engine);
+    let (mut backend, db) = below_the_store(&dir, engine);
+    upgrade(&mut *backend, &folder(&dir)).expect("done");
+    assert!(all(&*db) == whole);
 }
 
-#[tokio::test]
-async fn a_newer_layout_is_refused_and_a_damaged_record_is_damage() {
+async fn a_newer_layout_is_refused_and_a_damaged_record_is_damage(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
-    filled(&dir, 3).await;
-    let (db, _) = engine(&dir);
+    filled(&dir, engine, 3).await;
+    let (backend, db) = below_the_store(&dir, engine);
     let newer = crate::sealed::seal(keys::LAYOUT, &(LAYOUT + 1)).expect("sealed");
-    db.insert(keys::LAYOUT, newer).expect("inserted");
-    drop(db);
-    released(&dir);
-    let fault = SledStore::open(&folder(&dir), clock()).err().expect("refused");
+    db.overwrite(keys::LAYOUT, Some(&newer));
+    drop((backend, db));
+    released(&dir, engine);
+    let fault = FileStore::open(&folder(&dir), engine, clock()).err().expect("refused");
     assert!(matches!(fault, StoreFault::Newer { found: 3, .. }), "{fault}");
 
-    let (db, _) = engine(&dir);
-    db.remove(keys::LAYOUT).expect("removed");
-    db.insert(keys::delivery(delivery_id(1, "H02")), b"cut".to_vec()).expect("inserted");
-    drop(db);
-    released(&dir);
-    let fault = SledStore::open(&folder(&dir), clock()).err().expect("refused");
+    let (backend, db) = below_the_store(&dir, engine);
+    db.overwrite(keys::LAYOUT, None);
+    db.overwrite(&keys::delivery(delivery_id(1, "H02")), Some(b"cut"));
+    drop((backend, db));
+    released(&dir, engine);
+    let fault = FileStore::open(&folder(&dir), engine, clock()).err().expect("refused");
     assert!(matches!(fault, StoreFault::Damaged { .. }), "{fault}");
 }
 

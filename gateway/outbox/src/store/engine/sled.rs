@@ -1,0 +1,132 @@
+//! sled, used the one safe way (notes: `flush` does not sync the drive): one tree, small values, and an fdatasync of our
+//! own on its file.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{
+    Backend, Batch, Bounds, Engine, EngineFault, Entries, Entry, Reader, SharedReader, Stored, Tree, file_in,
+    is_empty,
+};
+
+/// The log, which only sled makes.
+pub(super) const FILE: &str = "db";
+
+/// Memory that the pages may take (sled's own default is 1 GiB).
+const CACHE_BYTES: u64 = 64 << 20;
+/// sled's own background flush: its garbage collection, and a second belt.
+const BACKGROUND_FLUSH_MS: u64 = 500;
+
+/// See the module.
+pub(super) struct SledBackend {
+    db: sled::Db,
+    file: File,
+}
+
+impl SledBackend {
+    /// Opens a folder.
+    pub(super) fn open(folder: &Path) -> Result<Self, EngineFault> {
+        let config = sled::Config::new()
+            .path(folder)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(Some(BACKGROUND_FLUSH_MS))
+            .use_compression(false)
+            .mode(sled::Mode::HighThroughput);
+        let db = config.open()?;
+        let file = File::options().read(true).write(true).open(file_in(folder, Engine::Sled))?;
+        Ok(Self { db, file })
+    }
+
+    /// The same, with another file to sync.
+    #[cfg(test)]
+    pub(super) fn syncing(folder: &Path, file: File) -> Result<Self, EngineFault> {
+        Ok(Self { file, ..Self::open(folder)? })
+    }
+}
+
+impl From<sled::Error> for EngineFault {
+    fn from(cause: sled::Error) -> Self {
+        match cause {
+            sled::Error::Io(cause) => cause.into(),
+            cause @ sled::Error::Corruption { .. } => Self::Damaged(cause.to_string()),
+            cause => Self::Failed(cause.to_string()),
+        }
+    }
+}
+
+impl Backend for SledBackend {
+    fn apply(&mut self, batch: Batch) -> Result<(), EngineFault> {
+        let mut changes = sled::Batch::default();
+        for (key, value) in batch.0 {
+            match value {
+                Some(value) => changes.insert(key, value),
+                None => changes.remove(key),
+            }
+        }
+        Ok(self.db.apply_batch(changes)?)
+    }
+
+    fn barrier(&mut self) -> Result<(), EngineFault> {
+        self.db.flush()?;
+        // Whatever it says, it is no damage.
+        self.file.sync_data().map_err(EngineFault::Io)
+    }
+
+    fn reader(&self) -> Arc<dyn SharedReader> {
+        Arc::new(self.db.clone())
+    }
+}
+
+impl Reader for SledBackend {
+    fn tree(&self) -> Result<Box<dyn Tree + '_>, EngineFault> {
+        self.db.tree()
+    }
+}
+
+impl Reader for sled::Db {
+    fn tree(&self) -> Result<Box<dyn Tree + '_>, EngineFault> {
+        let tree: &sled::Tree = self;
+        Ok(Box::new(tree))
+    }
+}
+
+impl SharedReader for sled::Db {
+    fn is_ahead_of_disk(&self) -> bool {
+        true
+    }
+
+    #[cfg(test)]
+    fn overwrite(&self, key: &[u8], value: Option<&[u8]>) {
+        match value {
+            Some(value) => self.insert(key, value),
+            None => self.remove(key),
+        }
+        .expect("overwritten");
+    }
+}
+
+impl Tree for &sled::Tree {
+    fn get(&self, key: &[u8]) -> Result<Option<Stored>, EngineFault> {
+        Ok(sled::Tree::get(self, key)?.map(Stored::Sled))
+    }
+
+    fn range(&self, bounds: Bounds<'_>) -> Entries<'_> {
+        if is_empty(bounds) {
+            return Box::new(std::iter::empty());
+        }
+        Box::new(sled::Tree::range::<&[u8], _>(self, bounds).map(stored))
+    }
+
+    fn range_back(&self, bounds: Bounds<'_>) -> Entries<'_> {
+        if is_empty(bounds) {
+            return Box::new(std::iter::empty());
+        }
+        Box::new(sled::Tree::range::<&[u8], _>(self, bounds).rev().map(stored))
+    }
+}
+
+fn stored(entry: sled::Result<(sled::IVec, sled::IVec)>) -> Result<Entry, EngineFault> {
+    let (key, value) = entry?;
+    Ok((Stored::Sled(key), Stored::Sled(value)))
+}
