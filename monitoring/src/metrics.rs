@@ -59,6 +59,10 @@ metrics! {
     outbox_pending: Gauge = "outbox_pending";
     /// Deliveries that the broker has not acknowledged.
     outbox_unpublished: Gauge = "outbox_unpublished";
+    /// 1 while the store takes documents; 0 while one that broke is built anew.
+    outbox_up: Gauge = "outbox_up";
+    /// Times that the store was built anew while the gateway ran.
+    outbox_restarts: Counter = "outbox_restarts_total";
     /// Age of the oldest delivery that is not in a final state; 0 when there is none.
     oldest_pending: Seconds = "oldest_pending_seconds";
     /// Time spent in each step of a document's way.

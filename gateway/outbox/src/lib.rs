@@ -1,7 +1,7 @@
 //! What the gateway keeps on its own disk: the durable outbox and the spool of packets (design.md B1, B2).
 //!
 //! Read `open` (start-up, and building the store anew), `store` (one tree, one committer, two engines), `spool`
-//! (packets and admissions as files), `change` (what a transition may do, without any I/O), `check` (is all of it whole).
+//! (packets and admissions as files), `change` (what a transition may do, without any I/O), `check` (is all of it whole), `outbox` (the store of a gateway that runs).
 
 mod change;
 mod check;
@@ -10,6 +10,7 @@ mod format;
 mod lock;
 mod memory;
 mod open;
+mod outbox;
 mod sealed;
 mod spool;
 mod store;
@@ -23,8 +24,6 @@ pub use format::FormatFault;
 pub use lock::{DataLock, LockFault};
 pub use memory::MemoryStore;
 pub use open::{OpenFault, Opened, Rebuilt, open_or_rebuild};
+pub use outbox::{Outbox, OutboxOptions};
 pub use spool::{ADMISSION_BYTES_MAX, Admissions, Damaged, FileSpool, Found, SpoolLimits};
 pub use store::{Engine, FileStore, StoreFault, VALUE_BYTES_MAX};
-
-/// The store that the program runs on, for those who need not know which one it is.
-pub type Outbox = FileStore;

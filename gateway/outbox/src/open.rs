@@ -80,18 +80,29 @@ pub fn open_or_rebuild(
     folder::make_durable(data_dir).map_err(OpenFault::Spool)?;
     format::check(data_dir)?;
     let spool = FileSpool::open(data_dir).map_err(OpenFault::Spool)?;
+    let (store, opened) = open_store(data_dir, &spool, engine, &clock)?;
+    Ok((store, spool, opened))
+}
+
+/// The same for the store alone.
+pub(crate) fn open_store(
+    data_dir: &Path,
+    spool: &FileSpool,
+    engine: Engine,
+    clock: &Arc<dyn Clock>,
+) -> Result<(FileStore, Opened), OpenFault> {
     let store = data_dir.join(STORE);
-    let (writer, opened) = match open_and_fill(&store, engine, &spool, &clock, None) {
+    let (writer, opened) = match open_and_fill(&store, engine, spool, clock, None) {
         Err(fault) if is_damage(&fault, &store) => {
             let moved_to = move_aside(data_dir, &store).map_err(OpenFault::MoveAside)?;
             tracing::error!(%fault, moved_to = %moved_to.display(), "the store is damaged and is built anew");
-            open_and_fill(&store, engine, &spool, &clock, Some(moved_to))?
+            open_and_fill(&store, engine, spool, clock, Some(moved_to))?
         }
         done => done?,
     };
     let started = FileStore::start(writer);
     let started = started.map_err(|source| StoreFault::Io { path: store, source })?;
-    Ok((started, spool, opened))
+    Ok((started, opened))
 }
 
 fn open_and_fill(
@@ -103,6 +114,12 @@ fn open_and_fill(
 ) -> Result<(Writer, Opened), OpenFault> {
     let work = || {
         let mut writer = Writer::open(store, engine, clock.clone())?;
+        if !writer.is_whole()? && !writer.is_empty().map_err(OpenFault::Rebuild)? {
+            // Filling was cut off, perhaps by a disk that failed: what is there proves nothing.
+            drop(writer);
+            std::fs::remove_dir_all(store).map_err(OpenFault::MoveAside)?;
+            writer = Writer::open(store, engine, clock.clone())?;
+        }
         let opened = fill(spool, &mut writer, &**clock, moved_to)?;
         Ok((writer, opened))
     };

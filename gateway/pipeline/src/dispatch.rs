@@ -110,6 +110,9 @@ impl Dispatch {
         let now = self.shared.ports.clock.now();
         self.notice_time(now);
         self.schedule.resize(self.shared.policies.load().all.concurrent);
+        if self.wakes.take_replaced(self.shared.adapter.kind()) {
+            self.look_anew(now);
+        }
         for (queue, news) in self.wakes.take_news(self.shared.adapter.kind()) {
             self.hear(&queue, news, now);
         }
@@ -185,9 +188,13 @@ impl Dispatch {
             self.rest_until = Some(after(now, self.rest));
             self.rest = (self.rest * 2).min(STORE_AGAIN_MOST);
         }
+        self.look_anew(now);
+        Ok(())
+    }
+
+    fn look_anew(&mut self, now: Timestamp) {
         self.known.values_mut().for_each(Known::forget);
         (self.look_for_all, self.anew) = (now, true);
-        Ok(())
     }
 
     /// Lets those come again that waited for a breaker.

@@ -2,6 +2,7 @@
 //! does no harm; work that nobody was woken for is found at the next start, because it stands in the store.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lienthong_schemas::ids::DeliveryId;
@@ -29,6 +30,7 @@ pub struct Wakes {
 struct Wire {
     notify: Notify,
     news: Mutex<HashMap<ReceiverToken, News>>,
+    replaced: AtomicBool,
 }
 
 /// What happened to one queue since its dispatch last asked.
@@ -62,6 +64,21 @@ impl Wakes {
     /// The operator wants this queue tried now: its pause ends.
     pub fn resume(&self, adapter: AdapterKind, queue: ReceiverToken) {
         self.tell(adapter, queue, |news| news.resumed = true);
+    }
+
+    /// The store is another one than before: everybody looks at it anew.
+    pub fn replaced(&self) {
+        self.relay.notify_one();
+        self.report.notify_one();
+        for wire in &self.dispatch {
+            wire.replaced.store(true, Ordering::SeqCst);
+            wire.notify.notify_one();
+        }
+    }
+
+    /// Whether the store is another one since this was last asked for an adapter.
+    pub(crate) fn take_replaced(&self, adapter: AdapterKind) -> bool {
+        self.dispatch[adapter as usize].replaced.swap(false, Ordering::SeqCst)
     }
 
     /// The news of this adapter's queues; each is told once.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
-use lienthong_outbox::{FileSpool, Outbox, OutboxCheck};
+use lienthong_outbox::{Outbox, OutboxCheck};
 use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::operate::look::{self, Page, Shown, Wanted};
 use lienthong_pipeline::operate::{By, Operate, Outcome, REASON_CHARS_MAX, Reason};
@@ -53,14 +53,13 @@ pub struct Desk {
 /// Store and spool of a gateway that runs; one check at a time.
 pub struct OutboxInUse {
     store: Arc<Outbox>,
-    spool: Arc<FileSpool>,
     turn: Semaphore,
 }
 
 impl OutboxInUse {
     /// Those of one gateway.
-    pub fn new(store: Arc<Outbox>, spool: Arc<FileSpool>) -> Self {
-        Self { store, spool, turn: Semaphore::new(1) }
+    pub fn new(store: Arc<Outbox>) -> Self {
+        Self { store, turn: Semaphore::new(1) }
     }
 }
 
@@ -185,7 +184,7 @@ impl Desk {
             let (vi, en) = ("một lần kiểm tra khác đang chạy", "another check is under way");
             return Err(Trouble::new(TroubleCode::Busy, vi, en));
         };
-        let check = outbox.store.check(&outbox.spool, deep).await;
+        let check = outbox.store.check(deep).await;
         drop(turn);
         Ok(check?)
     }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use lienthong_config::{ListenSecurity, OutboxEngine, Settings, SpoolSettings};
 use lienthong_monitoring::Metrics;
-use lienthong_outbox::{DataLock, Engine, FileSpool, Outbox, SpoolLimits};
+use lienthong_outbox::{DataLock, Engine, FileSpool, Outbox, OutboxOptions, SpoolLimits};
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::dispatch::Dispatch;
@@ -74,14 +74,17 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let settings = Arc::new(loaded.settings.clone());
     let data = settings.gateway.data_dir.clone();
     let metrics = Arc::new(metrics());
-    let (lock, store, spool) = open_data(&data, &settings).await?;
-    let outbox = OutboxInUse::new(store.clone(), spool.clone());
+    let (lock, store, spool) = open_data(&data, &settings, &metrics).await?;
+    let outbox = OutboxInUse::new(store.clone());
     let broker = broker::start(&settings, &metrics, tasks).await?;
-    let ports = Ports { clock: Arc::new(SystemClock), spool, store, broker: broker.broker.clone() };
+    let (clock, broker_port) = (Arc::new(SystemClock), broker.broker.clone());
+    let ports = Ports { clock, spool, store: store.clone(), broker: broker_port };
 
     let loaded = Arc::new(loaded);
     let directory = Arc::new(ArcSwap::new(loaded.directory.clone()));
     let wakes = Wakes::default();
+    let anew = wakes.clone();
+    tasks.spawn("outbox", store.tend(move || anew.replaced(), tasks.clone()));
     let intake = intake(&loaded, &ports, &directory, &metrics, &wakes);
     let ways = Arc::new(Ways::open(&settings).map_err(CommandFault)?);
     start_way_out(&loaded, &ports, &ways, &intake, &directory, &metrics, &wakes, tasks);
@@ -129,16 +132,18 @@ pub(super) fn engine(settings: &Settings) -> Engine {
 async fn open_data(
     data: &Path,
     settings: &Settings,
+    metrics: &Arc<Metrics>,
 ) -> Result<(DataLock, Arc<Outbox>, Arc<FileSpool>), CommandFault> {
     let folder = data.to_owned();
     let SpoolSettings { quota, disk_free_min } = settings.spool;
-    let (engine, limits) = (engine(settings), SpoolLimits { quota, disk_free_min });
+    let limits = SpoolLimits { quota, disk_free_min };
+    let options = OutboxOptions { engine: engine(settings), clock: Arc::new(SystemClock) };
+    let metrics = metrics.clone();
     let open = move || {
         let at_data = |cause: &dyn std::fmt::Display| CommandFault::at(folder.display(), cause);
         let lock = DataLock::acquire(&folder).map_err(|cause| at_data(&cause))?;
         let (store, spool, opened) =
-            lienthong_outbox::open_or_rebuild(&folder, engine, Arc::new(SystemClock))
-                .map_err(|cause| at_data(&cause))?;
+            Outbox::open(&folder, options, metrics).map_err(|cause| at_data(&cause))?;
         tracing::info!(?opened, "outbox open");
         Ok((lock, Arc::new(store), Arc::new(spool.with_limits(limits))))
     };

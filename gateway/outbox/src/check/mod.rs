@@ -238,7 +238,7 @@ impl FileStore {
             findings
         });
         let Findings { mut check, suspects } = first.await?;
-        if self.is_damage_noted() {
+        if self.is_damaged() {
             let why = "damage was met, and the next start builds the store anew";
             check.add(vec![CheckFault::new(FaultCode::DamageNoted, STORE, why)]);
         }

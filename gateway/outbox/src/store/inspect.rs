@@ -372,8 +372,8 @@ impl FileStore {
     }
 
     /// Whether damage was met since the store was opened.
-    pub(crate) fn is_damage_noted(&self) -> bool {
-        self.progress.is_damage_noted()
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.progress.is_damaged()
     }
 
     /// Has the committer look; it changes nothing.

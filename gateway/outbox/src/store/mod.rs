@@ -16,7 +16,7 @@ mod writer;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
@@ -113,6 +113,7 @@ impl StoreFault {
 pub struct FileStore {
     changes: Mutex<Option<mpsc::Sender<Change>>>,
     reader: Mutex<Option<Arc<dyn SharedReader>>>,
+    readers: Weak<dyn SharedReader>,
     progress: Arc<Progress>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -132,9 +133,10 @@ impl FileStore {
         let (reader, progress) = (writer.reader(), writer.progress());
         let thread = std::thread::Builder::new().name("outbox-committer".to_owned());
         let thread = thread.spawn(move || committer::run(writer, queue))?;
+        let readers = Arc::downgrade(&reader);
         let (changes, reader, thread) =
             (Mutex::new(Some(changes)), Mutex::new(Some(reader)), Mutex::new(Some(thread)));
-        Ok(Self { changes, reader, progress, thread })
+        Ok(Self { changes, reader, readers, progress, thread })
     }
 
     /// Has the committer make a change; returns when it is on disk.
@@ -173,6 +175,35 @@ impl FileStore {
         let (found, seen) = looked.map_err(|panic| Fault::new(PLACE, panic))?;
         self.progress.durable(seen).await?;
         found
+    }
+
+    /// Notes durably that what this store reads back proves nothing, so that it is built anew whenever it is opened.
+    pub(crate) fn note_damage(&self, fault: &Fault) -> io::Result<()> {
+        self.progress.note_damage(fault)
+    }
+
+    /// Whether nobody holds the files of a store that was closed any more.
+    pub(crate) fn is_released(&self) -> bool {
+        self.readers.strong_count() == 0
+    }
+
+    /// From now on every barrier fails.
+    #[cfg(any(test, feature = "contract"))]
+    pub async fn fail_barriers(&self) {
+        self.change(|writer| {
+            writer.fail_barriers = true;
+            Ok(())
+        })
+        .await
+        .expect_err("its own barrier fails");
+    }
+
+    /// What stands of a delivery is not what was written.
+    #[cfg(test)]
+    pub(crate) async fn damage(&self, id: DeliveryId) {
+        let reader = self.reader().expect("open");
+        let damage = move || reader.overwrite(&keys::delivery(id), Some(b"damaged"));
+        tokio::task::spawn_blocking(damage).await.expect("overwritten");
     }
 
     /// Lets the committer end, waits for it, and lets go of the files.

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use lienthong_pipeline::ports::Fault;
@@ -34,6 +34,7 @@ enum Phase {
 /// Shared by the writer and the readers.
 pub(super) struct Progress {
     folder: PathBuf,
+    damaged: AtomicBool,
     applied: AtomicU64,
     phase: watch::Sender<Phase>,
     pending: AtomicU64,
@@ -47,6 +48,7 @@ impl Progress {
     pub(super) fn new(folder: PathBuf, pending: u64, unpublished: u64) -> Self {
         Self {
             folder,
+            damaged: AtomicBool::new(false),
             applied: AtomicU64::new(0),
             phase: watch::Sender::new(Phase::Durable(0)),
             pending: AtomicU64::new(pending),
@@ -101,22 +103,30 @@ impl Progress {
             ReadFault::Damaged(_, damage) => !matches!(damage, Damage::Newer(_)),
         };
         let fault = Fault::from(fault);
-        if damaged {
-            let noted = folder::new_file(&self.folder.join(DAMAGED)).and_then(|_| folder::sync(&self.folder));
-            match noted {
-                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(cause) => {
-                    tracing::error!(%fault, %cause, "the store is damaged, and that cannot be noted")
-                }
-                Ok(()) => tracing::error!(%fault, "the store is damaged; the next start builds it anew"),
-            }
+        if damaged && !self.is_damaged() {
+            // Said in the log; the restart, or the next start, tries again.
+            self.note_damage(&fault).ok();
         }
         fault
     }
 
-    /// Whether damage is noted in the store's folder.
-    pub(super) fn is_damage_noted(&self) -> bool {
-        is_noted(&self.folder)
+    /// Notes in the store's folder that it is not to be opened again.
+    pub(super) fn note_damage(&self, fault: &Fault) -> io::Result<()> {
+        self.damaged.store(true, Ordering::SeqCst);
+        let noted = match folder::new_file(&self.folder.join(DAMAGED)) {
+            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(cause),
+            _ => folder::sync(&self.folder),
+        };
+        match &noted {
+            Err(cause) => tracing::error!(%fault, %cause, "the store is damaged, and that cannot be noted"),
+            Ok(()) => tracing::error!(%fault, "the store is damaged, and is to be built anew"),
+        }
+        noted
+    }
+
+    /// Whether damage was met since the store was opened.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::SeqCst)
     }
 
     /// Batches applied by now.

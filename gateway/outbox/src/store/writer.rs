@@ -38,6 +38,9 @@ pub(crate) struct Writer {
     waiting_bytes: usize,
     admitted: bool,
     broken: Option<Fault>,
+    /// A test's disk.
+    #[cfg(any(test, feature = "contract"))]
+    pub(super) fail_barriers: bool,
 }
 
 impl Writer {
@@ -77,7 +80,18 @@ impl Writer {
         drop(tree);
         let folder = folder.to_owned();
         let progress = Arc::new(Progress::new(folder.clone(), pending, unpublished));
-        Ok(Self { folder, backend, clock, progress, next, waiting_bytes: 0, admitted: false, broken: None })
+        Ok(Self {
+            folder,
+            backend,
+            clock,
+            progress,
+            next,
+            waiting_bytes: 0,
+            admitted: false,
+            broken: None,
+            #[cfg(any(test, feature = "contract"))]
+            fail_barriers: false,
+        })
     }
 
     /// For other threads, to read.
@@ -288,6 +302,11 @@ impl Writer {
         whole.map(|whole| whole == Some(true)).map_err(|fault| StoreFault::of_reading(&self.folder, fault))
     }
 
+    /// Whether nothing was ever written.
+    pub(crate) fn is_empty(&self) -> Result<bool, Fault> {
+        Ok(self.read(|view| view.value::<Next>(keys::NEXT))?.is_none())
+    }
+
     /// Notes that the store has been filled to its end.
     pub(crate) fn mark_whole(&mut self) -> Result<(), Fault> {
         let mut draft = Draft::new(self.next);
@@ -321,6 +340,10 @@ impl Writer {
     pub(crate) fn barrier(&mut self) -> Result<(), Fault> {
         if let Some(fault) = &self.broken {
             return Err(fault.clone());
+        }
+        #[cfg(any(test, feature = "contract"))]
+        if self.fail_barriers {
+            return Err(self.fail(&"a test's disk"));
         }
         if !self.progress.is_waiting() {
             return Ok(());

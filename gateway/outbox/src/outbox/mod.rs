@@ -1,0 +1,184 @@
+//! The store of a gateway that runs. Every call goes through here, so that a store that broke can be replaced while the
+//! gateway goes on: calls fail meanwhile, and what they say is not fatal. `restart` replaces it.
+
+mod restart;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use lienthong_monitoring::Metrics;
+use lienthong_pipeline::ports::{
+    Admitted, Clock, Fault, HandOff, Listing, OutboxStore, PendingReport, StoreStats, Transition,
+};
+use lienthong_pipeline::record::{
+    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
+};
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
+use lienthong_schemas::organ::ReceiverToken;
+use tokio::sync::watch;
+
+use crate::change::PLACE;
+use crate::check::OutboxCheck;
+use crate::open::{OpenFault, Opened, open_or_rebuild};
+use crate::spool::FileSpool;
+use crate::store::{Engine, FileStore};
+
+/// How a store is kept.
+#[derive(Clone)]
+pub struct OutboxOptions {
+    /// What keeps it.
+    pub engine: Engine,
+    /// Its time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// See the module. Dropping it commits what is queued.
+pub struct Outbox {
+    data_dir: PathBuf,
+    options: OutboxOptions,
+    spool: FileSpool,
+    metrics: Arc<Metrics>,
+    phase: watch::Sender<Phase>,
+}
+
+#[derive(Clone)]
+enum Phase {
+    Running(Arc<FileStore>),
+    /// What is in memory and on disk may differ: nothing that this store reads back proves anything.
+    Broken(Arc<FileStore>, Fault),
+    Closed,
+}
+
+impl Outbox {
+    /// Opens store and spool below a data folder; see [`open_or_rebuild`]. Who takes care of the store while the gateway
+    /// runs is [`Outbox::tend`].
+    ///
+    /// # Errors
+    /// See [`OpenFault`].
+    pub fn open(
+        data_dir: &Path,
+        options: OutboxOptions,
+        metrics: Arc<Metrics>,
+    ) -> Result<(Self, FileSpool, Opened), OpenFault> {
+        let (store, spool, opened) = open_or_rebuild(data_dir, options.engine, options.clock.clone())?;
+        metrics.outbox_up.set(1);
+        let phase = watch::Sender::new(Phase::Running(Arc::new(store)));
+        let outbox = Self { data_dir: data_dir.to_owned(), options, spool: spool.clone(), metrics, phase };
+        Ok((outbox, spool, opened))
+    }
+
+    /// Checks store and spool while the gateway is at work; see [`FileStore::check`].
+    ///
+    /// # Errors
+    /// The store is away. What is wrong is in the answer.
+    pub async fn check(&self, deep: bool) -> Result<OutboxCheck, Fault> {
+        let store = self.store()?;
+        self.heard(&store, store.check(&self.spool, deep).await)
+    }
+
+    /// The store that runs.
+    fn store(&self) -> Result<Arc<FileStore>, Fault> {
+        match &*self.phase.borrow() {
+            Phase::Running(store) => Ok(store.clone()),
+            Phase::Broken(_, fault) => Err(away(fault)),
+            Phase::Closed => Err(Fault::fatal(PLACE, "closed")),
+        }
+    }
+
+    /// The outcome of a call to this store; one that shows that the store is broken ends it.
+    fn heard<T>(&self, store: &Arc<FileStore>, outcome: Result<T, Fault>) -> Result<T, Fault> {
+        outcome.map_err(|fault| match fault.fatal || store.is_damaged() {
+            true => self.broke(store, &fault),
+            false => fault,
+        })
+    }
+
+    /// The store that broke has another in its place.
+    fn took_over(&self, store: FileStore) {
+        let store = Arc::new(store);
+        let took_over = self.phase.send_if_modified(|phase| {
+            let waits = matches!(phase, Phase::Broken(..));
+            if waits {
+                *phase = Phase::Running(store.clone());
+            }
+            waits
+        });
+        if took_over {
+            self.metrics.outbox_up.set(1);
+            self.metrics.outbox_restarts.inc();
+        }
+    }
+
+    fn broke(&self, store: &Arc<FileStore>, fault: &Fault) -> Fault {
+        let first = self.phase.send_if_modified(|phase| {
+            let runs = matches!(&*phase, Phase::Running(running) if Arc::ptr_eq(running, store));
+            if runs {
+                *phase = Phase::Broken(store.clone(), fault.clone());
+            }
+            runs
+        });
+        if first {
+            self.metrics.outbox_up.set(0);
+            tracing::error!(%fault, "the store is broken; nothing is accepted until it is built anew");
+        }
+        match &*self.phase.borrow() {
+            Phase::Closed => fault.clone(),
+            Phase::Running(_) | Phase::Broken(..) => away(fault),
+        }
+    }
+}
+
+/// What callers hear while the store is away.
+fn away(fault: &Fault) -> Fault {
+    Fault::new(PLACE, format!("broken, and not yet built anew: {}", fault.cause))
+}
+
+macro_rules! passed_on {
+    ($($(#[$doc:meta])* fn $name:ident(&self $(, $argument:ident: $kind:ty)*) -> $answer:ty;)*) => {
+        #[async_trait]
+        impl OutboxStore for Outbox {
+            $(
+                async fn $name(&self $(, $argument: $kind)*) -> Result<$answer, Fault> {
+                    let store = self.store()?;
+                    self.heard(&store, store.$name($($argument),*).await)
+                }
+            )*
+
+            async fn close(&self) -> Result<(), Fault> {
+                match self.phase.send_replace(Phase::Closed) {
+                    Phase::Running(store) => store.close().await,
+                    // Its own end is no news; the next start builds it anew.
+                    Phase::Broken(..) | Phase::Closed => Ok(()),
+                }
+            }
+        }
+    };
+}
+
+passed_on! {
+    fn admit(&self, admission: &Admission) -> Admitted;
+    fn known(&self, name: [u8; 16]) -> Vec<KnownDocument>;
+    fn standings(&self, keys: Vec<StandingKey>) -> Vec<Option<Standing>>;
+    fn status_seen(&self, status: [u8; 16]) -> Option<DocumentId>;
+    fn idempotent(&self, key: &IdempotencyKey, not_before: Timestamp) -> Option<(DocumentId, PacketDigest)>;
+    fn delivery(&self, id: DeliveryId) -> Option<Delivery>;
+    fn deliveries_of(&self, id: DocumentId) -> Vec<Delivery>;
+    fn history(&self, id: DeliveryId) -> Vec<HistoryEntry>;
+    fn unpublished(&self, limit: usize) -> Vec<Delivery>;
+    fn unsent_events(&self, limit: usize) -> Vec<(u64, Event)>;
+    fn events_sent(&self, numbers: Vec<u64>) -> ();
+    fn hand_off(&self, delivery: Delivery) -> HandOff;
+    fn remember(&self, key: &IdempotencyKey, document: DocumentId, digest: PacketDigest, at: Timestamp) -> ();
+    fn not_taken_over(&self, before: Timestamp, limit: usize) -> Vec<Delivery>;
+    fn receivers(&self, adapter: AdapterKind) -> Vec<ReceiverToken>;
+    fn heads(&self, adapter: AdapterKind, receiver: &ReceiverToken, lane: Lane, limit: usize) -> Vec<Delivery>;
+    fn first_correlated(&self, receiver: &ReceiverToken, key: CorrelationKey, after: Option<u64>) -> Option<Delivery>;
+    fn transition(&self, id: DeliveryId, at: Timestamp, change: Transition) -> Option<Delivery>;
+    fn list(&self, listing: Listing, after: Option<DeliveryId>, limit: usize) -> Vec<Delivery>;
+    fn pending_reports(&self, limit: usize) -> Vec<PendingReport>;
+    fn stats(&self) -> StoreStats;
+}
