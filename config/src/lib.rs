@@ -18,7 +18,7 @@ pub use seal::{MASTER_KEY_BYTES, MasterKey, SealFault, SecretPlace, SecretPlaceF
 pub use sections::admin_listen::AdminListenSettings;
 pub use sections::axes::{AxisSettings, ToHeader};
 pub use sections::broker::{BrokerLogin, BrokerServer, BrokerSettings};
-pub use sections::delivery::DeliverySettings;
+pub use sections::delivery::{AdapterDeliverySettings, DeliverySettings};
 pub use sections::directory::DirectorySettings;
 pub use sections::email::{EmailSettings, MailSecurity};
 pub use sections::gateway::{GatewaySettings, Profile};
@@ -30,6 +30,7 @@ pub use sections::operators::{OPERATOR_NAME_BYTES_MAX, OperatorRole, OperatorSet
 pub use sections::outbox::{OutboxEngine, OutboxSettings};
 pub use sections::receipt::{ReceiptAfter, ReceiptSettings};
 pub use sections::retention::RetentionSettings;
+pub use sections::retry::{LineRetrySettings, RetrySettings};
 pub use sections::spool::SpoolSettings;
 pub use sections::support::SupportSettings;
 pub use sections::systems::{SystemSettings, TOKENS_PER_SYSTEM_MAX, VendorHttpSettings};

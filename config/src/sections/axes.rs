@@ -10,6 +10,7 @@ use crate::fault::{FaultCode, Rule};
 use crate::reading::{InClear, Section};
 use crate::sections::gateway::LINE_BYTES_MAX;
 use crate::sections::line;
+use crate::sections::retry::LineRetrySettings;
 use crate::sections::systems::SystemSettings;
 use crate::values::byte_size::ByteSize;
 use crate::values::secret::Secret;
@@ -49,6 +50,8 @@ pub struct AxisSettings {
     pub connect_timeout: Duration,
     /// Longest time of one request.
     pub timeout: Duration,
+    /// Pauses and patience of its own.
+    pub retry: LineRetrySettings,
 }
 
 /// Reads all of them; the keys are their ids, which no system has.
@@ -87,6 +90,7 @@ fn axis(id: &str, section: &mut Section<'_, '_>) -> Option<AxisSettings> {
     let (least, most) = (ByteSize::new(1_000), ByteSize::new(4_000_000_000));
     let packet_max = section.ranged_if_set("packet_max", least, most);
     let waits = line::waits(section);
+    let retry = LineRetrySettings::read(section);
     Some(AxisSettings {
         name: name?,
         url: url?,
@@ -97,6 +101,7 @@ fn axis(id: &str, section: &mut Section<'_, '_>) -> Option<AxisSettings> {
         packet_max,
         connect_timeout: waits.connect,
         timeout: waits.whole,
+        retry,
     })
 }
 

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use crate::reading::Section;
+use crate::sections::retry::RetrySettings;
 use crate::values::span::Span;
+
+/// Most attempts at once that may be set.
+const CONCURRENT_MAX: u16 = 1_024;
 
 /// Attempts, the pauses between them, and the end of patience.
 #[derive(Clone, Debug)]
@@ -21,28 +25,56 @@ pub struct DeliverySettings {
     pub concurrent: usize,
     /// Part of a pause that is drawn by lot, 0 to 1, so that receivers that come back are not hit by all at once.
     pub jitter: f64,
+    /// For vendors' systems over HTTP.
+    pub vendor_http: AdapterDeliverySettings,
+    /// For mail systems.
+    pub email: AdapterDeliverySettings,
+    /// For axes.
+    pub national_axis: AdapterDeliverySettings,
+}
+
+/// What holds for one adapter: as its table in `[delivery]` says, and `[delivery]` where that says nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdapterDeliverySettings {
+    /// Pauses and patience of lines that have none of their own.
+    pub retry: RetrySettings,
+    /// Attempts at once.
+    pub concurrent: usize,
+    /// See [`DeliverySettings::jitter`].
+    pub jitter: f64,
 }
 
 impl DeliverySettings {
     pub(crate) fn read(section: &mut Section<'_, '_>) -> Self {
         let seconds = |n| Span::new(Duration::from_secs(n));
-        let (hour, day) = (3_600, 86_400);
-        let retry_first =
-            section.ranged("retry_first", seconds(5), Span::new(Duration::from_millis(10)), seconds(hour));
-        let retry_max =
-            section.ranged("retry_max", seconds(900), Span::new(Duration::from_millis(10)), seconds(day));
-        if retry_first > retry_max {
-            section.contradiction("retry_first", "dài hơn retry_max", "longer than retry_max");
-        }
-        let attempt_timeout = section.ranged("attempt_timeout", seconds(600), seconds(1), seconds(hour));
-        let give_up_after = section.ranged("give_up_after", seconds(7 * day), seconds(1), seconds(90 * day));
+        let retry = RetrySettings::read(section, RetrySettings::default());
+        let attempt_timeout = section.ranged("attempt_timeout", seconds(600), seconds(1), seconds(3_600));
+        let concurrent = section.count("concurrent", 32, 1, CONCURRENT_MAX);
+        let jitter = section.ranged("jitter", 0.2, 0.0, 1.0);
+        let all = AdapterDeliverySettings { retry, concurrent, jitter };
+        let mut adapter = |name| section.section(name, |section| AdapterDeliverySettings::read(section, all));
         Self {
-            retry_first: retry_first.duration(),
-            retry_max: retry_max.duration(),
+            retry_first: retry.retry_first,
+            retry_max: retry.retry_max,
             attempt_timeout: attempt_timeout.duration(),
-            give_up_after: give_up_after.duration(),
-            concurrent: section.count("concurrent", 32, 1, 1_024),
-            jitter: section.ranged("jitter", 0.2, 0.0, 1.0),
+            give_up_after: retry.give_up_after,
+            concurrent,
+            jitter,
+            vendor_http: adapter("vendor_http"),
+            email: adapter("email"),
+            national_axis: adapter("national_axis"),
+        }
+    }
+}
+
+impl AdapterDeliverySettings {
+    fn read(section: &mut Section<'_, '_>, all: Self) -> Self {
+        let concurrent = section.ranged_if_set("concurrent", 1, u64::from(CONCURRENT_MAX));
+        let concurrent = concurrent.and_then(|concurrent| usize::try_from(concurrent).ok());
+        Self {
+            retry: RetrySettings::read(section, all.retry),
+            concurrent: concurrent.unwrap_or(all.concurrent),
+            jitter: section.ranged_if_set("jitter", 0.0, 1.0).unwrap_or(all.jitter),
         }
     }
 }

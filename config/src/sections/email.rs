@@ -10,6 +10,7 @@ use crate::fault::{FaultCode, Rule};
 use crate::reading::{InClear, Section};
 use crate::sections::gateway::LINE_BYTES_MAX;
 use crate::sections::line;
+use crate::sections::retry::LineRetrySettings;
 use crate::values::byte_size::ByteSize;
 use crate::values::secret::Secret;
 
@@ -66,6 +67,8 @@ pub struct EmailSettings {
     pub connect_timeout: Duration,
     /// Longest time of one attempt.
     pub timeout: Duration,
+    /// Pauses and patience of its own.
+    pub retry: LineRetrySettings,
 }
 
 impl EmailSettings {
@@ -84,6 +87,7 @@ impl EmailSettings {
         let message_max =
             section.ranged("message_max", megabytes(25), ByteSize::new(200_000), megabytes(200));
         let waits = line::waits(section);
+        let retry = LineRetrySettings::read(section);
         Some(Self {
             host: host?,
             port: u16::try_from(port).unwrap_or(security.default_port()),
@@ -96,6 +100,7 @@ impl EmailSettings {
             message_max,
             connect_timeout: waits.connect,
             timeout: waits.whole,
+            retry,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The sections of the settings, one file each, and what holds between them.
 
 pub(crate) mod admin_listen;
+pub(crate) mod attempts;
 pub(crate) mod axes;
 pub(crate) mod broker;
 pub(crate) mod delivery;
@@ -15,6 +16,7 @@ pub(crate) mod operators;
 pub(crate) mod outbox;
 pub(crate) mod receipt;
 pub(crate) mod retention;
+pub(crate) mod retry;
 pub(crate) mod spool;
 pub(crate) mod support;
 pub(crate) mod systems;
@@ -81,12 +83,12 @@ fn between(settings: &Settings, root: &mut Section<'_, '_>) {
         let rule = Rule::new("trùng với listen.address", "the same as listen.address");
         root.fault("admin_listen", FaultCode::Contradiction, rule);
     }
-    let patience = settings.delivery.give_up_after;
+    let patience = settings.give_up_after_longest();
     if settings.retention.idempotency < patience {
         let patience = Span::new(patience);
         let rule = Rule::new(
-            format!("idempotency phải từ delivery.give_up_after ({patience}) trở lên"),
-            format!("idempotency must be at least delivery.give_up_after ({patience})"),
+            format!("idempotency phải từ give_up_after dài nhất ({patience}) trở lên"),
+            format!("idempotency must be at least the longest give_up_after ({patience})"),
         );
         root.fault("retention", FaultCode::Contradiction, rule);
     }
@@ -98,7 +100,7 @@ fn between(settings: &Settings, root: &mut Section<'_, '_>) {
         );
         root.section("support", |section| section.fault("hotline", FaultCode::Missing, rule));
     }
-    attempts(settings, root);
+    attempts::between(settings, root);
 }
 
 /// Days that a document is kept at least after the time in which it is delivered or given up.
@@ -106,11 +108,9 @@ const KEPT_AFTER_GIVE_UP: Duration = Duration::from_secs(30 * 86_400);
 
 /// A document is not forgotten before it is over, nor before a repeat of it is.
 fn keeping(settings: &Settings, root: &mut Section<'_, '_>) {
-    let patience = settings.delivery.give_up_after + KEPT_AFTER_GIVE_UP;
-    let longest = [
-        ("retention.idempotency", settings.retention.idempotency),
-        ("delivery.give_up_after + 30d", patience),
-    ];
+    let patience = settings.give_up_after_longest() + KEPT_AFTER_GIVE_UP;
+    let longest =
+        [("retention.idempotency", settings.retention.idempotency), ("give_up_after + 30d", patience)];
     let short = longest.into_iter().filter(|(_, least)| settings.retention.documents < *least);
     for (key, least) in short.collect::<Vec<_>>() {
         let least = Span::new(least);
@@ -119,24 +119,5 @@ fn keeping(settings: &Settings, root: &mut Section<'_, '_>) {
             format!("documents must be at least {key} ({least})"),
         );
         root.fault("retention", FaultCode::Contradiction, rule);
-    }
-}
-
-/// No line may wait longer than an attempt lasts.
-fn attempts(settings: &Settings, root: &mut Section<'_, '_>) {
-    let most = settings.delivery.attempt_timeout;
-    let systems = settings.systems.iter().flat_map(|(id, system)| {
-        let vendor = system.vendor_http.as_ref().map(|vendor| (format!("{id}.vendor_http"), vendor.timeout));
-        let email = system.email.as_ref().map(|email| (format!("{id}.email"), email.timeout));
-        vendor.into_iter().chain(email).map(|line| ("systems", line))
-    });
-    let axes = settings.axes.iter().map(|(id, axis)| ("axes", (id.clone(), axis.timeout)));
-    let limit = Span::new(most);
-    for (section, (line, _)) in systems.chain(axes).filter(|(_, (_, timeout))| *timeout > most) {
-        let rule = Rule::new(
-            format!("{line}.timeout dài hơn delivery.attempt_timeout ({limit})"),
-            format!("{line}.timeout is longer than delivery.attempt_timeout ({limit})"),
-        );
-        root.fault(section, FaultCode::Contradiction, rule);
     }
 }

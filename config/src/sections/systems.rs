@@ -11,6 +11,7 @@ use crate::reading::{InClear, Section};
 use crate::sections::email::EmailSettings;
 use crate::sections::gateway::LINE_BYTES_MAX;
 use crate::sections::line;
+use crate::sections::retry::LineRetrySettings;
 use crate::values::secret::Secret;
 use crate::values::url::HttpUrl;
 
@@ -44,6 +45,8 @@ pub struct VendorHttpSettings {
     pub connect_timeout: Duration,
     /// Longest time of one request with an empty body; the packet's size adds to it. At most `delivery.attempt_timeout`.
     pub timeout: Duration,
+    /// Pauses and patience of its own.
+    pub retry: LineRetrySettings,
 }
 
 /// Reads all of them; the keys are their ids. `gateway_name` is ours.
@@ -112,11 +115,13 @@ fn vendor_http(id: &str, section: &mut Section<'_, '_>) -> Option<VendorHttpSett
     let secret = section.required_secret("secret", &SecretOf::System.variable(id), InClear::Allowed);
     let ca = section.file("ca");
     let waits = line::waits(section);
+    let retry = LineRetrySettings::read(section);
     Some(VendorHttpSettings {
         url: url?,
         secret: secret?,
         ca,
         connect_timeout: waits.connect,
         timeout: waits.whole,
+        retry,
     })
 }

@@ -121,11 +121,15 @@ fn the_example_shows_the_defaults() {
     let loaded = |text: &str| load_in(folder.path(), text, &secrets());
     let defaults = format!("{:?}", loaded(&text).expect("loads"));
     let mut shown = 0;
-    let mut in_commented_table = false;
+    // A line's own pauses have no default but its adapter's.
+    const OF_LINES: [&str; 3] = ["retry_first", "retry_max", "give_up_after"];
+    let (mut in_commented_table, mut of_a_line) = (false, false);
     for (at, line) in text.lines().enumerate() {
         in_commented_table = line.starts_with("#[") || (in_commented_table && !line.starts_with('['));
+        of_a_line = if line.starts_with('[') { line != "[delivery]" } else { of_a_line };
         let setting = line.strip_prefix('#').and_then(|line| Some((line.split_once(" = ")?.0, line)));
-        let default = |key: &str| !key.contains(' ') && !POSSIBLE.contains(&key);
+        let possible = |key: &str| POSSIBLE.contains(&key) || (of_a_line && OF_LINES.contains(&key));
+        let default = |key: &str| !key.contains(' ') && !possible(key);
         let Some((key, setting)) = setting.filter(|(key, _)| !in_commented_table && default(key)) else {
             continue;
         };

@@ -265,3 +265,68 @@ fn an_operator_is_one_user() {
     assert_eq!([named(&longest), named(&format!("{longest}a"))], [0, 1]);
     assert_eq!(["A", "a_b", "\"\"", "\"a b\"", "\"a\\nb\"", "\"đ\""].map(named), [1; 6]);
 }
+
+#[test]
+fn pauses_and_patience_are_set_for_all_for_an_adapter_and_for_a_line() {
+    let seconds = Duration::from_secs;
+    let vendor_line = "url = \"https://a.vn\"\n";
+    let text = format!(
+        "[delivery]\nretry_first = \"7s\"\nconcurrent = 9\n[delivery.email]\nretry_max = \"1h\"\njitter = 0.5\n{}{}{}",
+        vendor(&format!("{vendor_line}{SECRET}give_up_after = \"9d\"\n")),
+        email("retry_first = \"1m\"\n"),
+        axis("retry_max = \"2h\"\n").replace("[axes.a]", "[axes.b]"),
+    );
+    let settings = load(&text).expect("loads");
+    let delivery = &settings.delivery;
+    let of = |adapter: &AdapterDeliverySettings| {
+        (adapter.retry.retry_first, adapter.retry.retry_max, adapter.concurrent, adapter.jitter)
+    };
+    assert_eq!(of(&delivery.vendor_http), (seconds(7), seconds(900), 9, 0.2));
+    assert_eq!(of(&delivery.email), (seconds(7), seconds(3_600), 9, 0.5));
+    assert_eq!(of(&delivery.national_axis), of(&delivery.vendor_http));
+    let vendor = settings.systems["a"].vendor_http.as_ref().expect("is set").retry;
+    assert_eq!(vendor, LineRetrySettings { give_up_after: Some(seconds(9 * 86_400)), ..Default::default() });
+    let mail = settings.systems["m"].email.as_ref().expect("is set").retry.over(delivery.email.retry);
+    let expected = RetrySettings {
+        retry_first: seconds(60),
+        retry_max: seconds(3_600),
+        give_up_after: seconds(7 * 86_400),
+    };
+    assert_eq!(mail, expected);
+    assert_eq!(settings.axes["b"].retry.retry_max, Some(seconds(7_200)));
+    assert_eq!(settings.give_up_after_longest(), seconds(9 * 86_400));
+}
+
+#[test]
+fn no_first_pause_is_longer_than_the_longest_and_repeats_are_known_as_long_as_the_most_patient_line() {
+    let contradiction = |key: &str| vec![(key.to_owned(), FaultCode::Contradiction)];
+    let vendor_with = |lines: &str| vendor(&format!("url = \"https://a.vn\"\n{SECRET}{lines}"));
+    for (text, found) in [
+        ("[delivery.email]\nretry_first = \"16m\"\n".to_owned(), contradiction("delivery.email.retry_first")),
+        ("[delivery]\nretry_max = \"4s\"\n".to_owned(), contradiction("delivery.retry_first")),
+        (vendor_with("retry_first = \"16m\"\n"), contradiction("systems")),
+        (vendor_with("retry_max = \"4s\"\n"), contradiction("systems")),
+        (email("retry_max = \"4s\"\n"), contradiction("systems")),
+        (axis("retry_max = \"4s\"\n"), contradiction("axes")),
+        (
+            format!("[delivery.vendor_http]\nretry_first = \"3s\"\n{}", vendor_with("retry_max = \"4s\"\n")),
+            vec![],
+        ),
+        (vendor_with("give_up_after = \"31d\"\n"), contradiction("retention")),
+        ("[delivery.national_axis]\ngive_up_after = \"31d\"\n".to_owned(), contradiction("retention")),
+        (
+            axis("retry_first = \"61m\"\nretry_max = \"1d\"\n"),
+            vec![("axes.a.retry_first".to_owned(), FaultCode::OutOfRange)],
+        ),
+        (
+            "[delivery.email]\nconcurrent = 0\n".to_owned(),
+            vec![("delivery.email.concurrent".to_owned(), FaultCode::OutOfRange)],
+        ),
+        (
+            "[delivery.pigeon]\njitter = 0\n".to_owned(),
+            vec![("delivery.pigeon".to_owned(), FaultCode::UnknownKey)],
+        ),
+    ] {
+        assert_eq!(faults(&text), found, "{text}");
+    }
+}

@@ -56,7 +56,7 @@ pub(super) async fn start(
         address,
         name: format!("lienthong {}", settings.gateway.organ_id),
         replicas: settings.broker.replicas,
-        max_age: settings.delivery.give_up_after + AGE_AFTER_GIVE_UP,
+        max_age: settings.give_up_after_longest() + AGE_AFTER_GIVE_UP,
         blob_bytes_max: lienthong_broker::BLOB_BYTES_MAX,
         store_bytes_max,
         ack_wait: lienthong_broker::ACK_WAIT,

@@ -35,7 +35,7 @@ use super::reload::{Apply, Reload};
 use super::settings::Loaded;
 use super::signals::Hangup;
 use super::tls;
-use super::ways::{self, Ways};
+use super::ways::Ways;
 use crate::cli::CommandFault;
 use crate::control;
 use crate::control::desk::{About, Desk, OutboxInUse};
@@ -186,7 +186,7 @@ fn start_way_out(
             let takeover = Takeover::new(ports.clone(), adapter.kind(), lane, wakes.clone());
             tasks.spawn("takeover", takeover.run(tasks.clone()));
         }
-        let policies = Arc::new(ArcSwap::from_pointee(ways::policies(settings, adapter.kind())));
+        let policies = ways.policies(adapter.kind());
         let (ports, directory, metrics, wakes) =
             (ports.clone(), directory.clone(), metrics.clone(), wakes.clone());
         let dispatch = Dispatch::new(ports, directory, adapter, policies, metrics, wakes, boot);

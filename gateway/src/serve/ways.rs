@@ -1,14 +1,18 @@
-//! The ways out: each adapter with the endpoints that the settings name, replaced as a whole at a reload.
+//! The ways out: each adapter with the endpoints that the settings name, and how patiently they are tried; replaced as a
+//! whole at a reload.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use lienthong_adapters::email::{Email, EmailEndpoint, MailSecurity};
 use lienthong_adapters::endpoint::SLOWEST_BYTES_PER_SECOND;
 use lienthong_adapters::national_axis::{AxisEndpoint, NationalAxis, ToHeader};
 use lienthong_adapters::vendor_http::{VendorHttp, VendorHttpEndpoint};
-use lienthong_config::{AxisSettings, EmailSettings, Settings, VendorHttpSettings};
-use lienthong_pipeline::dispatch::{DispatchPolicy, Policies};
+use lienthong_config::{
+    AxisSettings, EmailSettings, LineRetrySettings, RetrySettings, Settings, VendorHttpSettings,
+};
+use lienthong_pipeline::dispatch::{DispatchPolicy, LinePolicy, Policies};
 use lienthong_pipeline::ports::Adapter;
 use lienthong_pipeline::record::{AdapterKind, MailAddress, SystemId};
 
@@ -23,6 +27,7 @@ pub(super) struct Ways {
     vendor_http: Arc<VendorHttp>,
     email: Arc<Email>,
     national_axis: Arc<NationalAxis>,
+    policies: [Arc<ArcSwap<Policies>>; AdapterKind::ALL.len()],
     /// `gateway.name` as it was at the start: another one counts after a restart, in letters as everywhere.
     gateway_name: String,
 }
@@ -31,17 +36,26 @@ impl Ways {
     /// The adapters with the endpoints of these settings; what is wrong with the first bad one.
     pub(super) fn open(settings: &Settings) -> Result<Self, String> {
         let gateway_name = settings.gateway.name.clone();
-        Endpoints::of(settings, &gateway_name)?.open(gateway_name)
+        Endpoints::of(settings, &gateway_name)?.open(settings, gateway_name)
     }
 
     /// Other endpoints for all adapters, or for none when one of them cannot work.
     pub(super) fn replace(&self, settings: &Settings) -> Result<(), String> {
         let endpoints = Endpoints::of(settings, &self.gateway_name)?;
-        drop(endpoints.clone().open(self.gateway_name.clone())?);
+        drop(endpoints.clone().open(settings, self.gateway_name.clone())?);
         let said = |fault: lienthong_adapters::endpoint::EndpointFault| fault.to_string();
         self.vendor_http.replace(endpoints.vendor_http).map_err(said)?;
         self.email.replace(endpoints.email).map_err(said)?;
-        self.national_axis.replace(endpoints.axes).map_err(said)
+        self.national_axis.replace(endpoints.axes).map_err(said)?;
+        for (kind, of) in AdapterKind::ALL.into_iter().zip(&self.policies) {
+            of.store(Arc::new(policies(settings, kind)));
+        }
+        Ok(())
+    }
+
+    /// How each adapter's deliveries are tried, as the settings say now.
+    pub(super) fn policies(&self, adapter: AdapterKind) -> Arc<ArcSwap<Policies>> {
+        self.policies[adapter as usize].clone()
     }
 
     /// Each for a dispatch of its own.
@@ -50,23 +64,37 @@ impl Ways {
     }
 }
 
-/// How deliveries of one adapter are tried.
-pub(super) fn policies(settings: &Settings, adapter: AdapterKind) -> Policies {
-    policy(settings, adapter).into()
-}
-
-fn policy(settings: &Settings, adapter: AdapterKind) -> DispatchPolicy {
+/// How deliveries of one adapter are tried, and of single lines of it.
+fn policies(settings: &Settings, adapter: AdapterKind) -> Policies {
     let delivery = &settings.delivery;
-    DispatchPolicy {
-        retry_first: delivery.retry_first,
-        retry_max: delivery.retry_max,
-        give_up_after: delivery.give_up_after,
-        concurrent: match adapter {
-            AdapterKind::VendorHttp | AdapterKind::NationalAxis => delivery.concurrent,
-            AdapterKind::Email => delivery.concurrent.min(MESSAGES_AT_ONCE),
-        },
-        jitter: delivery.jitter,
-    }
+    let of = match adapter {
+        AdapterKind::VendorHttp => delivery.vendor_http,
+        AdapterKind::Email => delivery.email,
+        AdapterKind::NationalAxis => delivery.national_axis,
+    };
+    let concurrent = match adapter {
+        AdapterKind::VendorHttp | AdapterKind::NationalAxis => of.concurrent,
+        AdapterKind::Email => of.concurrent.min(MESSAGES_AT_ONCE),
+    };
+    let RetrySettings { retry_first, retry_max, give_up_after } = of.retry;
+    let all = DispatchPolicy { retry_first, retry_max, give_up_after, concurrent, jitter: of.jitter };
+    let systems = settings.systems.iter().filter_map(|(id, system)| {
+        let retry = match adapter {
+            AdapterKind::VendorHttp => system.vendor_http.as_ref()?.retry,
+            AdapterKind::Email => system.email.as_ref()?.retry,
+            AdapterKind::NationalAxis => return None,
+        };
+        Some((id, retry))
+    });
+    let axes = settings.axes.iter().filter(|_| adapter == AdapterKind::NationalAxis);
+    let lines = systems.chain(axes.map(|(id, axis)| (id, axis.retry)));
+    let line = |retry: LineRetrySettings| LinePolicy {
+        retry_first: retry.retry_first,
+        retry_max: retry.retry_max,
+        give_up_after: retry.give_up_after,
+    };
+    let lines = lines.filter_map(|(id, retry)| Some((SystemId::parse(id)?, line(retry)))).collect();
+    Policies { all, lines }
 }
 
 #[derive(Clone)]
@@ -95,12 +123,13 @@ impl Endpoints {
         Ok(endpoints)
     }
 
-    fn open(self, gateway_name: String) -> Result<Ways, String> {
+    fn open(self, settings: &Settings, gateway_name: String) -> Result<Ways, String> {
         let said = |fault: lienthong_adapters::endpoint::EndpointFault| fault.to_string();
         Ok(Ways {
             vendor_http: Arc::new(VendorHttp::new(self.vendor_http).map_err(said)?),
             email: Arc::new(Email::new(self.email).map_err(said)?),
             national_axis: Arc::new(NationalAxis::new(self.axes).map_err(said)?),
+            policies: AdapterKind::ALL.map(|kind| Arc::new(ArcSwap::from_pointee(policies(settings, kind)))),
             gateway_name,
         })
     }
@@ -163,6 +192,8 @@ fn pem(path: Option<&Path>) -> Result<Option<Vec<u8>>, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use lienthong_config::Environment;
 
     use super::*;
@@ -207,5 +238,38 @@ mod tests {
         file.as_file().set_len(PEM_BYTES_MAX + 1).expect("sized");
         assert!(pem(Some(file.path())).is_err_and(|fault| fault.contains("larger than")));
         assert_eq!(pem(None), Ok(None));
+    }
+
+    #[test]
+    fn pauses_and_patience_are_those_of_the_line_else_of_the_adapter_else_of_all() {
+        let all = "[delivery]\nretry_first = \"7s\"\nretry_max = \"70s\"\nconcurrent = 9\n";
+        let adapter =
+            "[delivery.email]\nretry_max = \"80s\"\njitter = 0\n[delivery.national_axis]\nconcurrent = 3\n";
+        let (_, old) = settings("A", &format!("{all}{adapter}"));
+        let line = "retry_first = \"9s\"\ngive_up_after = \"3d\"\n";
+        let (_, new) = settings("A", &format!("{line}{all}{adapter}"));
+        let ways = Ways::open(&old).expect("opens");
+        let seconds = Duration::from_secs;
+        let of = |kind| ways.policies(kind).load_full();
+        let (vendor, mail, axis) =
+            (of(AdapterKind::VendorHttp), of(AdapterKind::Email), of(AdapterKind::NationalAxis));
+        assert_eq!((vendor.all.retry_first, vendor.all.retry_max), (seconds(7), seconds(70)));
+        assert_eq!((mail.all.retry_first, mail.all.retry_max), (seconds(7), seconds(80)));
+        assert_eq!(
+            (vendor.all.concurrent, mail.all.concurrent, axis.all.concurrent),
+            (9, MESSAGES_AT_ONCE, 3)
+        );
+        assert_eq!((vendor.all.jitter, mail.all.jitter), (0.2, 0.0));
+        let system = SystemId::parse("a").expect("an id");
+        assert_eq!(mail.lines[&system], LinePolicy::default());
+        ways.replace(&new).expect("replaced");
+        let expected = LinePolicy {
+            retry_first: Some(seconds(9)),
+            give_up_after: Some(seconds(3 * 86_400)),
+            retry_max: None,
+        };
+        assert_eq!(of(AdapterKind::Email).lines[&system], expected, "a reload counts at once");
+        assert!(of(AdapterKind::VendorHttp).lines.is_empty());
+        assert_eq!(new.give_up_after_longest(), seconds(7 * 86_400));
     }
 }

@@ -7,9 +7,18 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 /// Sections, and keys of others, that a reload puts to use. All others wait for a restart. The profile is asked when
-/// files are read, and the master key opens the secrets of axes and systems: both count whenever these do.
-const LIVE: [&[&str]; 8] = [
+/// files are read, and the master key opens the secrets of axes and systems: both count whenever these do. Pauses and
+/// patience count from the next attempt on; how long the broker keeps its streams follows them at the next start.
+const LIVE: [&[&str]; 16] = [
     &["axes"],
+    &["delivery", "concurrent"],
+    &["delivery", "email"],
+    &["delivery", "give_up_after"],
+    &["delivery", "jitter"],
+    &["delivery", "national_axis"],
+    &["delivery", "retry_first"],
+    &["delivery", "retry_max"],
+    &["delivery", "vendor_http"],
     &["directory"],
     &["gateway", "master_key_file"],
     &["gateway", "profile"],
@@ -107,6 +116,17 @@ mod tests {
         let old = written("[gateway]\nname = \"a\"\nprofile = \"trial\"\nmaster_key_file = \"x\"\n");
         let new = written("[gateway]\nname = \"b\"\nmaster_key_file = \"y\"\nmaster_key = \"z\"\n");
         assert_eq!(old.waiting_for_restart(&new), set(&["gateway.master_key", "gateway.name"]));
+    }
+
+    #[test]
+    fn pauses_and_patience_count_at_once() {
+        let old = written(
+            "[delivery]\nretry_first = \"1s\"\nattempt_timeout = \"1m\"\n[delivery.email]\njitter = 0\n",
+        );
+        let new = written(
+            "[delivery]\nretry_first = \"2s\"\nattempt_timeout = \"2m\"\n[delivery.email]\njitter = 1\n",
+        );
+        assert_eq!(old.waiting_for_restart(&new), set(&["delivery.attempt_timeout"]));
     }
 
     #[test]
