@@ -28,9 +28,11 @@ pub use sections::log::{LogFormat, LogLevel, LogSettings};
 pub use sections::notify::{GivenUpNotice, NotifySettings};
 pub use sections::operators::{OPERATOR_NAME_BYTES_MAX, OperatorRole, OperatorSettings};
 pub use sections::outbox::{OutboxEngine, OutboxSettings};
+pub use sections::recall::{RecallSettings, Undelivered};
 pub use sections::receipt::{ReceiptAfter, ReceiptSettings};
 pub use sections::retention::RetentionSettings;
 pub use sections::retry::{LineRetrySettings, RetrySettings};
+pub use sections::route::{RouteSettings, UpdateReceivers};
 pub use sections::spool::SpoolSettings;
 pub use sections::support::SupportSettings;
 pub use sections::systems::{SystemSettings, TOKENS_PER_SYSTEM_MAX, VendorHttpSettings};
@@ -72,6 +74,10 @@ pub struct Settings {
     pub delivery: DeliverySettings,
     /// `[notify]`: how senders learn of what could not be delivered.
     pub notify: NotifySettings,
+    /// `[recall]`: what becomes of a document that its sender takes back.
+    pub recall: RecallSettings,
+    /// `[route]`: to whom packets go besides their `To`.
+    pub route: RouteSettings,
     /// `[directory]`: the file of organisations.
     pub directory: DirectorySettings,
     /// `[trust]`: whose signatures count.

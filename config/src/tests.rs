@@ -64,6 +64,8 @@ fn what_is_not_set_has_its_default() {
     assert_eq!(settings.delivery.give_up_after, Duration::from_secs(7 * 86_400));
     assert_eq!(settings.delivery.concurrent, 32);
     assert_eq!(settings.notify.given_up, GivenUpNotice::Status02);
+    assert_eq!(settings.recall.undelivered, Undelivered::Withdraw);
+    assert_eq!(settings.route.update_receivers, UpdateReceivers::To);
     assert_eq!(settings.retention.idempotency, Duration::from_secs(30 * 86_400));
     assert_eq!(settings.retention.documents, Duration::from_secs(730 * 86_400));
     assert_eq!((settings.spool.quota, settings.spool.disk_free_min), (None, 2_000_000_000));
@@ -240,6 +242,17 @@ fn choices_of_later_versions_are_refused_plainly() {
     }
     let unknown = faults("[notify]\ngiven_up = \"pigeon\"\n");
     assert_eq!(unknown, [("notify.given_up".to_owned(), FaultCode::WrongType)]);
+}
+
+#[test]
+fn what_becomes_of_recalls_and_updates_is_chosen() {
+    let text = "[recall]\nundelivered = \"deliver\"\n[route]\nupdate_receivers = \"to+receiver-list\"\n";
+    let settings = load(text).expect("loads");
+    assert_eq!(settings.recall.undelivered, Undelivered::Deliver);
+    assert_eq!(settings.route.update_receivers, UpdateReceivers::ToAndReceiverList);
+    let unknown = faults("[recall]\nundelivered = \"drop\"\n[route]\nupdate_receivers = \"receiver-list\"\n");
+    assert_eq!(unknown.len(), 2);
+    assert!(unknown.iter().all(|(_, code)| *code == FaultCode::WrongType), "{unknown:?}");
 }
 
 #[test]

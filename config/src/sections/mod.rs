@@ -14,9 +14,11 @@ pub(crate) mod log;
 pub(crate) mod notify;
 pub(crate) mod operators;
 pub(crate) mod outbox;
+pub(crate) mod recall;
 pub(crate) mod receipt;
 pub(crate) mod retention;
 pub(crate) mod retry;
+pub(crate) mod route;
 pub(crate) mod spool;
 pub(crate) mod support;
 pub(crate) mod systems;
@@ -44,6 +46,8 @@ pub(crate) fn read(file: &Path, root: &mut Section<'_, '_>) -> Option<Settings> 
     let spool = root.section("spool", spool::SpoolSettings::read);
     let delivery = root.section("delivery", delivery::DeliverySettings::read);
     let notify = root.section("notify", notify::NotifySettings::read);
+    let recall = root.section("recall", recall::RecallSettings::read);
+    let route = root.section("route", route::RouteSettings::read);
     let directory = root.section("directory", directory::DirectorySettings::read);
     let trust = root.section("trust", trust::TrustSettings::read);
     let gateway_name = gateway.as_ref().map_or("", |gateway| &gateway.name);
@@ -64,6 +68,8 @@ pub(crate) fn read(file: &Path, root: &mut Section<'_, '_>) -> Option<Settings> 
         spool,
         delivery,
         notify,
+        recall,
+        route,
         directory: directory?,
         trust,
         systems,
