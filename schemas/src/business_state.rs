@@ -308,6 +308,17 @@ impl BusinessState {
         self.open().any(|question| !question.is_change())
     }
 
+    /// Withdrawn, and nobody was asked: it was taken back before it left, so there is nothing to answer.
+    #[must_use]
+    pub const fn taken_back() -> Self {
+        Self { stage: Stage::Withdrawn, newest: None, below: None }
+    }
+
+    /// The receiver has given it up, or was asked to by a packet of type 1.
+    pub fn is_given_up(self) -> bool {
+        self.stage == Stage::Withdrawn || self.change_pending() == Some(Question::Revoke)
+    }
+
     /// The packet of type 1, 2 or 3 that waits for its answer.
     pub fn change_pending(self) -> Option<Question> {
         self.open().find(|question| question.is_change())

@@ -56,8 +56,8 @@ pub(crate) fn admission(
     let once = routed.iter().filter(|routed| receivers.insert(&routed.route.receiver));
     let deliveries = once.map(|routed| delivery(document, content, routed)).collect();
     let cover = cover(content, &receipt.signature);
-    let (subject, moves) = (subject(content), effects.moves.clone());
-    Admission { receipt, deliveries, keys, idempotency, subject, cover, moves, recalls: Vec::new() }
+    let (subject, moves, recalls) = (subject(content), effects.moves.clone(), effects.recalls.clone());
+    Admission { receipt, deliveries, keys, idempotency, subject, cover, moves, recalls }
 }
 
 /// Findings of the packet and of what is known besides it, warnings first: each code once, and the first places.

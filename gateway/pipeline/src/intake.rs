@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::civil::Date;
+use lienthong_config::{Undelivered, UpdateReceivers};
 use lienthong_monitoring::{Anomaly, Metrics, Step};
 use lienthong_schemas::edxml::{Content, Envelope, Finding, VIETNAM, VerifiedEnvelope, check_carried};
 use lienthong_schemas::ids::{DocumentId, PacketDigest};
@@ -19,10 +20,11 @@ use tracing::Instrument;
 use crate::directory::{Directory, Home};
 use crate::examine::{PacketLimits, Refused, examine};
 use crate::ports::{Admitted, Fault, Incoming, Ports};
+use crate::recall::take_back;
 use crate::recognise::{Recognised, keys, recognise};
 use crate::record::{Admission, IdempotencyKey, Receipt, RecognitionKeys, State, SystemId};
-use crate::route::{Routed, open_successors, route};
-use crate::standing::{Effects, Notice, Said};
+use crate::route::{Addressed, Routed, addressed, open_successors, route};
+use crate::standing::{Effects, Notice, Said, Search};
 use crate::trust::sender_trust;
 use crate::turns::{Turn, Turns};
 use crate::wakes::Wakes;
@@ -38,6 +40,10 @@ pub struct IntakePolicy {
     pub examinations: usize,
     /// How long an `Idempotency-Key` is remembered.
     pub idempotency: std::time::Duration,
+    /// What a revocation does that meets a delivery which has not left.
+    pub undelivered: Undelivered,
+    /// To whom an update goes.
+    pub update_receivers: UpdateReceivers,
 }
 
 /// Who brought a packet: never read from the packet.
@@ -187,17 +193,21 @@ impl Intake {
         };
 
         let timer = self.metrics.timer(Step::Route);
-        let routed = route(&directory, &envelope, packet.bytes(), self.today(), &served)?;
+        let content = envelope.content();
+        let (mut to, mut notices) = addressed(content, self.policy.update_receivers);
+        let (routed, unreached) = route(&directory, content, &mut to, packet.bytes(), self.today(), &served)?;
+        notices.extend(unreached);
         drop(timer);
 
-        let said = self.said(&envelope, &keys, origin, &directory).await?;
+        let said = self.said(content, &to, &keys, origin, &directory).await?;
         let _states = self.standing_turns.take_all(said.documents()).await;
         keys.changes = said.changes;
-        let mut effects = said.effects(&*self.ports.store).await?;
+        let mut effects = self.effects(said, id, &routed, &directory).await?;
         if matches!(origin, Origin::Gateway { .. }) {
             // What we say for a receiver may come after its own word: that is nobody's mistake.
             effects.notices.clear();
         }
+        effects.notices.extend(notices);
         if reused {
             let field = "edXMLHeader/MessageHeader/DocumentId";
             effects.notices.push(Notice::new(Finding::DocidReused, field, ""));
@@ -214,18 +224,42 @@ impl Intake {
     /// What the packet says of documents before it. That we gave a document up is no word of its receiver.
     async fn said(
         &self,
-        envelope: &VerifiedEnvelope,
+        content: &Content,
+        to: &[Addressed<'_>],
         keys: &RecognitionKeys,
         origin: &Origin,
         directory: &Directory,
     ) -> Result<Said, Fault> {
-        let (content, store) = (envelope.content(), &*self.ports.store);
         let code = &content.from.organ_id;
         if matches!(origin, Origin::Gateway { .. }) && *code == self.policy.own {
             return Ok(Said::default());
         }
         let sender = directory.find(code).map_or(code, |organisation| &organisation.id);
-        Said::by(sender, content, keys, store, directory, self.today()).await
+        Said::by(sender, content, to, keys, self.search(directory)).await
+    }
+
+    /// What becomes of business states, and what is taken back. Nobody else speaks of these documents meanwhile.
+    async fn effects(
+        &self,
+        said: Said,
+        id: DocumentId,
+        routed: &[Routed],
+        directory: &Directory,
+    ) -> Result<Effects, Fault> {
+        let asks = said.asks.clone();
+        let mut effects = said.effects(&*self.ports.store).await?;
+        if let Some(asks) = asks {
+            let (search, withdraw) =
+                (self.search(directory), self.policy.undelivered == Undelivered::Withdraw);
+            let taken_back = take_back(&asks, id, routed, &effects.withdrawn, withdraw, &search).await?;
+            effects.notices.extend(taken_back.notices);
+            effects.recalls = taken_back.recalls;
+        }
+        Ok(effects)
+    }
+
+    fn search<'a>(&'a self, directory: &'a Directory) -> Search<'a> {
+        Search { store: &*self.ports.store, directory, today: self.today() }
     }
 
     /// Once for each kind, however many receivers it is about.
@@ -346,6 +380,10 @@ impl Intake {
         let admitted = self.ports.store.admit(&admission).await?;
         drop(timer);
         self.wakes.relay.notify_one();
+        if !admission.recalls.is_empty() {
+            // What was taken back is noted in the spool, and holds nothing up any more.
+            self.wakes.report.notify_one();
+        }
         let receipt = admission.receipt;
         let replayed = admitted == Admitted::Existing;
         if !replayed {

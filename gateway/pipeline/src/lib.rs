@@ -5,6 +5,7 @@ mod attempt;
 mod breaker;
 mod compose;
 mod consign;
+mod recall;
 mod retry;
 mod schedule;
 mod settle;

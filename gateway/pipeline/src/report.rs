@@ -21,6 +21,7 @@ use crate::examine::Refused;
 use crate::intake::{Intake, Origin};
 use crate::ports::{Fault, PendingReport, Ports, Transition};
 use crate::record::{Admission, State};
+use crate::settle::Settle;
 use crate::tasks::Tasks;
 use crate::wakes::Wakes;
 
@@ -50,6 +51,7 @@ pub struct Report {
     reporter: Reporter,
     metrics: Arc<Metrics>,
     wakes: Wakes,
+    settle: Settle,
     passed_over: HashMap<DeliveryId, Timestamp>,
 }
 
@@ -63,7 +65,8 @@ impl Report {
         metrics: Arc<Metrics>,
         wakes: Wakes,
     ) -> Self {
-        Self { ports, intake, directory, reporter, metrics, wakes, passed_over: HashMap::new() }
+        let settle = Settle::new(ports.clone(), metrics.clone(), wakes.clone());
+        Self { ports, intake, directory, reporter, metrics, wakes, settle, passed_over: HashMap::new() }
     }
 
     /// Runs until shutdown.
@@ -121,6 +124,10 @@ impl Report {
     async fn report(&self, pending: &PendingReport) -> Result<(), Fault> {
         let timer = self.metrics.timer(Step::Report);
         let delivery = &pending.delivery;
+        if matches!(delivery.state, State::Withdrawn | State::Parked) {
+            // A recall's outcome is no news to its sender; but the spool has yet to know.
+            return self.settle.note_recalled(delivery, pending.at).await;
+        }
         let admission = self.ports.spool.admission(delivery.document).await?;
         let packet = admission.and_then(|admission| self.status_packet(pending, &admission));
         if let Some((code, packet)) = packet {

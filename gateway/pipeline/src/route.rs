@@ -3,13 +3,32 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
-use lienthong_schemas::edxml::VerifiedEnvelope;
-use lienthong_schemas::edxml::{BusinessType, PacketKind};
+use lienthong_config::UpdateReceivers;
+use lienthong_schemas::edxml::{BusinessType, Content, Finding, PacketKind};
 use lienthong_schemas::organ::OrganId;
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
 
 use crate::directory::{Directory, Home, Organisation, Reach};
 use crate::record::{AdapterKind, Route, State, SystemId};
+use crate::standing::Notice;
+
+/// Most organisations that one packet goes to, those of its receiver list with them.
+pub const RECEIVERS_MAX: usize = 5_000;
+
+const RECEIVER_LIST: &str = "edXMLHeader/TraceHeaderList/Bussiness/BussinessDocumentInfo/ReceiverList";
+
+/// An organisation that a packet is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addressed<'c> {
+    /// Its code in the packet.
+    pub code: &'c OrganId,
+    /// As written.
+    pub text: &'c str,
+    /// Where it stands.
+    pub field: String,
+    /// In the receiver list of an update: whoever cannot be reached is no reason to refuse the packet.
+    is_listed: bool,
+}
 
 /// A receiver and what is to be done for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,38 +41,79 @@ pub struct Routed {
     pub state: State,
 }
 
-/// Decides where every receiver's copy goes. Receivers in `served` are left out.
+/// The organisations that a document packet is for: its `To`, and where the settings say so those that an update adds to or
+/// removes from the receivers of its document; with a notice for each of these that is no code. Nobody for a status packet.
+pub fn addressed(content: &Content, updates: UpdateReceivers) -> (Vec<Addressed<'_>>, Vec<Notice>) {
+    let to = content.to.iter().enumerate().map(|(n, to)| Addressed {
+        code: &to.organ_id,
+        text: &to.organ_text,
+        field: format!("edXMLHeader/MessageHeader/To[{}]/OrganId", n + 1),
+        is_listed: false,
+    });
+    let has_list = content.kind == PacketKind::Document(BusinessType::Update)
+        && updates == UpdateReceivers::ToAndReceiverList;
+    let business = content.business.iter().filter(|_| has_list);
+    let listed = business.flat_map(|business| &business.receiver_changes).enumerate();
+    let listed = listed.filter(|(_, change)| matches!(change.receiver_type.trim(), "0" | "1"));
+    let (mut all, mut notices): (Vec<_>, _) = (to.collect(), Vec::new());
+    for (n, change) in listed {
+        let field = format!("{RECEIVER_LIST}/Receiver[{}]/OrganId", n + 1);
+        let text = &change.organ_text;
+        match &change.organ_id {
+            Some(code) => all.push(Addressed { code, text, field, is_listed: true }),
+            None => notices.push(Notice::new(Finding::UpdateReceiverUnknown, field, text)),
+        }
+    }
+    (all, notices)
+}
+
+/// Decides where every receiver's copy goes. Receivers in `served` are left out. Those of a receiver list who cannot be
+/// reached are left out of `to`, too, each with a notice.
 ///
 /// # Errors
-/// The first receiver that is unknown, closed, named twice, has no line or takes only smaller packets.
+/// The first receiver of `To` that is unknown, closed, named twice, or has no line; the first of all that takes only
+/// smaller packets; more than [`RECEIVERS_MAX`].
 pub fn route(
     directory: &Directory,
-    envelope: &VerifiedEnvelope,
+    content: &Content,
+    to: &mut Vec<Addressed<'_>>,
     bytes: u64,
     today: Date,
     served: &BTreeSet<OrganId>,
-) -> Result<Vec<Routed>, Rejection> {
-    let content = envelope.content();
+) -> Result<(Vec<Routed>, Vec<Notice>), Rejection> {
     if content.kind == PacketKind::Status {
         let field = "edXMLHeader/MessageHeader/ResponseFor/OrganId";
         let subject = content.response_for.first().and_then(|r| r.organ_id.as_ref());
         let code = subject.ok_or_else(|| Rejection::new(RejectionCode::StatusSubjectMissing).at(field))?;
-        return Ok(vec![one(directory, code, field, content.kind, bytes, today)?]);
+        return Ok((vec![one(directory, code, field, content.kind, bytes, today)?], Vec::new()));
     }
-    let mut routed = Vec::with_capacity(content.to.len());
-    let mut seen = BTreeSet::new();
-    for (at, to) in content.to.iter().enumerate() {
-        let field = format!("edXMLHeader/MessageHeader/To[{}]/OrganId", at + 1);
-        let one = one(directory, &to.organ_id, &field, content.kind, bytes, today)?;
+    let (mut routed, mut notices) = (Vec::with_capacity(to.len()), Vec::new());
+    let (mut seen, mut kept) = (BTreeSet::new(), Vec::with_capacity(to.len()));
+    for named in std::mem::take(to) {
+        let one = match one(directory, named.code, &named.field, content.kind, bytes, today) {
+            Err(rejection) if named.is_listed && rejection.code != RejectionCode::ReceiverLimit => {
+                notices.push(Notice::new(Finding::UpdateReceiverUnknown, named.field, named.text));
+                continue;
+            }
+            one => one?,
+        };
         // Two bodies that one took over are two receivers of a recall: they share a delivery, and each has its line.
-        if !seen.insert(directory.find(&to.organ_id).map(|named| &named.id)) {
-            return Err(refuse(RejectionCode::ReceiverRepeated, &field, &to.organ_id));
+        if !seen.insert(directory.find(named.code).map(|found| &found.id)) {
+            if named.is_listed {
+                continue;
+            }
+            return Err(refuse(RejectionCode::ReceiverRepeated, &named.field, named.code));
+        }
+        if seen.len() > RECEIVERS_MAX {
+            return Err(refuse(RejectionCode::ReceiversTooMany, &named.field, named.code));
         }
         if !served.contains(&one.route.receiver) {
             routed.push(one);
         }
+        kept.push(named);
     }
-    Ok(routed)
+    *to = kept;
+    Ok((routed, notices))
 }
 
 fn one(

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
+use crate::crash::crash_point;
 use crate::ports::{Fault, Ports, Transition};
 use crate::record::{Delivery, State};
 use crate::relay::INLINE_BYTES_MAX;
@@ -116,6 +117,37 @@ impl Settle {
             self.metrics.given_up.inc();
         }
         Ok(done.len())
+    }
+
+    /// Notes beside its admission that a recall took this delivery back: the store decided it, and owes the note until then.
+    pub(crate) async fn note_recalled(&self, recalled: &Delivery, at: Timestamp) -> Result<(), Fault> {
+        let Delivery { id, document, generation, state, .. } = *recalled;
+        let _turn = self.wakes.noting.take(id).await;
+        let now = self.ports.store.delivery(id).await?;
+        if now.is_none_or(|now| (now.state, now.generation) != (state, generation)) {
+            return Ok(());
+        }
+        self.ports.spool.settled(document, id, state, at).await?;
+        crash_point("after-recall-note");
+        let change = Transition::Reported;
+        let Some(after) = self.ports.store.transition(id, self.ports.clock.now(), change).await? else {
+            return Ok(());
+        };
+        if after.state != state {
+            // Held a moment ago, and withdrawn since.
+            self.ports.spool.settled(document, id, after.state, at).await?;
+        }
+        tracing::info!(
+            delivery_id = %id, document_id = %document, receiver = %after.route.receiver,
+            state = after.state.as_str(), "taken back before it left",
+        );
+        self.wakes.changed(&after);
+        match after.state {
+            State::Parked => self.metrics.parked.inc(),
+            state => self.metrics.settled.of(state.as_str()).inc(),
+        }
+        self.remove_blob_after(&after).await;
+        Ok(())
     }
 
     /// Whether there is something that the spool did not take.

@@ -8,7 +8,6 @@ mod find;
 
 use std::collections::BTreeSet;
 
-use jiff::civil::Date;
 use lienthong_monitoring::Anomaly;
 use lienthong_schemas::business_state::{BusinessState, Event};
 use lienthong_schemas::document_name;
@@ -16,10 +15,12 @@ use lienthong_schemas::edxml::{BusinessType, Content, Finding, PacketKind, Statu
 use lienthong_schemas::ids::StandingKey;
 use lienthong_schemas::organ::OrganId;
 
-use self::find::{Search, Spoken, Subject};
-use crate::directory::Directory;
+pub(crate) use self::find::{DOCUMENTS_MAX, Search};
+use self::find::{Spoken, Subject};
 use crate::ports::{Fault, OutboxStore};
-use crate::record::{Move, RecognitionKeys, Standing};
+use crate::recall::Asks;
+use crate::record::{Move, Recall, RecallAct, RecognitionKeys, Standing};
+use crate::route::Addressed;
 
 /// Most documents that one packet of type 3 replaces for us; of more the first ones.
 const REPLACED_MAX: usize = 100;
@@ -65,13 +66,17 @@ struct Happening {
     event: Option<Event>,
     finding: Finding,
     field: String,
+    /// The receiver's code in the directory.
+    receiver: OrganId,
 }
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Said {
-    /// The name of the document that a packet of type 1 or 2 is about, when that is not its own.
+    /// The name of the document that a packet of type 1 or 2, or a 13, is about, when that is not its own.
     pub changes: Option<[u8; 16]>,
+    /// The document that it takes back, if it does.
+    pub(crate) asks: Option<Asks>,
     documents: BTreeSet<[u8; 16]>,
     happenings: Vec<Happening>,
     notices: Vec<Notice>,
@@ -84,27 +89,29 @@ pub struct Effects {
     pub moves: Vec<Move>,
     /// For the receipt.
     pub notices: Vec<Notice>,
+    /// What it asks of earlier deliveries.
+    pub recalls: Vec<Recall>,
+    /// What becomes of the state at a receiver where the document is taken back before it left.
+    pub(crate) withdrawn: Vec<(OrganId, Move)>,
 }
 
 impl Said {
-    /// What a packet of `sender`, its code in the directory, says.
-    pub async fn by(
+    /// What a packet of `sender`, its code in the directory, says to those whom it is for.
+    pub(crate) async fn by(
         sender: &OrganId,
         content: &Content,
+        to: &[Addressed<'_>],
         keys: &RecognitionKeys,
-        store: &dyn OutboxStore,
-        directory: &Directory,
-        today: Date,
+        search: Search<'_>,
     ) -> Result<Self, Fault> {
-        let search = Search { store, directory, today };
         match content.kind {
             PacketKind::Status => Self::status(sender, content, search).await,
             PacketKind::Document(BusinessType::New) => Ok(Self::default()),
             PacketKind::Document(kind @ (BusinessType::Revoke | BusinessType::Update)) => {
-                Self::change(sender, content, kind, keys, search).await
+                Self::change(sender, content, to, kind, keys, search).await
             }
             PacketKind::Document(BusinessType::Replace) => {
-                Self::replacement(sender, content, keys, search).await
+                Self::replacement(sender, content, to, keys, search).await
             }
         }
     }
@@ -139,9 +146,16 @@ impl Said {
             is_known |= !spoken.documents.is_empty();
             if let Some((document, key)) = search.receiver_of(&spoken, receivers).await? {
                 let field = format!("{MESSAGE}/StatusCode");
-                let finding = Finding::StatusUnexpected;
-                let happening = Happening { key, event: Some(event), finding, field };
+                let (finding, receiver) = (Finding::StatusUnexpected, search.id_of(other));
+                let happening = Happening { key, event: Some(event), finding, field, receiver };
+                let asks_back = event == Event::Sender(StatusCode::RecallAsked);
+                let asks = asks_back.then(|| {
+                    let names = spoken.names.clone();
+                    Asks { act: RecallAct::Hold, names, from: None, is_whole: false }
+                });
                 return Ok(Self {
+                    changes: asks_back.then_some(document),
+                    asks,
                     documents: [document].into(),
                     happenings: vec![happening],
                     ..Self::default()
@@ -165,6 +179,7 @@ impl Said {
     async fn change(
         sender: &OrganId,
         content: &Content,
+        to: &[Addressed<'_>],
         kind: BusinessType,
         keys: &RecognitionKeys,
         search: Search<'_>,
@@ -192,7 +207,17 @@ impl Said {
             (BusinessType::Update, Some("0")) => Some(Event::Packet(BusinessType::Revoke)),
             _ => Some(Event::Packet(kind)),
         };
-        said.add(&spoken, content, &|_| true, &event, &search).await?;
+        said.add(&spoken, to, &|_| true, &event, &search).await?;
+        let removed = || {
+            let removed = |code: &&OrganId| receiver_type(content, code, &search) == Some("0");
+            to.iter().map(|to| to.code).filter(removed).map(|code| search.id_of(code)).collect()
+        };
+        let is_whole = kind == BusinessType::Revoke;
+        let from: Option<BTreeSet<OrganId>> = (!is_whole).then(removed);
+        if !spoken.documents.is_empty() && from.as_ref().is_none_or(|from| !from.is_empty()) {
+            let names = spoken.names.clone();
+            said.asks = Some(Asks { act: RecallAct::Withdraw, names, from, is_whole });
+        }
         let document = spoken.names.first().copied();
         said.changes = document.filter(|name| keys.name.or(keys.code) != Some(*name));
         Ok(said)
@@ -202,6 +227,7 @@ impl Said {
     async fn replacement(
         sender: &OrganId,
         content: &Content,
+        to: &[Addressed<'_>],
         keys: &RecognitionKeys,
         search: Search<'_>,
     ) -> Result<Self, Fault> {
@@ -231,7 +257,7 @@ impl Said {
                 .collect();
             let is_meant = |receiver: &OrganId| organs.is_empty() || organs.contains(&search.id_of(receiver));
             let event = |_: &OrganId| Some(Event::Packet(BusinessType::Replace));
-            said.add(&spoken, content, &is_meant, &event, &search).await?;
+            said.add(&spoken, to, &is_meant, &event, &search).await?;
         }
         Ok(said)
     }
@@ -240,27 +266,27 @@ impl Said {
     async fn add(
         &mut self,
         spoken: &Spoken,
-        content: &Content,
+        to: &[Addressed<'_>],
         is_meant: &(dyn Fn(&OrganId) -> bool + Sync),
         event: &(dyn Fn(&OrganId) -> Option<Event> + Sync),
         search: &Search<'_>,
     ) -> Result<(), Fault> {
         let Some(document) = spoken.names.first() else { return Ok(()) };
-        let meant = content.to.iter().enumerate().filter(|(_, to)| is_meant(&to.organ_id));
+        let meant = to.iter().filter(|to| is_meant(to.code));
         let room = Move::PER_ADMISSION_MAX.saturating_sub(self.happenings.len());
         let meant: Vec<_> = meant.take(room).collect();
-        let bodies: Vec<_> = meant.iter().map(|(_, to)| search.bodies(&to.organ_id)).collect();
+        let bodies: Vec<_> = meant.iter().map(|to| search.bodies(to.code)).collect();
         let places = search.receivers_of(*document, spoken, &bodies).await?;
         let mut seen: BTreeSet<_> = self.happenings.iter().map(|happening| happening.key).collect();
-        for ((n, to), place) in meant.into_iter().zip(places) {
-            let field = format!("{MESSAGE}/To[{}]/OrganId", n + 1);
-            let (finding, event) = (Finding::ChangeUnexpected, event(&to.organ_id));
+        for (to, place) in meant.into_iter().zip(places) {
+            let (finding, event, field) = (Finding::ChangeUnexpected, event(to.code), to.field.clone());
             if event.is_some() && !place.is_receiver && !spoken.documents.is_empty() {
-                self.notices.push(Notice::new(finding, &field, format!("{}: -", to.organ_text)));
+                self.notices.push(Notice::new(finding, &field, format!("{}: -", to.text)));
             }
             // Two bodies that one took over are one receiver.
             if seen.insert(place.key) {
-                self.happenings.push(Happening { key: place.key, event, finding, field });
+                let receiver = search.id_of(to.code);
+                self.happenings.push(Happening { key: place.key, event, finding, field, receiver });
             }
         }
         self.documents.insert(*document);
@@ -270,7 +296,7 @@ impl Said {
     /// What becomes of the states. Nobody else moves them meanwhile.
     pub async fn effects(self, store: &dyn OutboxStore) -> Result<Effects, Fault> {
         let Self { happenings, notices, .. } = self;
-        let mut effects = Effects { moves: Vec::new(), notices };
+        let mut effects = Effects { notices, ..Effects::default() };
         if happenings.is_empty() {
             return Ok(effects);
         }
@@ -284,7 +310,7 @@ impl Said {
 
 impl Effects {
     fn add(&mut self, happening: Happening, known: Option<Standing>) {
-        let Happening { key, event, finding, field } = happening;
+        let Happening { key, event, finding, field, receiver } = happening;
         let before = known.map(|known| known.state).unwrap_or_default();
         let number = known.map_or(0, |known| known.number).saturating_add(1);
         let Some(event) = event else {
@@ -300,6 +326,10 @@ impl Effects {
         }
         if moved.state != before {
             self.moves.push(Move { key, number, state: moved.state });
+        }
+        let state = BusinessState::taken_back();
+        if event == Event::Packet(BusinessType::Revoke) && state != before {
+            self.withdrawn.push((receiver, Move { key, number, state }));
         }
     }
 }

@@ -162,6 +162,8 @@ fn intake(
         limits: PacketLimits::default(),
         examinations: EXAMINATIONS,
         idempotency: loaded.settings.retention.idempotency,
+        undelivered: loaded.settings.recall.undelivered,
+        update_receivers: loaded.settings.route.update_receivers,
     };
     let (directory, metrics) = (directory.clone(), metrics.clone());
     Arc::new(Intake::new(ports.clone(), policy, directory, metrics, wakes.clone()))

@@ -51,6 +51,16 @@ findings! {
         "Chữ ký số không hợp lệ, chỉ ghi nhận" "The signature is invalid; recorded only";
     DocidReused Warning "DOCID_REUSED"
         "DocumentId đã dùng cho văn bản khác, nơi nhận khác" "The DocumentId was used for another document to other receivers";
+    RecallIncomplete Warning "RECALL_INCOMPLETE"
+        "Thu hồi không gửi đến mọi nơi đang giữ văn bản" "The revocation leaves out organisations that have the document";
+    RecallUndelivered Note "RECALL_UNDELIVERED"
+        "Văn bản chưa rời trục khi lệnh thu hồi đến: rút cả hai, trừ khi đúng lúc đang gửi; xem trạng thái từng nơi nhận"
+        "The document had not left when its revocation came: both are withdrawn, unless it was just being sent; the deliveries say which";
+    RecallHeld Warning "RECALL_HELD"
+        "Văn bản chưa rời trục khi có yêu cầu lấy lại (13): trục giữ cả hai, trừ khi đúng lúc đang gửi; gửi gói tin thu hồi để rút hẳn"
+        "The document had not left when it was asked back (13): both are held, unless it was just being sent; a revocation withdraws them";
+    UpdateReceiverUnknown Warning "UPDATE_RECEIVER_UNKNOWN"
+        "Danh sách nơi nhận của bản cập nhật có đơn vị không gửi đến được" "The update's receiver list names an organisation that cannot be reached";
     DocumentIdMissing Warning "DOCUMENT_ID_MISSING"
         "Gói tin không có DocumentId" "The packet has no DocumentId";
     ReasonMissing Warning "REASON_MISSING"

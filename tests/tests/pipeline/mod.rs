@@ -16,6 +16,7 @@ mod operate;
 mod order;
 mod outages;
 mod parked;
+mod recall;
 mod reports;
 mod restarts;
 mod routes;

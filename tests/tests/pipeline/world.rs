@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use lienthong_adapters::contract::{MemoryAdapter, handed_over, received};
 use lienthong_broker::MemoryBroker;
-use lienthong_config::GivenUpNotice;
+use lienthong_config::{GivenUpNotice, Undelivered, UpdateReceivers};
 use lienthong_monitoring::Metrics;
 use lienthong_outbox::{FileSpool, MemoryStore};
 use lienthong_pipeline::clock::ManualClock;
@@ -51,6 +51,8 @@ pub(super) struct Setup {
     pub(super) directory: String,
     pub(super) policy: DispatchPolicy,
     pub(super) given_up: GivenUpNotice,
+    pub(super) undelivered: Undelivered,
+    pub(super) update_receivers: UpdateReceivers,
     /// What stands between the gateway and its broker.
     pub(super) wrap: Wrap,
 }
@@ -65,7 +67,15 @@ impl Default for Setup {
             jitter: 0.0,
         };
         let wrap: Wrap = Box::new(|broker| Arc::new(broker));
-        Self { directory: String::new(), policy, given_up: GivenUpNotice::Status02, wrap }
+        Self {
+            directory: String::new(),
+            policy,
+            given_up: GivenUpNotice::Status02,
+            // Most tests are about the order of what is delivered; `recall` is about what is not.
+            undelivered: Undelivered::Deliver,
+            update_receivers: UpdateReceivers::To,
+            wrap,
+        }
     }
 }
 
@@ -124,7 +134,7 @@ impl World {
         let directory = Arc::new(ArcSwap::from_pointee(directory(&setup.directory)));
         let metrics = Arc::new(Metrics::new("test"));
         let wakes = Wakes::default();
-        let intake = intake(&ports, &directory, &metrics, &wakes);
+        let intake = intake(&setup, &ports, &directory, &metrics, &wakes);
         let mut world = Self {
             clock,
             ports,
@@ -148,7 +158,7 @@ impl World {
     pub(super) fn start(&mut self) {
         let (wakes, metrics) = (Wakes::default(), self.metrics.clone());
         self.wakes = wakes.clone();
-        self.intake = intake(&self.ports, &self.directory, &metrics, &wakes);
+        self.intake = intake(&self.setup, &self.ports, &self.directory, &metrics, &wakes);
         let boot = BootId::new(rand::rng().random());
         let stop = Tasks::new();
         let relay = Relay::new(self.ports.clone(), metrics.clone(), wakes.clone());
@@ -333,6 +343,7 @@ pub(super) fn taken(consignment: &Consignment) -> Handover {
 }
 
 fn intake(
+    setup: &Setup,
     ports: &Ports,
     directory: &Arc<ArcSwap<Directory>>,
     metrics: &Arc<Metrics>,
@@ -343,6 +354,8 @@ fn intake(
         limits: PacketLimits::default(),
         examinations: 2,
         idempotency: Duration::from_secs(24 * 3600),
+        undelivered: setup.undelivered,
+        update_receivers: setup.update_receivers,
     };
     let (ports, directory, metrics) = (ports.clone(), directory.clone(), metrics.clone());
     Arc::new(Intake::new(ports, policy, directory, metrics, wakes.clone()))

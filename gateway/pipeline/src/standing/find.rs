@@ -15,7 +15,7 @@ use crate::recognise::delivery_id;
 use crate::record::KnownDocument;
 
 /// Documents under one name that are looked through for a receiver, at most: the newest.
-const DOCUMENTS_MAX: usize = 50;
+pub(crate) const DOCUMENTS_MAX: usize = 50;
 
 /// How a packet names a document; each part may be empty.
 #[derive(Clone, Copy, Debug)]
@@ -45,18 +45,18 @@ pub(super) struct Place {
 
 /// Where to look.
 #[derive(Clone, Copy)]
-pub(super) struct Search<'a> {
-    pub(super) store: &'a dyn OutboxStore,
-    pub(super) directory: &'a Directory,
-    pub(super) today: Date,
+pub(crate) struct Search<'a> {
+    pub(crate) store: &'a dyn OutboxStore,
+    pub(crate) directory: &'a Directory,
+    pub(crate) today: Date,
 }
 
 impl Search<'_> {
-    pub(super) fn bodies(&self, code: &OrganId) -> Vec<OrganId> {
+    pub(crate) fn bodies(&self, code: &OrganId) -> Vec<OrganId> {
         self.directory.bodies(code, self.today)
     }
 
-    pub(super) fn id_of(&self, code: &OrganId) -> OrganId {
+    pub(crate) fn id_of(&self, code: &OrganId) -> OrganId {
         self.directory.find(code).map_or_else(|| code.clone(), |organisation| organisation.id.clone())
     }
 
@@ -71,7 +71,9 @@ impl Search<'_> {
         for names in [&by_id, &by_code] {
             for name in names {
                 let room = DOCUMENTS_MAX - documents.len();
-                documents.extend(self.store.known(*name).await?.into_iter().rev().take(room));
+                let known = self.store.known(*name).await?.into_iter().rev();
+                // Packets about it that have another name say nothing of who received it.
+                documents.extend(known.filter(|known| known.keys.changes != Some(*name)).take(room));
             }
             if !documents.is_empty() {
                 break;
