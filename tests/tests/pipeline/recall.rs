@@ -15,6 +15,7 @@ use lienthong_schemas::ids::{DocumentId, StandingKey};
 
 use super::world::{A, B, B_ALIAS, C, D, Setup, World, X, Y, Z, letter, name_of, organ, status, taken};
 
+mod chance;
 mod holders;
 mod lists;
 
