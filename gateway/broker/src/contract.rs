@@ -55,6 +55,7 @@ pub async fn run(stage: &dyn Stage) {
     a_blob_that_is_not_its_digest_is_refused(stage).await;
     a_blob_is_removed_and_may_come_again(stage).await;
     events_are_stored_once(stage).await;
+    events_of_a_document_go_together(stage).await;
     an_outage_loses_nothing(stage, &mut lanes).await;
 }
 
@@ -167,6 +168,17 @@ async fn events_are_stored_once(stage: &dyn Stage) {
         stage.broker().publish_event(event).await.expect("published");
     }
     assert_eq!(stage.events(&first).await, [first, second]);
+}
+
+async fn events_of_a_document_go_together(stage: &dyn Stage) {
+    let together: Vec<Event> = (1..=5).map(|count| sample::event(11, count)).collect();
+    for _ in 0..2 {
+        stage.broker().publish_events(&together).await.expect("published");
+    }
+    stage.broker().publish_event(&sample::event(11, 6)).await.expect("published");
+    let stored = stage.events(&together[0]).await;
+    assert_eq!(stored.len(), 6, "the repeat made no message");
+    assert_eq!((&stored[..5], &stored[5]), (&together[..], &sample::event(11, 6)));
 }
 
 async fn an_outage_loses_nothing(stage: &dyn Stage, (_, normal): &mut Lanes) {

@@ -270,15 +270,20 @@ impl Link {
     async fn store(&self, outgoing: Outgoing) -> Result<(), Fault> {
         self.usable().await?;
         let _place = self.in_flight.acquire_many(weight(outgoing.body.len())).await.map_err(fault)?;
-        let Outgoing { subject, headers, body } = outgoing;
+        let Outgoing { subject, headers, body, stream } = outgoing;
         let stored = match self.js.publish_with_headers(subject, headers, body).await {
             Ok(stored) => stored.await,
             Err(error) => Err(error),
         };
-        stored.map(|_| ()).map_err(|error| {
+        let stored = stored.map_err(|error| {
             self.judge(&error);
             fault(error)
-        })
+        })?;
+        if stored.stream != stream {
+            self.mistrust();
+            return Err(fault(format!("stream {} stored what is for {stream}", stored.stream)));
+        }
+        Ok(())
     }
 }
 
@@ -341,7 +346,11 @@ impl Broker for NatsBroker {
     }
 
     async fn publish_event(&self, event: &Event) -> Result<(), Fault> {
-        self.0.send(message::encode_event(event)?).await
+        self.publish_events(std::slice::from_ref(event)).await
+    }
+
+    async fn publish_events(&self, events: &[Event]) -> Result<(), Fault> {
+        self.0.send(message::encode_events(events)?).await
     }
 
     async fn deliveries(

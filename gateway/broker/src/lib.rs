@@ -25,7 +25,7 @@ pub use jetstream::{BrokerOptions, NatsBroker, PUBLISH_WAIT};
 pub use managed::program_on_path;
 pub use managed::{GuardProgram, ManagedFault, ManagedOptions, ManagedServer, Phase, Status};
 pub use memory::MemoryBroker;
-pub use message::decode_event;
+pub use message::decode_events;
 pub use streams::ACK_WAIT;
 pub use version::{OLDEST_SERVER, VersionFault};
 

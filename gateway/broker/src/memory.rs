@@ -263,7 +263,7 @@ impl Broker for MemoryBroker {
     }
 
     async fn publish_event(&self, event: &Event) -> Result<(), Fault> {
-        message::encode_event(event)?;
+        message::encode_events(std::slice::from_ref(event))?;
         let mut board = self.0.running()?;
         if board.seen.insert(event.id.clone()) {
             board.events.push(event.clone());

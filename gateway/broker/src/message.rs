@@ -1,24 +1,43 @@
-//! Deliveries and events as messages: subject, headers, body. No I/O.
-//! Whatever comes in is hostile: each header is read once, has a limit, and must agree with the others.
+//! Deliveries as messages: subject, headers, body. No I/O. Events are in `message/events.rs`.
+//!
+//! A message is small, because a document for thousands of receivers makes thousands of them: what the subject and
+//! Nats-Msg-Id say is not said again, and all the rest stands in one header, `Lt-Version: 2 <field> <field> ...`.
+//! Whatever comes in is hostile: each header is read once, has a limit, and must agree with the others. Messages of the
+//! first version, a header a field, are read too (`message/first.rs`).
 
 use std::str::FromStr;
 
 use async_nats::HeaderMap;
-use async_nats::header::{HeaderValue, NATS_EXPECTED_STREAM, NATS_MESSAGE_ID};
+use async_nats::header::{HeaderValue, NATS_MESSAGE_ID};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use jiff::Timestamp;
 use lienthong_pipeline::ports::{DeliveryMessage, Fault};
-use lienthong_pipeline::record::{AdapterKind, Delivery, Event, Lane, Route, State, SystemId};
+use lienthong_pipeline::record::{AdapterKind, Delivery, Lane, Route, State, SystemId};
 use lienthong_schemas::edxml::CORRELATIONS_MAX;
-use lienthong_schemas::ids::{CorrelationKey, DeliveryId, PacketDigest};
-use serde::{Deserialize, Serialize};
+use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest};
+use lienthong_schemas::organ::OrganId;
 
-use crate::streams::{DELIVERIES, EVENTS};
+use crate::streams::DELIVERIES;
 use crate::{INLINE_BYTES_MAX, PLACE};
 
-/// The message format of this program (design.md B1).
-const VERSION: u32 = 1;
-/// Longest `Lt-Kind`, in bytes of visible ASCII. With it and [`CORRELATIONS_MAX`] every delivery that is read fits into
-/// a store's record of 2 KB.
+mod events;
+mod first;
+
+pub use events::decode_events;
+pub(crate) use events::encode_events;
+
+/// The message format of this program (design.md B1), and the one before it.
+const VERSION: u32 = 2;
+const FIRST_VERSION: u32 = 1;
+const VERSION_HEADER: &str = "Lt-Version";
+/// Fields of the header, the version included.
+const FIELDS: usize = 12;
+/// In the place of a field that has no value.
+const NOTHING: &str = "-";
+/// Longest kind, in bytes of visible ASCII. With it and [`CORRELATIONS_MAX`] every delivery that is read fits into a
+/// store's record of 2 KB.
 const KIND_BYTES_MAX: usize = 64;
 /// Longest header value that is read.
 const HEADER_BYTES_MAX: usize = 4 * 1024;
@@ -29,6 +48,8 @@ pub(crate) struct Outgoing {
     pub(crate) subject: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// The stream that must store it.
+    pub(crate) stream: &'static str,
 }
 
 /// `<delivery id>:g<generation>` (design.md B1).
@@ -42,7 +63,8 @@ fn subject(delivery: &Delivery) -> String {
     format!("lt.dlv.{adapter}.{lane}.{}", delivery.route.receiver.token())
 }
 
-/// A delivery as a message.
+/// A delivery as a message. That an inline packet is the one of the digest is the caller's to know, and is looked at by
+/// who takes it over.
 pub(crate) fn encode(message: &DeliveryMessage) -> Result<Outgoing, Fault> {
     let delivery = &message.delivery;
     if kind(&delivery.kind).is_none() {
@@ -52,81 +74,48 @@ pub(crate) fn encode(message: &DeliveryMessage) -> Result<Outgoing, Fault> {
         return Err(fault(format!("more than {CORRELATIONS_MAX} correlations")));
     }
     if let Some(packet) = &message.inline {
-        check_packet(packet, delivery.bytes, delivery.digest)?;
+        check_length(packet, delivery.bytes)?;
     }
-    let correlations: Vec<String> = delivery.correlations.iter().map(ToString::to_string).collect();
-    let mut headers = HeaderMap::new();
-    let since = delivery.since.map(|since| ("Lt-Since", since.to_string()));
-    let fields = [
-        ("Lt-Version", VERSION.to_string()),
-        ("Lt-Delivery-Id", delivery.id.to_string()),
-        ("Lt-Document-Id", delivery.document.to_string()),
-        ("Lt-Sender", delivery.sender.to_string()),
-        ("Lt-Receiver", delivery.route.receiver.to_string()),
-        ("Lt-System", delivery.route.system.to_string()),
-        ("Lt-Adapter", delivery.route.adapter.as_str().to_owned()),
-        ("Lt-Lane", delivery.lane.token().to_owned()),
-        ("Lt-Kind", delivery.kind.clone()),
-        ("Lt-Sha256", delivery.digest.to_string()),
-        ("Lt-Bytes", delivery.bytes.to_string()),
-        ("Lt-Accepted-At", delivery.accepted_at.to_string()),
-        ("Lt-Generation", delivery.generation.to_string()),
-        ("Lt-Correlations", correlations.join(",")),
-        ("Lt-Reportable", delivery.reportable.to_string()),
-        ("Lt-Inline", message.inline.is_some().to_string()),
+    let correlations: Vec<String> = delivery.correlations.iter().map(|key| short(key.as_bytes())).collect();
+    let fields: [String; FIELDS] = [
+        VERSION.to_string(),
+        short(delivery.document.as_bytes()),
+        delivery.sender.to_string(),
+        delivery.route.receiver.to_string(),
+        delivery.route.system.to_string(),
+        delivery.kind.clone(),
+        short(delivery.digest.as_bytes()),
+        delivery.bytes.to_string(),
+        delivery.accepted_at.as_nanosecond().to_string(),
+        delivery.since.map_or_else(|| NOTHING.to_owned(), |since| since.as_nanosecond().to_string()),
+        if correlations.is_empty() { NOTHING.to_owned() } else { correlations.join(",") },
+        flags(delivery.reportable, message.inline.is_some()).to_owned(),
     ];
-    for (name, value) in fields.into_iter().chain(since) {
-        headers.insert(name, header_value(name, &value)?);
+    if fields.iter().any(|field| !is_field(field)) {
+        return Err(fault("a field with a blank"));
     }
+    let mut headers = HeaderMap::new();
+    headers.insert(VERSION_HEADER, header_value(VERSION_HEADER, &fields.join(" "))?);
     headers.insert(NATS_MESSAGE_ID, header_value("Nats-Msg-Id", &message_id(delivery))?);
-    headers.insert(NATS_EXPECTED_STREAM, DELIVERIES);
-    Ok(Outgoing { subject: subject(delivery), headers, body: message.inline.clone().unwrap_or_default() })
+    let body = message.inline.clone().unwrap_or_default();
+    Ok(Outgoing { subject: subject(delivery), headers, body, stream: DELIVERIES })
 }
 
-/// A message as a delivery: `Queued`, published in its generation, never tried. Unknown headers are ignored.
+/// A message as a delivery: `Queued`, published in its generation, never tried. Unknown headers are ignored. Of an inline
+/// packet only the length is checked.
 pub(crate) fn decode(
     subject_seen: &str,
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<DeliveryMessage, Fault> {
     let fields = Fields(headers);
-    let version: u32 = fields.parse("Lt-Version")?;
-    if version != VERSION {
-        return Err(fault(format!("message version {version}, this program reads {VERSION}")));
-    }
-    let accepted_at = fields.parse("Lt-Accepted-At")?;
-    let generation = fields.parse("Lt-Generation")?;
-    let delivery = Delivery {
-        id: fields.parse::<DeliveryId>("Lt-Delivery-Id")?,
-        document: fields.parse("Lt-Document-Id")?,
-        sender: fields.read("Lt-Sender", |text| text.to_owned().try_into().ok())?,
-        route: Route {
-            receiver: fields.read("Lt-Receiver", |text| text.to_owned().try_into().ok())?,
-            system: fields.read("Lt-System", system)?,
-            adapter: fields
-                .read("Lt-Adapter", |text| AdapterKind::ALL.into_iter().find(|kind| kind.as_str() == text))?,
-        },
-        lane: fields.read("Lt-Lane", |text| Lane::ALL.into_iter().find(|lane| lane.token() == text))?,
-        kind: fields.read("Lt-Kind", kind)?,
-        digest: fields.parse("Lt-Sha256")?,
-        bytes: fields.parse("Lt-Bytes")?,
-        accepted_at,
-        since: fields.optional("Lt-Since")?,
-        correlations: fields.read("Lt-Correlations", correlations)?,
-        reportable: fields.parse("Lt-Reportable")?,
-        state: State::Queued,
-        generation,
-        published: generation,
-        handed_off: false,
-        attempts: 0,
-        document_failures: 0,
-        due: accepted_at,
-        paused_at: None,
-        ours_to_fix: false,
-        lease: None,
-        may_have_arrived: false,
-        order: 0,
-        closed: false,
+    let text = fields.text(VERSION_HEADER)?;
+    let number = text.split(' ').next().unwrap_or_default();
+    let version: u32 = number.parse().map_err(|_| fault(format!("{VERSION_HEADER} cannot be read")))?;
+    let (delivery, inline) = match version {
+        VERSION => read(subject_seen, fields.text("Nats-Msg-Id")?, text)?,
+        FIRST_VERSION => first::read(&fields)?,
+        _ => return Err(fault(format!("message version {version}, this program reads {VERSION}"))),
     };
     if subject(&delivery) != subject_seen {
         return Err(fault("the subject is not that of the headers"));
@@ -134,13 +123,138 @@ pub(crate) fn decode(
     if fields.text("Nats-Msg-Id")? != message_id(&delivery) {
         return Err(fault("Nats-Msg-Id is not that of the headers"));
     }
-    let inline = fields.parse::<bool>("Lt-Inline")?;
     if inline {
-        check_packet(body, delivery.bytes, delivery.digest)?;
+        check_length(body, delivery.bytes)?;
     } else if !body.is_empty() {
-        return Err(fault("a body where Lt-Inline says that there is none"));
+        return Err(fault("a body where the header says that there is none"));
     }
     Ok(DeliveryMessage { delivery, inline: inline.then(|| body.clone()) })
+}
+
+/// The second version.
+fn read(subject_seen: &str, id: &str, text: &str) -> Result<(Delivery, bool), Fault> {
+    let fields: Vec<&str> = text.split(' ').take(FIELDS + 1).collect();
+    let Ok(
+        [_, document, sender, receiver, system, kind, digest, bytes, accepted_at, since, correlations, flags],
+    ) = <[&str; FIELDS]>::try_from(fields)
+    else {
+        return Err(fault(format!("{VERSION_HEADER} has not {FIELDS} fields")));
+    };
+    let (id, generation) = id.split_once(":g").ok_or_else(|| unread("Nats-Msg-Id"))?;
+    let mut tokens = subject_seen.split('.').skip(2);
+    let (adapter, lane) = (tokens.next().unwrap_or_default(), tokens.next().unwrap_or_default());
+    let (reportable, inline) = read_flags(flags).ok_or_else(|| unread("flags"))?;
+    let delivery = fresh(Told {
+        id: id.parse().map_err(|_| unread("Nats-Msg-Id"))?,
+        document: DocumentId::from_bytes(long(document).ok_or_else(|| unread("document"))?),
+        sender: sender.to_owned().try_into().map_err(|_| unread("sender"))?,
+        receiver: receiver.to_owned().try_into().map_err(|_| unread("receiver"))?,
+        system: self::system(system).ok_or_else(|| unread("system"))?,
+        adapter: adapter_of(adapter).ok_or_else(|| unread("subject"))?,
+        lane: lane_of(lane).ok_or_else(|| unread("subject"))?,
+        kind: self::kind(kind).ok_or_else(|| unread("kind"))?,
+        digest: PacketDigest::from_bytes(long(digest).ok_or_else(|| unread("digest"))?),
+        bytes: number(bytes)?,
+        accepted_at: time(accepted_at)?,
+        since: if since == NOTHING { None } else { Some(time(since)?) },
+        correlations: read_correlations(correlations).ok_or_else(|| unread("correlations"))?,
+        reportable,
+        generation: number(generation)?,
+    });
+    Ok((delivery, inline))
+}
+
+/// What a message tells of a delivery.
+struct Told {
+    id: DeliveryId,
+    document: DocumentId,
+    sender: OrganId,
+    receiver: OrganId,
+    system: SystemId,
+    adapter: AdapterKind,
+    lane: Lane,
+    kind: String,
+    digest: PacketDigest,
+    bytes: u64,
+    accepted_at: Timestamp,
+    since: Option<Timestamp>,
+    correlations: Vec<CorrelationKey>,
+    reportable: bool,
+    generation: u32,
+}
+
+fn fresh(told: Told) -> Delivery {
+    Delivery {
+        id: told.id,
+        document: told.document,
+        sender: told.sender,
+        route: Route { receiver: told.receiver, system: told.system, adapter: told.adapter },
+        lane: told.lane,
+        kind: told.kind,
+        digest: told.digest,
+        bytes: told.bytes,
+        accepted_at: told.accepted_at,
+        since: told.since,
+        correlations: told.correlations,
+        reportable: told.reportable,
+        state: State::Queued,
+        generation: told.generation,
+        published: told.generation,
+        handed_off: false,
+        attempts: 0,
+        document_failures: 0,
+        due: told.accepted_at,
+        paused_at: None,
+        ours_to_fix: false,
+        lease: None,
+        may_have_arrived: false,
+        order: 0,
+        closed: false,
+    }
+}
+
+fn short(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn long<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+fn flags(reportable: bool, inline: bool) -> &'static str {
+    match (reportable, inline) {
+        (true, true) => "ri",
+        (true, false) => "r",
+        (false, true) => "i",
+        (false, false) => NOTHING,
+    }
+}
+
+fn read_flags(text: &str) -> Option<(bool, bool)> {
+    let all = [(true, true), (true, false), (false, true), (false, false)];
+    all.into_iter().find(|(reportable, inline)| flags(*reportable, *inline) == text)
+}
+
+/// Digits only: one number has one form.
+fn number<T: FromStr>(text: &str) -> Result<T, Fault> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|_| digits).ok_or_else(|| unread("number"))
+}
+
+fn time(nanoseconds: &str) -> Result<Timestamp, Fault> {
+    Timestamp::from_nanosecond(nanoseconds.parse().map_err(|_| unread("time"))?).map_err(|_| unread("time"))
+}
+
+fn is_field(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+fn adapter_of(text: &str) -> Option<AdapterKind> {
+    AdapterKind::ALL.into_iter().find(|kind| kind.as_str() == text)
+}
+
+fn lane_of(text: &str) -> Option<Lane> {
+    Lane::ALL.into_iter().find(|lane| lane.token() == text)
 }
 
 fn system(text: &str) -> Option<SystemId> {
@@ -148,56 +262,35 @@ fn system(text: &str) -> Option<SystemId> {
 }
 
 fn kind(text: &str) -> Option<String> {
-    let fits = (1..=KIND_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    let fits = text.len() <= KIND_BYTES_MAX && is_field(text);
     fits.then(|| text.to_owned())
 }
 
-fn correlations(text: &str) -> Option<Vec<CorrelationKey>> {
-    if text.is_empty() {
+fn read_correlations(text: &str) -> Option<Vec<CorrelationKey>> {
+    if text == NOTHING {
         return Some(Vec::new());
     }
-    let keys: Vec<CorrelationKey> =
-        text.split(',').take(CORRELATIONS_MAX + 1).map(|key| key.parse().ok()).collect::<Option<_>>()?;
+    let keys = text.split(',').take(CORRELATIONS_MAX + 1);
+    let keys: Vec<_> = keys.map(|key| long(key).map(CorrelationKey::from_bytes)).collect::<Option<_>>()?;
     (keys.len() <= CORRELATIONS_MAX).then_some(keys)
 }
 
-fn check_packet(packet: &Bytes, bytes: u64, digest: PacketDigest) -> Result<(), Fault> {
+fn check_length(packet: &Bytes, bytes: u64) -> Result<(), Fault> {
     if packet.len() > INLINE_BYTES_MAX {
         return Err(fault(format!("an inline packet of more than {INLINE_BYTES_MAX} bytes")));
     }
-    if packet.len() as u64 != bytes || PacketDigest::of(packet) != digest {
-        return Err(fault("the inline packet is not that of the digest"));
+    if packet.len() as u64 != bytes {
+        return Err(fault("the inline packet has another length than the header says"));
     }
     Ok(())
 }
 
-#[derive(Serialize, Deserialize)]
-struct EventBody<T> {
-    version: u32,
-    #[serde(flatten)]
-    event: T,
-}
-
-/// An event as a message on `lt.evt.<document id>`.
-pub(crate) fn encode_event(event: &Event) -> Result<Outgoing, Fault> {
-    let body = serde_json::to_vec(&EventBody { version: VERSION, event }).map_err(fault)?;
-    let mut headers = HeaderMap::new();
-    headers.insert(NATS_MESSAGE_ID, header_value("Nats-Msg-Id", &event.id)?);
-    headers.insert(NATS_EXPECTED_STREAM, EVENTS);
-    Ok(Outgoing { subject: format!("lt.evt.{}", event.document), headers, body: body.into() })
-}
-
-/// The event in a message of `EVENTS`.
-pub fn decode_event(body: &[u8]) -> Result<Event, Fault> {
-    let body: EventBody<serde_json::Value> = serde_json::from_slice(body).map_err(fault)?;
-    if body.version != VERSION {
-        return Err(fault(format!("event version {}, this program reads {VERSION}", body.version)));
-    }
-    serde_json::from_value(body.event).map_err(fault)
-}
-
 fn fault(cause: impl std::fmt::Display) -> Fault {
     Fault::new(PLACE, cause)
+}
+
+fn unread(what: &str) -> Fault {
+    fault(format!("{what} cannot be read"))
 }
 
 fn header_value(name: &str, value: &str) -> Result<HeaderValue, Fault> {
@@ -220,10 +313,10 @@ impl<'a> Fields<'a> {
     }
 
     fn read<T>(&self, name: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, Fault> {
-        read(self.text(name)?).ok_or_else(|| fault(format!("{name} cannot be read")))
+        read(self.text(name)?).ok_or_else(|| unread(name))
     }
 
-    /// `None` without such a header: what was never sent again has none, nor have messages of earlier programs.
+    /// `None` without such a header: what was never sent again has none.
     fn optional<T: FromStr>(&self, name: &str) -> Result<Option<T>, Fault> {
         self.0.get(name).map(|_| self.parse(name)).transpose()
     }

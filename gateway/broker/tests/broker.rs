@@ -139,14 +139,14 @@ async fn a_message_that_cannot_be_read_is_handed_out_as_such() {
     becomes_ready(&broker).await;
     let js = onlooker(&server.address()).await;
     let mut later = HeaderMap::new();
-    later.insert("Lt-Version", "2");
+    later.insert("Lt-Version", "3");
     let subject = "lt.dlv.vendor_http.u.H55";
     let sent = js.publish_with_headers(subject, later, "{}".into()).await.expect("sent");
     sent.await.expect("stored");
     js.publish(subject, "no headers".into()).await.expect("sent").await.expect("stored");
 
     let mut lane = broker.deliveries(AdapterKind::VendorHttp, Lane::Urgent).await.expect("the lane");
-    for reason in ["version 2", "Lt-Version is missing"] {
+    for reason in ["version 3", "Lt-Version is missing"] {
         let taken = next(&mut lane).await;
         let fault = taken.message().expect_err("not readable").to_string();
         assert!(fault.contains(reason), "{fault}");
@@ -157,6 +157,40 @@ async fn a_message_that_cannot_be_read_is_handed_out_as_such() {
         2,
         "limits retention"
     );
+}
+
+#[tokio::test]
+async fn a_message_that_is_worked_on_does_not_come_again() {
+    let data = folder();
+    let server = start(data.path()).await;
+    let ack_wait = Duration::from_secs(1);
+    let options = BrokerOptions { ack_wait, ..broker_options(server.address()) };
+    let broker = NatsBroker::connect(&options).await.expect("settings that can work");
+    becomes_ready(&broker).await;
+    let mut lane = broker.deliveries(AdapterKind::VendorHttp, Lane::Normal).await.expect("the lane");
+    broker.publish(&sample::inline(1, Lane::Normal, b"1")).await.expect("published");
+    let held = next(&mut lane).await;
+    assert_eq!(held.patience(), ack_wait);
+    let js = onlooker(&server.address()).await;
+    let deliveries = js.get_stream("DELIVERIES").await.expect("there");
+    let pending = async || deliveries.consumer_info("vendor_http-n").await.expect("there").num_ack_pending;
+    let mut words = tokio::time::interval(ack_wait / 10);
+    for _ in 0..30 {
+        words.tick().await;
+        held.working().await.expect("said");
+        let again = futures_util::FutureExt::now_or_never(futures_util::StreamExt::next(&mut lane));
+        assert!(again.is_none(), "it is held");
+    }
+    assert_eq!(pending().await, 1);
+    held.ack().await.expect("acknowledged");
+    assert_eq!(pending().await, 0);
+
+    // Without a word it comes again.
+    broker.publish(&sample::inline(2, Lane::Normal, b"2")).await.expect("published");
+    let silent = next(&mut lane).await;
+    let again = next(&mut lane).await;
+    assert_eq!(again.message().expect("reads"), silent.message().expect("reads"));
+    again.ack().await.expect("acknowledged");
 }
 
 #[tokio::test]

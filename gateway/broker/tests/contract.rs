@@ -6,7 +6,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use lienthong_broker::contract::{self, Stage};
-use lienthong_broker::{ManagedServer, MemoryBroker, NatsBroker, ServerAddress, decode_event};
+use lienthong_broker::{ManagedServer, MemoryBroker, NatsBroker, ServerAddress, decode_events};
 use lienthong_pipeline::ports::Broker;
 use lienthong_pipeline::record::Event;
 use tempfile::TempDir;
@@ -83,9 +83,10 @@ impl Stage for ServerStage {
         let mut events = Vec::new();
         for number in 1..=stream.cached_info().state.last_sequence {
             let message = stream.get_raw_message(number).await.expect("stored");
-            let event = decode_event(&message.payload).expect("reads");
-            assert_eq!(message.subject.as_str(), format!("lt.evt.{}", event.document));
-            events.push(event);
+            for event in decode_events(&message.payload).expect("reads") {
+                assert_eq!(message.subject.as_str(), format!("lt.evt.{}", event.document));
+                events.push(event);
+            }
         }
         events.retain(|event| event.document == of.document);
         events

@@ -87,6 +87,21 @@ pub struct SpoolUsage {
     pub quota: Option<u64>,
     /// Free on the disk for this user.
     pub disk_free: u64,
+    /// What intake leaves free of it; 0: nothing.
+    pub disk_free_min: u64,
+}
+
+impl SpoolUsage {
+    /// How full it is, in per cent, by what is fuller: packets of their quota, or what is to stay free of what is free on
+    /// the disk. 100 and more: intake is refused.
+    pub fn percent_full(&self) -> u64 {
+        let of = |part: u64, whole: u64| match (part, whole) {
+            (_, 0) => 100,
+            (part, whole) => u64::try_from(u128::from(part) * 100 / u128::from(whole)).unwrap_or(u64::MAX),
+        };
+        let disk = if self.disk_free_min == 0 { 0 } else { of(self.disk_free_min, self.disk_free) };
+        self.quota.map_or(0, |quota| of(self.bytes, quota)).max(disk)
+    }
 }
 
 /// Packets on disk (design.md B2): `incoming/`, `blobs/`, `admissions/`.
@@ -414,6 +429,14 @@ pub trait Broker: Send + Sync + 'static {
     ) -> Result<Box<dyn Incoming>, Fault>;
     /// Puts an event on `lt.evt.<document id>`; returns when it is stored.
     async fn publish_event(&self, event: &Event) -> Result<(), Fault>;
+    /// Puts events of one document, in their order, on its subject in one message. The same events again make no other
+    /// message; put together in another way, an event may be stored twice, and its id tells.
+    async fn publish_events(&self, events: &[Event]) -> Result<(), Fault> {
+        for event in events {
+            self.publish_event(event).await?;
+        }
+        Ok(())
+    }
     /// The messages of one adapter and lane. Rides out disconnections; ends only on shutdown.
     async fn deliveries(
         &self,

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
+use async_nats::HeaderMap;
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID, NATS_ROLLUP};
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::object_store::{ObjectInfo, ObjectOptions};
 use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::stream::Stream;
 use async_nats::jetstream::{self, ErrorCode};
-use async_nats::{HeaderMap, HeaderName};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use bytes::{Bytes, BytesMut};
@@ -235,7 +235,7 @@ impl<'a> Put<'a> {
         let mut headers = HeaderMap::new();
         headers.insert(NATS_ROLLUP, "sub");
         headers.insert(NATS_MESSAGE_ID, format!("{}:name", self.draft.nuid));
-        headers.insert(HeaderName::from(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE), before.to_string());
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, before.to_string());
         let (begun, mut pause) = (Instant::now(), AGAIN_FIRST);
         loop {
             self.draft.end = End::Unknown;

@@ -95,8 +95,11 @@ pub(crate) async fn onlooker(address: &ServerAddress) -> async_nats::jetstream::
     let lienthong_broker::Auth::UserPassword { user, password } = address.auth.clone() else {
         panic!("a supervised server has a password");
     };
-    let options = async_nats::ConnectOptions::new().user_and_password(user, password);
-    async_nats::jetstream::new(options.connect(&address.urls[0]).await.expect("connects"))
+    let options =
+        async_nats::ConnectOptions::new().user_and_password(user, password).retry_on_initial_connect();
+    let servers: Vec<async_nats::ServerAddr> =
+        address.urls.iter().map(|url| url.parse().expect("a url")).collect();
+    async_nats::jetstream::new(options.connect(servers).await.expect("connects, or will"))
 }
 
 /// Dead, or dead and not yet collected.

@@ -77,7 +77,8 @@ impl Room {
     pub(super) fn usage(&self) -> io::Result<SpoolUsage> {
         let limits = *locked(&self.limits);
         let disk_free = self.look()?;
-        Ok(SpoolUsage { bytes: self.used.load(Ordering::SeqCst), quota: limits.quota, disk_free })
+        let SpoolLimits { quota, disk_free_min } = limits;
+        Ok(SpoolUsage { bytes: self.used.load(Ordering::SeqCst), quota, disk_free, disk_free_min })
     }
 
     /// A file that is gone from `blobs/`.

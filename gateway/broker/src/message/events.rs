@@ -1,0 +1,103 @@
+//! Events as messages: those of one document that go together stand in one message, each as short as it can be.
+
+use async_nats::HeaderMap;
+use async_nats::header::NATS_MESSAGE_ID;
+use jiff::Timestamp;
+use lienthong_pipeline::ports::Fault;
+use lienthong_pipeline::record::{Event, HistoryEntry, State};
+use lienthong_schemas::ids::{DeliveryId, DocumentId, Operation};
+use lienthong_schemas::organ::OrganId;
+use serde::{Deserialize, Serialize};
+
+use super::{FIRST_VERSION, Outgoing, VERSION, fault, header_value};
+use crate::streams::EVENTS;
+
+/// Most events that are read from one message.
+const EVENTS_MAX: usize = 10_000;
+
+/// What stands in front of every version.
+#[derive(Deserialize)]
+struct Head {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Together {
+    version: u32,
+    document: DocumentId,
+    /// Of the first event, in nanoseconds.
+    from: i128,
+    events: Vec<Line>,
+}
+
+/// Receiver, count of the delivery's events, nanoseconds after `from`, state, event, attempt, note, and the delivery
+/// where it is not the one of the document and the receiver.
+#[derive(Serialize, Deserialize)]
+struct Line(OrganId, u64, i128, State, String, u32, String, Option<DeliveryId>);
+
+#[derive(Deserialize)]
+struct First {
+    #[serde(flatten)]
+    event: Event,
+}
+
+/// Events of one document as a message on `lt.evt.<document id>`, at least one.
+pub(crate) fn encode_events(events: &[Event]) -> Result<Outgoing, Fault> {
+    let (Some(first), Some(last)) = (events.first(), events.last()) else { return Err(fault("no events")) };
+    if events.iter().any(|event| event.document != first.document) || events.len() > EVENTS_MAX {
+        return Err(fault(format!("events of several documents, or more than {EVENTS_MAX}")));
+    }
+    let from = first.entry.at.as_nanosecond();
+    let lines = events.iter().map(|event| line(event, from)).collect::<Result<_, _>>()?;
+    let together = Together { version: VERSION, document: first.document, from, events: lines };
+    let id = match events.len() {
+        1 => first.id.clone(),
+        count => format!("{}+{count}-{}", first.id, last.id),
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(NATS_MESSAGE_ID, header_value("Nats-Msg-Id", &id)?);
+    let body = serde_json::to_vec(&together).map_err(fault)?.into();
+    Ok(Outgoing { subject: format!("lt.evt.{}", first.document), headers, body, stream: EVENTS })
+}
+
+fn line(event: &Event, from: i128) -> Result<Line, Fault> {
+    let count = event.id.strip_prefix(&format!("{}:", event.delivery)).and_then(|count| count.parse().ok());
+    let count = count.ok_or_else(|| fault(format!("{} is no id of an event", event.id)))?;
+    let usual = DeliveryId::derive(&event.document, &event.receiver, Operation::Deliver) == event.delivery;
+    let HistoryEntry { at, state, event: word, attempt, note } = event.entry.clone();
+    let delivery = (!usual).then_some(event.delivery);
+    let after = at.as_nanosecond() - from;
+    Ok(Line(event.receiver.clone(), count, after, state, word, attempt, note, delivery))
+}
+
+/// The events in a message of `EVENTS`, in their order.
+///
+/// # Errors
+/// The message is of a later version, or none of ours.
+pub fn decode_events(body: &[u8]) -> Result<Vec<Event>, Fault> {
+    let Head { version } = serde_json::from_slice(body).map_err(fault)?;
+    match version {
+        FIRST_VERSION => {
+            let First { event } = serde_json::from_slice(body).map_err(fault)?;
+            Ok(vec![event])
+        }
+        VERSION => {
+            let Together { document, from, events, .. } = serde_json::from_slice(body).map_err(fault)?;
+            if events.len() > EVENTS_MAX {
+                return Err(fault(format!("more than {EVENTS_MAX} events")));
+            }
+            events.into_iter().map(|line| event(document, from, line)).collect()
+        }
+        _ => Err(fault(format!("event version {version}, this program reads {VERSION}"))),
+    }
+}
+
+fn event(document: DocumentId, from: i128, line: Line) -> Result<Event, Fault> {
+    let Line(receiver, count, after, state, event, attempt, note, delivery) = line;
+    let at = from.checked_add(after).and_then(|at| Timestamp::from_nanosecond(at).ok());
+    let at = at.ok_or_else(|| fault("a time of an event cannot be read"))?;
+    let usual = || DeliveryId::derive(&document, &receiver, Operation::Deliver);
+    let delivery = delivery.unwrap_or_else(usual);
+    let entry = HistoryEntry { at, state, event, attempt, note };
+    Ok(Event { id: format!("{delivery}:{count}"), document, delivery, receiver, entry })
+}
