@@ -15,6 +15,7 @@ pub mod crash;
 pub mod directory;
 pub mod dispatch;
 pub mod examine;
+pub mod fullness;
 pub mod intake;
 pub mod operate;
 pub mod ports;

@@ -1,32 +1,103 @@
 //! From the broker into this gateway's outbox: a message is acknowledged only after its delivery, and its packet, are
-//! on this gateway's disk (design.md B7).
+//! on this gateway's disk (design.md B7). Queues go in parallel; messages of one queue in the order of the stream.
 
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::{BoxFuture, OptionFuture};
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use lienthong_monitoring::Metrics;
+use lienthong_schemas::ids::PacketDigest;
+use lienthong_schemas::organ::ReceiverToken;
 
 use crate::clock::after;
 use crate::crash::crash_point;
+use crate::fullness::{Fullness, Room};
 use crate::ports::{DeliveryMessage, Fault, HandOff, Ports, Taken};
 use crate::record::{AdapterKind, Lane};
 use crate::tasks::Tasks;
+use crate::turns::Turns;
 use crate::wakes::Wakes;
 
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// A packet for which there is no room comes again after this.
+const ROOM_AGAIN_AFTER: Duration = Duration::from_secs(30);
+/// Messages in hand at once, each with at most a packet that rides along. Packets of the Object Store come one at a
+/// time for a receiver, so as many of those are fetched at once at most.
+const IN_HAND_MAX: usize = 32;
+/// How often, in the time that a message may be held, the broker hears that it is being worked on.
+const WORDS_IN_TIME: u32 = 4;
 
 /// Takes the messages of one adapter and lane.
 pub struct Takeover {
     ports: Ports,
+    metrics: Arc<Metrics>,
     adapter: AdapterKind,
     lane: Lane,
     wakes: Wakes,
+    fullness: Fullness,
+    /// One at a time fetches a packet; the others find it here.
+    fetching: Turns<PacketDigest>,
+}
+
+/// A message that was read, and the way back to the broker.
+struct InHand {
+    taken: Box<dyn Taken>,
+    message: DeliveryMessage,
+}
+
+/// What became of a message.
+enum Outcome {
+    /// It is here; now it may be forgotten there.
+    Ours,
+    /// It cannot be read; the accepting gateway keeps its record, and the stream keeps the message until its age limit.
+    Unreadable(Fault),
+    /// There is no room for its packet.
+    NoRoom,
+}
+
+/// A message at the end of its hand-off.
+struct Done {
+    queue: ReceiverToken,
+    taken: Box<dyn Taken>,
+    outcome: Result<Outcome, Fault>,
+}
+
+/// Messages in hand, by queue.
+#[derive(Default)]
+struct Hands<'a> {
+    working: FuturesUnordered<BoxFuture<'a, Done>>,
+    /// Those of each queue that wait for the one that is worked on.
+    behind: HashMap<ReceiverToken, VecDeque<InHand>>,
+    /// What the broker is being told.
+    answering: FuturesUnordered<BoxFuture<'a, Result<(), Fault>>>,
+    waiting: usize,
+    /// When those that wait are spoken of next.
+    word_due: Option<Timestamp>,
+}
+
+impl Hands<'_> {
+    fn has_place(&self) -> bool {
+        self.working.len() + self.waiting + self.answering.len() < IN_HAND_MAX
+    }
 }
 
 impl Takeover {
     /// The takeover of one adapter and lane.
-    pub fn new(ports: Ports, adapter: AdapterKind, lane: Lane, wakes: Wakes) -> Self {
-        Self { ports, adapter, lane, wakes }
+    pub fn new(ports: Ports, metrics: Arc<Metrics>, adapter: AdapterKind, lane: Lane, wakes: Wakes) -> Self {
+        Self {
+            ports,
+            metrics,
+            adapter,
+            lane,
+            wakes,
+            fullness: Fullness::default(),
+            fetching: Turns::default(),
+        }
     }
 
     /// Runs until shutdown.
@@ -49,8 +120,19 @@ impl Takeover {
                 return Ok(());
             }
         };
-        while let Some(taken) = messages.next().await {
-            self.take(taken).await?;
+        let mut hands = Hands::default();
+        loop {
+            let word: OptionFuture<_> = hands.word_due.map(|due| self.ports.clock.sleep_until(due)).into();
+            tokio::select! {
+                biased;
+                Some(done) = hands.working.next() => self.done(&mut hands, done)?,
+                Some(answered) = hands.answering.next() => ignore_broker(answered),
+                Some(()) = word => self.speak_of_waiting(&mut hands).await,
+                taken = messages.next(), if hands.has_place() => match taken {
+                    Some(taken) => self.take(&mut hands, taken),
+                    None => break,
+                },
+            }
         }
         // The stream ends on shutdown only; one that ends by itself must not be asked for without a pause.
         self.rest().await;
@@ -62,34 +144,100 @@ impl Takeover {
         self.ports.clock.sleep_until(due).await;
     }
 
-    async fn take(&self, taken: Box<dyn Taken>) -> Result<(), Fault> {
+    fn take<'a>(&'a self, hands: &mut Hands<'a>, taken: Box<dyn Taken>) {
         let message = match taken.message() {
             Ok(message) => message,
             Err(fault) => {
-                // The accepting gateway keeps its record, and the stream keeps the message until its age limit.
                 tracing::error!(%fault, "a message that cannot be read was put aside");
-                return ignore_broker(taken.ack().await);
+                return hands.answering.push(taken.ack());
             }
         };
-        match self.hand_off(message).await {
-            Ok(()) => ignore_broker(taken.ack().await),
-            Err(fault) if fault.fatal => Err(fault),
-            Err(fault) => {
-                tracing::warn!(%fault, "not taken over yet");
-                ignore_broker(taken.again(AGAIN_AFTER).await)
+        let queue = message.delivery.route.queue();
+        let in_hand = InHand { taken, message };
+        match hands.behind.get_mut(&queue) {
+            Some(behind) => {
+                let due = after(self.ports.clock.now(), in_hand.taken.patience() / WORDS_IN_TIME);
+                hands.word_due.get_or_insert(due);
+                behind.push_back(in_hand);
+                hands.waiting += 1;
+            }
+            None => {
+                hands.behind.insert(queue.clone(), VecDeque::new());
+                hands.working.push(Box::pin(self.work(queue, in_hand)));
             }
         }
     }
 
-    async fn hand_off(&self, message: DeliveryMessage) -> Result<(), Fault> {
-        let (id, digest) = (message.delivery.id, message.delivery.digest);
-        let (queue, lane) = (message.delivery.route.queue(), message.delivery.lane);
-        let ours = self.ports.store.delivery(id).await?;
-        if ours.is_some_and(|delivery| delivery.state.is_final()) {
+    async fn work(&self, queue: ReceiverToken, in_hand: InHand) -> Done {
+        let InHand { taken, message } = in_hand;
+        let outcome = {
+            let mut handing_off = std::pin::pin!(self.hand_off(message));
+            loop {
+                let word = after(self.ports.clock.now(), taken.patience() / WORDS_IN_TIME);
+                tokio::select! {
+                    biased;
+                    outcome = &mut handing_off => break outcome,
+                    () = self.ports.clock.sleep_until(word) => ignore_broker(taken.working().await),
+                }
+            }
+        };
+        Done { queue, taken, outcome }
+    }
+
+    /// Those that wait behind one that takes long are not to come again either.
+    async fn speak_of_waiting(&self, hands: &mut Hands<'_>) {
+        hands.word_due = None;
+        for waiting in hands.behind.values().flatten() {
+            ignore_broker(waiting.taken.working().await);
+            let due = after(self.ports.clock.now(), waiting.taken.patience() / WORDS_IN_TIME);
+            hands.word_due.get_or_insert(due);
+        }
+    }
+
+    /// The broker is told what became of a message, and nobody waits for its answer: only a message that it does not know
+    /// of comes again, and that does no harm.
+    fn done<'a>(&'a self, hands: &mut Hands<'a>, done: Done) -> Result<(), Fault> {
+        let Done { queue, taken, outcome } = done;
+        let behind = hands.behind.remove(&queue).unwrap_or_default();
+        hands.waiting -= behind.len();
+        let again = match outcome {
+            Ok(Outcome::Ours) => None,
+            Ok(Outcome::Unreadable(fault)) => {
+                tracing::error!(%fault, "a message that cannot be read was put aside");
+                None
+            }
+            Ok(Outcome::NoRoom) => Some(ROOM_AGAIN_AFTER),
+            Err(fault) if fault.fatal => return Err(fault),
+            Err(fault) => {
+                tracing::warn!(%fault, "not taken over yet");
+                Some(AGAIN_AFTER)
+            }
+        };
+        match again {
+            None => hands.answering.push(taken.ack()),
+            Some(delay) => hands.answering.push(taken.again(delay)),
+        }
+        // What comes again keeps its place before those behind it; for lack of room it does not hold up what needs none.
+        if again == Some(AGAIN_AFTER) {
+            behind.into_iter().for_each(|behind| hands.answering.push(behind.taken.again(AGAIN_AFTER)));
             return Ok(());
         }
-        if self.ports.spool.blob(digest).await?.is_none() {
-            self.fetch(&message).await?;
+        let mut behind = behind;
+        if let Some(next) = behind.pop_front() {
+            hands.waiting += behind.len();
+            hands.behind.insert(queue.clone(), behind);
+            hands.working.push(Box::pin(self.work(queue, next)));
+        }
+        Ok(())
+    }
+
+    async fn hand_off(&self, message: DeliveryMessage) -> Result<Outcome, Fault> {
+        let (id, digest) = (message.delivery.id, message.delivery.digest);
+        let (queue, lane) = (message.delivery.route.queue(), message.delivery.lane);
+        if self.ports.spool.blob(digest).await?.is_none()
+            && let Some(outcome) = self.bring(&message).await?
+        {
+            return Ok(outcome);
         }
         let outcome = self.ports.store.hand_off(message.delivery).await?;
         crash_point("after-hand-off");
@@ -101,7 +249,43 @@ impl Takeover {
         if outcome == HandOff::Taken {
             self.wakes.relay.notify_one();
         }
-        Ok(())
+        Ok(Outcome::Ours)
+    }
+
+    /// Brings a packet here; `None` when it is here.
+    async fn bring(&self, message: &DeliveryMessage) -> Result<Option<Outcome>, Fault> {
+        let (id, digest) = (message.delivery.id, message.delivery.digest);
+        let ours = self.ports.store.delivery(id).await?;
+        if ours.is_some_and(|delivery| delivery.state.is_final()) {
+            return Ok(Some(Outcome::Ours));
+        }
+        if message.inline.as_ref().is_some_and(|body| PacketDigest::of(body) != digest) {
+            let fault = Fault::new("broker", "the inline packet is not that of the digest");
+            return Ok(Some(Outcome::Unreadable(fault)));
+        }
+        let _turn = self.fetching.take(digest).await;
+        if self.ports.spool.blob(digest).await?.is_none() {
+            if !self.has_room().await? {
+                return Ok(Some(Outcome::NoRoom));
+            }
+            self.fetch(message).await?;
+        }
+        Ok(None)
+    }
+
+    /// Whether a packet that is not here may come. What is here already goes on whatever room there is: only deliveries
+    /// that end make room.
+    async fn has_room(&self) -> Result<bool, Fault> {
+        let usage = self.ports.spool.usage().await?;
+        let room = self.fullness.look(&usage);
+        let (adapter, lane, percent) = (self.adapter.as_str(), self.lane.token(), usage.percent_full());
+        match room {
+            Room::NoMore => tracing::warn!(adapter, lane, percent, "no room: packets stay in the broker"),
+            Room::Again => tracing::info!(adapter, lane, percent, "room again: packets are taken over"),
+            Room::Some | Room::None => {}
+        }
+        self.metrics.takeover_paused.of(adapter).set(u64::from(!room.is_some()));
+        Ok(room.is_some())
     }
 
     async fn fetch(&self, message: &DeliveryMessage) -> Result<(), Fault> {
@@ -121,9 +305,8 @@ impl Takeover {
 }
 
 /// An acknowledgement that did not arrive means that the message comes again, which does no harm.
-fn ignore_broker(outcome: Result<(), Fault>) -> Result<(), Fault> {
+fn ignore_broker(outcome: Result<(), Fault>) {
     if let Err(fault) = outcome {
         tracing::warn!(%fault, "not acknowledged; the message will come again");
     }
-    Ok(())
 }

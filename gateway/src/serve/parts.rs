@@ -185,7 +185,7 @@ fn start_way_out(
     let boot = BootId::new(rand::rng().random());
     for adapter in ways.adapters() {
         for lane in Lane::ALL {
-            let takeover = Takeover::new(ports.clone(), adapter.kind(), lane, wakes.clone());
+            let takeover = Takeover::new(ports.clone(), metrics.clone(), adapter.kind(), lane, wakes.clone());
             tasks.spawn("takeover", takeover.run(tasks.clone()));
         }
         let policies = ways.policies(adapter.kind());

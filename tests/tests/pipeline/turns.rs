@@ -1,87 +1,49 @@
-//! Deliveries and events share the relay: every document makes events, and they must not hold up deliveries.
+//! Deliveries and events share the relay: every document makes events, and neither holds up the other.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use futures_util::stream::BoxStream;
-use lienthong_broker::MemoryBroker;
-use lienthong_pipeline::ports::{Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Taken};
-use lienthong_pipeline::record::{AdapterKind, Event, Lane, State};
-use lienthong_schemas::ids::PacketDigest;
+use lienthong_pipeline::record::State;
 
-use super::world::{B, Setup, World, Wrap, letter};
+use super::hooks::{Fate, Hook, publications};
+use super::watched::Watch;
+use super::world::{B, C, Setup, World, letter};
 
-/// More than the relay publishes in one turn.
-const DOCUMENTS: usize = 100;
-/// Events that may go in a row while deliveries wait: fewer than the documents make at admission.
-const EVENTS_IN_A_ROW_MAX: usize = 64;
-
-/// A broker that gives up when events keep deliveries waiting.
-struct Impatient {
-    broker: MemoryBroker,
-    published: AtomicUsize,
-    events_in_a_row: AtomicUsize,
-}
-
-#[async_trait]
-impl Broker for Impatient {
-    async fn ready(&self) -> Result<(), Fault> {
-        self.broker.ready().await
+#[tokio::test(start_paused = true)]
+async fn events_that_do_not_go_hold_up_no_delivery() {
+    let watch = Watch::new();
+    let mut world = World::open(Setup { wrap: watch.wrap(), ..Setup::default() });
+    watch.hold_events(true);
+    let mut receipts = Vec::new();
+    for number in 1..=100 {
+        receipts.push(world.send(letter(number, &[B, C])).await);
     }
-    async fn publish(&self, message: &DeliveryMessage) -> Result<(), Fault> {
-        self.broker.publish(message).await?;
-        self.published.fetch_add(1, Ordering::SeqCst);
-        self.events_in_a_row.store(0, Ordering::SeqCst);
-        Ok(())
+    world.quiet().await;
+    for receipt in &receipts {
+        assert_eq!(world.states(receipt).await, [State::Received; 2]);
     }
-    async fn put_blob(&self, digest: PacketDigest, bytes: u64, file: PathBuf) -> Result<(), Fault> {
-        self.broker.put_blob(digest, bytes, file).await
-    }
-    async fn remove_blob(&self, digest: PacketDigest) -> Result<(), Fault> {
-        self.broker.remove_blob(digest).await
-    }
-    async fn fetch_blob(
-        &self,
-        digest: PacketDigest,
-        sink: Box<dyn IncomingWriter>,
-    ) -> Result<Box<dyn Incoming>, Fault> {
-        self.broker.fetch_blob(digest, sink).await
-    }
-    async fn publish_event(&self, event: &Event) -> Result<(), Fault> {
-        let in_a_row = self.events_in_a_row.fetch_add(1, Ordering::SeqCst);
-        if self.published.load(Ordering::SeqCst) < DOCUMENTS && in_a_row >= EVENTS_IN_A_ROW_MAX {
-            self.broker.close();
-        }
-        self.broker.publish_event(event).await
-    }
-    async fn deliveries(
-        &self,
-        adapter: AdapterKind,
-        lane: Lane,
-    ) -> Result<BoxStream<'static, Box<dyn Taken>>, Fault> {
-        self.broker.deliveries(adapter, lane).await
-    }
+    assert_eq!((watch.event_messages(), world.broker.events().len()), (0, 0));
+    watch.hold_events(false);
+    world.advance(Duration::from_secs(5)).await;
+    assert!(world.ports.store.unsent_events(1).await.expect("events").is_empty());
+    let settled = world.broker.events().iter().filter(|event| event.entry.event == "settled").count();
+    assert_eq!(settled, 200);
 }
 
 #[tokio::test(start_paused = true)]
-async fn events_do_not_hold_up_deliveries() {
-    let wrap: Wrap = Box::new(|broker| {
-        let (published, events_in_a_row) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Impatient { broker, published, events_in_a_row })
+async fn a_delivery_that_does_not_go_holds_up_no_event_and_no_other_queue() {
+    let hook = Hook::default();
+    let mut world = World::open(Setup { wrap: publications(&hook), ..Setup::default() });
+    hook.set(|delivery: &lienthong_pipeline::record::Delivery| match delivery.route.receiver.as_str() {
+        B => Fate::Hangs,
+        _ => Fate::Passes,
     });
-    let mut world = World::open(Setup { wrap, ..Setup::default() });
-    world.broker.stop();
     let mut receipts = Vec::new();
-    for number in 1..=DOCUMENTS as u32 {
-        receipts.push(world.send(letter(number, &[B])).await);
+    for number in 1..=20 {
+        receipts.push(world.send(letter(number, &[B, C])).await);
     }
-    world.broker.start();
-    world.advance(Duration::from_secs(5)).await;
+    world.quiet().await;
     for receipt in &receipts {
-        assert_eq!(world.states(receipt).await, [State::Received]);
+        assert_eq!(world.states(receipt).await, [State::Queued, State::Received]);
     }
     assert!(world.ports.store.unsent_events(1).await.expect("events").is_empty());
 }

@@ -165,7 +165,7 @@ impl World {
         self.tasks.spawn(relay.run(stop.clone()));
         for kind in AdapterKind::ALL {
             for lane in Lane::ALL {
-                let takeover = Takeover::new(self.ports.clone(), kind, lane, wakes.clone());
+                let takeover = Takeover::new(self.ports.clone(), metrics.clone(), kind, lane, wakes.clone());
                 self.tasks.spawn(takeover.run(stop.clone()));
             }
             let (ports, directory, metrics) = (self.ports.clone(), self.directory.clone(), metrics.clone());
