@@ -1,0 +1,92 @@
+//! `./drill`: see `acceptance::drill`. The gateway that it tests is `lienthong-under-test` beside it, the fault layer the
+//! shared library that lies there.
+#![allow(clippy::print_stdout, reason = "its result is what it prints")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use acceptance::drill::{BrokerKind, Options, Scope, run};
+use clap::Parser;
+use rand::Rng;
+
+#[derive(Parser)]
+#[command(
+    name = "drill",
+    about = "Diễn tập: tiến trình thật, sự cố theo hạt giống, đối chiếu mọi biên nhận / Real processes, seeded faults, every receipt compared"
+)]
+struct Cli {
+    /// Số phút / Minutes
+    #[arg(long, default_value_t = 3)]
+    minutes: u64,
+    /// Hạt giống / Seed; the same one gives the same plan
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Một loại broker: managed, single, cluster; mặc định: lần lượt / One kind of broker; else in turn
+    #[arg(long, value_parser = broker)]
+    broker: Option<BrokerKind>,
+    /// Không dùng lớp làm hỏng đĩa / Without the layer that makes the disk fail
+    #[arg(long)]
+    no_layer: bool,
+    /// Không làm sai đồng hồ / Without a wrong clock
+    #[arg(long)]
+    no_jumps: bool,
+    /// Số vòng tối đa / Rounds at most
+    #[arg(long, default_value_t = u32::MAX)]
+    rounds: u32,
+}
+
+fn broker(name: &str) -> Result<BrokerKind, String> {
+    match name {
+        "managed" => Ok(BrokerKind::Managed),
+        "single" => Ok(BrokerKind::Single),
+        "cluster" => Ok(BrokerKind::Cluster),
+        _ => Err("managed, single, cluster".to_owned()),
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match play(&cli) {
+        Ok(code) => code,
+        Err(fault) => {
+            println!("drill: {fault:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn play(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let beside: PathBuf = std::env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default();
+    let seed = cli.seed.unwrap_or_else(|| rand::rng().random_range(0..1 << 32));
+    println!("drill: seed {seed}");
+    let options = Options {
+        seed,
+        length: Duration::from_secs(cli.minutes * 60),
+        rounds: cli.rounds,
+        program: beside.join("lienthong-under-test"),
+        layer: (!cli.no_layer).then(|| beside.join("libfaultfs.so")),
+        brokers: cli.broker.map_or_else(
+            || vec![BrokerKind::Managed, BrokerKind::Single, BrokerKind::Cluster],
+            |one| vec![one],
+        ),
+        scope: Scope {
+            span: Duration::from_secs(25),
+            items: 150,
+            bytes_max: 20_000_000,
+            blows: 24,
+            layered: !cli.no_layer,
+            jumps: !cli.no_jumps,
+        },
+        heal_by_start: false,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(run(&options))?;
+    println!("{}", outcome.text());
+    if outcome.is_good() {
+        println!("drill: OK (seed {seed})");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("drill: FAILED (seed {seed})");
+    Ok(ExitCode::FAILURE)
+}

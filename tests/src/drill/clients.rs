@@ -1,0 +1,270 @@
+//! Those who send: each goes on until it has its receipt, as a careful client does, or is told that its packet is bad.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lienthong::demo::world::{AGENCIES, digest, scan};
+use lienthong_schemas::edxml::{
+    BusinessType, DocumentBuilder, StatusCode, StatusContact, StatusPacket, StatusSender, StatusSubject,
+};
+use lienthong_schemas::organ::OrganId;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::ground::Ground;
+use super::plan::{Flaw, Item, Kind, Trick};
+use super::receivers::{lock, pause};
+
+/// How long one try may take.
+const TRY_MAX: Duration = Duration::from_secs(60);
+/// Between two tries.
+const AGAIN_AFTER: Duration = Duration::from_millis(150);
+
+/// What became of a submission.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    /// The plan's.
+    pub(super) item: Item,
+    /// The packet's SHA-256 in hex.
+    pub sha256: String,
+    /// Where it is.
+    pub(super) file: PathBuf,
+    /// When its first try began.
+    pub(super) begun: Instant,
+    /// When its first receipt was there.
+    pub(super) receipted: Option<Instant>,
+    /// Every receipt, in the order of arrival.
+    pub(super) receipts: Vec<Value>,
+    /// Receipts that were marked as replayed.
+    pub(super) replayed: u32,
+    /// The word that ended it: a status of 4xx, and what it said.
+    pub(super) refused: Option<(u16, String)>,
+    /// Tries.
+    pub(super) tries: u32,
+}
+
+impl Sent {
+    /// The document's id, when it was accepted.
+    pub(super) fn document_id(&self) -> Option<&str> {
+        self.receipts.first()?["document_id"].as_str()
+    }
+}
+
+/// The clients of one round.
+pub(super) struct Clients {
+    ground: Arc<Ground>,
+    http: reqwest::Client,
+    /// Attachments are made of it.
+    seed: u64,
+    sent: Mutex<Vec<Sent>>,
+}
+
+impl Clients {
+    /// Nobody has sent anything.
+    pub(super) fn new(ground: Arc<Ground>, seed: u64) -> Self {
+        let http = reqwest::Client::builder().no_proxy().timeout(TRY_MAX).build().expect("a client");
+        Self { ground, http, seed, sent: Mutex::default() }
+    }
+
+    /// Everything sent so far, in the order of its end.
+    pub(super) fn sent(&self) -> Vec<Sent> {
+        lock(&self.sent).clone()
+    }
+
+    /// Sends what is for this client, one after the other, evenly over `span`.
+    ///
+    /// # Errors
+    /// A packet cannot be made.
+    pub(super) async fn run(
+        self: &Arc<Self>,
+        client: usize,
+        items: &[Item],
+        span: Duration,
+    ) -> anyhow::Result<()> {
+        let own: Vec<&Item> = items.iter().filter(|item| item.client == client).collect();
+        let begun = Instant::now();
+        for (at, item) in own.iter().enumerate() {
+            let due = span.mul_f64(at as f64 / own.len() as f64);
+            pause(due.saturating_sub(begun.elapsed())).await;
+            self.send(item).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(self: &Arc<Self>, item: &Item) -> anyhow::Result<()> {
+        let (of_thread, of_item) = (self.clone(), item.clone());
+        let file = tokio::task::spawn_blocking(move || of_thread.packet(&of_item)).await??;
+        let (sha256, _) = digest(&file).map_err(|fault| anyhow::anyhow!(fault.0))?;
+        if let Some((receiver, lasts)) = item.poison {
+            self.ground.book.poison(&sha256, &self.ground.codes[receiver], lasts);
+        }
+        let mut sent = Sent {
+            item: item.clone(),
+            sha256,
+            file,
+            begun: Instant::now(),
+            receipted: None,
+            receipts: Vec::new(),
+            replayed: 0,
+            refused: None,
+            tries: 0,
+        };
+        if let Trick::Abandon(after) = item.trick {
+            sent.tries += 1;
+            // Whatever it would have been told, nobody listens.
+            drop(tokio::time::timeout(Duration::from_millis(after), self.post(&sent)).await);
+        }
+        if item.trick == Trick::Twice {
+            sent.tries += 1;
+            let (one, other) = tokio::join!(self.post(&sent), self.post(&sent));
+            for answer in [one, other] {
+                sent.heard(answer);
+            }
+        }
+        while sent.receipts.is_empty() && sent.refused.is_none() {
+            sent.tries += 1;
+            let answer = self.post(&sent).await;
+            if !sent.heard(answer) {
+                pause(AGAIN_AFTER).await;
+            }
+        }
+        if item.trick == Trick::Again {
+            let answer = self.post(&sent).await;
+            sent.heard(answer);
+        }
+        lock(&self.sent).push(sent);
+        Ok(())
+    }
+
+    /// One try: status, `Idempotent-Replayed`, body.
+    ///
+    /// # Errors
+    /// The gateway is not there, or goes away.
+    pub(super) async fn post(&self, sent: &Sent) -> Result<(u16, bool, Value), reqwest::Error> {
+        let body = tokio::fs::read(&sent.file).await.expect("the packet is there");
+        let url = format!("http://{}/api/v1/documents", self.ground.world.public);
+        let token = &self.ground.tokens[sent.item.sender];
+        let response = self.http.post(url).bearer_auth(token).body(body).send().await?;
+        let status = response.status().as_u16();
+        let replayed = response.headers().get("idempotent-replayed").is_some_and(|v| v == "true");
+        let text = response.text().await?;
+        Ok((status, replayed, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+
+    /// What the sender's system is shown of a document.
+    ///
+    /// # Errors
+    /// The gateway is not there, or goes away.
+    pub(super) async fn show(
+        &self,
+        sender: usize,
+        document_id: &str,
+    ) -> Result<(u16, Value), reqwest::Error> {
+        let url = format!("http://{}/api/v1/documents/{document_id}", self.ground.world.public);
+        let response = self.http.get(url).bearer_auth(&self.ground.tokens[sender]).send().await?;
+        let status = response.status().as_u16();
+        let text = response.text().await?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+
+    fn packet(&self, item: &Item) -> anyhow::Result<PathBuf> {
+        let world = &self.ground.world;
+        let name = format!("packets/{}.edxml", item.at);
+        let fault = |fault: lienthong::cli::CommandFault| anyhow::anyhow!(fault.0);
+        let unsigned = match &item.kind {
+            Kind::Status(of, code) => {
+                let path = world.folder.join(format!("{name}.unsigned"));
+                std::fs::write(&path, self.status(item, *of, code))?;
+                path
+            }
+            _ => world.unsigned(&format!("{name}.unsigned"), self.document(item)).map_err(fault)?,
+        };
+        let signed = world.sign(&name, &unsigned, item.sender).map_err(fault)?;
+        std::fs::remove_file(unsigned)?;
+        if let Kind::Malformed(flaw) = item.kind {
+            let text = std::fs::read_to_string(&signed)?;
+            std::fs::write(&signed, spoiled(&text, flaw))?;
+        }
+        Ok(signed)
+    }
+
+    fn name(&self, sender: usize, at: u32) -> String {
+        format!("{},2026/01/02,{}/UBND-VP", AGENCIES[sender].code, at)
+    }
+
+    fn document(&self, item: &Item) -> DocumentBuilder {
+        let (from, number) = (AGENCIES[item.sender].code, item.at);
+        let to: Vec<&str> = item.receivers.iter().map(|at| self.ground.codes[*at].as_str()).collect();
+        let mut document = DocumentBuilder::new(from, &to)
+            .code(&number.to_string(), "UBND-VP")
+            .document_id(&self.name(item.sender, item.at))
+            .subject(&format!("V/v diễn tập số {number}"))
+            .priority(item.priority);
+        document = match item.kind {
+            Kind::Revoke(of) => {
+                document.business(BusinessType::Revoke, "ban hành nhầm", &self.name(item.sender, of))
+            }
+            Kind::Update(of) => {
+                document.business(BusinessType::Update, "sửa nội dung", &self.name(item.sender, of))
+            }
+            Kind::Replace(of) => document.replaces("thay thế", &[self.name(item.sender, of)]),
+            _ => document,
+        };
+        if item.bytes > 0 {
+            let seed = self.seed.wrapping_add(u64::from(item.at));
+            document = document.attach("ho-so.pdf", "application/pdf", scan(item.bytes, seed));
+        }
+        document
+    }
+
+    fn status(&self, item: &Item, of: u32, code: &str) -> Vec<u8> {
+        let (to, number) = (item.receivers[0], of);
+        let organ = |at: usize| OrganId::parse(AGENCIES[at].code).expect("a code");
+        let code = StatusCode::ALL.into_iter().find(|known| known.digits() == code).expect("a code");
+        let response_for = StatusSubject {
+            organ_id: organ(to),
+            code: format!("{number}/UBND-VP"),
+            document_id: self.name(to, of),
+            promulgation_date: "2026/01/02".to_owned(),
+        };
+        let from = StatusSender {
+            organ_id: organ(item.sender),
+            organization_in_charge: String::new(),
+            organ_name: AGENCIES[item.sender].name.to_owned(),
+            contact: StatusContact::default(),
+        };
+        let timestamp =
+            Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(1_767_400_000 + i64::from(item.at));
+        let description = format!("diễn tập {}", item.at);
+        StatusPacket { from, response_for, staff: None, code, description, timestamp }.to_xml()
+    }
+}
+
+impl Sent {
+    /// Notes an answer; `false` when it was none that ends the matter.
+    fn heard(&mut self, answer: Result<(u16, bool, Value), reqwest::Error>) -> bool {
+        match answer {
+            Ok((202, replayed, body)) => {
+                self.receipted.get_or_insert_with(Instant::now);
+                self.receipts.push(body);
+                self.replayed += u32::from(replayed);
+                true
+            }
+            Ok((status @ 400..=499, _, body)) if ![408, 429].contains(&status) => {
+                self.refused = Some((status, body.to_string()));
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+fn spoiled(text: &str, flaw: Flaw) -> String {
+    match flaw {
+        Flaw::CutShort => text.chars().take(text.chars().count() * 2 / 3).collect(),
+        Flaw::Tampered => text.replacen("diễn tập", "diễn tâp", 1),
+        Flaw::Declares => text.replacen("<edXML", "<!DOCTYPE edXML []><edXML", 1),
+    }
+}

@@ -1,0 +1,97 @@
+//! The ground of a drill in one folder: senders with keys, receivers with systems, settings, a broker.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use lienthong::demo::world::{AGENCIES, Wishes, World};
+
+use super::broker::{Broker, BrokerKind};
+use super::plan::{RECEIVERS, SENDERS, SHARED, SINGLES};
+use super::receivers::{Book, System};
+
+/// How far the gateway's clock is ahead of the real one when it is right, with the fault layer: the senders'
+/// certificates begin today, and its clock has to be able to go back.
+pub(super) const CLOCK_AHEAD: i64 = 40 * 86_400;
+
+/// What a drill stands on.
+pub(super) struct Ground {
+    /// Senders, settings, packets.
+    pub(super) world: World,
+    /// Systems: of each sender, of each single organisation, and the shared one.
+    pub(super) systems: Vec<System>,
+    /// What came to them.
+    pub(super) book: Arc<Book>,
+    /// The broker.
+    pub(super) broker: Broker,
+    /// The code of each receiver.
+    pub(super) codes: Vec<String>,
+    /// The gateway under test.
+    pub(super) program: PathBuf,
+    /// Tokens of the senders' systems.
+    pub(super) tokens: Vec<String>,
+}
+
+impl Ground {
+    /// Makes it in `folder`, which is there and empty.
+    ///
+    /// # Errors
+    /// Files or ports cannot be had.
+    pub(super) async fn make(folder: &Path, program: &Path, kind: BrokerKind) -> anyhow::Result<Self> {
+        let broker = Broker::make(kind, folder)?;
+        let lines = [
+            ("delivery", "retry_first = \"100ms\"".to_owned()),
+            ("delivery", "give_up_after = \"90d\"".to_owned()),
+            ("listen", "uploads_per_system = 32".to_owned()),
+        ];
+        let mut wishes = Wishes { settings: lines.to_vec(), directory: String::new() };
+        wishes.settings.extend(broker.settings().into_iter().map(|line| ("broker", line)));
+        let world = World::make(folder, &wishes).await.map_err(|fault| anyhow::anyhow!(fault.0))?;
+        std::fs::create_dir(folder.join("packets"))?;
+        let book = Arc::new(Book::default());
+        let mut systems = Vec::new();
+        for _ in 0..=SENDERS + SINGLES {
+            systems.push(System::open(&book).await);
+        }
+        let mut settings = std::fs::read_to_string(&world.config)?;
+        for (receiver, system) in world.receivers.iter().zip(&systems) {
+            settings = settings.replace(&receiver.url(), &system.url());
+            receiver.close();
+        }
+        settings = settings.replace("timeout = \"60s\"", "timeout = \"5s\"");
+        let mut directory = std::fs::read_to_string(folder.join("directory.toml"))?;
+        let mut codes: Vec<String> = AGENCIES.iter().map(|agency| agency.code.to_owned()).collect();
+        for (at, system) in systems.iter().enumerate().skip(SENDERS) {
+            settings += &system_settings(at, &system.url());
+        }
+        for at in SENDERS..RECEIVERS {
+            let (code, system) = (format!("H55.{}", at + 100), at.min(SENDERS + SINGLES));
+            directory += &format!(
+                "\n[[organisation]]\norgan_id = \"{code}\"\nname = \"Đơn vị {code} (diễn tập)\"\n\
+                 home = {{ system = \"dv-{system}\" }}\n"
+            );
+            codes.push(code);
+        }
+        let uid = rustix::process::geteuid().as_raw();
+        settings += &format!("\n[operators.dien-tap]\nuid = {uid}\nrole = \"operator\"\n");
+        settings += "\n[retention]\nidempotency = \"90d\"\n";
+        std::fs::write(&world.config, settings)?;
+        std::fs::write(folder.join("directory.toml"), directory)?;
+        let token = |at| std::fs::read_to_string(world.token_file(at));
+        let tokens = (0..SENDERS).map(token).collect::<Result<_, _>>().context("tokens")?;
+        debug_assert_eq!(codes.len(), SENDERS + SINGLES + SHARED);
+        Ok(Self { world, systems, book, broker, codes, program: program.to_owned(), tokens })
+    }
+
+    /// The data folder.
+    pub(super) fn data(&self) -> PathBuf {
+        self.world.folder.join("data")
+    }
+}
+
+fn system_settings(at: usize, url: &str) -> String {
+    format!(
+        "\n[systems.dv-{at}]\nname = \"Đơn vị {at} (diễn tập)\"\n\n[systems.dv-{at}.vendor_http]\nurl = \"{url}\"\n\
+         secret = \"khoa-dien-tap-{at}-0123456789\"\nconnect_timeout = \"2s\"\ntimeout = \"5s\"\n"
+    )
+}

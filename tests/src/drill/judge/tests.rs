@@ -1,0 +1,192 @@
+//! The judge sees what it is there for.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::super::clients::Sent;
+use super::super::plan::{Flaw, Item, Kind, Lasts, Trick};
+use super::super::receivers::Arrival;
+use super::{Case, Verdict};
+
+const CODES: [&str; 3] = ["S", "A", "B"];
+
+/// Documents that were sent one after the other, what is shown of them, what came.
+struct Play {
+    sent: Vec<Sent>,
+    views: HashMap<String, Value>,
+    arrivals: Vec<Arrival>,
+    begun: Instant,
+}
+
+impl Play {
+    fn new() -> Self {
+        Self { sent: vec![], views: HashMap::new(), arrivals: vec![], begun: Instant::now() }
+    }
+
+    /// A document to A, with its receipt, shown in this state.
+    fn send(&mut self, kind: Kind, priority: u8, state: &str) -> &mut Sent {
+        let at = u32::try_from(self.sent.len()).expect("few");
+        let (client, sender, bytes) = (0, 0, 0);
+        let item = Item {
+            at,
+            client,
+            sender,
+            kind,
+            receivers: vec![1],
+            bytes,
+            priority,
+            trick: Trick::None,
+            poison: None,
+        };
+        let time = |half: u32| self.begun + Duration::from_secs(u64::from(2 * at + half));
+        self.sent.push(Sent {
+            item,
+            sha256: format!("digest {at}"),
+            file: PathBuf::new(),
+            begun: time(0),
+            receipted: Some(time(1)),
+            receipts: vec![json!({ "document_id": format!("document {at}") })],
+            replayed: 0,
+            refused: None,
+            tries: 1,
+        });
+        let entry = json!({ "event": "settled", "state": state, "note": "why" });
+        let line = json!({ "receiver": "A", "delivery_id": format!("delivery {at}"), "state": state, "history": [entry] });
+        self.views.insert(format!("document {at}"), json!({ "deliveries": [line] }));
+        self.sent.last_mut().expect("just sent")
+    }
+
+    /// Document `at` comes to A.
+    fn comes(&mut self, at: u32, stored: bool, answered: u16) -> &mut Arrival {
+        self.arrivals.push(Arrival {
+            at: self.arrivals.len(),
+            delivery_id: format!("delivery {at}"),
+            document_id: format!("document {at}"),
+            receiver: "A".to_owned(),
+            announced: format!("digest {at}"),
+            sha256: format!("digest {at}"),
+            stored,
+            answered,
+        });
+        self.arrivals.last_mut().expect("just come")
+    }
+
+    fn history(&mut self, at: u32, events: &[Value]) {
+        let view = self.views.get_mut(&format!("document {at}")).expect("shown");
+        view["deliveries"][0]["history"] = Value::from(events.to_vec());
+    }
+
+    fn verdict(&self) -> Verdict {
+        let codes = CODES.map(str::to_owned);
+        Case { sent: &self.sent, views: &self.views, arrivals: &self.arrivals, codes: &codes }.judge()
+    }
+}
+
+/// So many complaints: lost, wrongly settled, unequal, out of order, other.
+fn counts(verdict: &Verdict) -> [usize; 5] {
+    let Verdict { lost, wrongly_settled, unequal, disordered, other, .. } = verdict;
+    [lost, wrongly_settled, unequal, disordered, other].map(Vec::len)
+}
+
+#[test]
+fn what_arrived_in_order_is_good_however_often_it_came() {
+    let mut play = Play::new();
+    for at in 0..3 {
+        play.send(Kind::Letter, 0, "received");
+        play.comes(at, false, 503);
+        play.comes(at, true, 0);
+        play.comes(at, true, 200);
+    }
+    let verdict = play.verdict();
+    assert!(verdict.is_good(), "{:?}", verdict.complaints());
+    assert_eq!((verdict.documents, verdict.deliveries, verdict.repeats, verdict.pairs), (3, 3, 3, 3));
+}
+
+#[test]
+fn what_is_not_shown_or_not_over_is_lost() {
+    let mut play = Play::new();
+    play.send(Kind::Letter, 0, "queued");
+    play.send(Kind::Letter, 0, "parked");
+    play.send(Kind::Letter, 0, "received");
+    play.comes(2, true, 200);
+    play.views.remove("document 2");
+    assert_eq!(counts(&play.verdict()), [3, 0, 0, 0, 0]);
+}
+
+#[test]
+fn only_poison_for_ever_and_what_refers_to_it_may_stay_parked() {
+    let mut play = Play::new();
+    play.send(Kind::Letter, 0, "parked").item.poison = Some((1, Lasts::ForEver));
+    play.send(Kind::Revoke(0), 0, "parked");
+    assert!(play.verdict().is_good());
+    play.sent[0].item.poison = Some((1, Lasts::UntilHealed));
+    assert_eq!(counts(&play.verdict()), [2, 0, 0, 0, 0]);
+}
+
+#[test]
+fn a_word_that_is_not_true_is_wrongly_settled() {
+    let mut play = Play::new();
+    play.send(Kind::Letter, 0, "received");
+    play.send(Kind::Letter, 0, "withdrawn");
+    play.send(Kind::Letter, 0, "refused");
+    play.comes(1, true, 500);
+    play.comes(2, false, 500);
+    let verdict = play.verdict();
+    assert_eq!(counts(&verdict)[1], 3, "{:?}", verdict.complaints());
+}
+
+#[test]
+fn another_id_and_other_bytes_are_unequal() {
+    let mut play = Play::new();
+    play.send(Kind::Letter, 0, "received");
+    play.comes(0, true, 200);
+    play.comes(0, true, 200).delivery_id = "another".to_owned();
+    play.comes(0, true, 200).sha256 = "others".to_owned();
+    assert_eq!(counts(&play.verdict()), [0, 0, 2, 0, 0]);
+}
+
+#[test]
+fn order_is_kept_in_a_lane_and_among_relatives_and_only_a_record_excuses() {
+    let mut play = Play::new();
+    play.send(Kind::Letter, 0, "received");
+    play.send(Kind::Letter, 4, "received");
+    play.comes(1, true, 200);
+    play.comes(0, true, 200);
+    assert!(play.verdict().is_good(), "lanes have no order between them");
+    play.sent[1].item.kind = Kind::Update(0);
+    assert_eq!(counts(&play.verdict()), [0, 0, 0, 1, 0], "relatives have");
+    play.sent[1].item.kind = Kind::Letter;
+    play.sent[1].item.priority = 0;
+    assert_eq!(counts(&play.verdict()), [0, 0, 0, 1, 0]);
+    play.sent[1].begun = play.begun;
+    assert!(play.verdict().is_good(), "sent before the other's receipt");
+    play.sent[1].begun = play.begun + Duration::from_secs(9);
+    play.history(
+        0,
+        &[
+            json!({ "event": "parked", "state": "parked", "note": "" }),
+            json!({ "event": "settled", "note": "x" }),
+        ],
+    );
+    let verdict = play.verdict();
+    assert_eq!((verdict.is_good(), verdict.excused), (true, 1), "{:?}", verdict.complaints());
+}
+
+#[test]
+fn receipts_that_differ_and_wrong_refusals_are_seen() {
+    let mut play = Play::new();
+    play.send(Kind::Letter, 0, "received").receipts.push(json!({ "document_id": "another" }));
+    play.comes(0, true, 200);
+    play.send(Kind::Malformed(Flaw::Tampered), 0, "received");
+    play.comes(1, true, 200);
+    let sent = play.send(Kind::Letter, 0, "received");
+    sent.receipts.clear();
+    sent.receipted = None;
+    sent.refused = Some((422, "why".to_owned()));
+    let verdict = play.verdict();
+    assert_eq!(counts(&verdict)[4], 4, "{:?}", verdict.complaints());
+}
