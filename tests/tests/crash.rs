@@ -102,6 +102,11 @@ async fn nothing_is_lost_after_the_hand_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_after_an_attempt_was_written_down_and_before_it_was_made() {
+    dies_at("after-lease").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_receiver_took_comes_again_with_equal_ids() {
     let times = dies_at("after-receiver-2xx").await;
     assert!(times.iter().any(|times| *times >= 2), "the one that was taken and not settled: {times:?}");

@@ -156,10 +156,23 @@ impl World {
 
     /// Starts the tasks of a gateway, over whatever the ports hold.
     pub(super) fn start(&mut self) {
+        let stop = self.start_without_dispatch();
+        let boot = BootId::new(rand::rng().random());
+        for kind in AdapterKind::ALL {
+            let (ports, directory) = (self.ports.clone(), self.directory.clone());
+            let (metrics, wakes) = (self.metrics.clone(), self.wakes.clone());
+            let adapter = Arc::new(self.adapter.playing(kind));
+            let dispatch =
+                Dispatch::new(ports, directory, adapter, self.policies.clone(), metrics, wakes, boot);
+            self.tasks.spawn(dispatch.run(stop.clone()));
+        }
+    }
+
+    /// The same, and nobody delivers.
+    pub(super) fn start_without_dispatch(&mut self) -> Tasks {
         let (wakes, metrics) = (Wakes::default(), self.metrics.clone());
         self.wakes = wakes.clone();
         self.intake = intake(&self.setup, &self.ports, &self.directory, &metrics, &wakes);
-        let boot = BootId::new(rand::rng().random());
         let stop = Tasks::new();
         let relay = Relay::new(self.ports.clone(), metrics.clone(), wakes.clone());
         self.tasks.spawn(relay.run(stop.clone()));
@@ -168,17 +181,13 @@ impl World {
                 let takeover = Takeover::new(self.ports.clone(), metrics.clone(), kind, lane, wakes.clone());
                 self.tasks.spawn(takeover.run(stop.clone()));
             }
-            let (ports, directory, metrics) = (self.ports.clone(), self.directory.clone(), metrics.clone());
-            let adapter = Arc::new(self.adapter.playing(kind));
-            let dispatch =
-                Dispatch::new(ports, directory, adapter, self.policies.clone(), metrics, wakes.clone(), boot);
-            self.tasks.spawn(dispatch.run(stop.clone()));
         }
         let reporter =
             Reporter { own: organ(OWN), name: "Trục tỉnh".to_owned(), given_up: self.setup.given_up };
         let (intake, directory) = (self.intake.clone(), self.directory.clone());
         let report = Report::new(self.ports.clone(), intake, directory, reporter, metrics, wakes);
-        self.tasks.spawn(report.run(stop));
+        self.tasks.spawn(report.run(stop.clone()));
+        stop
     }
 
     /// Cuts every task where it stands, as a kill would.
