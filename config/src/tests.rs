@@ -61,6 +61,7 @@ fn what_is_not_set_has_its_default() {
     assert_eq!(settings.outbox.engine, OutboxEngine::Sled);
     assert_eq!(settings.delivery.retry_first, Duration::from_secs(5));
     assert_eq!(settings.delivery.retry_max, Duration::from_secs(15 * 60));
+    assert_eq!(settings.delivery.late_after, Duration::from_secs(86_400));
     assert_eq!(settings.delivery.give_up_after, Duration::from_secs(7 * 86_400));
     assert_eq!(settings.delivery.concurrent, 32);
     assert_eq!(settings.notify.given_up, GivenUpNotice::Status02);
@@ -173,6 +174,7 @@ fn limits_hold_at_both_ends() {
         ("delivery", "retry_first", ["\"10ms\"", "\"15m\""], ["\"9ms\"", "\"16m\""]),
         ("delivery", "retry_max", ["\"5s\"", "\"1d\""], ["\"4s\"", "\"25h\""]),
         ("delivery", "attempt_timeout", ["\"1s\"", "\"1h\""], ["\"999ms\"", "\"61m\""]),
+        ("delivery", "late_after", ["\"1s\"", "\"7d\""], ["\"999ms\"", "\"8d\""]),
         ("delivery", "give_up_after", ["\"1s\"", "\"30d\""], ["\"999ms\"", "\"31d\""]),
         ("delivery", "concurrent", ["1", "1024"], ["0", "1025"]),
         ("delivery", "jitter", ["0", "1.0"], ["-0.1", "1.1"]),
@@ -233,9 +235,9 @@ fn a_settings_file_has_a_longest_length() {
 
 #[test]
 fn choices_of_later_versions_are_refused_plainly() {
-    let text = "[receipt]\nafter = \"outbox+broker\"\n[notify]\ngiven_up = \"mail\"\n";
+    let text = "[receipt]\nafter = \"outbox+broker\"\n";
     let found = load(text).expect_err("faults");
-    assert_eq!(found.len(), 2);
+    assert_eq!(found.len(), 1);
     for fault in &found {
         assert_eq!(fault.code, FaultCode::Unavailable, "{fault}");
         assert!(fault.vietnamese.contains("chưa có") && fault.english.contains("not available"), "{fault}");
@@ -253,6 +255,32 @@ fn what_becomes_of_recalls_and_updates_is_chosen() {
     let unknown = faults("[recall]\nundelivered = \"drop\"\n[route]\nupdate_receivers = \"receiver-list\"\n");
     assert_eq!(unknown.len(), 2);
     assert!(unknown.iter().all(|(_, code)| *code == FaultCode::WrongType), "{unknown:?}");
+}
+
+#[test]
+fn letters_to_senders_need_a_system_that_has_a_mail_account() {
+    let system = |email: &str| format!("[systems.thu]\nname = \"Thư\"\n{email}");
+    let email = "[systems.thu.email]\nhost = \"thu.example\"\nuser = \"u\"\npassword = \"p\"\nfrom = \"u@thu.example\"\n";
+    let notify = "[notify]\ngiven_up = \"mail\"\n";
+    let by_thu = format!("{notify}mail_system = \"thu\"\n");
+    let good = load(&format!("{by_thu}{}", system(email))).expect("loads").notify;
+    assert_eq!((good.given_up, good.mail_system.as_deref()), (GivenUpNotice::Mail, Some("thu")));
+    let at = |code| vec![("notify.mail_system".to_owned(), code)];
+    assert_eq!(faults(&format!("{notify}{}", system(email))), at(FaultCode::Missing));
+    assert_eq!(faults(&format!("{by_thu}{}", system(""))), at(FaultCode::Contradiction));
+    assert_eq!(faults(&by_thu), at(FaultCode::Contradiction));
+    let named = "[notify]\nmail_system = \"nobody\"\n";
+    assert_eq!(faults(named), at(FaultCode::Contradiction), "wherever it is named");
+}
+
+#[test]
+fn nothing_is_late_after_it_is_given_up() {
+    let late = |lines: &str| load(&format!("[delivery]\n{lines}\n")).map(|s| s.delivery.late_after.as_secs());
+    assert_eq!(late("give_up_after = \"2h\"").ok(), Some(7_200), "the default is never longer");
+    assert_eq!(late("give_up_after = \"2h\"\nlate_after = \"2h\"").ok(), Some(7_200));
+    let found = late("give_up_after = \"2h\"\nlate_after = \"3h\"").expect_err("longer");
+    assert_eq!((found.len(), found[0].key.as_str()), (1, "delivery.late_after"));
+    assert_eq!(found[0].code, FaultCode::Contradiction);
 }
 
 #[test]

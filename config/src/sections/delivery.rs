@@ -8,6 +8,8 @@ use crate::values::span::Span;
 
 /// Most attempts at once that may be set.
 const CONCURRENT_MAX: u16 = 1_024;
+/// Longest time until a delivery is given up.
+const MOST: Span = Span::new(Duration::from_secs(90 * 86_400));
 
 /// Attempts, the pauses between them, and the end of patience.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub struct DeliverySettings {
     /// Longest `timeout` that a line to a system or an axis may have. It bounds the settings and no attempt: each lasts as
     /// its line's `timeout` says.
     pub attempt_timeout: Duration,
+    /// A delivery that is not over after this long is late: its sender sees that, and nothing else changes.
+    pub late_after: Duration,
     /// A delivery that is not settled after this long is given up, and its sender told.
     pub give_up_after: Duration,
     /// Attempts at once, per adapter.
@@ -49,6 +53,7 @@ impl DeliverySettings {
         let seconds = |n| Span::new(Duration::from_secs(n));
         let retry = RetrySettings::read(section, RetrySettings::default());
         let attempt_timeout = section.ranged("attempt_timeout", seconds(600), seconds(1), seconds(3_600));
+        let late_after = late_after(section, Span::new(retry.give_up_after));
         let concurrent = section.count("concurrent", 32, 1, CONCURRENT_MAX);
         let jitter = section.ranged("jitter", 0.2, 0.0, 1.0);
         let all = AdapterDeliverySettings { retry, concurrent, jitter };
@@ -57,6 +62,7 @@ impl DeliverySettings {
             retry_first: retry.retry_first,
             retry_max: retry.retry_max,
             attempt_timeout: attempt_timeout.duration(),
+            late_after: late_after.duration(),
             give_up_after: retry.give_up_after,
             concurrent,
             jitter,
@@ -77,4 +83,16 @@ impl AdapterDeliverySettings {
             jitter: section.ranged_if_set("jitter", 0.0, 1.0).unwrap_or(all.jitter),
         }
     }
+}
+
+/// One day, or less where deliveries are given up sooner; set by hand it must not be longer than that.
+fn late_after(section: &mut Section<'_, '_>, give_up_after: Span) -> Span {
+    let (second, day) = (Span::new(Duration::from_secs(1)), Span::new(Duration::from_secs(86_400)));
+    let default = if give_up_after < day { give_up_after } else { day };
+    let default = if default < second { second } else { default };
+    let late_after = section.ranged("late_after", default, second, MOST);
+    if section.is_set("late_after") && late_after > give_up_after {
+        section.contradiction("late_after", "dài hơn give_up_after", "longer than give_up_after");
+    }
+    late_after
 }

@@ -106,6 +106,7 @@ fn between(settings: &Settings, root: &mut Section<'_, '_>) {
         );
         root.section("support", |section| section.fault("hotline", FaultCode::Missing, rule));
     }
+    letters(settings, root);
     attempts::between(settings, root);
 }
 
@@ -126,4 +127,21 @@ fn keeping(settings: &Settings, root: &mut Section<'_, '_>) {
         );
         root.fault("retention", FaultCode::Contradiction, rule);
     }
+}
+
+/// Letters to senders go out by a system that has a mail account.
+fn letters(settings: &Settings, root: &mut Section<'_, '_>) {
+    let Some(id) = &settings.notify.mail_system else { return };
+    let rule = match settings.systems.get(id) {
+        None => Rule::new(
+            format!("hệ thống {id} chưa khai trong [systems]"),
+            format!("there is no system {id} in [systems]"),
+        ),
+        Some(system) if system.email.is_none() => Rule::new(
+            format!("hệ thống {id} không khai [systems.{id}.email]"),
+            format!("the system {id} has no [systems.{id}.email]"),
+        ),
+        Some(_) => return,
+    };
+    root.section("notify", |section| section.fault("mail_system", FaultCode::Contradiction, rule));
 }

@@ -9,6 +9,8 @@ pub enum GivenUpNotice {
     Status02,
     /// Not by packet: the sender asks our API.
     Api,
+    /// A plain letter to the sender's organisation, by [`NotifySettings::mail_system`].
+    Mail,
 }
 
 /// How senders learn of what could not be delivered.
@@ -16,12 +18,21 @@ pub enum GivenUpNotice {
 pub struct NotifySettings {
     /// For deliveries given up.
     pub given_up: GivenUpNotice,
+    /// The connected system whose mail account letters to senders go out by; it is there when `given_up` is `Mail`.
+    pub mail_system: Option<String>,
 }
 
 impl NotifySettings {
     pub(crate) fn read(section: &mut Section<'_, '_>) -> Self {
-        let choices =
-            [("status-02", Some(GivenUpNotice::Status02)), ("api", Some(GivenUpNotice::Api)), ("mail", None)];
-        Self { given_up: section.choice("given_up", &choices, GivenUpNotice::Status02) }
+        let choices = [
+            ("status-02", Some(GivenUpNotice::Status02)),
+            ("mail", Some(GivenUpNotice::Mail)),
+            ("api", Some(GivenUpNotice::Api)),
+        ];
+        let given_up = section.choice("given_up", &choices, GivenUpNotice::Status02);
+        if given_up == GivenUpNotice::Mail {
+            section.needed("mail_system");
+        }
+        Self { given_up, mail_system: section.read("mail_system") }
     }
 }

@@ -113,6 +113,7 @@ fn the_example_shows_the_defaults() {
         "secret_sealed",
         "credentials",
         "token_sha256",
+        "mail_system",
         "ca",
         "crl",
     ];
@@ -138,5 +139,5 @@ fn the_example_shows_the_defaults() {
         assert_eq!(format!("{:?}", explicit.expect(key)), defaults, "line {}: {setting}", at + 1);
         shown += 1;
     }
-    assert_eq!(shown, 38);
+    assert_eq!(shown, 42);
 }
