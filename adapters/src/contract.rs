@@ -1,5 +1,7 @@
 //! What every adapter keeps to, as a suite; and [`MemoryAdapter`], the one without a network, for tests of the pipeline.
 
+mod notices;
+
 use std::future::poll_fn;
 use std::sync::Arc;
 
@@ -13,6 +15,8 @@ use tokio::sync::watch;
 
 use crate::failure::{NOTE_BYTES_MAX, NOTE_CHARS_MAX, failed};
 use crate::packet::PacketReader;
+
+pub use notices::{MemoryNotifier, SeenNotice, tells};
 
 /// What a receiver saw of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]

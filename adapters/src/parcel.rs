@@ -3,8 +3,8 @@
 use std::fs;
 
 use jiff::Timestamp;
-use lienthong_pipeline::ports::{Addressee, Consignment};
-use lienthong_pipeline::record::{AdapterKind, Cover, Delivery, Lane, Route, State, SystemId};
+use lienthong_pipeline::ports::{Addressee, Consignment, Notice};
+use lienthong_pipeline::record::{AdapterKind, Cover, Delivery, Lane, MailAddress, Route, State, SystemId};
 use lienthong_schemas::ids::{DeliveryId, DocumentId, Operation, PacketDigest};
 use lienthong_schemas::organ::OrganId;
 use tempfile::TempDir;
@@ -73,4 +73,27 @@ impl Parcel {
 /// The id of a system.
 pub(crate) fn system(id: &str) -> SystemId {
     SystemId::parse(id).expect("an id")
+}
+
+/// A letter about a document of G09 that did not get to H55.15, by this mail system.
+pub(crate) fn notice(by: &str) -> Notice {
+    let parcel = Parcel::of(b"<edXML/>");
+    let Delivery { id, document, sender, route, accepted_at, .. } = parcel.delivery;
+    Notice {
+        delivery: id,
+        document,
+        system: system(by),
+        sender: (sender, "Ủy ban nhân dân tỉnh".into()),
+        mailbox: MailAddress::parse("vanthu@ubnd.example").expect("an address"),
+        receiver: (route.receiver, "Sở Nội vụ".into()),
+        cover: Cover {
+            code: "12/UBND-VP".into(),
+            date: "2026-03-01".into(),
+            subject: "V/v chuẩn bị kỳ họp thứ hai".into(),
+            ..Cover::default()
+        },
+        accepted_at,
+        given_up_at: "2026-08-10T02:15:00Z".parse().expect("a time"),
+        why: ("quá thời hạn", "too late", "connect: nobody listens".into()),
+    }
 }

@@ -65,6 +65,8 @@ metrics! {
     outbox_restarts: Counter = "outbox_restarts_total";
     /// Age of the oldest delivery that is not in a final state; 0 when there is none.
     oldest_pending: Seconds = "oldest_pending_seconds";
+    /// Deliveries that are not over although they should be (delivery.late_after); at most 10000 are counted.
+    late_deliveries: Gauge = "late_deliveries";
     /// Time spent in each step of a document's way.
     step_seconds: SecondsBy = "step_seconds" ["step"];
     /// Uploads that are coming in.
@@ -103,6 +105,8 @@ metrics! {
     last_reload: Seconds = "last_reload_seconds";
     /// Packets delivered although they do not fit what was said of their document before, by kind.
     anomalies: CounterBy = "anomalies_total" ["kind"];
+    /// Letters to senders about what was given up, by result: told, refused (for good), failed (tried again).
+    notices: CounterBy = "sender_notices_total" ["result"];
     /// Things that operators did to deliveries by hand, by act.
     operator_acts: CounterBy = "operator_acts_total" ["act"];
 }

@@ -203,12 +203,12 @@ fn both((vi, en): Words) -> String {
 }
 
 /// A text as one escaped line of at most 200 characters and 400 bytes; `None` when it is blank.
-fn shown(text: &str) -> Option<String> {
+pub(super) fn shown(text: &str) -> Option<String> {
     Some(note(text)).filter(|text| !text.is_empty())
 }
 
 /// The same for what a cover may not have: `/` is a number without number and notation.
-fn known(text: &str) -> Option<String> {
+pub(super) fn known(text: &str) -> Option<String> {
     shown(text).filter(|text| text != "/")
 }
 

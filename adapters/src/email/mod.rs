@@ -14,6 +14,7 @@
 
 mod letter;
 mod link;
+mod notice;
 mod outlet;
 mod secrets;
 mod session;

@@ -25,7 +25,7 @@ use crate::packet::PacketReader;
 /// The adapter of [`AdapterKind::Email`]. Its endpoints can be replaced while attempts run; each attempt ends with the
 /// endpoint that it began with.
 pub struct Email {
-    lines: Lines<EmailEndpoint, MailSystem>,
+    pub(super) lines: Lines<EmailEndpoint, MailSystem>,
 }
 
 impl Email {
@@ -84,9 +84,9 @@ async fn read(consignment: &Consignment) -> Result<Vec<u8>, DeliveryFailure> {
 }
 
 /// A mail system as it is reached.
-struct MailSystem {
-    server: Server,
-    endpoint: EmailEndpoint,
+pub(super) struct MailSystem {
+    pub(super) server: Server,
+    pub(super) endpoint: EmailEndpoint,
 }
 
 impl MailSystem {

@@ -3,6 +3,7 @@
 mod answers;
 mod broken;
 mod limits;
+mod notices;
 mod peer;
 mod reader;
 mod secret;

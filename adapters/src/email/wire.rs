@@ -69,6 +69,18 @@ impl Message {
         Ok(Self { head, packet, tail: format!("--{boundary}--") })
     }
 
+    /// A message of text alone, without a packet.
+    pub(super) fn plain(mut headers: Headers, text: &str) -> Self {
+        headers.set(MIME_VERSION_1_0);
+        let head = format!(
+            "{headers}Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        );
+        let mut tail = base64_lines(text.as_bytes());
+        // As of the last line above.
+        tail.truncate(tail.trim_end().len());
+        Self { head, packet: Vec::new(), tail }
+    }
+
     /// Its length in bytes as RFC 1870 section 3 counts it: line ends with it, dots added for transparency without.
     pub(super) fn bytes(&self) -> u64 {
         let packet = self.packet.len() as u64;
@@ -110,14 +122,7 @@ fn headers(
 ) -> Headers {
     let delivery = &consignment.delivery;
     let (document, id) = (delivery.document, delivery.id);
-    let mailbox = |name: &str, at: &MailAddress| {
-        let name = letter::in_header(name);
-        Mailbox::new(Some(name).filter(|name| !name.is_empty()), address(at))
-    };
-    let mut headers = Headers::new();
-    headers.set(From::from(Mailboxes::from(mailbox(&endpoint.from_name, &endpoint.from))));
-    headers.set(To::from(Mailboxes::from(mailbox(&consignment.addressee.name, receiver))));
-    headers.set(Subject::from(letter.subject()));
+    let mut headers = to_and_from(endpoint, &consignment.addressee.name, receiver, &letter.subject());
     headers.set(Date::new(SystemTime::from(consignment.at)));
     let domain = split(&endpoint.from).1;
     let plain = [
@@ -135,6 +140,19 @@ fn headers(
         headers.insert_raw(HeaderValue::new(HeaderName::new_from_ascii_str(name), value));
     }
     headers.set(MIME_VERSION_1_0);
+    headers
+}
+
+/// Who writes to whom, and about what.
+pub(super) fn to_and_from(endpoint: &EmailEndpoint, name: &str, to: &MailAddress, subject: &str) -> Headers {
+    let mailbox = |name: &str, at: &MailAddress| {
+        let name = letter::in_header(name);
+        Mailbox::new(Some(name).filter(|name| !name.is_empty()), address(at))
+    };
+    let mut headers = Headers::new();
+    headers.set(From::from(Mailboxes::from(mailbox(&endpoint.from_name, &endpoint.from))));
+    headers.set(To::from(Mailboxes::from(mailbox(name, to))));
+    headers.set(Subject::from(subject.to_owned()));
     headers
 }
 

@@ -336,6 +336,10 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             after.told |= delivery.state == State::GivenUp;
             ("reported", String::new())
         }
+        Transition::NotTold { note } => {
+            after.report.take()?;
+            ("not_told", note)
+        }
         Transition::Requeued { note } => {
             if !may_be_requeued(delivery.state) && known.not_taken_over().is_none() {
                 return None;

@@ -15,7 +15,7 @@ use lienthong_schemas::organ::{OrganId, ReceiverToken};
 
 use crate::record::{
     AdapterKind, Admission, BootId, Cover, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument,
-    Lane, MailAddress, Route, Standing, State,
+    Lane, MailAddress, Route, Standing, State, SystemId,
 };
 
 /// Our own trouble: a disk, the store, the broker. Retried; a sender hears "try again later" and no more.
@@ -224,6 +224,12 @@ pub enum Transition {
     /// The report to the sender that a `received` or `given_up` delivery asked for has been admitted. Of one that a recall
     /// withdrew or parked: that is noted beside its admission; this makes no line of history and no event.
     Reported,
+    /// The report that a delivery asked for cannot be made, and is not tried again; should the delivery be given up once
+    /// more, it is asked for anew.
+    NotTold {
+        /// Why.
+        note: String,
+    },
     /// Back to `Queued` with the next generation: from an end or from `Parked` by the operator, and then its age counts
     /// anew ([`Delivery::since`]); from `Queued` when its message is lost, that is published and not handed off.
     Requeued {
@@ -536,6 +542,39 @@ pub trait Adapter: Send + Sync + 'static {
     fn kind(&self) -> AdapterKind;
     /// One attempt.
     async fn deliver(&self, consignment: &Consignment) -> Result<Handover, DeliveryFailure>;
+}
+
+/// A letter to a sender whose document could not be delivered (`notify.given_up = "mail"`): no packet goes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The delivery that was given up; its id makes the letter's, the same on every attempt.
+    pub delivery: DeliveryId,
+    /// The document, by our id.
+    pub document: DocumentId,
+    /// The connected system by whose mail account it goes out.
+    pub system: SystemId,
+    /// The sender's organisation, and its name.
+    pub sender: (OrganId, String),
+    /// Its mailbox.
+    pub mailbox: MailAddress,
+    /// The receiver that has not been reached, and its name.
+    pub receiver: (OrganId, String),
+    /// The document's face.
+    pub cover: Cover,
+    /// When its receipt was given.
+    pub accepted_at: Timestamp,
+    /// When it was given up: the letter's own date.
+    pub given_up_at: Timestamp,
+    /// Why, Vietnamese first; and the last failure, escaped.
+    pub why: (&'static str, &'static str, String),
+}
+
+/// Writes to senders by mail. It tries once, as an [`Adapter`] does, and what follows from a failure is decided by who
+/// asked. Called twice with one notice, it does no harm: both letters have the same id.
+#[async_trait]
+pub trait Notifier: Send + Sync + 'static {
+    /// One attempt; the other side's word when it took the letter.
+    async fn notify(&self, notice: &Notice) -> Result<String, DeliveryFailure>;
 }
 
 /// All ports of one gateway.

@@ -1,6 +1,8 @@
 //! Step report (design.md B6): what the sender is told by a status packet of ours. Only two occasions: one 01 on
-//! `received`, where the directory says that the axis answers for this receiver; one 02 in our own name on `given_up`.
-//! A status packet's outcome never makes a status packet.
+//! `received`, where the directory says that the axis answers for this receiver; one 02 in our own name on `given_up`, or
+//! a letter instead (`mail`). A status packet's outcome never makes a status packet.
+
+mod mail;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,20 +22,25 @@ use crate::directory::{Answers, Directory};
 use crate::examine::Refused;
 use crate::intake::{Intake, Origin};
 use crate::ports::{Fault, PendingReport, Ports, Transition};
-use crate::record::{Admission, State};
+use crate::record::{Admission, Delivery, State};
 use crate::settle::Settle;
 use crate::tasks::Tasks;
 use crate::wakes::Wakes;
 
+pub use mail::MailNotice;
+use mail::{Ended, Mailing};
+
 const BATCH: usize = 32;
+/// Reports looked at, at most, to find one that is due.
+const LOOK_MAX: usize = BATCH << 10;
 /// A report that could not be made is tried again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// Pause when the store cannot be read.
 const STORE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// Who we are in a status packet.
-#[derive(Clone, Debug)]
+/// Who we are in a status packet, and how senders are told.
+#[derive(Clone)]
 pub struct Reporter {
     /// Our own code.
     pub own: OrganId,
@@ -41,6 +48,8 @@ pub struct Reporter {
     pub name: String,
     /// `notify.given_up`.
     pub given_up: GivenUpNotice,
+    /// How letters go out; without it `Mail` is as `Api`.
+    pub mail: Option<MailNotice>,
 }
 
 /// Writes status packets for settled deliveries and sends them in by the one intake.
@@ -53,6 +62,7 @@ pub struct Report {
     wakes: Wakes,
     settle: Settle,
     passed_over: HashMap<DeliveryId, Timestamp>,
+    mailing: Mailing,
 }
 
 impl Report {
@@ -66,7 +76,9 @@ impl Report {
         wakes: Wakes,
     ) -> Self {
         let settle = Settle::new(ports.clone(), metrics.clone(), wakes.clone());
-        Self { ports, intake, directory, reporter, metrics, wakes, settle, passed_over: HashMap::new() }
+        let mailing = Mailing::new(reporter.mail.clone(), &metrics);
+        let passed_over = HashMap::new();
+        Self { ports, intake, directory, reporter, metrics, wakes, settle, passed_over, mailing }
     }
 
     /// Runs until shutdown.
@@ -85,6 +97,7 @@ impl Report {
             tokio::select! {
                 () = self.wakes.report.notified() => {}
                 () = self.ports.clock.sleep_until(due) => {}
+                ended = self.mailing.ended() => self.mailed(ended).await,
                 () = tasks.stopped() => break,
             }
         }
@@ -92,36 +105,54 @@ impl Report {
     }
 
     /// Reports what is pending; returns when to look again. One that cannot be made now (a full disk, a damaged
-    /// admission) is passed over and tried later, so that it does not hold up the others.
+    /// admission, a mail system that is away) is passed over and tried later, so that it does not hold up the others.
     async fn report_all(&mut self) -> Result<Timestamp, Fault> {
+        let mut limit = BATCH;
         loop {
             let now = self.ports.clock.now();
-            let pending = self.ports.store.pending_reports(BATCH + self.passed_over.len()).await?;
-            let due = |report: &PendingReport| {
-                self.passed_over.get(&report.delivery.id).is_none_or(|at| *at <= now)
-            };
-            let pending: Vec<PendingReport> = pending.into_iter().filter(due).collect();
-            if pending.is_empty() {
+            let mut pending = self.ports.store.pending_reports(limit).await?;
+            let is_all = pending.len() < limit || limit == LOOK_MAX;
+            pending.retain(|report| self.is_due(report, now));
+            if pending.is_empty() && is_all {
                 self.passed_over.retain(|_, at| *at > now);
-                let idle = after(now, IDLE);
-                return Ok(self.passed_over.values().min().map_or(idle, |at| *at));
+                let again = self.passed_over.values().copied().chain(self.mailing.again_at(now)).min();
+                return Ok(again.unwrap_or_else(|| after(now, IDLE)));
             }
-            for report in pending {
-                let id = report.delivery.id;
-                match self.report(&report).await {
-                    Ok(()) => drop(self.passed_over.remove(&id)),
-                    Err(fault) if fault.fatal => return Err(fault),
-                    Err(fault) => {
-                        tracing::error!(delivery_id = %id, %fault, "the sender cannot be told now");
-                        let again = after(now, AGAIN_AFTER);
-                        self.passed_over.insert(id, again);
-                    }
+            if pending.is_empty() {
+                limit = (limit * 4).min(LOOK_MAX);
+            }
+            for report in pending.iter().take(BATCH) {
+                // A letter that has begun meanwhile has the others wait.
+                if self.is_due(report, now) {
+                    self.report_or_pass_over(report, now).await?;
                 }
             }
         }
     }
 
-    async fn report(&self, pending: &PendingReport) -> Result<(), Fault> {
+    fn is_due(&self, report: &PendingReport, now: Timestamp) -> bool {
+        let passed_over = self.passed_over.get(&report.delivery.id).is_some_and(|at| *at > now);
+        !passed_over && !(self.is_mailed(&report.delivery) && self.mailing.waits(now))
+    }
+
+    fn is_mailed(&self, delivery: &Delivery) -> bool {
+        delivery.state == State::GivenUp && self.reporter.given_up == GivenUpNotice::Mail
+    }
+
+    async fn report_or_pass_over(&mut self, report: &PendingReport, now: Timestamp) -> Result<(), Fault> {
+        let id = report.delivery.id;
+        match self.report(report).await {
+            Ok(()) => drop(self.passed_over.remove(&id)),
+            Err(fault) if fault.fatal => return Err(fault),
+            Err(fault) => {
+                tracing::error!(delivery_id = %id, %fault, "the sender cannot be told now");
+                self.passed_over.insert(id, after(now, AGAIN_AFTER));
+            }
+        }
+        Ok(())
+    }
+
+    async fn report(&mut self, pending: &PendingReport) -> Result<(), Fault> {
         let timer = self.metrics.timer(Step::Report);
         let delivery = &pending.delivery;
         if matches!(delivery.state, State::Withdrawn | State::Parked) {
@@ -129,10 +160,21 @@ impl Report {
             return self.settle.note_recalled(delivery, pending.at).await;
         }
         let admission = self.ports.spool.admission(delivery.document).await?;
-        let packet = admission.and_then(|admission| self.status_packet(pending, &admission));
-        if let Some((code, packet)) = packet {
-            self.send(pending, code, packet).await?;
+        if let Some(admission) = &admission {
+            if self.is_mailed(delivery) {
+                return self.mail(pending, admission).await;
+            }
+            if let Some((code, packet)) = self.status_packet(pending, admission) {
+                self.send(pending, code, packet).await?;
+            }
         }
+        self.reported(delivery).await?;
+        drop(timer);
+        Ok(())
+    }
+
+    /// The sender has been told, or need not be.
+    async fn reported(&self, delivery: &Delivery) -> Result<(), Fault> {
         let now = self.ports.clock.now();
         self.ports.store.transition(delivery.id, now, Transition::Reported).await?;
         self.wakes.relay.notify_one();
@@ -140,8 +182,64 @@ impl Report {
             // Only a rebuild of the store would miss it: it would tell the sender once more, by the same packet.
             tracing::error!(delivery_id = %delivery.id, %fault, "the note that the sender was told is not on disk");
         }
-        drop(timer);
         Ok(())
+    }
+
+    /// The sender cannot be told, and it stands in the delivery's history: the API still shows the outcome.
+    async fn not_told(&self, delivery: &Delivery, note: String) -> Result<(), Fault> {
+        tracing::error!(delivery_id = %delivery.id, sender = %delivery.sender, note, "sender cannot be told");
+        self.metrics.notices.of("refused").inc();
+        let now = self.ports.clock.now();
+        self.ports.store.transition(delivery.id, now, Transition::NotTold { note }).await?;
+        self.wakes.relay.notify_one();
+        Ok(())
+    }
+
+    /// Has the sender written to; without an address that is over at once.
+    async fn mail(&mut self, pending: &PendingReport, admission: &Admission) -> Result<(), Fault> {
+        let delivery = &pending.delivery;
+        let lines = self.ports.store.history(delivery.id).await?;
+        let directory = self.directory.load_full();
+        match self.mailing.notice(&directory, pending, admission, &lines) {
+            None => self.reported(delivery).await,
+            Some(Err(note)) => self.not_told(delivery, note).await,
+            Some(Ok(notice)) => {
+                self.mailing.begin(pending.clone(), notice);
+                Ok(())
+            }
+        }
+    }
+
+    /// What became of a letter. Until that is written down the letter is not over: it would be sent again, under its id.
+    async fn mailed(&mut self, ended: Ended) {
+        let Ended { pending: PendingReport { delivery, .. }, outcome } = ended;
+        let now = self.ports.clock.now();
+        let written = match outcome {
+            Ok(said) => {
+                tracing::info!(delivery_id = %delivery.id, sender = %delivery.sender, said, "sender told by mail");
+                self.metrics.notices.of("told").inc();
+                self.mailing.works();
+                self.reported(&delivery).await
+            }
+            Err(failure) if mail::is_final(&failure) => {
+                self.mailing.works();
+                self.not_told(&delivery, failure.to_string()).await
+            }
+            Err(failure) => {
+                tracing::warn!(
+                    delivery_id = %delivery.id, class = failure.class.as_str(), code = failure.code,
+                    note = failure.note, "a letter to a sender failed",
+                );
+                self.metrics.notices.of("failed").inc();
+                let again = self.mailing.failed(&failure, now);
+                self.passed_over.insert(delivery.id, again);
+                Ok(())
+            }
+        };
+        if let Err(fault) = written {
+            tracing::error!(delivery_id = %delivery.id, %fault, "what became of a letter cannot be written down now");
+            self.passed_over.insert(delivery.id, after(now, AGAIN_AFTER));
+        }
     }
 
     /// The packet to send, if this outcome calls for one. The same every time it is made, but for names in the directory.

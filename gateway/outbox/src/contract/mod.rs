@@ -87,6 +87,7 @@ macro_rules! store_contract {
             a_dead_letter_that_is_rerouted_is_none_any_more
             outcomes_are_reported_once
             who_was_told_of_a_given_up_one_is_not_told_again
+            who_cannot_be_told_is_told_the_next_time
             what_has_not_left_is_withdrawn_with_what_takes_it_back
             what_may_have_left_stays_and_so_does_what_takes_it_back
             what_was_withdrawn_before_is_not_asked_back_again

@@ -163,3 +163,18 @@ pub async fn who_was_told_of_a_given_up_one_is_not_told_again(store: Arc<dyn Out
         change(&*store, id, Transition::Reported).await;
     }
 }
+
+/// A report that cannot be made is asked for no more, and again when the delivery is given up anew.
+pub async fn who_cannot_be_told_is_told_the_next_time(store: Arc<dyn OutboxStore>) {
+    let delivery = taken(&*store, 1, "H02").await;
+    let not_told = || Transition::NotTold { note: "no_address".to_owned() };
+    refuse(&*store, delivery.id, not_told()).await;
+    change(&*store, delivery.id, settled(State::GivenUp)).await;
+    assert_eq!(change(&*store, delivery.id, not_told()).await.state, State::GivenUp);
+    assert_eq!(store.pending_reports(9).await.expect("read"), []);
+    assert!(words(&*store, delivery.id).await.ends_with(&["not_told".to_owned()]));
+    refuse(&*store, delivery.id, not_told()).await;
+    change(&*store, delivery.id, requeued()).await;
+    change(&*store, delivery.id, settled(State::GivenUp)).await;
+    assert_eq!(store.pending_reports(9).await.expect("read").len(), 1);
+}
