@@ -17,6 +17,7 @@ pub mod dispatch;
 pub mod examine;
 pub mod fullness;
 pub mod intake;
+pub mod late;
 pub mod operate;
 pub mod ports;
 pub mod queue;

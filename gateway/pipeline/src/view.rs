@@ -1,20 +1,29 @@
 //! "Where is my document?": what one connected system may see of one document (design.md invariant 9).
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use lienthong_schemas::edxml::{BusinessType, PacketKind, VIETNAM};
 use lienthong_schemas::ids::{DeliveryId, DocumentId, StandingKey};
 use lienthong_schemas::organ::OrganId;
+use lienthong_schemas::safe_text::SafeText;
 use serde::{Deserialize, Serialize};
 
 use crate::directory::{Directory, Home};
+use crate::late::late_since;
 use crate::ports::{Fault, Ports};
 use crate::record::{Delivery, HistoryEntry, Receipt, RecognitionKeys, Standing, State, SystemId};
 
 /// A document shown with more deliveries than this has only the newest line of each history: an answer stays below some
 /// megabytes however many receivers there are.
 const WHOLE_HISTORIES_MAX: usize = 100;
+
+/// What a clerk reads of a delivery that is late.
+const LATE: (&str, &str) = (
+    "trễ: chưa đến nơi nhận, trục vẫn đang gửi hoặc chờ người trực xử lý",
+    "late: it has not arrived; the gateway goes on trying, or holds it for the operator",
+);
 
 /// Who is looking.
 #[derive(Clone, Copy, Debug)]
@@ -51,12 +60,57 @@ pub struct DeliveryView {
     pub attempts: u32,
     /// When the next attempt may be made, while it is queued.
     pub next_attempt: Option<Timestamp>,
+    /// It should be over by now, and is not (`delivery.late_after`).
+    #[serde(default)]
+    pub late: bool,
+    /// Since when it is late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_since: Option<Timestamp>,
+    /// What a clerk reads of that; absent while it is not late.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub late_vi: String,
+    /// And in English.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub late_en: String,
+    /// Whether the sender was told that it was given up, or cannot be told by packet or mail; absent while neither is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<ToldView>,
     /// The business state of the document at this receiver; of a packet of type 1 or 2 that of the document it is about.
     /// `None` for a status packet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub business: Option<BusinessView>,
     /// The newest 50 lines, oldest first; only the newest one where more than 100 deliveries are shown.
     pub history: Vec<HistoryEntry>,
+}
+
+/// Whether a sender was told of what was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldView {
+    /// It was.
+    pub told: bool,
+    /// When it was, or when that was found to be impossible.
+    pub at: Timestamp,
+    /// That for a clerk.
+    pub vi: String,
+    /// And in English.
+    pub en: String,
+    /// Why it could not be told; empty when it was.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+impl ToldView {
+    fn of(delivery: &Delivery, lines: &[HistoryEntry]) -> Option<Self> {
+        let says = |line: &&HistoryEntry| matches!(line.event.as_str(), "reported" | "not_told");
+        let line = lines.iter().rev().find(says).filter(|_| delivery.state == State::GivenUp)?;
+        let told = line.event == "reported";
+        let (vi, en) = match told {
+            true => ("đã báo bên gửi là không gửi được", "the sender was told that it was given up"),
+            false => ("không báo được bên gửi", "the sender could not be told"),
+        };
+        let note = SafeText::new(&line.note).into_string();
+        Some(Self { told, at: line.at, vi: vi.to_owned(), en: en.to_owned(), note })
+    }
 }
 
 /// What the receiver has said of a document, and what it is asked (spec edxml section 6).
@@ -131,12 +185,14 @@ pub async fn business(
     Ok(views.collect())
 }
 
-/// The view of a document, `None` when there is no such document for this viewer.
+/// The view of a document, `None` when there is no such document for this viewer. A delivery that is not over so long
+/// after its receipt is late.
 pub async fn document(
     ports: &Ports,
     directory: &Directory,
     id: DocumentId,
     viewer: Viewer<'_>,
+    late_after: Duration,
 ) -> Result<Option<DocumentView>, Fault> {
     let all = ports.store.deliveries_of(id).await?;
     if all.is_empty() {
@@ -163,7 +219,8 @@ pub async fn document(
     let receivers: Vec<_> = visible.iter().map(|delivery| &delivery.route.receiver).collect();
     let states = business(ports, directory, &admission.keys, &receivers).await?;
     for (delivery, business) in visible.into_iter().zip(states) {
-        deliveries.push(shown(ports, delivery, business, whole).await?);
+        let late_since = late_since(&delivery, late_after, ports.clock.now());
+        deliveries.push(shown(ports, delivery, business, whole, late_since).await?);
     }
     Ok(Some(DocumentView { receipt: receipt.worded(), deliveries }))
 }
@@ -177,8 +234,10 @@ async fn shown(
     delivery: Delivery,
     business: Option<BusinessView>,
     whole: bool,
+    late_since: Option<Timestamp>,
 ) -> Result<DeliveryView, Fault> {
     let mut history = ports.store.history(delivery.id).await?;
+    let told = ToldView::of(&delivery, &history);
     if !whole {
         history.drain(..history.len().saturating_sub(1));
     }
@@ -191,6 +250,11 @@ async fn shown(
         state_en: en.to_owned(),
         attempts: delivery.attempts,
         next_attempt: (delivery.state == State::Queued).then_some(delivery.due),
+        late: late_since.is_some(),
+        late_since,
+        late_vi: late_since.map(|_| LATE.0.to_owned()).unwrap_or_default(),
+        late_en: late_since.map(|_| LATE.1.to_owned()).unwrap_or_default(),
+        told,
         business,
         history,
     })

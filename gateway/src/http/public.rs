@@ -2,6 +2,7 @@
 //! Credentials are checked before a byte of the body is read.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::body::Body;
@@ -40,6 +41,8 @@ pub struct Public {
     pub uploads_in_all: Arc<Semaphore>,
     /// Body limits.
     pub limits: BodyLimits,
+    /// After so long a delivery that is not over is late in its sender's view.
+    pub late_after: Duration,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Where admissions run to their end.
@@ -139,7 +142,8 @@ impl Public {
         let id: DocumentId = id.parse().map_err(|_| unknown())?;
         let look = self.guests.load().look(&system)?;
         let directory = self.directory.load_full();
-        let view = view::document(&self.ports, &directory, id, Viewer::System(&system)).await;
+        let view =
+            view::document(&self.ports, &directory, id, Viewer::System(&system), self.late_after).await;
         let view = view.map_err(|fault| rejection_of(fault.into()))?.ok_or_else(unknown)?;
         Ok(Json(view).into_response().map(|body| Body::new(Holding::new(body, look))))
     }
