@@ -1,12 +1,17 @@
 //! What an operator does to deliveries by hand. Who may is decided at the door (`control` in the gateway); what may be
 //! done to which state is decided here. One act at a time, each written down with the operator's name and reason.
-//! What an operator looks at is in `look`.
+//! What an operator looks at is in `look`; where a delivery may go instead, in `reroute`; acts by filter, in `bulk`.
 
+mod acts;
+mod bulk;
 pub mod look;
+mod reroute;
 mod verdict;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use lienthong_monitoring::Metrics;
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 use lienthong_schemas::organ::OrganId;
@@ -14,12 +19,16 @@ use lienthong_schemas::safe_text::SafeText;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use crate::crash::crash_point;
-use crate::ports::{Fault, Ports, Transition};
-use crate::record::{Delivery, State};
+use crate::directory::Directory;
+use crate::ports::{Fault, Listing, Ports};
+use crate::record::{Delivery, Route, State};
 use crate::settle::Settle;
 use crate::wakes::Wakes;
 
+use look::Wanted;
+
+pub use bulk::{PASS_MAX, Pass};
+pub use reroute::Target;
 pub use verdict::Verdict;
 
 /// Longest reason, in characters.
@@ -60,8 +69,7 @@ impl By {
 }
 
 /// What an operator may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Have a queued delivery tried now: its queue's pause ends.
     Retry,
@@ -69,18 +77,21 @@ pub enum Act {
     Requeue,
     /// No way is left: the sender is told where it has not been, and the delivery leaves the list of dead letters.
     GiveUp,
+    /// Send it another way, under the same id.
+    Reroute(Target),
 }
 
 impl Act {
-    /// Every act.
-    pub const ALL: [Self; 3] = [Self::Retry, Self::Requeue, Self::GiveUp];
+    /// The name of every act, in metrics and logs.
+    pub const NAMES: [&'static str; 4] = ["retry", "requeue", "give_up", "reroute"];
 
     /// The name in metrics and logs.
-    pub const fn as_str(self) -> &'static str {
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Retry => "retry",
             Self::Requeue => "requeue",
             Self::GiveUp => "give_up",
+            Self::Reroute(_) => "reroute",
         }
     }
 }
@@ -92,14 +103,26 @@ pub struct Outcome {
     pub delivery_id: DeliveryId,
     /// Whether it was done.
     pub done: bool,
+    /// Nothing was done, and asked for was only what would be done: `verdict` is what would become of the act.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// What became of the act.
     pub verdict: Verdict,
     /// The same for people.
     pub text_vi: String,
     /// And in English.
     pub text_en: String,
-    /// The delivery after the act; `None` when it is unknown.
+    /// The delivery after the act, or as it is when nothing was done; `None` when it is unknown.
     pub delivery: Option<After>,
+    /// The way that it goes from now on, or would go, where the act is about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
+    /// What keeps it from being done, where that is another delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<DeliveryId>,
+    /// Related deliveries that are parked, or would be, so that they do not overtake it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parked: Vec<DeliveryId>,
 }
 
 /// A delivery after an act.
@@ -118,17 +141,39 @@ pub struct After {
 }
 
 impl Outcome {
-    fn new(delivery_id: DeliveryId, verdict: Verdict, delivery: Option<&Delivery>) -> Self {
-        let (vi, en) = verdict.wording();
+    fn new(delivery_id: DeliveryId, dry_run: bool, done: Done) -> Self {
+        let Done { verdict, delivery, route, because, parked } = done;
+        let (vi, en) = if dry_run { verdict.foresight() } else { verdict.wording() };
         let delivery = delivery.map(|delivery| After {
             document_id: delivery.document,
-            receiver: delivery.route.receiver.clone(),
+            receiver: delivery.route.receiver,
             state: delivery.state,
             generation: delivery.generation,
             closed: delivery.closed,
         });
         let (text_vi, text_en) = (vi.to_owned(), en.to_owned());
-        Self { delivery_id, done: verdict.is_done(), verdict, text_vi, text_en, delivery }
+        let done = verdict.is_done() && !dry_run;
+        Self { delivery_id, done, dry_run, verdict, text_vi, text_en, delivery, route, because, parked }
+    }
+
+    /// Whether it was done, or, of a dry run, would be.
+    pub fn is_good(&self) -> bool {
+        self.verdict.is_done()
+    }
+}
+
+/// What became of one delivery.
+struct Done {
+    verdict: Verdict,
+    delivery: Option<Delivery>,
+    route: Option<Route>,
+    because: Option<DeliveryId>,
+    parked: Vec<DeliveryId>,
+}
+
+impl Done {
+    fn of(verdict: Verdict, delivery: Option<Delivery>) -> Self {
+        Self { verdict, delivery, route: None, because: None, parked: Vec::new() }
     }
 }
 
@@ -137,176 +182,150 @@ pub struct Operate {
     ports: Ports,
     wakes: Wakes,
     metrics: Arc<Metrics>,
+    directory: Option<Arc<ArcSwap<Directory>>>,
     settle: Settle,
     turn: Mutex<()>,
 }
 
-type Done = Result<(Verdict, Option<Delivery>), Fault>;
+/// How a request is to be carried out.
+struct Manner<'a> {
+    by: &'a By,
+    /// `Some`: nothing is done.
+    dry_run: Option<DryRun<'a>>,
+}
+
+/// What a dry run knows of the deliveries that it has come past.
+#[derive(Default)]
+struct DryRun<'a> {
+    /// Those that would be elsewhere by now.
+    moved: HashSet<DeliveryId>,
+    /// All that the request is about, by a filter: those of earlier pages would be elsewhere, too.
+    covers: Option<(Listing, &'a Wanted)>,
+}
+
+/// The verdict, and the delivery after it; `None`: as it is by now.
+type Changed = Result<(Verdict, Option<Delivery>), Fault>;
 
 impl Operate {
     /// Those of one gateway. One that is stopped has wakes that nobody waits for.
     pub fn new(ports: Ports, wakes: Wakes, metrics: Arc<Metrics>) -> Self {
-        metrics.operator_acts.declare(Act::ALL.map(Act::as_str));
+        metrics.operator_acts.declare(Act::NAMES);
         let settle = Settle::new(ports.clone(), metrics.clone(), wakes.clone());
-        Self { ports, wakes, metrics, settle, turn: Mutex::default() }
+        Self { ports, wakes, metrics, directory: None, settle, turn: Mutex::default() }
+    }
+
+    /// The same with a directory: without one nothing is rerouted.
+    #[must_use]
+    pub fn knowing(self, directory: Arc<ArcSwap<Directory>>) -> Self {
+        Self { directory: Some(directory), ..self }
     }
 
     /// Does this to each of these deliveries, one after the other; one outcome each, in the same order.
     pub async fn act(&self, act: Act, ids: &[DeliveryId], by: &By) -> Vec<Outcome> {
+        self.carry_out(&act, ids, &mut Manner { by, dry_run: None }).await
+    }
+
+    /// What [`Operate::act`] would do now; nothing is done, and nothing written.
+    pub async fn foresee(&self, act: Act, ids: &[DeliveryId], by: &By) -> Vec<Outcome> {
+        let dry_run = Some(DryRun::default());
+        self.carry_out(&act, ids, &mut Manner { by, dry_run }).await
+    }
+
+    async fn carry_out(&self, act: &Act, ids: &[DeliveryId], manner: &mut Manner<'_>) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(ids.len());
         for id in ids {
-            outcomes.push(self.act_on(act, *id, by).await);
+            outcomes.push(self.act_on(act, *id, manner).await);
         }
         outcomes
     }
 
-    async fn act_on(&self, act: Act, id: DeliveryId, by: &By) -> Outcome {
-        let turn = self.turn.lock().await;
-        self.settle.write_notes().await;
-        let done = self.done(act, id, by).await;
+    async fn act_on(&self, act: &Act, id: DeliveryId, manner: &mut Manner<'_>) -> Outcome {
+        let (turn, is_dry) = (self.turn.lock().await, manner.dry_run.is_some());
+        if !is_dry {
+            self.settle.write_notes().await;
+        }
+        let done = self.done(act, id, manner).await;
         drop(turn);
-        let outcome = match done {
-            Ok((verdict, delivery)) => Outcome::new(id, verdict, delivery.as_ref()),
-            Err(fault) => {
-                tracing::error!(delivery_id = %id, act = act.as_str(), %fault, "an operator's act failed");
-                Outcome::new(id, Verdict::Fault, None)
-            }
-        };
-        self.log(act, by, &outcome);
+        let done = done.unwrap_or_else(|fault| {
+            tracing::error!(delivery_id = %id, act = act.as_str(), %fault, "an operator's act failed");
+            Done::of(Verdict::Fault, None)
+        });
+        let outcome = Outcome::new(id, is_dry, done);
+        if let Some(dry_run) = manner.dry_run.as_mut().filter(|_| outcome.route.is_some()) {
+            dry_run.moved.insert(id);
+        }
+        if !is_dry {
+            self.log(act, manner.by, &outcome);
+        }
         outcome
     }
 
-    fn log(&self, act: Act, by: &By, outcome: &Outcome) {
+    fn log(&self, act: &Act, by: &By, outcome: &Outcome) {
         if outcome.done {
             self.metrics.operator_acts.of(act.as_str()).inc();
         }
         let after = outcome.delivery.as_ref();
+        let way = outcome.route.as_ref().map(ToString::to_string);
         tracing::info!(
             operator = by.operator, reason = by.reason.as_str(), act = act.as_str(),
             delivery_id = %outcome.delivery_id, verdict = outcome.verdict.as_str(),
             document_id = after.map(|after| tracing::field::display(after.document_id)),
-            receiver = after.map(|after| tracing::field::display(&after.receiver)),
+            receiver = after.map(|after| tracing::field::display(&after.receiver)), way,
             "operator's act",
         );
     }
 
-    async fn done(&self, act: Act, id: DeliveryId, by: &By) -> Done {
+    async fn done(&self, act: &Act, id: DeliveryId, manner: &Manner<'_>) -> Result<Done, Fault> {
         let Some(delivery) = self.ports.store.delivery(id).await? else {
-            return Ok((Verdict::NotFound, None));
+            return Ok(Done::of(Verdict::NotFound, None));
         };
-        let (verdict, after) = match act {
-            Act::Retry => self.retry(&delivery, by).await?,
-            Act::Requeue => self.requeue(&delivery, by).await?,
-            Act::GiveUp => self.give_up(&delivery, by).await?,
+        let done = match act {
+            Act::Reroute(target) => self.reroute(&delivery, target, manner).await?,
+            Act::Retry | Act::Requeue | Act::GiveUp => {
+                let foreseen = self.foreseen(act, &delivery).await?;
+                if manner.dry_run.is_some() || !foreseen.is_done() {
+                    Done::of(foreseen, Some(delivery.clone()))
+                } else {
+                    let (verdict, after) = match act {
+                        Act::Retry => self.retry(&delivery, manner.by).await?,
+                        Act::Requeue => self.requeue(&delivery, manner.by).await?,
+                        _ => self.give_up(&delivery, manner.by).await?,
+                    };
+                    Done::of(verdict, after)
+                }
+            }
         };
-        // Events to send, and for a requeue the delivery itself.
+        if done.delivery.is_some() {
+            if done.verdict.is_done() && manner.dry_run.is_none() {
+                // Events to send, and for a requeue the delivery itself.
+                self.wakes.relay.notify_one();
+            }
+            return Ok(done);
+        }
         self.wakes.relay.notify_one();
-        let after = match after {
-            None if matches!(verdict, Verdict::Changed | Verdict::GivenUp) => {
-                self.ports.store.delivery(id).await?
-            }
-            None => Some(delivery),
-            after => after,
-        };
-        Ok((verdict, after))
+        Ok(Done { delivery: self.ports.store.delivery(id).await?, ..done })
     }
 
-    async fn retry(&self, delivery: &Delivery, by: &By) -> Done {
-        match delivery.state {
-            State::Queued if delivery.handed_off => {}
-            State::Queued => return Ok((Verdict::NotTakenOver, None)),
-            State::Parked | State::Refused | State::GivenUp => return Ok((Verdict::IsDeadLetter, None)),
-            _ => return Ok((Verdict::WrongState, None)),
-        }
-        let hastened = self.hasten(delivery, by.note()).await?;
-        if hastened.is_none() {
-            return Ok((Verdict::Changed, None));
-        }
-        // Nothing overtakes in a queue, so what goes before it must not wait either.
-        for earlier in look::ahead_of(&self.ports, delivery).await? {
-            if earlier.state == State::Queued && earlier.due > self.ports.clock.now() {
-                self.hasten(&earlier, format!("{} (before {})", by.note(), delivery.id)).await?;
-            }
-        }
-        self.wakes.resume(delivery.route.adapter, delivery.route.queue());
-        Ok((Verdict::Hastened, hastened))
-    }
-
-    async fn hasten(&self, delivery: &Delivery, note: String) -> Result<Option<Delivery>, Fault> {
-        self.ports.store.transition(delivery.id, self.ports.clock.now(), Transition::Hastened { note }).await
-    }
-
-    /// First the note beside the admission, then the store, as at intake. A kill between them leaves the dead letter that
-    /// it was, and the operator has had no answer; should the store be lost too, the delivery is made, as was asked. The
-    /// other order could leave a delivery under way that a rebuild would take for over.
-    async fn requeue(&self, delivery: &Delivery, by: &By) -> Done {
-        match delivery.state {
-            State::Parked | State::Refused | State::GivenUp => {}
-            State::Queued => return Ok((Verdict::IsQueued, None)),
-            _ => return Ok((Verdict::WrongState, None)),
-        }
-        if !delivery.route.has_way_out() {
-            return Ok((Verdict::NoWayOut, None));
-        }
-        if self.ports.spool.blob(delivery.digest).await?.is_none() {
-            return Ok((Verdict::BlobMissing, None));
-        }
-        let Delivery { id, document, .. } = *delivery;
-        let _turn = self.wakes.noting.take(id).await;
-        let at = self.ports.clock.now();
-        self.ports.spool.settled(document, id, State::Queued, at).await?;
-        crash_point("after-requeue-note");
-        let requeued = self.ports.store.transition(id, at, Transition::Requeued { note: by.note() }).await?;
-        if requeued.is_some() {
-            return Ok((Verdict::Requeued, requeued));
-        }
-        // A late outcome came between; it has the last word in the spool, too.
-        if let Some(now) = self.ports.store.delivery(id).await? {
-            self.ports.spool.settled(document, id, now.state, at).await?;
-        }
-        Ok((Verdict::Changed, None))
-    }
-
-    /// An attempt may be under way: the store takes whichever outcome comes first, and the other one changes nothing. A
-    /// kill between the end and the closing leaves a delivery that is given up and still listed.
-    async fn give_up(&self, delivery: &Delivery, by: &By) -> Done {
-        match delivery.state {
-            State::Queued | State::Parked => {
-                if !self.settle.give_up(delivery, by.note()).await? {
-                    return Ok((Verdict::Changed, None));
+    /// What an act would come to, if nothing happens to the delivery meanwhile.
+    async fn foreseen(&self, act: &Act, delivery: &Delivery) -> Result<Verdict, Fault> {
+        Ok(match (act, delivery.state) {
+            (Act::Retry, State::Queued) if delivery.handed_off => Verdict::Hastened,
+            (Act::Retry, State::Queued) => Verdict::NotTakenOver,
+            (Act::Retry, State::Parked | State::Refused | State::GivenUp) => Verdict::IsDeadLetter,
+            (Act::Requeue, State::Parked | State::Refused | State::GivenUp) => {
+                if !delivery.route.has_way_out() {
+                    Verdict::NoWayOut
+                } else if self.ports.spool.blob(delivery.digest).await?.is_none() {
+                    Verdict::BlobMissing
+                } else {
+                    Verdict::Requeued
                 }
-                self.wakes.changed(delivery);
-                crash_point("after-give-up");
-                let closed = self.close(delivery, by).await?;
-                Ok((Verdict::GivenUp, closed))
             }
-            State::GivenUp | State::Refused if delivery.closed => Ok((Verdict::ClosedBefore, None)),
-            State::GivenUp | State::Refused => match self.close(delivery, by).await? {
-                Some(closed) => Ok((Verdict::Closed, Some(closed))),
-                None => Ok((Verdict::Changed, None)),
-            },
-            _ => Ok((Verdict::WrongState, None)),
-        }
-    }
-
-    /// First the store: a kill before the note is written lets a rebuild list the dead letter again.
-    async fn close(&self, delivery: &Delivery, by: &By) -> Result<Option<Delivery>, Fault> {
-        let (change, at) = (Transition::Closed { note: by.note() }, self.ports.clock.now());
-        let Delivery { id, document, .. } = *delivery;
-        let _turn = self.wakes.noting.take(id).await;
-        let closed = self.ports.store.transition(id, at, change).await?;
-        if closed.is_some() {
-            let noted = async {
-                if delivery.is_dead_letter() && delivery.state.is_final() {
-                    // A requeue that was cut before it reached the store may have noted otherwise.
-                    self.ports.spool.settled(document, id, delivery.state, at).await?;
-                }
-                self.ports.spool.closed(document, id).await
-            };
-            if let Err(fault) = noted.await {
-                tracing::error!(delivery_id = %id, %fault, "the note that a dead letter is closed is not on disk");
-            }
-        }
-        Ok(closed)
+            (Act::Requeue, State::Queued) => Verdict::IsQueued,
+            (Act::GiveUp, State::Queued | State::Parked) => Verdict::GivenUp,
+            (Act::GiveUp, State::GivenUp | State::Refused) if delivery.closed => Verdict::ClosedBefore,
+            (Act::GiveUp, State::GivenUp | State::Refused) => Verdict::Closed,
+            _ => Verdict::WrongState,
+        })
     }
 }

@@ -162,14 +162,22 @@ fn open_receiver<'a>(
     if matches!(kind, PacketKind::Document(BusinessType::New | BusinessType::Replace)) {
         return None;
     }
+    Some(single_successor(directory, named, today).map_or((named, true), |open| (open, false)))
+}
+
+/// `named`, or who alone took over from it, by way of those closed since; `None` when that is not decided.
+pub(crate) fn single_successor<'a>(
+    directory: &'a Directory,
+    named: &'a Organisation,
+    today: Date,
+) -> Option<&'a Organisation> {
     // A chain of single successors ends, because the directory refuses cycles.
     let mut at = named;
     while !at.is_open(today) {
-        let [only] = at.successors.as_slice() else { return Some((named, true)) };
-        let Some(next) = directory.find(only) else { return Some((named, true)) };
-        at = next;
+        let [only] = at.successors.as_slice() else { return None };
+        at = directory.find(only)?;
     }
-    Some((at, false))
+    Some(at)
 }
 
 /// Who took over from a closed code and is open today, by way of those closed since; the successors as written when

@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use lienthong_pipeline::operate::Act;
 use lienthong_pipeline::ports::Listing;
 
 use super::CommandFault;
-use super::deliveries::{List, Request, Show};
+use super::acts::{Request, Reroute};
+use super::deliveries::{List, Show};
+use crate::control::desk::Verb;
 
 #[derive(Subcommand)]
 pub(super) enum DeadLettersCommand {
@@ -17,6 +18,8 @@ pub(super) enum DeadLettersCommand {
     Show(Show),
     /// Gửi lại với cùng mã / Send again under the same id
     Requeue(Request),
+    /// Gửi theo đường khác với cùng mã / Send another way under the same id
+    Reroute(Reroute),
     /// Thôi gửi và đóng; bên gửi được báo một lần / Give up and close; the sender is told once
     GiveUp(Request),
 }
@@ -25,7 +28,8 @@ pub(super) fn run(command: DeadLettersCommand) -> Result<ExitCode, CommandFault>
     match command {
         DeadLettersCommand::List(list) => list.run(Listing::DeadLetters),
         DeadLettersCommand::Show(show) => show.run(),
-        DeadLettersCommand::Requeue(request) => request.run(Act::Requeue),
-        DeadLettersCommand::GiveUp(request) => request.run(Act::GiveUp),
+        DeadLettersCommand::Requeue(request) => request.run(Listing::DeadLetters, Verb::Requeue),
+        DeadLettersCommand::Reroute(reroute) => reroute.run(Listing::DeadLetters),
+        DeadLettersCommand::GiveUp(request) => request.run(Listing::DeadLetters, Verb::GiveUp),
     }
 }

@@ -1,20 +1,23 @@
-//! `lienthong deliveries`: what is on its way, why it is not there yet, and the wish to have it tried now.
+//! `lienthong deliveries`: what is on its way, and why it is not there yet. What may be done about it is in `acts`.
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use lienthong_pipeline::operate::look::{Line, PAGE_MAX, Page, Shown, Wanted};
-use lienthong_pipeline::operate::{Act, Outcome};
-use lienthong_pipeline::ports::Listing;
-use lienthong_pipeline::record::{AdapterKind, Remark, State};
-use lienthong_schemas::ids::DeliveryId;
+use jiff::Timestamp;
+use lienthong_config::Span;
+use lienthong_pipeline::clock::SystemClock;
+use lienthong_pipeline::operate::look::{Brief, Line, PAGE_MAX, Page, Shown, Wanted};
+use lienthong_pipeline::ports::{Clock, Listing};
+use lienthong_pipeline::record::{AdapterKind, Remark, State, SystemId};
+use lienthong_schemas::ids::{DeliveryId, DocumentId};
 use lienthong_schemas::organ::OrganId;
 
-use super::reach::{At, EXIT_REFUSED, Reach, at, named};
+use super::acts::{Request, Reroute};
+use super::reach::{At, Reach, at, named};
 use super::tables::{facts, json, rows, time};
 use super::{CommandFault, block_on, complain};
 use crate::control::client::AskFault;
-use crate::control::desk::ActRequest;
+use crate::control::desk::Verb;
 
 /// Most deliveries that one command lists.
 const LIMIT_MAX: i64 = 10_000;
@@ -27,13 +30,15 @@ pub(super) enum DeliveriesCommand {
     Show(Show),
     /// Gửi ngay, không chờ hết thời gian tạm dừng / Try now, without waiting for the end of a pause
     Retry(Request),
+    /// Gửi theo đường khác với cùng mã / Send another way under the same id
+    Reroute(Reroute),
+    /// Thôi gửi; bên gửi được báo một lần / Give up; the sender is told once
+    GiveUp(Request),
 }
 
-/// Which deliveries of a list.
+/// What deliveries of a list must be.
 #[derive(Args)]
-pub(super) struct List {
-    #[command(flatten)]
-    at: At,
+pub(super) struct Filter {
     /// Mã nơi gửi / Code of the sender
     #[arg(long, value_name = "CODE", value_parser = OrganId::parse)]
     sender: Option<OrganId>,
@@ -46,6 +51,65 @@ pub(super) struct List {
     /// Đường đi / Way out: vendor_http, email, national_axis
     #[arg(long, value_parser = named::<AdapterKind>)]
     adapter: Option<AdapterKind>,
+    /// Hệ thống hoặc trục trên đường đi / System or axis of the way
+    #[arg(long, value_name = "ID", value_parser = system)]
+    system: Option<SystemId>,
+    /// Của văn bản này / Of this document
+    #[arg(long, value_name = "ID")]
+    document: Option<DocumentId>,
+    /// Mã lỗi hoặc chữ trong lý do, trong lần hỏng cuối / Code or words of the reason or of the last failure
+    #[arg(long, value_name = "WORD")]
+    reason_code: Option<String>,
+    /// Tiếp nhận đã quá (30m, 2d) / Accepted longer ago than this
+    #[arg(long, value_name = "SPAN")]
+    older_than: Option<Span>,
+    /// Tiếp nhận chưa quá / Accepted no longer ago than this
+    #[arg(long, value_name = "SPAN")]
+    newer_than: Option<Span>,
+    /// Chỉ bản chuyển bị trễ / Only late ones (delivery.late_after)
+    #[arg(long)]
+    late: bool,
+}
+
+impl Filter {
+    /// Whether it lets everything pass.
+    pub(super) fn is_empty(&self) -> bool {
+        self.wanted() == Wanted::default()
+    }
+
+    /// As it is asked for.
+    pub(super) fn wanted(&self) -> Wanted {
+        let now = SystemClock.now();
+        let ago = |span: &Option<Span>| {
+            span.map(|span| now.saturating_sub(span.duration()).unwrap_or(Timestamp::MIN))
+        };
+        Wanted {
+            sender: self.sender.clone(),
+            receiver: self.receiver.clone(),
+            state: self.state,
+            adapter: self.adapter,
+            system: self.system.clone(),
+            document: self.document,
+            reason: self.reason_code.clone(),
+            accepted_before: ago(&self.older_than),
+            accepted_after: ago(&self.newer_than),
+            late: self.late.then_some(true),
+            ..Wanted::default()
+        }
+    }
+}
+
+fn system(text: &str) -> Result<SystemId, String> {
+    SystemId::parse(text).ok_or_else(|| "a-z 0-9 -, 1..=32".to_owned())
+}
+
+/// Which deliveries of a list.
+#[derive(Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    at: At,
+    #[command(flatten)]
+    filter: Filter,
     /// Số dòng tối đa / Lines at most
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=LIMIT_MAX))]
     limit: i64,
@@ -69,27 +133,13 @@ pub(super) struct Show {
     json: bool,
 }
 
-/// Something to do to deliveries.
-#[derive(Args)]
-pub(super) struct Request {
-    #[command(flatten)]
-    at: At,
-    /// Mã các bản chuyển / The deliveries' ids
-    #[arg(required = true, value_name = "ID")]
-    ids: Vec<DeliveryId>,
-    /// Lý do, ghi vào lịch sử và nhật ký, tối đa 200 ký tự / Why; goes to history and log, at most 200 characters
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-    /// Kết quả dạng JSON / Result as JSON
-    #[arg(long)]
-    json: bool,
-}
-
 pub(super) fn run(command: DeliveriesCommand) -> Result<ExitCode, CommandFault> {
     match command {
         DeliveriesCommand::List(list) => list.run(Listing::Pending),
         DeliveriesCommand::Show(show) => show.run(),
-        DeliveriesCommand::Retry(request) => request.run(Act::Retry),
+        DeliveriesCommand::Retry(request) => request.run(Listing::Pending, Verb::Retry),
+        DeliveriesCommand::Reroute(reroute) => reroute.run(Listing::Pending),
+        DeliveriesCommand::GiveUp(request) => request.run(Listing::Pending, Verb::GiveUp),
     }
 }
 
@@ -99,7 +149,7 @@ impl List {
         block_on(at(
             &self.at,
             async |reach: &Reach| self.pages(reach, listing).await,
-            |page| self.shown(&page),
+            |page| self.shown(listing, &page),
         ))
     }
 
@@ -107,15 +157,10 @@ impl List {
     async fn pages(&self, reach: &Reach, listing: Listing) -> Result<Page, AskFault> {
         let limit = usize::try_from(self.limit).unwrap_or(PAGE_MAX);
         let mut whole = Page { deliveries: Vec::new(), next: self.after };
+        let filter = self.filter.wanted();
         loop {
-            let wanted = Wanted {
-                sender: self.sender.clone(),
-                receiver: self.receiver.clone(),
-                state: self.state,
-                adapter: self.adapter,
-                after: whole.next,
-                limit: Some((limit - whole.deliveries.len()).min(PAGE_MAX)),
-            };
+            let left = (limit - whole.deliveries.len()).min(PAGE_MAX);
+            let wanted = Wanted { after: whole.next, limit: Some(left), ..filter.clone() };
             let page = reach.list(listing, &wanted).await?;
             whole.deliveries.extend(page.deliveries);
             whole.next = page.next;
@@ -125,28 +170,73 @@ impl List {
         }
     }
 
-    fn shown(&self, page: &Page) -> Result<ExitCode, CommandFault> {
+    fn shown(&self, listing: Listing, page: &Page) -> Result<ExitCode, CommandFault> {
         if self.json {
             json(page)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let head = [
-            ("BẢN CHUYỂN", "delivery"),
-            ("NƠI GỬI", "sender"),
-            ("NƠI NHẬN", "receiver"),
-            ("ĐƯỜNG ĐI", "way"),
-            ("TRẠNG THÁI", "state"),
-            ("LẦN GỬI", "attempts"),
-            ("TIẾP NHẬN", "accepted"),
-            ("GỬI LẠI", "next attempt"),
-            ("GHI CHÚ", "note"),
-        ];
-        rows(head, page.deliveries.iter().map(row));
+        match listing {
+            Listing::Pending => pending(page),
+            Listing::DeadLetters => dead_letters(page),
+        }
         if let Some(next) = page.next {
             complain(&format!("còn nữa (there are more): --after {next}"));
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn pending(page: &Page) {
+    let head = [
+        ("BẢN CHUYỂN", "delivery"),
+        ("NƠI GỬI", "sender"),
+        ("NƠI NHẬN", "receiver"),
+        ("ĐƯỜNG ĐI", "way"),
+        ("TRẠNG THÁI", "state"),
+        ("LẦN GỬI", "attempts"),
+        ("TIẾP NHẬN", "accepted"),
+        ("GỬI LẠI", "next attempt"),
+        ("GHI CHÚ", "note"),
+    ];
+    rows(head, page.deliveries.iter().map(row));
+}
+
+fn dead_letters(page: &Page) {
+    let head = [
+        ("BẢN CHUYỂN", "delivery"),
+        ("SỐ, KÝ HIỆU", "number"),
+        ("TRÍCH YẾU", "subject"),
+        ("NƠI GỬI", "sender"),
+        ("NƠI NHẬN", "receiver"),
+        ("TRẠNG THÁI", "state"),
+        ("TỪ LÚC", "since"),
+        ("LẦN GỬI", "attempts"),
+        ("LÝ DO", "reason"),
+        ("AI XỬ LÝ", "who may fix it"),
+    ];
+    rows(head, page.deliveries.iter().map(dead_letter));
+}
+
+fn dead_letter(line: &Line) -> [String; 10] {
+    let face = |pick: fn(&Brief) -> &String| line.document.as_ref().map(|face| pick(face).clone());
+    [
+        line.delivery_id.to_string(),
+        face(|face| &face.code).unwrap_or_default(),
+        face(|face| &face.subject).unwrap_or_default(),
+        line.sender.to_string(),
+        line.receiver.to_string(),
+        line.state_vi.clone(),
+        time(line.since),
+        line.attempts.to_string(),
+        why(line),
+        line.fix_by_vi.clone(),
+    ]
+}
+
+fn why(line: &Line) -> String {
+    let texts = [&line.reason, &line.last_failure];
+    let texts: Vec<&str> = texts.into_iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
+    texts.join("; ")
 }
 
 fn row(line: &Line) -> [String; 9] {
@@ -155,7 +245,7 @@ fn row(line: &Line) -> [String; 9] {
         line.sender.to_string(),
         line.receiver.to_string(),
         line.adapter.as_str().to_owned(),
-        line.state_vi.clone(),
+        line.late_since.map_or_else(|| line.state_vi.clone(), |_| format!("{} (TRỄ)", line.state_vi)),
         line.attempts.to_string(),
         time(Some(line.accepted_at)),
         time(line.next_attempt),
@@ -195,12 +285,20 @@ fn table(shown: &Shown) {
         ("Đường đi (way)", format!("{} {}", line.adapter.as_str(), line.system)),
         ("Danh bạ nay ghi (directory now)", shown.home_now.clone().unwrap_or_default()),
         ("Trạng thái (state)", format!("{} ({})", line.state_vi, line.state_en)),
+        ("Từ lúc (since)", time(line.since)),
+        ("Trễ từ (late since)", time(line.late_since)),
+        ("Lý do (reason)", why(line)),
+        ("Ai xử lý (who may fix it)", both(&line.fix_by_vi, &line.fix_by_en)),
         ("Nơi nhận báo (business state)", business(shown)),
         ("Lần gửi (attempts)", line.attempts.to_string()),
         ("Thế hệ (generation)", line.generation.to_string()),
         ("Tiếp nhận (accepted)", time(Some(line.accepted_at))),
         ("Gửi lại lúc (next attempt)", time(line.next_attempt)),
         ("Lỗi phía trục (ours to fix)", yes(line.ours_to_fix, "có (yes)")),
+        (
+            "Có thể đã đến (may have arrived)",
+            yes(line.may_have_arrived, "có: một lần gửi bị ngắt giữa chừng (yes: an attempt was cut)"),
+        ),
         ("Đã đóng (closed)", yes(line.closed, "có (yes)")),
         ("Gói tin (packet)", format!("sha256 {}  {} byte", shown.sha256, shown.bytes)),
         ("Gói tin trong kho (in the spool)", yes(!shown.packet_here, "KHÔNG CÒN (GONE)")),
@@ -221,6 +319,10 @@ fn table(shown: &Shown) {
             [time(Some(entry.at)), entry.event.clone(), state, entry.attempt.to_string(), entry.note.clone()]
         }),
     );
+}
+
+fn both(vi: &str, en: &str) -> String {
+    if vi.is_empty() { String::new() } else { format!("{vi} ({en})") }
 }
 
 /// What the receiver has said, and what it has yet to answer.
@@ -248,40 +350,4 @@ fn waits_for(shown: &Shown) -> String {
         format!("{} {state}, {why} {}", earlier.delivery_id, time(earlier.next_attempt))
     });
     lines.collect::<Vec<_>>().join("\n")
-}
-
-impl Request {
-    /// Has it done; exit code 0 only when everything was done.
-    pub(super) fn run(self, act: Act) -> Result<ExitCode, CommandFault> {
-        let request = ActRequest { ids: self.ids, reason: self.reason };
-        let shown = |done: crate::control::desk::Outcomes| {
-            if self.json {
-                json(&done)?
-            } else {
-                outcomes(&done.outcomes)
-            }
-            let all = done.outcomes.iter().all(|outcome| outcome.done);
-            Ok(if all { ExitCode::SUCCESS } else { ExitCode::from(EXIT_REFUSED) })
-        };
-        block_on(at(&self.at, async move |reach: &Reach| reach.act(act, request).await, shown))
-    }
-}
-
-fn outcomes(outcomes: &[Outcome]) {
-    let head = [
-        ("BẢN CHUYỂN", "delivery"),
-        ("KẾT QUẢ", "outcome"),
-        ("TRẠNG THÁI", "state"),
-        ("THẾ HỆ", "generation"),
-    ];
-    let row = |outcome: &Outcome| {
-        let after = outcome.delivery.as_ref();
-        [
-            outcome.delivery_id.to_string(),
-            format!("{} ({})", outcome.text_vi, outcome.text_en),
-            after.map(|after| after.state.wording().0.to_owned()).unwrap_or_default(),
-            after.map(|after| after.generation.to_string()).unwrap_or_default(),
-        ]
-    };
-    rows(head, outcomes.iter().map(row));
 }

@@ -1,6 +1,7 @@
 //! The command line. Each command is a file; data goes to stdout, everything else to stderr.
 //! Exit codes everywhere: 3 = usage or I/O. `verify` uses those of design.md B4.
 
+mod acts;
 mod config_check;
 mod dead_letters;
 mod deliveries;

@@ -8,12 +8,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use clap::Args;
 use lienthong_config::SETTINGS_BYTES_MAX;
 use lienthong_monitoring::Metrics;
 use lienthong_outbox::DataLock;
+use lienthong_pipeline::directory::Directory;
+use lienthong_pipeline::operate::Operate;
 use lienthong_pipeline::operate::look::{Page, Shown, Wanted};
-use lienthong_pipeline::operate::{Act, Operate};
 use lienthong_pipeline::ports::Listing;
 use lienthong_pipeline::view::DocumentView;
 use lienthong_pipeline::wakes::Wakes;
@@ -23,7 +25,7 @@ use serde::de::DeserializeOwned;
 
 use super::{CommandFault, EXIT_USAGE, complain};
 use crate::control::client::{AskFault, Client};
-use crate::control::desk::{About, ActRequest, Desk, Outcomes, Status};
+use crate::control::desk::{About, ActRequest, Desk, Outcomes, Status, Verb};
 use crate::control::operators::Operators;
 use crate::control::{Trouble, TroubleCode};
 
@@ -53,6 +55,7 @@ pub(super) enum Reach {
 
 /// The data folder of a gateway that is stopped.
 pub(super) struct Stopped {
+    config: PathBuf,
     desk: Desk,
     operators: Operators,
     _lock: DataLock,
@@ -116,29 +119,45 @@ impl Stopped {
             started_at: None,
         };
         let operate = Operate::new(ports.clone(), Wakes::default(), metrics.clone());
-        let desk = Desk { ports, operate, directory: None, metrics, about, outbox: None };
-        Ok(Self { desk, operators: Operators::new(&settings.operators), _lock: lock })
+        let late_after = settings.delivery.late_after;
+        let desk = Desk { ports, operate, directory: None, metrics, about, late_after, outbox: None };
+        let (config, operators) = (config.to_owned(), Operators::new(&settings.operators));
+        Ok(Self { config, desk, operators, _lock: lock })
     }
 
     /// Whoever can open the data folder could do anything; the name in the history is the one in the settings.
-    async fn act(&self, act: Act, request: ActRequest) -> Result<Outcomes, Trouble> {
+    async fn act(&self, listing: Listing, verb: Verb, request: ActRequest) -> Result<Outcomes, Trouble> {
         let caller = self.operators.caller(rustix::process::geteuid().as_raw())?;
         caller.may_act()?;
-        if act == Act::Retry {
+        if verb == Verb::Retry {
             return Err(Trouble::new(
                 TroubleCode::RequestInvalid,
                 "trục đang dừng: khi chạy lại trục sẽ tự gửi ngay",
                 "the gateway is stopped: it tries at once when it is started",
             ));
         }
-        let (ids, by) = request.checked(&caller.name)?;
+        let job = request.checked(listing, verb, &caller.name)?;
         // This process has no log of its own: the line of each act goes to stderr.
         let log = lienthong_monitoring::logs::install(
             lienthong_monitoring::logs::LogFormat::Json,
             tracing::Level::INFO,
         );
         drop(log);
-        Ok(Outcomes { outcomes: self.desk.operate.act(act, &ids, &by).await })
+        if verb != Verb::Reroute {
+            return self.desk.act(&self.desk.operate, job).await;
+        }
+        let (ports, metrics) = (self.desk.ports.clone(), self.desk.metrics.clone());
+        let operate = Operate::new(ports, Wakes::default(), metrics).knowing(self.directory()?);
+        self.desk.act(&operate, job).await
+    }
+
+    /// The directory of the settings, read for a command that needs it.
+    fn directory(&self) -> Result<Arc<ArcSwap<Directory>>, Trouble> {
+        let loaded = crate::serve::settings::load_all(&self.config).map_err(|faults| {
+            let faults = faults.join("; ");
+            Trouble::new(TroubleCode::Fault, format!("danh bạ có lỗi: {faults}"), "the directory has faults")
+        })?;
+        Ok(Arc::new(ArcSwap::new(loaded.directory)))
     }
 }
 
@@ -151,12 +170,8 @@ impl Reach {
     }
 
     pub(super) async fn list(&self, listing: Listing, wanted: &Wanted) -> Result<Page, AskFault> {
-        let path = match listing {
-            Listing::Pending => "/v1/deliveries",
-            Listing::DeadLetters => "/v1/dead-letters",
-        };
         match self {
-            Self::Running(client) => client.get(&with_query(path, wanted), WITHIN).await,
+            Self::Running(client) => client.get(&with_query(path(listing), wanted), WITHIN).await,
             Self::Stopped(stopped) => Ok(stopped.desk.list(listing, wanted).await?),
         }
     }
@@ -175,15 +190,17 @@ impl Reach {
         }
     }
 
-    pub(super) async fn act(&self, act: Act, request: ActRequest) -> Result<Outcomes, AskFault> {
-        let path = match act {
-            Act::Retry => "/v1/deliveries/retry",
-            Act::Requeue => "/v1/dead-letters/requeue",
-            Act::GiveUp => "/v1/dead-letters/give-up",
-        };
+    pub(super) async fn act(
+        &self,
+        listing: Listing,
+        verb: Verb,
+        request: ActRequest,
+    ) -> Result<Outcomes, AskFault> {
         match self {
-            Self::Running(client) => client.post(path, &request, WITHIN).await,
-            Self::Stopped(stopped) => Ok(stopped.act(act, request).await?),
+            Self::Running(client) => {
+                client.post(&format!("{}/{}", path(listing), verb.word()), &request, WITHIN).await
+            }
+            Self::Stopped(stopped) => Ok(stopped.act(listing, verb, request).await?),
         }
     }
 
@@ -228,6 +245,13 @@ pub(super) fn refused(fault: AskFault) -> Result<ExitCode, CommandFault> {
     };
     complain(lienthong_schemas::safe_text::SafeText::new(&fault.to_string()).as_str());
     Ok(ExitCode::from(code))
+}
+
+const fn path(listing: Listing) -> &'static str {
+    match listing {
+        Listing::Pending => "/v1/deliveries",
+        Listing::DeadLetters => "/v1/dead-letters",
+    }
 }
 
 /// A path with the fields of a value that are set as its query.

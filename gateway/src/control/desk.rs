@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
 use lienthong_outbox::{Outbox, OutboxCheck};
+use lienthong_pipeline::clock::after;
 use lienthong_pipeline::directory::Directory;
-use lienthong_pipeline::operate::look::{self, Page, Shown, Wanted};
-use lienthong_pipeline::operate::{By, Operate, Outcome, REASON_CHARS_MAX, Reason};
+use lienthong_pipeline::operate::look::{self, Line, Page, Shown, Wanted};
+use lienthong_pipeline::operate::{Act, By, Operate, Outcome, Pass, REASON_CHARS_MAX, Reason, Target};
 use lienthong_pipeline::ports::{Listing, Ports};
 use lienthong_pipeline::record::AdapterKind;
 use lienthong_pipeline::view::{self, DocumentView, Viewer};
@@ -46,6 +48,8 @@ pub struct Desk {
     pub metrics: Arc<Metrics>,
     /// Which gateway.
     pub about: About,
+    /// After so long a delivery that is not over is late.
+    pub late_after: Duration,
     /// What can be checked while it is in use.
     pub outbox: Option<OutboxInUse>,
 }
@@ -110,37 +114,106 @@ pub struct Status {
     pub reloads_refused: u64,
 }
 
-/// A request to do something to deliveries.
+/// What an operator may ask for, as the last part of an address and of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// [`Act::Retry`].
+    Retry,
+    /// [`Act::Requeue`].
+    Requeue,
+    /// [`Act::GiveUp`].
+    GiveUp,
+    /// [`Act::Reroute`].
+    Reroute,
+}
+
+impl Verb {
+    /// The word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Requeue => "requeue",
+            Self::GiveUp => "give-up",
+            Self::Reroute => "reroute",
+        }
+    }
+
+    fn act(self, to: Option<Target>) -> Result<Act, Trouble> {
+        match (self, to) {
+            (Self::Reroute, to) => Ok(Act::Reroute(to.unwrap_or(Target::Directory))),
+            (_, Some(_)) => Err(Trouble::invalid("to: chỉ dùng với reroute / only with reroute")),
+            (Self::Retry, None) => Ok(Act::Retry),
+            (Self::Requeue, None) => Ok(Act::Requeue),
+            (Self::GiveUp, None) => Ok(Act::GiveUp),
+        }
+    }
+}
+
+/// A request to do something to deliveries: to these, or to one page of those that a filter names.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ActRequest {
     /// To which; at most [`IDS_MAX`].
+    #[serde(default)]
     pub ids: Vec<DeliveryId>,
+    /// Or to at most [`PASS_MAX`](lienthong_pipeline::operate::PASS_MAX) of those in the list of the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Wanted>,
+    /// Of a reroute: where to; the directory decides without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Target>,
     /// Why; 1 to 200 characters.
     pub reason: String,
+    /// Nothing is done; the answer says what would be.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
-/// One outcome for each delivery, in the order of the request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One outcome for each delivery, in the order of the request, or of the list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcomes {
     /// The outcomes.
     pub outcomes: Vec<Outcome>,
+    /// Of a filter: where the next page begins, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<DeliveryId>,
+    /// Of a filter: to be given with the next page, so that nothing is done to what appears meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
+}
+
+/// A request that may be carried out.
+#[derive(Clone, Debug)]
+pub struct Job {
+    act: Act,
+    by: By,
+    which: Which,
+    dry_run: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Which {
+    These(Vec<DeliveryId>),
+    Page(Listing, Box<Wanted>),
 }
 
 impl ActRequest {
     /// The request as it may be done by this operator.
     ///
     /// # Errors
-    /// No id or too many, no reason or too long a one.
-    pub fn checked(self, operator: &str) -> Result<(Vec<DeliveryId>, By), Trouble> {
-        if !(1..=IDS_MAX).contains(&self.ids.len()) {
-            return Err(Trouble::invalid(format_args!("ids: 1..={IDS_MAX}")));
-        }
+    /// Ids and a filter, or neither; too many ids; no reason or too long a one; a way for what is not rerouted.
+    pub fn checked(self, listing: Listing, verb: Verb, operator: &str) -> Result<Job, Trouble> {
+        let which = match (self.filter, self.ids.len()) {
+            (Some(filter), 0) => Which::Page(listing, Box::new(filter)),
+            (None, 1..=IDS_MAX) => Which::These(self.ids),
+            _ => return Err(Trouble::invalid(format_args!("ids: 1..={IDS_MAX} | filter"))),
+        };
         let reason = Reason::parse(&self.reason);
         let reason = reason.ok_or_else(|| {
             Trouble::invalid(format_args!("reason: 1..={REASON_CHARS_MAX} ký tự / characters"))
         })?;
-        Ok((self.ids, By { operator: operator.to_owned(), reason }))
+        let by = By { operator: operator.to_owned(), reason };
+        Ok(Job { act: verb.act(self.to)?, by, which, dry_run: self.dry_run })
     }
 }
 
@@ -150,7 +223,51 @@ impl Desk {
     /// # Errors
     /// The page begins nowhere; our own trouble.
     pub async fn list(&self, listing: Listing, wanted: &Wanted) -> Result<Page, Trouble> {
-        Ok(look::list(&self.ports, listing, wanted).await?)
+        let wanted = self.in_time(wanted.clone());
+        let mut page = look::list(&self.ports, listing, &wanted).await?;
+        page.deliveries.iter_mut().for_each(|line| self.mark_late(line));
+        Ok(page)
+    }
+
+    /// Does what was asked for, or says what would be done.
+    ///
+    /// # Errors
+    /// The page begins nowhere; our own trouble with the list. What became of each delivery is in the answer.
+    pub async fn act(&self, operate: &Operate, job: Job) -> Result<Outcomes, Trouble> {
+        let Job { act, by, which, dry_run } = job;
+        match which {
+            Which::These(ids) => {
+                let outcomes = match dry_run {
+                    true => operate.foresee(act, &ids, &by).await,
+                    false => operate.act(act, &ids, &by).await,
+                };
+                Ok(Outcomes { outcomes, ..Outcomes::default() })
+            }
+            Which::Page(listing, wanted) => {
+                let wanted = self.in_time(*wanted);
+                let Pass { outcomes, next, as_of } =
+                    operate.act_on_page(&act, (listing, &wanted), &by, dry_run).await?;
+                Ok(Outcomes { outcomes, next, as_of: Some(as_of) })
+            }
+        }
+    }
+
+    /// `late` as a time.
+    fn in_time(&self, wanted: Wanted) -> Wanted {
+        if wanted.late != Some(true) {
+            return wanted;
+        }
+        // What is as old as that is late, to the nanosecond.
+        let now = wanted.as_of.unwrap_or_else(|| self.ports.clock.now());
+        let late = now.saturating_sub(self.late_after).unwrap_or(Timestamp::MIN);
+        let late = late.saturating_add(Duration::from_nanos(1)).unwrap_or(Timestamp::MAX);
+        let before = wanted.accepted_before.map_or(late, |before| before.min(late));
+        Wanted { accepted_before: Some(before), ..wanted }
+    }
+
+    fn mark_late(&self, line: &mut Line) {
+        let late = after(line.accepted_at, self.late_after);
+        line.late_since = (!line.state.is_final() && late <= self.ports.clock.now()).then_some(late);
     }
 
     /// One delivery.
@@ -159,7 +276,10 @@ impl Desk {
     /// There is none; our own trouble.
     pub async fn delivery(&self, id: DeliveryId) -> Result<Shown, Trouble> {
         let directory = self.directory.as_ref().map(|directory| directory.load_full());
-        let shown = look::show(&self.ports, directory.as_deref(), id).await?;
+        let mut shown = look::show(&self.ports, directory.as_deref(), id).await?;
+        if let Some(shown) = &mut shown {
+            self.mark_late(&mut shown.delivery);
+        }
         shown.ok_or_else(|| Trouble::not_found("bản chuyển", "delivery"))
     }
 
@@ -170,7 +290,7 @@ impl Desk {
     pub async fn document(&self, id: DocumentId) -> Result<DocumentView, Trouble> {
         // An operator sees everything, whoever is at home where. Without a directory only successors are not known.
         let directory = self.directory.as_ref().map(|directory| directory.load_full()).unwrap_or_default();
-        let view = view::document(&self.ports, &directory, id, Viewer::Operator).await?;
+        let view = view::document(&self.ports, &directory, id, Viewer::Operator, self.late_after).await?;
         view.ok_or_else(|| Trouble::not_found("văn bản", "document"))
     }
 
@@ -238,22 +358,50 @@ impl Desk {
 
 #[cfg(test)]
 mod tests {
+    use lienthong_pipeline::record::SystemId;
+
     use super::*;
+
+    fn request(ids: usize, reason: &str) -> ActRequest {
+        let ids = vec!["0".repeat(32).parse().expect("an id"); ids];
+        ActRequest { ids, filter: None, to: None, reason: reason.to_owned(), dry_run: false }
+    }
+
+    fn checked(request: ActRequest, verb: Verb) -> Result<Job, Trouble> {
+        request.checked(Listing::DeadLetters, verb, "lan")
+    }
 
     #[test]
     fn ids_and_reasons_have_limits() {
-        let request = |ids: usize, reason: &str| {
-            let ids = vec!["0".repeat(32).parse().expect("an id"); ids];
-            ActRequest { ids, reason: reason.to_owned() }.checked("lan")
-        };
         let long = "ệ".repeat(REASON_CHARS_MAX);
-        let (ids, by) = request(IDS_MAX, &format!("  {long}\n")).expect("within the limits");
-        assert_eq!((ids.len(), by.reason.as_str()), (IDS_MAX, long.as_str()));
-        let (_, by) = request(1, "a\u{1b}[2J\r\nb\u{202e}").expect("escaped, not refused");
-        assert_eq!(by.reason.as_str(), "a\\u{1b}[2J\\u{d}\\u{a}b\\u{202e}");
+        let job = checked(request(IDS_MAX, &format!("  {long}\n")), Verb::Requeue);
+        let job = job.expect("within the limits");
+        assert!(matches!(&job.which, Which::These(ids) if ids.len() == IDS_MAX));
+        assert_eq!((job.by.reason.as_str(), job.act), (long.as_str(), Act::Requeue));
+        let job = checked(request(1, "a\u{1b}[2J\r\nb\u{202e}"), Verb::GiveUp).expect("escaped, not refused");
+        assert_eq!(job.by.reason.as_str(), "a\\u{1b}[2J\\u{d}\\u{a}b\\u{202e}");
         for (ids, reason) in [(0, "x"), (IDS_MAX + 1, "x"), (1, ""), (1, " \n"), (1, &(long + "x"))] {
-            let trouble = request(ids, reason).expect_err("over a limit");
+            let trouble = checked(request(ids, reason), Verb::Requeue).expect_err("over a limit");
             assert_eq!(trouble.code, TroubleCode::RequestInvalid);
+        }
+    }
+
+    #[test]
+    fn a_request_is_about_ids_or_about_a_filter_and_only_a_reroute_has_a_way() {
+        let filtered = |ids| ActRequest { filter: Some(Wanted::default()), ..request(ids, "x") };
+        assert!(matches!(
+            checked(filtered(0), Verb::Requeue).expect("a filter").which,
+            Which::Page(Listing::DeadLetters, _)
+        ));
+        assert_eq!(checked(filtered(1), Verb::Requeue).expect_err("both").code, TroubleCode::RequestInvalid);
+        let to = |to| ActRequest { to, ..request(1, "x") };
+        let via = Some(Target::Via(SystemId::parse("post").expect("an id")));
+        for (target, wanted) in [(None, Target::Directory), (via.clone(), via.clone().expect("set"))] {
+            assert_eq!(checked(to(target), Verb::Reroute).expect("a way").act, Act::Reroute(wanted));
+        }
+        for verb in [Verb::Retry, Verb::Requeue, Verb::GiveUp] {
+            let trouble = checked(to(via.clone()), verb).expect_err("no way there");
+            assert_eq!(trouble.code, TroubleCode::RequestInvalid, "{}", verb.word());
         }
     }
 }

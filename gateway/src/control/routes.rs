@@ -9,17 +9,16 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Json, Router};
 use lienthong_outbox::OutboxCheck;
-use lienthong_pipeline::operate::Act;
 use lienthong_pipeline::operate::look::{Page, Shown, Wanted};
 use lienthong_pipeline::ports::Listing;
 use lienthong_pipeline::tasks::Tasks;
 use lienthong_pipeline::view::DocumentView;
 use lienthong_schemas::safe_text::SafeText;
 
-use super::desk::{ActRequest, Desk, Outcomes, Status};
+use super::desk::{ActRequest, Desk, Outcomes, Status, Verb};
 use super::operators::{Caller, Operators};
 use super::{REQUEST_BYTES_MAX, Trouble, TroubleCode};
 
@@ -48,10 +47,13 @@ pub fn router(control: Arc<Control>) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/deliveries", get(deliveries))
         .route("/v1/deliveries/{id}", get(delivery))
-        .route("/v1/deliveries/retry", post(retry))
+        .route("/v1/deliveries/retry", act(Listing::Pending, Verb::Retry))
+        .route("/v1/deliveries/reroute", act(Listing::Pending, Verb::Reroute))
+        .route("/v1/deliveries/give-up", act(Listing::Pending, Verb::GiveUp))
         .route("/v1/dead-letters", get(dead_letters))
-        .route("/v1/dead-letters/requeue", post(requeue))
-        .route("/v1/dead-letters/give-up", post(give_up))
+        .route("/v1/dead-letters/requeue", act(Listing::DeadLetters, Verb::Requeue))
+        .route("/v1/dead-letters/reroute", act(Listing::DeadLetters, Verb::Reroute))
+        .route("/v1/dead-letters/give-up", act(Listing::DeadLetters, Verb::GiveUp))
         .route("/v1/documents/{id}", get(document))
         .route("/v1/outbox/check", get(check))
         .fallback(nothing)
@@ -132,28 +134,12 @@ async fn check(
     control.desk.check(deep).await.map(Json)
 }
 
-async fn retry(
-    State(control): State<Arc<Control>>,
-    Extension(caller): Extension<Caller>,
-    body: Body,
-) -> Answer<Outcomes> {
-    control.act(Act::Retry, &caller, body).await
-}
-
-async fn requeue(
-    State(control): State<Arc<Control>>,
-    Extension(caller): Extension<Caller>,
-    body: Body,
-) -> Answer<Outcomes> {
-    control.act(Act::Requeue, &caller, body).await
-}
-
-async fn give_up(
-    State(control): State<Arc<Control>>,
-    Extension(caller): Extension<Caller>,
-    body: Body,
-) -> Answer<Outcomes> {
-    control.act(Act::GiveUp, &caller, body).await
+/// An act, to deliveries by their ids or to those in a list that a filter names.
+fn act(listing: Listing, verb: Verb) -> MethodRouter<Arc<Control>> {
+    let answer = async move |State(control): State<Arc<Control>>,
+                             Extension(caller): Extension<Caller>,
+                             body: Body| control.act(listing, verb, &caller, body).await;
+    post(answer)
 }
 
 /// The id that a path ends in.
@@ -168,21 +154,26 @@ impl Control {
         self.desk.list(listing, &wanted).await.map(Json)
     }
 
-    async fn act(self: Arc<Self>, act: Act, caller: &Caller, body: Body) -> Answer<Outcomes> {
+    async fn act(
+        self: Arc<Self>,
+        listing: Listing,
+        verb: Verb,
+        caller: &Caller,
+        body: Body,
+    ) -> Answer<Outcomes> {
         caller.may_act().inspect_err(|_| {
-            tracing::warn!(operator = caller.name, act = act.as_str(), "a viewer may not act");
+            tracing::warn!(operator = caller.name, act = verb.word(), "a viewer may not act");
         })?;
         let body = tokio::time::timeout(BODY_WITHIN, to_bytes(body, REQUEST_BYTES_MAX)).await;
         let body = body.map_err(|_| unreadable("it comes too slowly"))?;
         let body = body.map_err(|cause| unreadable(&cause.to_string()))?;
         let request: ActRequest =
             serde_json::from_slice(&body).map_err(|cause| unreadable(&cause.to_string()))?;
-        let (ids, by) = request.checked(&caller.name)?;
+        let job = request.checked(listing, verb, &caller.name)?;
         // An operator who goes away in the middle leaves nothing half done.
         let control = self.clone();
-        let work = async move { control.desk.operate.act(act, &ids, &by).await };
-        let outcomes = self.tasks.complete(work).await.map_err(|_| stopping())?;
-        Ok(Json(Outcomes { outcomes }))
+        let work = async move { control.desk.act(&control.desk.operate, job).await };
+        self.tasks.complete(work).await.map_err(|_| stopping())?.map(Json)
     }
 }
 

@@ -15,11 +15,12 @@ use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::dispatch::Dispatch;
 use lienthong_pipeline::examine::PacketLimits;
 use lienthong_pipeline::intake::{Intake, IntakePolicy};
+use lienthong_pipeline::late::Late;
 use lienthong_pipeline::operate::Operate;
 use lienthong_pipeline::ports::{Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Ports, Taken};
 use lienthong_pipeline::record::{AdapterKind, BootId, Event, Lane, State, SystemId};
 use lienthong_pipeline::relay::Relay;
-use lienthong_pipeline::report::{Report, Reporter};
+use lienthong_pipeline::report::{MailNotice, Report, Reporter};
 use lienthong_pipeline::takeover::Takeover;
 use lienthong_pipeline::tasks::Tasks;
 use lienthong_pipeline::wakes::Wakes;
@@ -194,10 +195,18 @@ fn start_way_out(
         let dispatch = Dispatch::new(ports, directory, adapter, policies, metrics, wakes, boot);
         tasks.spawn("dispatch", dispatch.run(tasks.clone()));
     }
+    let late = Late::new(ports.clone(), metrics.clone(), settings.delivery.late_after);
+    tasks.spawn("late", late.run(tasks.clone()));
     let reporter = Reporter {
         own: loaded.own.clone(),
         name: settings.gateway.name.clone(),
         given_up: settings.notify.given_up,
+        mail: settings
+            .notify
+            .mail_system
+            .as_deref()
+            .and_then(SystemId::parse)
+            .map(|system| MailNotice { system, notifier: ways.notifier() }),
     };
     let wakes = wakes.clone();
     let report =
@@ -242,9 +251,10 @@ fn desk(
         name: settings.gateway.name.clone(),
         started_at: Some(ports.clock.now()),
     };
-    let operate = Operate::new(ports.clone(), wakes, metrics.clone());
+    let operate = Operate::new(ports.clone(), wakes, metrics.clone()).knowing(directory.clone());
+    let (ports, metrics, late_after) = (ports.clone(), metrics.clone(), settings.delivery.late_after);
     let (directory, outbox) = (Some(directory.clone()), Some(outbox));
-    Desk { ports: ports.clone(), operate, directory, metrics: metrics.clone(), about, outbox }
+    Desk { ports, operate, directory, metrics, about, late_after, outbox }
 }
 
 #[expect(
@@ -274,6 +284,7 @@ async fn open_public(
             slowest_rate: listen.slowest_rate_bytes,
             window: listen.slowest_rate_window,
         },
+        late_after: settings.delivery.late_after,
         metrics: metrics.clone(),
         tasks: tasks.clone(),
     };

@@ -13,7 +13,7 @@ use lienthong_config::{
     AxisSettings, EmailSettings, LineRetrySettings, RetrySettings, Settings, VendorHttpSettings,
 };
 use lienthong_pipeline::dispatch::{DispatchPolicy, LinePolicy, Policies};
-use lienthong_pipeline::ports::Adapter;
+use lienthong_pipeline::ports::{Adapter, Notifier};
 use lienthong_pipeline::record::{AdapterKind, MailAddress, SystemId};
 
 use super::files::read;
@@ -56,6 +56,11 @@ impl Ways {
     /// How each adapter's deliveries are tried, as the settings say now.
     pub(super) fn policies(&self, adapter: AdapterKind) -> Arc<ArcSwap<Policies>> {
         self.policies[adapter as usize].clone()
+    }
+
+    /// Who writes to senders about what was given up.
+    pub(super) fn notifier(&self) -> Arc<dyn Notifier> {
+        self.email.clone()
     }
 
     /// Each for a dispatch of its own.

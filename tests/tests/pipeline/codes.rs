@@ -10,7 +10,7 @@ use lienthong_pipeline::view::{self, DocumentView, Viewer};
 use lienthong_schemas::edxml::{BusinessType, DocumentBuilder, StatusCode};
 use lienthong_schemas::rejections::RejectionCode;
 
-use super::world::{A, B, Setup, World, X, letter, name_of, organ, status, system};
+use super::world::{A, B, LATE_AFTER, Setup, World, X, letter, name_of, organ, status, system};
 
 /// A district that ended with June 2025; three communes took over. Two of them have merged since.
 const DISTRICT: &str = "H55.30";
@@ -93,7 +93,7 @@ fn world() -> World {
 async fn seen(world: &World, receipt: &Receipt, by: &str) -> Option<DocumentView> {
     let (directory, system) = (world.directory(), system(by));
     let viewer = Viewer::System(&system);
-    view::document(&world.ports, &directory, receipt.document_id, viewer).await.expect("a view")
+    view::document(&world.ports, &directory, receipt.document_id, viewer, LATE_AFTER).await.expect("a view")
 }
 
 fn recall(number: u32, kind: BusinessType, to: &[&str]) -> DocumentBuilder {

@@ -15,6 +15,7 @@ mod hooks;
 mod known;
 mod late;
 mod leases;
+mod letters;
 mod log;
 mod operate;
 mod order;

@@ -1,8 +1,10 @@
 //! What an operator does by hand: what changes, what does not, and that whatever an attempt brings later changes nothing.
 
 mod again;
+mod bulk;
 mod looks;
 mod rebuilt;
+mod reroute;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,7 +27,8 @@ fn by() -> By {
 }
 
 fn hands(world: &World) -> Operate {
-    Operate::new(world.ports.clone(), world.wakes.clone(), world.metrics.clone())
+    let operate = Operate::new(world.ports.clone(), world.wakes.clone(), world.metrics.clone());
+    operate.knowing(world.directory_in_use())
 }
 
 async fn act(world: &World, act: Act, id: DeliveryId) -> Outcome {
@@ -126,7 +129,7 @@ async fn what_does_not_fit_is_refused_with_what_to_do_instead_and_changes_nothin
         lines.push(world.history(id).await);
     }
     for (wanted, id, verdict) in expected {
-        let outcome = act(&world, wanted, id).await;
+        let outcome = act(&world, wanted.clone(), id).await;
         assert_eq!((outcome.verdict, outcome.done), (verdict, false), "{wanted:?}");
         assert_eq!(outcome.delivery.is_none(), verdict == Verdict::NotFound);
         assert!(!outcome.text_vi.is_empty() && outcome.text_vi != outcome.text_en);
@@ -134,8 +137,8 @@ async fn what_does_not_fit_is_refused_with_what_to_do_instead_and_changes_nothin
     for (id, before) in [refused, queued, over, waiting].into_iter().zip(lines) {
         assert_eq!(world.history(id).await, before);
     }
-    for act in Act::ALL {
-        assert_eq!(world.metrics.operator_acts.of(act.as_str()).value(), 0);
+    for act in Act::NAMES {
+        assert_eq!(world.metrics.operator_acts.of(act).value(), 0);
     }
 }
 

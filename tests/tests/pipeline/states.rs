@@ -7,7 +7,7 @@ use lienthong_schemas::document_name;
 use lienthong_schemas::edxml::{BusinessType, DocumentBuilder, StatusCode};
 use lienthong_schemas::ids::StandingKey;
 
-use super::world::{A, B, B_ALIAS, C, D, OWN, Setup, World, letter, name_of, organ, status};
+use super::world::{A, B, B_ALIAS, C, D, LATE_AFTER, OWN, Setup, World, letter, name_of, organ, status};
 
 mod again;
 mod limits;
@@ -62,7 +62,8 @@ async fn state(world: &World, number: u32, receiver: &str) -> String {
 /// What the sender is shown of each delivery.
 async fn shown(world: &World, receipt: &Receipt) -> Vec<Option<BusinessView>> {
     let directory = world.directory();
-    let view = view::document(&world.ports, &directory, receipt.document_id, Viewer::Operator).await;
+    let view =
+        view::document(&world.ports, &directory, receipt.document_id, Viewer::Operator, LATE_AFTER).await;
     let view = view.expect("a view").expect("a document");
     view.deliveries.into_iter().map(|delivery| delivery.business).collect()
 }

@@ -21,7 +21,7 @@ use lienthong_pipeline::ports::{Broker, Consignment, DeliveryFailure, Fault, Han
 use lienthong_pipeline::ports::{Clock, Spool};
 use lienthong_pipeline::record::{AdapterKind, BootId, Delivery, IdempotencyKey, Lane, Receipt, State};
 use lienthong_pipeline::relay::Relay;
-use lienthong_pipeline::report::{Report, Reporter};
+use lienthong_pipeline::report::{MailNotice, Report, Reporter};
 use lienthong_pipeline::takeover::Takeover;
 use lienthong_pipeline::tasks::Tasks;
 use lienthong_pipeline::wakes::Wakes;
@@ -37,6 +37,9 @@ pub(super) use super::agencies::{
     A, B, B_ALIAS, C, D, M, OWN, X, Y, Z, letter, name_of, organ, status, system,
 };
 
+/// When deliveries are late for who looks at a document.
+pub(super) const LATE_AFTER: Duration = Duration::from_secs(24 * 3600);
+
 /// The adapter's label in metrics.
 pub(super) const ADAPTER: &str = "vendor_http";
 /// That of the axis.
@@ -51,6 +54,8 @@ pub(super) struct Setup {
     pub(super) directory: String,
     pub(super) policy: DispatchPolicy,
     pub(super) given_up: GivenUpNotice,
+    /// Who writes to senders.
+    pub(super) mail: Option<MailNotice>,
     pub(super) undelivered: Undelivered,
     pub(super) update_receivers: UpdateReceivers,
     /// What stands between the gateway and its broker.
@@ -71,6 +76,7 @@ impl Default for Setup {
             directory: String::new(),
             policy,
             given_up: GivenUpNotice::Status02,
+            mail: None,
             // Most tests are about the order of what is delivered; `recall` is about what is not.
             undelivered: Undelivered::Deliver,
             update_receivers: UpdateReceivers::To,
@@ -182,8 +188,12 @@ impl World {
                 self.tasks.spawn(takeover.run(stop.clone()));
             }
         }
-        let reporter =
-            Reporter { own: organ(OWN), name: "Trục tỉnh".to_owned(), given_up: self.setup.given_up };
+        let reporter = Reporter {
+            own: organ(OWN),
+            name: "Trục tỉnh".to_owned(),
+            given_up: self.setup.given_up,
+            mail: self.setup.mail.clone(),
+        };
         let (intake, directory) = (self.intake.clone(), self.directory.clone());
         let report = Report::new(self.ports.clone(), intake, directory, reporter, metrics, wakes);
         self.tasks.spawn(report.run(stop.clone()));
@@ -208,6 +218,11 @@ impl World {
     /// The directory as it is.
     pub(super) fn directory(&self) -> Arc<Directory> {
         self.directory.load_full()
+    }
+
+    /// The directory, for who follows its reloads.
+    pub(super) fn directory_in_use(&self) -> Arc<ArcSwap<Directory>> {
+        self.directory.clone()
     }
 
     /// From now on receivers answer so. The number counts the attempts of one delivery, from 1.

@@ -137,6 +137,7 @@ pub struct Directory {
     by_code: HashMap<OrganId, usize>,
     /// From a successor to those that it took over from.
     before: HashMap<usize, Vec<usize>>,
+    lines: Lines,
     trust: TrustSets,
 }
 
@@ -172,7 +173,7 @@ impl Directory {
         successors(&organisations, &by_code, &mut faults);
         if faults.is_empty() {
             let before = predecessors(&organisations, &by_code);
-            Ok(Self { organisations, by_code, before, trust: trust.clone() })
+            Ok(Self { organisations, by_code, before, lines: lines.clone(), trust: trust.clone() })
         } else {
             Err(faults)
         }
@@ -208,6 +209,11 @@ impl Directory {
     pub fn authorities_of(&self, organisation: &Organisation) -> Arc<Authorities> {
         // The set was there when the entry was read; a stranger's entry has nothing to be trusted by.
         self.trust.find(organisation.trust.as_deref()).cloned().unwrap_or_default()
+    }
+
+    /// What the settings that it was read with say of systems and axes.
+    pub fn lines(&self) -> &Lines {
+        &self.lines
     }
 
     /// The authorities that were read with it.

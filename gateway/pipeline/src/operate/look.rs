@@ -1,6 +1,10 @@
 //! What an operator looks at: lists of deliveries, and one delivery with all that is known of it. Every text that came
 //! from outside is escaped here; every list is a page.
 
+mod line;
+
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest};
 use lienthong_schemas::organ::OrganId;
@@ -10,8 +14,11 @@ use serde::{Deserialize, Serialize};
 use crate::directory::{Directory, Home};
 use crate::ports::{Fault, Listing, Ports};
 use crate::queue::{Kin, kin_by};
-use crate::record::{AdapterKind, Admission, Delivery, HistoryEntry, Lane, Remark, State, SystemId};
+use crate::record::{AdapterKind, Admission, Delivery, HistoryEntry, Remark, State, SystemId};
 use crate::view::{self, BusinessView};
+
+pub use line::{Brief, FixBy, Line};
+use line::{Why, since};
 
 /// Most deliveries on a page.
 pub const PAGE_MAX: usize = 200;
@@ -34,6 +41,20 @@ pub struct Wanted {
     pub state: Option<State>,
     /// On this way out.
     pub adapter: Option<AdapterKind>,
+    /// By this system or axis.
+    pub system: Option<SystemId>,
+    /// Of this document.
+    pub document: Option<DocumentId>,
+    /// Whose last failure, or the reason why it is where it is, has this code or contains this text, in whichever case.
+    pub reason: Option<String>,
+    /// Receipted before this time.
+    pub accepted_before: Option<Timestamp>,
+    /// Receipted at this time or later.
+    pub accepted_after: Option<Timestamp>,
+    /// Not over although it should be by now; turned into `accepted_before` by whoever knows the settings.
+    pub late: Option<bool>,
+    /// What became so, or was sent again, after this time is left out.
+    pub as_of: Option<Timestamp>,
     /// The page begins after this delivery.
     pub after: Option<DeliveryId>,
     /// Deliveries on the page; at most [`PAGE_MAX`], which is meant without it.
@@ -46,6 +67,29 @@ impl Wanted {
             && self.receiver.as_ref().is_none_or(|receiver| *receiver == delivery.route.receiver)
             && self.state.is_none_or(|state| state == delivery.state)
             && self.adapter.is_none_or(|adapter| adapter == delivery.route.adapter)
+            && self.system.as_ref().is_none_or(|system| *system == delivery.route.system)
+            && self.document.is_none_or(|document| document == delivery.document)
+            && self.accepted_before.is_none_or(|before| delivery.accepted_at < before)
+            && self.accepted_after.is_none_or(|after| after <= delivery.accepted_at)
+            && self.as_of.is_none_or(|as_of| delivery.accepted_at.max(delivery.tried_since()) <= as_of)
+    }
+
+    /// The same for what only the history tells.
+    fn fits_history(&self, listing: Listing, delivery: &Delivery, lines: &[HistoryEntry]) -> bool {
+        let became =
+            || since(delivery, lines).is_none_or(|since| self.as_of.is_none_or(|as_of| since <= as_of));
+        let told = || self.reason.as_ref().is_none_or(|wanted| Why::of(delivery, lines).has(wanted));
+        (listing != Listing::DeadLetters || became()) && told()
+    }
+
+    fn needs_history(&self, listing: Listing) -> bool {
+        self.reason.is_some() || (self.as_of.is_some() && listing == Listing::DeadLetters)
+    }
+
+    /// Nothing behind this one in a list of pending deliveries fits: they stand by the time of their receipts.
+    fn ends_at(&self, listing: Listing, delivery: &Delivery) -> bool {
+        let over = self.accepted_before.is_some_and(|before| before <= delivery.accepted_at);
+        listing == Listing::Pending && over
     }
 }
 
@@ -56,49 +100,6 @@ pub struct Page {
     pub deliveries: Vec<Line>,
     /// The next page begins after this one; `None`: this is the last.
     pub next: Option<DeliveryId>,
-}
-
-/// One delivery in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
-    /// Its id.
-    pub delivery_id: DeliveryId,
-    /// Its document.
-    pub document_id: DocumentId,
-    /// From.
-    pub sender: OrganId,
-    /// To.
-    pub receiver: OrganId,
-    /// How.
-    pub adapter: AdapterKind,
-    /// By which system or axis.
-    pub system: SystemId,
-    /// Its lane.
-    pub lane: Lane,
-    /// Packet kind.
-    pub kind: String,
-    /// Transport state.
-    pub state: State,
-    /// That state in Vietnamese.
-    pub state_vi: String,
-    /// And in English.
-    pub state_en: String,
-    /// Attempts so far.
-    pub attempts: u32,
-    /// Raised by each requeue.
-    pub generation: u32,
-    /// Taken over for dispatch.
-    pub handed_off: bool,
-    /// The last attempt failed in a way that is ours to fix.
-    pub ours_to_fix: bool,
-    /// A dead letter that is dealt with.
-    pub closed: bool,
-    /// When its receipt was given.
-    pub accepted_at: Timestamp,
-    /// When the next attempt may be made, while it is queued.
-    pub next_attempt: Option<Timestamp>,
-    /// The newest line of its history.
-    pub last: Option<HistoryEntry>,
 }
 
 /// Everything that is known of one delivery.
@@ -178,11 +179,51 @@ pub enum PageFault {
     Fault(#[from] Fault),
 }
 
-/// A page of a list. It may be short, even empty, and yet not the last, when a filter lets few pass.
+/// A page of a list. It may be short, even empty, and yet not the last, when a filter lets few pass. Dead letters have the
+/// face of their document.
 ///
 /// # Errors
 /// See [`PageFault`].
 pub async fn list(ports: &Ports, listing: Listing, wanted: &Wanted) -> Result<Page, PageFault> {
+    let (found, next) = page(ports, listing, wanted).await?;
+    let (mut deliveries, mut briefs) = (Vec::with_capacity(found.len()), HashMap::new());
+    for (delivery, lines) in found {
+        let lines = match lines {
+            Some(lines) => lines,
+            None => ports.store.history(delivery.id).await?,
+        };
+        let mut line = Line::new(&delivery, &lines);
+        if listing == Listing::DeadLetters {
+            line.document = brief(ports, delivery.document, &mut briefs).await;
+        }
+        deliveries.push(line);
+    }
+    Ok(Page { deliveries, next })
+}
+
+/// The ids on a page, and where the next one begins.
+pub(super) async fn wanted_ids(
+    ports: &Ports,
+    listing: Listing,
+    wanted: &Wanted,
+) -> Result<(Vec<DeliveryId>, Option<DeliveryId>), PageFault> {
+    let (found, next) = page(ports, listing, wanted).await?;
+    Ok((found.into_iter().map(|(delivery, _)| delivery.id).collect(), next))
+}
+
+/// Whether a delivery stands in a list and is wanted.
+pub(super) async fn is_wanted(
+    ports: &Ports,
+    listing: Listing,
+    wanted: &Wanted,
+    delivery: &Delivery,
+) -> Result<bool, Fault> {
+    Ok(look_at(ports, listing, wanted, delivery).await?.is_some())
+}
+
+type Found = (Vec<(Delivery, Option<Vec<HistoryEntry>>)>, Option<DeliveryId>);
+
+async fn page(ports: &Ports, listing: Listing, wanted: &Wanted) -> Result<Found, PageFault> {
     if let Some(after) = wanted.after
         && ports.store.delivery(after).await?.is_none()
     {
@@ -191,30 +232,82 @@ pub async fn list(ports: &Ports, listing: Listing, wanted: &Wanted) -> Result<Pa
     let limit = wanted.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
     let (mut found, mut looked, mut after) = (Vec::new(), 0, wanted.after);
     loop {
-        let batch = ports.store.list(listing, after, BATCH).await?;
-        let ends = batch.len() < BATCH;
+        let (batch, ends) = batch(ports, listing, wanted, after).await?;
         for delivery in batch {
+            if wanted.ends_at(listing, &delivery) {
+                return Ok((found, None));
+            }
             (looked, after) = (looked + 1, Some(delivery.id));
-            if wanted.fits(&delivery) {
-                found.push(delivery);
+            if let Some(lines) = look_at(ports, listing, wanted, &delivery).await? {
+                found.push((delivery, lines));
             }
             if found.len() == limit {
-                return page(ports, found, after).await;
+                return Ok((found, after));
             }
         }
         if ends || looked >= LOOK_MAX {
-            return page(ports, found, after.filter(|_| !ends)).await;
+            return Ok((found, after.filter(|_| !ends)));
         }
     }
 }
 
-async fn page(ports: &Ports, found: Vec<Delivery>, next: Option<DeliveryId>) -> Result<Page, PageFault> {
-    let mut deliveries = Vec::with_capacity(found.len());
-    for delivery in found {
-        let last = ports.store.history(delivery.id).await?.pop();
-        deliveries.push(Line::new(&delivery, last));
+/// What comes next in a list, and whether that is its end. The deliveries of one document are at hand by its id.
+async fn batch(
+    ports: &Ports,
+    listing: Listing,
+    wanted: &Wanted,
+    after: Option<DeliveryId>,
+) -> Result<(Vec<Delivery>, bool), Fault> {
+    let Some(document) = wanted.document else {
+        let batch = ports.store.list(listing, after, BATCH).await?;
+        let ends = batch.len() < BATCH;
+        return Ok((batch, ends));
+    };
+    let mut all = ports.store.deliveries_of(document).await?;
+    if let Some(at) = all.iter().position(|delivery| Some(delivery.id) == after) {
+        all.drain(..=at);
     }
-    Ok(Page { deliveries, next })
+    Ok((all, true))
+}
+
+/// `Some` when a delivery stands in the list and is wanted; with its history where that was read for it.
+async fn look_at(
+    ports: &Ports,
+    listing: Listing,
+    wanted: &Wanted,
+    delivery: &Delivery,
+) -> Result<Option<Option<Vec<HistoryEntry>>>, Fault> {
+    let stands = match listing {
+        Listing::Pending => !delivery.state.is_final(),
+        Listing::DeadLetters => delivery.is_dead_letter(),
+    };
+    if !stands || !wanted.fits(delivery) {
+        return Ok(None);
+    }
+    if !wanted.needs_history(listing) {
+        return Ok(Some(None));
+    }
+    let lines = ports.store.history(delivery.id).await?;
+    Ok(wanted.fits_history(listing, delivery, &lines).then_some(Some(lines)))
+}
+
+/// The face of a document, read once for a page; nothing where this gateway did not admit it, or cannot read that now.
+async fn brief(
+    ports: &Ports,
+    document: DocumentId,
+    known: &mut HashMap<DocumentId, Option<Brief>>,
+) -> Option<Brief> {
+    if let Some(known) = known.get(&document) {
+        return known.clone();
+    }
+    let admission = ports.spool.admission(document).await;
+    let admission = admission.unwrap_or_else(|fault| {
+        tracing::warn!(document_id = %document, %fault, "listed without its face");
+        None
+    });
+    let brief = admission.map(|admission| Brief::of(&admission.cover));
+    known.insert(document, brief.clone());
+    brief
 }
 
 /// How many dead letters there are, and whether there are more than were counted.
@@ -267,7 +360,7 @@ pub async fn show(
     };
     Ok(Some(Shown {
         waits_for: waits_for.collect(),
-        delivery: Line::new(&delivery, history.last().cloned()),
+        delivery: Line::new(&delivery, &history),
         sha256: delivery.digest,
         bytes: delivery.bytes,
         packet_here: ports.spool.blob(delivery.digest).await?.is_some(),
@@ -305,33 +398,6 @@ fn home_now(directory: &Directory, delivery: &Delivery) -> Option<String> {
             let same = *home == delivery.route.system && way == Some(delivery.route.adapter);
             let way = way.map_or("-", AdapterKind::as_str);
             (!same).then(|| format!("{home} ({way})"))
-        }
-    }
-}
-
-impl Line {
-    fn new(delivery: &Delivery, last: Option<HistoryEntry>) -> Self {
-        let (vi, en) = delivery.state.wording();
-        Self {
-            delivery_id: delivery.id,
-            document_id: delivery.document,
-            sender: delivery.sender.clone(),
-            receiver: delivery.route.receiver.clone(),
-            adapter: delivery.route.adapter,
-            system: delivery.route.system.clone(),
-            lane: delivery.lane,
-            kind: safe(&delivery.kind),
-            state: delivery.state,
-            state_vi: vi.to_owned(),
-            state_en: en.to_owned(),
-            attempts: delivery.attempts,
-            generation: delivery.generation,
-            handed_off: delivery.handed_off,
-            ours_to_fix: delivery.ours_to_fix,
-            closed: delivery.closed,
-            accepted_at: delivery.accepted_at,
-            next_attempt: (delivery.state == State::Queued).then_some(delivery.due),
-            last: last.map(safe_line),
         }
     }
 }

@@ -14,6 +14,8 @@ pub enum Verdict {
     GivenUp,
     /// It was over already; now it is closed.
     Closed,
+    /// On its way again by another way, in the next generation.
+    Rerouted,
     /// There is no such delivery.
     NotFound,
     /// It is queued: what helps is a retry.
@@ -30,6 +32,34 @@ pub enum Verdict {
     BlobMissing,
     /// There is no way out for it: its receiver's code is closed, and nobody said who takes its place.
     NoWayOut,
+    /// An attempt is under way: until it ends nobody knows whether the receiver has the packet.
+    UnderWay,
+    /// It goes that way already.
+    SameRoute,
+    /// The directory does not have this organisation.
+    ReceiverUnknown,
+    /// Its code is closed.
+    ReceiverClosed,
+    /// It gets paper only.
+    PaperOnly,
+    /// The settings have no such system or axis, or it takes no packets.
+    SystemUnknown,
+    /// A mail system needs a mailbox, and the directory has none for the receiver.
+    NoMailbox,
+    /// The packet is larger than is taken there.
+    TooLarge,
+    /// The receiver has a delivery of this document of its own.
+    HasItsOwn,
+    /// The document came from this axis.
+    BackToItsAxis,
+    /// An axis serves only whom the packet names.
+    NotNamed,
+    /// An earlier related one would be overtaken.
+    RelatedFirst,
+    /// More related ones than can be looked at.
+    TooManyRelated,
+    /// No directory is at hand.
+    NoDirectory,
     /// Something else happened to it at the same moment; look at it again.
     Changed,
     /// Our own trouble.
@@ -39,7 +69,7 @@ pub enum Verdict {
 impl Verdict {
     /// Whether the operator got what was asked for.
     pub const fn is_done(self) -> bool {
-        matches!(self, Self::Hastened | Self::Requeued | Self::GivenUp | Self::Closed)
+        matches!(self, Self::Hastened | Self::Requeued | Self::GivenUp | Self::Closed | Self::Rerouted)
     }
 
     /// The name in logs.
@@ -49,6 +79,7 @@ impl Verdict {
             Self::Requeued => "requeued",
             Self::GivenUp => "given_up",
             Self::Closed => "closed",
+            Self::Rerouted => "rerouted",
             Self::NotFound => "not_found",
             Self::IsQueued => "is_queued",
             Self::IsDeadLetter => "is_dead_letter",
@@ -57,8 +88,37 @@ impl Verdict {
             Self::ClosedBefore => "closed_before",
             Self::BlobMissing => "blob_missing",
             Self::NoWayOut => "no_way_out",
+            Self::UnderWay => "under_way",
+            Self::SameRoute => "same_route",
+            Self::ReceiverUnknown => "receiver_unknown",
+            Self::ReceiverClosed => "receiver_closed",
+            Self::PaperOnly => "paper_only",
+            Self::SystemUnknown => "system_unknown",
+            Self::NoMailbox => "no_mailbox",
+            Self::TooLarge => "too_large",
+            Self::HasItsOwn => "has_its_own",
+            Self::BackToItsAxis => "back_to_its_axis",
+            Self::NotNamed => "not_named",
+            Self::RelatedFirst => "related_first",
+            Self::TooManyRelated => "too_many_related",
+            Self::NoDirectory => "no_directory",
             Self::Changed => "changed",
             Self::Fault => "fault",
+        }
+    }
+
+    /// What the operator reads of a dry run: what would be done, or why it would not.
+    pub const fn foresight(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Requeued => ("sẽ đưa lại vào hàng gửi", "would be on its way again"),
+            Self::GivenUp => (
+                "sẽ thôi gửi; bên gửi sẽ được báo, trừ gói tin trạng thái",
+                "would be given up; the sender would be told unless it is a status packet",
+            ),
+            Self::Closed => ("sẽ đóng, không còn trong danh sách", "would be closed and listed no more"),
+            Self::Rerouted => ("sẽ chuyển sang đường gửi khác", "would be on its way again by another way"),
+            Self::Hastened => ("sẽ gửi ngay", "would be tried now"),
+            _ => self.wording(),
         }
     }
 
@@ -72,6 +132,7 @@ impl Verdict {
                 "given up; the sender is told unless it is a status packet",
             ),
             Self::Closed => ("đã đóng, không còn trong danh sách", "closed; it is listed no more"),
+            Self::Rerouted => ("đã chuyển sang đường gửi khác", "on its way again by another way"),
             Self::NotFound => ("không có bản chuyển này", "there is no such delivery"),
             Self::IsQueued => (
                 "đang trong hàng gửi: dùng deliveries retry để gửi ngay",
@@ -94,11 +155,51 @@ impl Verdict {
                 "the spool does not have its packet: ask the sender to send it again, then use dead-letters give-up",
             ),
             Self::NoWayOut => (
-                "không có đường gửi: mã bên nhận đã đóng và chưa rõ bên nào thay; dùng dead-letters give-up, sửa danh bạ \
-                 nếu cần, rồi đề nghị bên gửi gửi văn bản khác cho đúng bên nhận",
-                "no way out: the receiver's code is closed and who takes its place is not decided; use dead-letters \
-                 give-up, correct the directory if need be, and ask the sender for a new packet to the right receiver",
+                "không có đường gửi: mã bên nhận đã đóng và chưa rõ bên nào thay; sửa danh bạ rồi dùng reroute, hoặc \
+                 reroute --to-receiver, hoặc give-up rồi đề nghị bên gửi gửi văn bản khác cho đúng bên nhận",
+                "no way out: the receiver's code is closed and who takes its place is not decided; correct the directory \
+                 and use reroute, or reroute --to-receiver, or give-up and ask the sender for a new packet to the right \
+                 receiver",
             ),
+            Self::UnderWay => (
+                "đang có một lần gửi dở: chờ lần gửi này kết thúc rồi làm lại",
+                "an attempt is under way: wait for its end and try again",
+            ),
+            Self::SameRoute => ("đường gửi vẫn như cũ", "it goes that way already"),
+            Self::ReceiverUnknown => {
+                ("danh bạ không có đơn vị này", "the directory does not have this organisation")
+            }
+            Self::ReceiverClosed => ("mã đơn vị này đã đóng", "this organisation's code is closed"),
+            Self::PaperOnly => ("đơn vị này chỉ nhận bản giấy", "this organisation gets paper only"),
+            Self::SystemUnknown => (
+                "cấu hình không có hệ thống hoặc trục này, hoặc nơi đó không nhận gói tin",
+                "the settings have no such system or axis, or it takes no packets",
+            ),
+            Self::NoMailbox => {
+                ("danh bạ không có hộp thư của bên nhận", "the directory has no mailbox for the receiver")
+            }
+            Self::TooLarge => ("gói tin lớn hơn mức nơi đó nhận", "the packet is larger than is taken there"),
+            Self::HasItsOwn => (
+                "đơn vị này đã có bản chuyển riêng của văn bản này",
+                "this organisation has a delivery of this document of its own",
+            ),
+            Self::BackToItsAxis => (
+                "văn bản đến từ trục này, không gửi ngược lại",
+                "the document came from this axis, and nothing goes back there",
+            ),
+            Self::NotNamed => (
+                "trục khác chỉ giao cho nơi nhận có tên trong gói tin",
+                "an axis serves only receivers that the packet names",
+            ),
+            Self::RelatedFirst => (
+                "văn bản liên quan đến trước còn ở hàng gửi cũ: chuyển nó trước",
+                "an earlier related one is still in the old queue: reroute that one first",
+            ),
+            Self::TooManyRelated => (
+                "quá nhiều văn bản liên quan đang chờ cùng chỗ",
+                "too many related ones wait in the same queue",
+            ),
+            Self::NoDirectory => ("không đọc được danh bạ đơn vị", "no directory is at hand"),
             Self::Changed => {
                 ("vừa đổi trạng thái, hãy xem lại", "its state has just changed; look at it again")
             }
