@@ -6,6 +6,7 @@ mod draft;
 mod engine;
 mod inspect;
 mod keys;
+mod parts;
 mod progress;
 #[cfg(test)]
 mod tests;
@@ -231,8 +232,7 @@ impl Drop for FileStore {
 #[async_trait]
 impl OutboxStore for FileStore {
     async fn admit(&self, admission: &Admission) -> Result<Admitted, Fault> {
-        let admission = admission.clone();
-        self.change(move |writer| writer.admit(&admission)).await
+        self.admit_in_parts(admission).await
     }
 
     async fn known(&self, name: [u8; 16]) -> Result<Vec<KnownDocument>, Fault> {

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use lienthong_pipeline::record::State;
 use tempfile::TempDir;
 
+use super::parts::Part;
 use super::*;
 use crate::contract::samples::*;
 use crate::sealed::{HEAD_BYTES, VERSION};
@@ -346,7 +347,8 @@ async fn nobody_is_told_of_what_is_not_on_disk(engine: Engine) {
         let store = store.clone();
         async move {
             let work = move |writer: &mut Writer| {
-                let outcome = writer.admit(&admission(1, &["H02"]));
+                let admission = admission(1, &["H02"]);
+                let outcome = writer.admit(&admission, Part::whole(&admission));
                 applied.send(()).expect("heard");
                 released.recv().expect("released");
                 outcome

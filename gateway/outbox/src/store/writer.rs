@@ -12,6 +12,7 @@ use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
 use super::draft::{Draft, Next};
 use super::engine::{Backend, Engine, SharedReader};
+use super::parts::Part;
 use super::progress::{Progress, is_noted};
 use super::view::{DocumentRecord, IdempotencyRecord, ReadFault, View};
 use super::{StoreFault, keys, upgrade};
@@ -124,9 +125,9 @@ impl Writer {
         std::mem::take(&mut self.admitted)
     }
 
-    /// `OutboxStore::admit`.
-    pub(super) fn admit(&mut self, admission: &Admission) -> Result<Admitted, Fault> {
-        self.take_in(admission, None)
+    /// `OutboxStore::admit`, or a part of it; those before the last one leave the document unknown.
+    pub(super) fn admit(&mut self, admission: &Admission, part: Part) -> Result<Admitted, Fault> {
+        self.take_in(admission, part, None)
     }
 
     /// [`Writer::admit`] for a store that is built anew: with the states that were noted beside the admission.
@@ -136,12 +137,13 @@ impl Writer {
         settled: &BTreeMap<DeliveryId, Noted>,
         epoch: u32,
     ) -> Result<Admitted, Fault> {
-        self.take_in(admission, Some((settled, epoch)))
+        self.take_in(admission, Part::whole(admission), Some((settled, epoch)))
     }
 
     fn take_in(
         &mut self,
         admission: &Admission,
+        part: Part,
         restored: Option<(&BTreeMap<DeliveryId, Noted>, u32)>,
     ) -> Result<Admitted, Fault> {
         change::check(admission)?;
@@ -150,14 +152,17 @@ impl Writer {
             return Ok(Admitted::Existing);
         }
         let mut draft = Draft::new(self.next);
-        self.remember(&mut draft, admission)?;
-        self.move_states(&mut draft, admission)?;
-        let record = DocumentRecord { keys: admission.keys.clone(), digest: receipt.sha256 };
-        draft.put(keys::document(receipt.document_id), &record)?;
+        if part.is_last {
+            self.remember(&mut draft, admission)?;
+            self.move_states(&mut draft, admission)?;
+            let record = DocumentRecord { keys: admission.keys.clone(), digest: receipt.sha256 };
+            draft.put(keys::document(receipt.document_id), &record)?;
+        }
         let (recalls, now) = (change::recalls(admission), self.clock.now());
-        for delivery in &admission.deliveries {
+        for delivery in admission.deliveries.get(part.deliveries).unwrap_or_default() {
             if self.read(|view| view.record(delivery.id))?.is_some() {
-                // Another gateway admitted the same document and this one delivers it already.
+                // Another gateway admitted the same document and this one delivers it already, or an admission in parts
+                // was cut off after this one.
                 continue;
             }
             let step = change::admitted(delivery, draft.order());
@@ -179,7 +184,7 @@ impl Writer {
             }
         }
         self.apply(draft)?;
-        self.admitted = true;
+        self.admitted |= part.is_last;
         Ok(Admitted::Inserted)
     }
 
