@@ -146,6 +146,11 @@ impl HookedStore {
         Arc::new(Self { store: Arc::new(store), admit, hand_off, transition, reads, look, looks, documents })
     }
 
+    /// What is beneath, of which nothing is decided or counted.
+    pub(super) fn inner(&self) -> Arc<dyn OutboxStore> {
+        self.store.clone()
+    }
+
     /// How often all deliveries of a document were looked at.
     pub(super) fn looks_at(&self, document: DocumentId) -> usize {
         self.documents.lock().expect("looks").iter().filter(|of| **of == document).count()

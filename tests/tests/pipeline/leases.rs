@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use lienthong_adapters::contract::{failure, received};
 use lienthong_outbox::{FileSpool, MemoryStore};
 use lienthong_pipeline::clock::ManualClock;
@@ -44,12 +45,12 @@ async fn change(world: &World, id: DeliveryId, change: Transition) {
 
 #[tokio::test(start_paused = true)]
 async fn an_attempt_is_on_disk_before_the_adapter_is_called_and_ends_with_its_outcome() {
-    let (mut world, store) = world();
+    let (mut world, _) = world();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (at_attempt, ports) = (seen.clone(), world.ports.clone());
     world.answer(move |consignment, nth| {
         let id = consignment.delivery.id;
-        let now = futures_util::FutureExt::now_or_never(ports.store.delivery(id)).expect("at once");
+        let now = ports.store.delivery(id).now_or_never().expect("at once");
         let now = now.expect("it answers").expect("it is known");
         at_attempt.lock().expect("seen").push((now.lease.is_some(), now.lease == consignment.delivery.lease));
         if nth == 1 { Err(failure(FailureClass::Receiver, "connect")) } else { Ok(received()) }
@@ -63,48 +64,25 @@ async fn an_attempt_is_on_disk_before_the_adapter_is_called_and_ends_with_its_ou
     assert_eq!((after.state, after.lease, after.attempts), (State::Received, None, 2));
     assert!(!after.may_have_arrived, "nobody was cut");
     assert_eq!(*seen.lock().expect("seen"), [(true, true); 2]);
-    drop(store);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_lost_its_place_between_the_look_and_the_lease_is_not_attempted() {
     let (mut world, store) = world();
-    // The store says that the delivery is not there to be leased: it was withdrawn since the look.
-    let inner = world.ports.store.clone();
-    let withdraw = Arc::new(Mutex::new(None::<DeliveryId>));
-    let asked = withdraw.clone();
-    store.transition.set(move |(id, change)| {
-        if leases(change) && asked.lock().expect("ids").is_none() {
-            *asked.lock().expect("ids") = Some(*id);
-            return Fate::Vanishes;
-        }
-        Fate::Passes
-    });
     world.answer(|_, _| Ok(received()));
-    // It vanishes for one look; what is still there then is looked at, and leased, anew.
-    let receipt = world.send(letter(1, &[B])).await;
-    world.quiet().await;
-    assert_eq!(world.adapter.attempts().len(), 1);
-    assert_eq!(delivery(&world, &receipt).await.state, State::Received);
-
-    // And what is gone indeed is never sent.
-    let to_end = Arc::new(Mutex::new(false));
-    let ending = to_end.clone();
+    let (inner, mut first) = (store.inner(), true);
     store.transition.set(move |(id, change)| {
-        let mut ended = ending.lock().expect("a flag");
-        if leases(change) && !*ended {
-            *ended = true;
+        if leases(change) && std::mem::take(&mut first) {
             let withdrawn = Transition::Settled { state: State::Withdrawn, note: "taken back".to_owned() };
-            let (inner, id) = (inner.clone(), *id);
-            tokio::spawn(async move { inner.transition(id, jiff::Timestamp::MAX, withdrawn).await });
-            return Fate::Vanishes;
+            let done = inner.transition(*id, jiff::Timestamp::UNIX_EPOCH, withdrawn).now_or_never();
+            assert!(done.expect("at once").expect("it answers").is_some());
         }
         Fate::Passes
     });
-    let gone = world.send(letter(2, &[B])).await;
+    let gone = world.send(letter(1, &[B])).await;
     world.quiet().await;
     assert_eq!(delivery(&world, &gone).await.state, State::Withdrawn);
-    let next = world.send(letter(3, &[B])).await;
+    let next = world.send(letter(2, &[B])).await;
     world.quiet().await;
     assert_eq!(delivery(&world, &next).await.state, State::Received);
     assert!(!world.tried().contains(&gone.document_id));
@@ -217,13 +195,12 @@ async fn a_gateway_killed_between_lease_and_attempt_delivers_in_the_next_life() 
 #[tokio::test(start_paused = true)]
 async fn a_lease_whose_word_was_lost_is_gone_on_with_in_the_same_life() {
     let (mut world, store) = world();
-    let inner = world.ports.store.clone();
-    let mut first = true;
+    let (inner, mut first) = (store.inner(), true);
     store.transition.set(move |(id, change)| {
         if leases(change) && std::mem::take(&mut first) {
             // It is written, and the answer says that it is not.
-            let (inner, id, change) = (inner.clone(), *id, change.clone());
-            tokio::spawn(async move { inner.transition(id, jiff::Timestamp::UNIX_EPOCH, change).await });
+            let done = inner.transition(*id, jiff::Timestamp::UNIX_EPOCH, change.clone()).now_or_never();
+            assert!(done.expect("at once").expect("it answers").is_some());
             return Fate::Fails;
         }
         Fate::Passes

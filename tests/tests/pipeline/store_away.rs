@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use lienthong_adapters::contract::{failure, received};
 use lienthong_outbox::{FileSpool, MemoryStore};
 use lienthong_pipeline::clock::ManualClock;
-use lienthong_pipeline::ports::{FailureClass, Transition};
+use lienthong_pipeline::ports::{FailureClass, HandOff, Transition};
 use lienthong_pipeline::record::{AdapterKind, Receipt, State};
 
 use super::hooks::{Fate, HookedStore};
@@ -146,12 +147,11 @@ async fn a_word_that_was_lost_is_made_good_by_the_next_look_for_all() {
     let (mut world, store) = world();
     world.answer(|_, _| Ok(received()));
     // The hand-off is written, and the answer says that it is not; then the message does not come again for long.
-    let inner = world.ports.store.clone();
-    let mut lost = false;
+    let (inner, mut first) = (store.inner(), true);
     store.hand_off.set(move |delivery| {
-        if !std::mem::replace(&mut lost, true) {
-            let (inner, delivery) = (inner.clone(), delivery.clone());
-            tokio::spawn(async move { inner.hand_off(delivery).await });
+        if std::mem::take(&mut first) {
+            let taken = inner.hand_off(delivery.clone()).now_or_never();
+            assert_eq!(taken.expect("at once").expect("it answers"), HandOff::Taken);
             return Fate::Hangs;
         }
         Fate::Passes
