@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId};
 use lienthong_schemas::organ::{OrganId, ReceiverToken};
@@ -275,13 +276,8 @@ impl Queue<'_> {
 
     async fn kin(&self, together: &[Delivery]) -> Result<Option<Kin>, Fault> {
         let Some(head) = together.first() else { return Ok(None) };
-        for key in &head.correlations {
-            let kin = kin_by(self.store, self.token, together, *key).await?;
-            if kin.is_some() {
-                return Ok(kin);
-            }
-        }
-        Ok(None)
+        let by_key = head.correlations.iter().map(|key| kin_by(self.store, self.token, together, *key));
+        Ok(try_join_all(by_key).await?.into_iter().flatten().next())
     }
 }
 

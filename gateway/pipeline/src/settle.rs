@@ -1,6 +1,7 @@
 //! Step settle: an outcome is written before anything else is done with it, and what depends on it is told. Who is
 //! settled how is decided in `dispatch`.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::join_all;
@@ -18,6 +19,9 @@ use crate::wakes::Wakes;
 /// an attempt with the same ids (design.md B2).
 const NOTES_MAX: usize = 10_000;
 
+/// Documents with a large packet that are remembered; when there are more, all are forgotten and looked at anew.
+const REMEMBERED_MAX: usize = 10_000;
+
 #[derive(Clone, Copy)]
 struct Note {
     document: DocumentId,
@@ -33,11 +37,13 @@ pub(crate) struct Settle {
     metrics: Arc<Metrics>,
     wakes: Wakes,
     notes: Mutex<Vec<Note>>,
+    /// Of documents with a large packet, the last delivery that was seen under way.
+    under_way: Mutex<HashMap<DocumentId, DeliveryId>>,
 }
 
 impl Settle {
     pub(crate) fn new(ports: Ports, metrics: Arc<Metrics>, wakes: Wakes) -> Self {
-        Self { ports, metrics, wakes, notes: Mutex::default() }
+        Self { ports, metrics, wakes, notes: Mutex::default(), under_way: Mutex::default() }
     }
 
     /// These deliveries of one document are over. Returned are those that were not so already; for the others nothing is
@@ -211,19 +217,45 @@ impl Settle {
     }
 
     /// A large packet leaves the Object Store with its last delivery, or the broker's disk would only fill. A later
-    /// requeue puts it there again from the spool. To know it costs a look at all deliveries of the document.
+    /// requeue puts it there again from the spool. To know it costs a look at all deliveries of the document; between two
+    /// of these, one at the last that was under way.
     async fn remove_blob_after(&self, delivery: &Delivery) {
         if delivery.bytes <= INLINE_BYTES_MAX {
             return;
         }
-        let removed = match self.ports.store.deliveries_of(delivery.document).await {
-            Ok(all) if !all.iter().all(|delivery| delivery.state.is_final()) => return,
-            Ok(_) => self.ports.broker.remove_blob(delivery.digest).await,
+        let (document, store) = (delivery.document, &self.ports.store);
+        let known = self.under_way().get(&document).copied();
+        if let Some(known) = known
+            && let Ok(Some(known)) = store.delivery(known).await
+            && !known.state.is_final()
+        {
+            return;
+        }
+        let removed = match store.deliveries_of(document).await {
+            Ok(all) => match all.iter().rfind(|delivery| !delivery.state.is_final()) {
+                Some(last) => return self.remember_under_way(document, last.id),
+                None => {
+                    self.under_way().remove(&document);
+                    self.ports.broker.remove_blob(delivery.digest).await
+                }
+            },
             Err(fault) => Err(fault),
         };
         if let Err(fault) = removed {
             tracing::warn!(%fault, digest = %delivery.digest, "a blob stays in the broker until its age limit");
         }
+    }
+
+    fn remember_under_way(&self, document: DocumentId, delivery: DeliveryId) {
+        let mut under_way = self.under_way();
+        if under_way.len() >= REMEMBERED_MAX {
+            under_way.clear();
+        }
+        under_way.insert(document, delivery);
+    }
+
+    fn under_way(&self) -> std::sync::MutexGuard<'_, HashMap<DocumentId, DeliveryId>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, Vec<Note>> {

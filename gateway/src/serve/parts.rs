@@ -118,6 +118,7 @@ fn metrics() -> Metrics {
     metrics.refused.declare(RejectionCode::ALL.iter().map(|code| code.row().label));
     metrics.settled.declare(State::ALL.iter().map(|state| state.as_str()));
     metrics.delivered.declare(AdapterKind::ALL.iter().map(|adapter| adapter.as_str()));
+    metrics.breaker_opened.declare(AdapterKind::ALL.iter().map(|adapter| adapter.as_str()));
     metrics.retries.declare(AdapterKind::ALL.iter().map(|adapter| adapter.as_str()));
     metrics
 }

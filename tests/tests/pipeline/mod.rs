@@ -21,6 +21,7 @@ mod operate;
 mod order;
 mod outages;
 mod parked;
+mod patience;
 mod recall;
 mod reports;
 mod restarts;

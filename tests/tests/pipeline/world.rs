@@ -215,6 +215,11 @@ impl World {
         self.directory.store(Arc::new(directory(more)));
     }
 
+    /// Other pauses and another patience, as by a reload.
+    pub(super) fn reload_policies(&self, policies: Policies) {
+        self.policies.store(Arc::new(policies));
+    }
+
     /// The directory as it is.
     pub(super) fn directory(&self) -> Arc<Directory> {
         self.directory.load_full()
