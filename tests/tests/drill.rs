@@ -33,6 +33,7 @@ async fn nothing_is_lost_through_power_cuts_and_the_rest() {
         program: PathBuf::from(PROGRAM),
         layer: Some(layer().expect("the layer builds")),
         brokers: vec![BrokerKind::Single],
+        engines: vec![None],
         scope: scope(),
         heal_by_start: true,
     };

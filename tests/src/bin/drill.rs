@@ -25,6 +25,9 @@ struct Cli {
     /// Một loại broker: managed, single, cluster; mặc định: lần lượt / One kind of broker; else in turn
     #[arg(long, value_parser = broker)]
     broker: Option<BrokerKind>,
+    /// Bộ máy lưu trữ, như trong cấu hình; mặc định: mặc định của cấu hình / One engine of the store, as settings name it; several: in turn
+    #[arg(long)]
+    engine: Vec<String>,
     /// Không dùng lớp làm hỏng đĩa / Without the layer that makes the disk fail
     #[arg(long)]
     no_layer: bool,
@@ -70,6 +73,10 @@ fn play(cli: &Cli) -> anyhow::Result<ExitCode> {
             || vec![BrokerKind::Managed, BrokerKind::Single, BrokerKind::Cluster],
             |one| vec![one],
         ),
+        engines: match cli.engine.as_slice() {
+            [] => vec![None],
+            some => some.iter().cloned().map(Some).collect(),
+        },
         scope: Scope {
             span: Duration::from_secs(25),
             items: 150,

@@ -33,11 +33,16 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    /// Makes it in `folder`, which is there and empty.
+    /// Makes it in `folder`, which is there and empty. The store is kept by `engine`, or by the default one.
     ///
     /// # Errors
     /// Files or ports cannot be had.
-    pub(super) async fn make(folder: &Path, program: &Path, kind: BrokerKind) -> anyhow::Result<Self> {
+    pub(super) async fn make(
+        folder: &Path,
+        program: &Path,
+        kind: BrokerKind,
+        engine: Option<&str>,
+    ) -> anyhow::Result<Self> {
         let broker = Broker::make(kind, folder)?;
         let lines = [
             ("delivery", "retry_first = \"100ms\"".to_owned()),
@@ -75,6 +80,7 @@ impl Ground {
         let uid = rustix::process::geteuid().as_raw();
         settings += &format!("\n[operators.dien-tap]\nuid = {uid}\nrole = \"operator\"\n");
         settings += "\n[retention]\nidempotency = \"90d\"\n";
+        settings += &engine.map(|name| format!("\n[outbox]\nengine = \"{name}\"\n")).unwrap_or_default();
         std::fs::write(&world.config, settings)?;
         std::fs::write(folder.join("directory.toml"), directory)?;
         let token = |at| std::fs::read_to_string(world.token_file(at));

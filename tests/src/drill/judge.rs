@@ -36,9 +36,11 @@ pub struct Verdict {
     pub excused: u64,
     /// Pairs in another order because an urgent packet took the later one, to which it refers, along.
     pub pulled: u64,
-    /// Pairs in another order because the earlier one's message had not come out of the broker: it was taken by a life of
-    /// the gateway that was killed, or published anew.
+    /// Pairs in another order because the message of the earlier one, or of what it refers to, had not come out of the
+    /// broker: it was taken by a life of the gateway that was killed, or published anew.
     pub late: u64,
+    /// Pairs in another order of which one's history was lost with its store, so that nobody can say why.
+    pub unrecorded: u64,
 }
 
 impl Verdict {
@@ -76,6 +78,7 @@ impl Verdict {
         self.excused += other.excused;
         self.pulled += other.pulled;
         self.late += other.late;
+        self.unrecorded += other.unrecorded;
     }
 }
 
@@ -89,6 +92,8 @@ pub(super) struct Case<'a> {
     pub(super) arrivals: &'a [Arrival],
     /// Codes of receivers.
     pub(super) codes: &'a [String],
+    /// Only items from this number on are looked at for their order: all before it was over before the first of them.
+    pub(super) round_from: u32,
 }
 
 /// Where a delivery came first to be stored, and what its history says.
@@ -97,6 +102,8 @@ struct Stored<'a> {
     at: usize,
     receiver: usize,
     excused: bool,
+    /// Its history was lost once.
+    rebuilt: bool,
     /// When it was taken over last, and when it was settled first.
     taken_over: Option<Timestamp>,
     settled: Option<Timestamp>,
@@ -168,8 +175,16 @@ impl Case<'_> {
             if let Some(first) = came.iter().find(|arrival| arrival.stored) {
                 let (taken_over, settled) =
                     (times(line, "handed_off").next_back(), times(line, "settled").next());
-                let excused = is_excused(line);
-                stored.push(Stored { sent, at: first.at, receiver: *receiver, excused, taken_over, settled });
+                let (excused, rebuilt) = (is_excused(line), times(line, "rebuilt").next().is_some());
+                stored.push(Stored {
+                    sent,
+                    at: first.at,
+                    receiver: *receiver,
+                    excused,
+                    rebuilt,
+                    taken_over,
+                    settled,
+                });
             }
         }
     }
@@ -192,8 +207,12 @@ fn settled(may_park: bool, line: &Value, came: &[&Arrival], what: &str, verdict:
     let state = line["state"].as_str().unwrap_or_default();
     *verdict.states.entry(state.to_owned()).or_default() += 1;
     let has = came.iter().any(|arrival| arrival.stored);
-    let last = line["history"].as_array().and_then(|all| all.last());
-    let reason = last.and_then(|entry| entry["note"].as_str()).is_some_and(|note| !note.is_empty());
+    let history = line["history"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let last = history.last();
+    let says_why = |entry: &Value| {
+        entry["state"] == state && entry["note"].as_str().is_some_and(|note| !note.is_empty())
+    };
+    let reason = history.iter().any(says_why);
     let last_words = last.map(|last| format!("{} {}", last["event"], last["note"])).unwrap_or_default();
     let said = |text: &str| format!("{what}: shown as {state}, {text}; {last_words}");
     match state {
@@ -234,7 +253,7 @@ impl Case<'_> {
     /// receipt before the other was sent have an order.
     fn order(&self, stored: &[Stored<'_>], verdict: &mut Verdict) {
         let mut by_receiver: BTreeMap<usize, Vec<&Stored<'_>>> = BTreeMap::new();
-        for one in stored {
+        for one in stored.iter().filter(|one| one.sent.item.at >= self.round_from) {
             by_receiver.entry(one.receiver).or_default().push(one);
         }
         let place = |one: &Stored<'_>| (one.receiver, family(one.sent));
@@ -255,10 +274,10 @@ impl Case<'_> {
                 verdict.excused += 1;
             } else if !related && self.is_pulled(later) {
                 verdict.pulled += 1;
-            } else if !related
-                && earlier.taken_over.zip(later.settled).is_some_and(|(taken, settled)| taken >= settled)
-            {
+            } else if !related && is_late(earlier, later, stored) {
                 verdict.late += 1;
+            } else if earlier.rebuilt || later.rebuilt {
+                verdict.unrecorded += 1;
             } else {
                 verdict.disordered.push(disorder(earlier, later, related));
             }
@@ -287,6 +306,17 @@ fn disorder(earlier: &Stored<'_>, later: &Stored<'_>, related: bool) -> String {
     };
     let why = if related { ", its relative" } else { "" };
     format!("receiver {}: {} came before {}{why}", earlier.receiver, name(later), name(earlier))
+}
+
+/// It, or what goes before it because it refers to that, was taken over only after the later one was settled.
+fn is_late(earlier: &Stored<'_>, later: &Stored<'_>, stored: &[Stored<'_>]) -> bool {
+    let goes_before = |kin: &&Stored<'_>| {
+        kin.receiver == earlier.receiver
+            && family(kin.sent) == family(earlier.sent)
+            && kin.sent.item.at <= earlier.sent.item.at
+    };
+    let taken_over = stored.iter().filter(goes_before).filter_map(|kin| kin.taken_over).max();
+    taken_over.zip(later.settled).is_some_and(|(taken, settled)| taken >= settled)
 }
 
 /// The times of an event in a delivery's history.

@@ -48,6 +48,8 @@ pub struct Options {
     pub layer: Option<PathBuf>,
     /// Brokers of the worlds, in turn.
     pub brokers: Vec<BrokerKind>,
+    /// Engines of their stores, in turn, so that each meets each broker; `None`: the default one.
+    pub engines: Vec<Option<String>>,
     /// What a round may have.
     pub scope: Scope,
     /// Round after round is healed by a new start of the gateway; else now and then.
@@ -79,7 +81,9 @@ pub async fn run(options: &Options) -> anyhow::Result<Outcome> {
     let mut world = 0;
     while outcome.rounds < options.rounds && begun.elapsed() < options.length && outcome.verdict.is_good() {
         let kind = options.brokers[world as usize % options.brokers.len()];
-        one_world(options, kind, begun, &mut outcome).await?;
+        let engine = &options.engines
+            [(world as usize + world as usize / options.brokers.len()) % options.engines.len()];
+        one_world(options, kind, engine.as_deref(), begun, &mut outcome).await?;
         world += 1;
     }
     outcome.took = begun.elapsed();
@@ -89,12 +93,13 @@ pub async fn run(options: &Options) -> anyhow::Result<Outcome> {
 async fn one_world(
     options: &Options,
     kind: BrokerKind,
+    engine: Option<&str>,
     begun: Instant,
     outcome: &mut Outcome,
 ) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("lienthong-drill-").tempdir()?;
     let place = folder.path().canonicalize()?;
-    let ground = Arc::new(Ground::make(&place, &options.program, kind).await?);
+    let ground = Arc::new(Ground::make(&place, &options.program, kind, engine).await?);
     let disk = options
         .layer
         .as_ref()
@@ -103,6 +108,7 @@ async fn one_world(
     let tally = Arc::new(Tally::default());
     let keeper = Arc::new(Keeper::new(ground, disk, tally.clone()));
     let mut act = Act::new(keeper);
+    println!("a world with broker {kind:?}, engine {}", engine.unwrap_or("by default"));
     let played = play(options, kind, begun, outcome.rounds, &mut act).await;
     let (rounds, mut verdict) = match played {
         Ok(done) => done,
@@ -179,8 +185,9 @@ impl Outcome {
         lines.push(format!("in the end: {}", joined(&verdict.states)));
         lines.push(format!("done to it: {}", joined(&self.counts)));
         lines.push(format!(
-            "order: {} pairs; otherwise {} by recorded failures, {} taken along by urgent ones, {} late out of the broker",
-            verdict.pairs, verdict.excused, verdict.pulled, verdict.late
+            "order: {} pairs; otherwise {} by recorded failures, {} taken along by urgent ones, {} late out of the \
+             broker, {} without a record since a store was built anew",
+            verdict.pairs, verdict.excused, verdict.pulled, verdict.late, verdict.unrecorded
         ));
         lines.push(format!(
             "lost {}, wrongly settled {}, unequal repeats {}, out of order {}, other {}",

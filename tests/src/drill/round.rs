@@ -31,11 +31,13 @@ pub(super) struct Act {
     keeper: Arc<Keeper>,
     sent: Vec<Sent>,
     views: HashMap<String, Value>,
+    /// Of the rounds so far, what is said of order.
+    order: Verdict,
 }
 
 impl Act {
     pub(super) fn new(keeper: Arc<Keeper>) -> Self {
-        Self { keeper, sent: Vec::new(), views: HashMap::new() }
+        Self { keeper, sent: Vec::new(), views: HashMap::new(), order: Verdict::default() }
     }
 
     /// Broker and gateway run.
@@ -118,8 +120,20 @@ impl Act {
             views: &self.views,
             arrivals: &arrivals,
             codes: &self.keeper.ground.codes,
+            round_from: plan.items.first().map_or(0, |item| item.at),
         };
         let mut verdict = case.judge();
+        self.order.add(Verdict {
+            disordered: verdict.disordered.clone(),
+            pairs: verdict.pairs,
+            excused: verdict.excused,
+            pulled: verdict.pulled,
+            late: verdict.late,
+            unrecorded: verdict.unrecorded,
+            ..Verdict::default()
+        });
+        let Verdict { disordered, pairs, excused, pulled, late, unrecorded, .. } = self.order.clone();
+        verdict = Verdict { disordered, pairs, excused, pulled, late, unrecorded, ..verdict };
         verdict.other.extend(self.keeper.tally.take_complaints());
         Ok(verdict)
     }

@@ -82,7 +82,8 @@ impl Play {
 
     fn verdict(&self) -> Verdict {
         let codes = CODES.map(str::to_owned);
-        Case { sent: &self.sent, views: &self.views, arrivals: &self.arrivals, codes: &codes }.judge()
+        Case { sent: &self.sent, views: &self.views, arrivals: &self.arrivals, codes: &codes, round_from: 0 }
+            .judge()
     }
 }
 
@@ -174,6 +175,30 @@ fn order_is_kept_in_a_lane_and_among_relatives_and_only_a_record_excuses() {
     );
     let verdict = play.verdict();
     assert_eq!((verdict.is_good(), verdict.excused), (true, 1), "{:?}", verdict.complaints());
+}
+
+#[test]
+fn what_an_urgent_relative_takes_along_and_what_is_late_is_counted_apart() {
+    let mut play = Play::new();
+    play.send(Kind::Letter, 0, "received");
+    play.send(Kind::Letter, 0, "received");
+    play.send(Kind::Update(1), 4, "received");
+    for at in [1, 2, 0] {
+        play.comes(at, true, 200);
+    }
+    let verdict = play.verdict();
+    assert_eq!((verdict.is_good(), verdict.pulled), (true, 1), "{:?}", verdict.complaints());
+    play.sent[2].item.kind = Kind::Letter;
+    assert_eq!(counts(&play.verdict()), [0, 0, 0, 1, 0]);
+    let at = |second: u32| format!("2026-01-02T03:04:{second:02}Z");
+    play.history(1, &[json!({ "event": "settled", "at": at(5) })]);
+    play.history(0, &[json!({ "event": "handed_off", "at": at(4) })]);
+    assert_eq!(counts(&play.verdict()), [0, 0, 0, 1, 0], "it was there");
+    play.history(0, &[json!({ "event": "rebuilt", "at": at(4) })]);
+    assert_eq!((play.verdict().is_good(), play.verdict().unrecorded), (true, 1));
+    play.history(0, &[json!({ "event": "handed_off", "at": at(6) })]);
+    let verdict = play.verdict();
+    assert_eq!((verdict.is_good(), verdict.late), (true, 1), "{:?}", verdict.complaints());
 }
 
 #[test]
