@@ -1,5 +1,7 @@
 //! SIGKILL at any moment: whatever the gateway had been told is done is still done at the next start.
 
+#![allow(clippy::print_stdout, reason = "a failed run tells its seed and its rounds")]
+
 mod child;
 
 use std::collections::BTreeMap;

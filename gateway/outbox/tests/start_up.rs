@@ -293,7 +293,6 @@ async fn a_damaged_store_is_moved_aside_and_built_anew(engine: Engine) {
     }
     let aside = entries(dir.path()).into_iter().filter(|name| name.starts_with("outbox.broken-"));
     let aside: Vec<_> = aside.collect();
-    println!("moved aside: {aside:?}");
     assert!(aside.contains(&"outbox.broken-1".to_owned()), "{aside:?}");
 }
 
@@ -331,7 +330,6 @@ async fn a_flipped_byte_anywhere_loses_no_document(engine: Engine) {
             all_there(&opened(&dir, engine).0, DOCUMENTS).await.expect("built anew");
         }
     }
-    println!("{seen:?}");
     assert!(seen.len() > 1, "no flipped byte was met: {seen:?}");
 }
 
