@@ -1,6 +1,8 @@
 //! JetStream: streams, publishing, consuming, and the supervised `nats-server`.
 //! [`NatsBroker`] is the broker port over a server, [`ManagedServer`] a server of the gateway's own.
 
+#[cfg(feature = "bare")]
+mod bare;
 mod blobs;
 mod connect;
 pub mod contract;
@@ -18,6 +20,8 @@ mod streams;
 mod supervisor;
 mod version;
 
+#[cfg(feature = "bare")]
+pub use bare::{Bare, BareMessage};
 pub use blobs::Swept;
 pub use connect::{Auth, ServerAddress};
 pub use guard::guard_main;

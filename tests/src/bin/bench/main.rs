@@ -3,6 +3,7 @@
 //! was built in one go, without crash points. `./bench xml-sig` is a program of its own, in `tests/measure`.
 
 mod accept;
+mod delivery;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,8 @@ struct Cli {
 enum Benchmark {
     /// Nhận gói tin 10 KB bền vững qua HTTP, cạnh ghi đĩa thuần / Durable accepts of signed 10 KB packets over HTTP, beside raw commits
     Accept(accept::Accept),
+    /// Từ biên nhận đến nơi nhận, từng phần / From receipt to receiver, case by case
+    Delivery(delivery::Delivery),
 }
 
 fn main() -> ExitCode {
@@ -38,10 +41,12 @@ fn main() -> ExitCode {
         }
     };
     let outcome = match cli.benchmark {
-        Benchmark::Accept(accept) => accept.run(),
+        Benchmark::Accept(accept) => accept.run().map(|()| true),
+        Benchmark::Delivery(delivery) => delivery.run(),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(fault) => {
             complain(&format!("bench: {fault:#}"));
             ExitCode::from(EXIT_USAGE)

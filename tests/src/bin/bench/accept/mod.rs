@@ -6,11 +6,14 @@ mod packets;
 mod raw;
 mod round;
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use lienthong_config::Environment;
 use lienthong_config::environment::NATS_SERVER;
 use measure::figures::{Spread, percentile_ms};
+use measure::wanted::{Verdicts, Wanted};
 use measure::{conditions, print};
 
 use self::packets::PACKET_BYTES;
@@ -105,6 +108,43 @@ impl Accept {
             raw::METADATA_BYTES
         ));
     }
+}
+
+/// 64 callers, for `./bench delivery`: what is asked of the rate beside raw commits of equal files and metadata, with the
+/// whole gateway at work; and, for comparison, with the receiver closed.
+pub(crate) async fn judged(
+    program: &Path,
+    folder: &Path,
+    pairs: usize,
+    verdicts: &mut Verdicts,
+) -> Result<()> {
+    std::fs::create_dir(folder)?;
+    for (open, word) in [(true, "open"), (false, "closed")] {
+        let mut plan = Plan { callers: 64, seconds: 3, open, packets: None };
+        let mut rounds = Vec::new();
+        for number in 1..=pairs {
+            rounds.push(round::play(&mut plan, program, &folder.join(format!("{word}-{number}"))).await?);
+        }
+        let same = Spread::of(rounds.iter().map(|round| round.to_same));
+        let rates = |arm: fn(&mut Round) -> &mut Arm, rounds: &mut [Round]| {
+            Spread::of(rounds.iter_mut().map(|round| arm(round).rate())).show(0)
+        };
+        let (ours, raw) = (rates(Round::gateway, &mut rounds), rates(Round::same, &mut rounds));
+        let verdict = match open {
+            true => verdicts.judge(
+                &format!("durable accepts, 64 callers, {}", same.show(2)),
+                same.median,
+                Wanted::AtLeast { must: 0.6, aim: 0.8 },
+            ),
+            false => "shown".to_owned(),
+        };
+        print(&format!(
+            "  receiver {word}: gateway {ours}/s, raw {raw}/s; ratio {}: {verdict}",
+            same.show(2)
+        ));
+        print(&format!("  {}", rounds.last().map_or("", |round| &round.inside)));
+    }
+    Ok(())
 }
 
 /// The broker's program by its own word.
