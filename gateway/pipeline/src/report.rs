@@ -132,7 +132,7 @@ impl Report {
 
     fn is_due(&self, report: &PendingReport, now: Timestamp) -> bool {
         let passed_over = self.passed_over.get(&report.delivery.id).is_some_and(|at| *at > now);
-        !passed_over && !(self.is_mailed(&report.delivery) && self.mailing.waits(now))
+        !(passed_over || self.is_mailed(&report.delivery) && self.mailing.waits(now))
     }
 
     fn is_mailed(&self, delivery: &Delivery) -> bool {

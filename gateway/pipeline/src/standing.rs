@@ -1,8 +1,8 @@
 //! What a packet says of documents that came before it, and what that does to their business states
 //! (`lienthong_schemas::business_state`). Nothing is refused for it: what does not fit is a finding.
 //!
-//! First [`Said::by`] finds the documents and receivers that are spoken of; then, while nobody else moves these documents
-//! ([`Said::documents`]), [`Said::effects`] says what becomes of them.
+//! First `Said::by` finds the documents and receivers that are spoken of; then, while nobody else moves these documents
+//! (`Said::documents`), `Said::effects` says what becomes of them.
 
 mod find;
 
