@@ -15,7 +15,7 @@ use super::watched::Watch;
 use super::world::{B, C, Setup, World, letter};
 
 /// So many organisations at home in one system, and their codes.
-fn many(count: usize) -> (String, Vec<String>) {
+pub(super) fn many(count: usize) -> (String, Vec<String>) {
     let codes: Vec<String> = (0..count).map(|number| format!("H55.X{number:04}")).collect();
     let mut directory = String::new();
     for code in &codes {

@@ -5,6 +5,7 @@ mod axis_failing;
 mod axis_large;
 mod axis_order;
 mod breaker;
+mod broker_bytes;
 mod codes;
 mod consignments;
 mod cuts;

@@ -17,7 +17,7 @@ use super::bodies::{Bodies, Body};
 use super::{INLINE_BYTES_MAX, Pause, Relay};
 use crate::crash::crash_point;
 use crate::ports::{DeliveryMessage, Fault, Transition};
-use crate::record::{Delivery, State};
+use crate::record::{AdapterKind, Delivery, Lane, State};
 
 /// Deliveries that are asked of the store at a time, beside those under way.
 const BATCH: usize = 64;
@@ -205,6 +205,10 @@ impl Relay {
         delivery: Delivery,
         published: &mut BTreeMap<DeliveryId, u32>,
     ) -> Result<(), Fault> {
+        // Before a normal packet for one receiver everything that it refers to stands in the same chain, or went before.
+        if delivery.lane == Lane::Normal && delivery.route.adapter != AdapterKind::NationalAxis {
+            return self.publish(bodies, delivery, published).await;
+        }
         let queue = delivery.route.queue();
         let firsts =
             delivery.correlations.iter().map(|key| self.ports.store.first_correlated(&queue, *key, None));
