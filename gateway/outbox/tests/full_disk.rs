@@ -174,10 +174,19 @@ async fn a_spool_on_a_full_disk_keeps_nothing_half_written() {
     assert!(refused.is_some_and(|fault| fault.full && !fault.fatal), "ENOSPC is told from other trouble");
     drop(ours);
     disk.fill();
-    assert!(receive().await.err().is_some_and(|fault| fault.full));
+    let mut long = spool.receive_ours().await.expect("nothing is written yet");
+    let refused = long.write(Bytes::from(vec![0; 300_000])).await.err();
+    assert!(refused.is_some_and(|fault| fault.full));
+    drop(long);
+    // Small ones come in, for they are in memory, and are refused when they are to stay.
+    let mut second = spool.receive_ours().await.expect("nothing is written yet");
+    second.write(Bytes::from(packet(1))).await.expect("gathered");
+    let second = second.finish().await.expect("whole");
     let admitted = admission(1, &["H02"]);
-    let fault = spool.admit(waiting, &admitted).await.expect_err("its admission does not fit");
-    assert!(fault.full, "{fault:?}");
+    for small in [waiting, second] {
+        let fault = spool.admit(small, &admitted).await.expect_err("it does not fit");
+        assert!(fault.full, "{fault:?}");
+    }
     for folder in ["incoming", "admissions"] {
         assert_eq!(fs::read_dir(disk.0.join(folder)).expect("a folder").count(), 0, "{folder}");
     }

@@ -372,11 +372,9 @@ impl Intake {
     /// Step commit (design.md B2): blob and admission on disk, then one batch of the store, then the receipt.
     async fn commit(&self, packet: Box<dyn Incoming>, admission: Admission) -> Result<Accepted, Refused> {
         let timer = self.metrics.timer(Step::Commit);
-        let id = admission.receipt.document_id;
-        self.ports.spool.admit(packet, &admission).await?;
         // An admission may be left from before a crash; what is on disk is what will be shown again, so it counts.
-        let on_disk = self.ports.spool.admission(id).await?;
-        let admission = on_disk.ok_or_else(|| Fault::new("spool", "the admission is not there"))?;
+        let earlier = self.ports.spool.admit(packet, &admission).await?;
+        let admission = earlier.unwrap_or(admission);
         let admitted = self.ports.store.admit(&admission).await?;
         drop(timer);
         self.wakes.relay.notify_one();

@@ -122,8 +122,12 @@ pub trait Spool: Send + Sync + 'static {
     async fn usage(&self) -> Result<SpoolUsage, Fault>;
 
     /// B2: blob and admission are fdatasynced, renamed, and both folders fsynced when this returns. Repeating it for
-    /// the same document does no harm; the first admission stays.
-    async fn admit(&self, packet: Box<dyn Incoming>, admission: &Admission) -> Result<(), Fault>;
+    /// the same document does no harm; the first admission stays, and is returned if it is not this one.
+    async fn admit(
+        &self,
+        packet: Box<dyn Incoming>,
+        admission: &Admission,
+    ) -> Result<Option<Admission>, Fault>;
 
     /// Takes a blob that did not come through intake (fetched from the Object Store) under its digest, durably.
     async fn adopt(&self, packet: Box<dyn Incoming>) -> Result<(), Fault>;

@@ -1,9 +1,11 @@
 //! Packets and admissions as files (design.md B2): `incoming/` is thrown away at start-up, `blobs/<sha256>` holds exact
 //! bytes, `admissions/<document id>` what was promised for them. Everything that blocks runs on the blocking pool.
 
+mod commits;
 mod incoming;
 mod papers;
 mod room;
+mod shared_sync;
 #[cfg(test)]
 mod tests;
 
@@ -17,12 +19,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use lienthong_pipeline::crash::crash_point;
 use lienthong_pipeline::ports::{Fault, Incoming, IncomingWriter, Spool, SpoolUsage};
 use lienthong_pipeline::record::{Admission, Route, State};
 use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest};
+use tokio::sync::Semaphore;
 
-use self::incoming::{FileWriter, IncomingFile, Temporary, Written};
+use self::commits::Commits;
+use self::incoming::{FileWriter, IN_MEMORY_BYTES_MAX, IncomingFile, Temporary};
 use self::room::{Charge, Claim, Room, is_full};
 use crate::folder;
 
@@ -52,6 +55,9 @@ struct Folders {
     /// Packets in `incoming/` that somebody still holds. One digest is one content, so one file serves all.
     live: Mutex<HashMap<PacketDigest, Weak<IncomingFile>>>,
     publishing: Mutex<()>,
+    commits: Commits,
+    /// Bytes that packets may hold in memory until they are admitted.
+    memory: Arc<Semaphore>,
     settling: [Mutex<()>; STRIPES],
 }
 
@@ -87,6 +93,8 @@ impl FileSpool {
             names: AtomicU64::new(0),
             live: Mutex::default(),
             publishing: Mutex::default(),
+            commits: Commits::default(),
+            memory: Arc::new(Semaphore::new(IN_MEMORY_BYTES_MAX)),
             settling: std::array::from_fn(|_| Mutex::default()),
         };
         Self { folders: Arc::new(folders) }
@@ -172,13 +180,6 @@ impl Folders {
         self.blobs.join(digest.to_string())
     }
 
-    /// A file for a packet, its bytes counted.
-    fn packet(&self, claim: Claim) -> io::Result<(Temporary, Written)> {
-        let charge = Charge::new(&self.room, claim);
-        let (temporary, file) = self.temporary(Some(charge.clone()))?;
-        Ok((temporary, Written::new(file, charge)))
-    }
-
     /// A name in `incoming/` that nothing has.
     fn temporary(&self, charge: Option<Arc<Charge>>) -> io::Result<(Temporary, fs::File)> {
         let name = self.names.fetch_add(1, Ordering::Relaxed);
@@ -192,58 +193,6 @@ impl Folders {
     /// 100 MB again. Whoever sends the bytes on checks their digest, and parks the delivery when it is wrong.
     fn has_blob(&self, digest: PacketDigest, bytes: u64) -> io::Result<bool> {
         Ok(length(&self.blob(digest))? == Some(bytes))
-    }
-
-    /// The packet's file with its bytes on disk, or `None` when `blobs/` has it.
-    fn prepare(self: &Arc<Self>, packet: &dyn Incoming) -> io::Result<Option<Arc<IncomingFile>>> {
-        let (digest, bytes) = (packet.digest(), packet.bytes());
-        if self.has_blob(digest, bytes)? {
-            return Ok(None);
-        }
-        let live = locked(&self.live).get(&digest).and_then(Weak::upgrade);
-        let file = match live {
-            Some(file) => file,
-            None => incoming::copy(self, packet)?,
-        };
-        file.sync()?;
-        Ok(Some(file))
-    }
-
-    fn admit(self: &Arc<Self>, packet: &dyn Incoming, admission: &Admission) -> io::Result<()> {
-        let paper = papers::write(admission)?;
-        let blob = self.prepare(packet)?;
-        crash_point("after-blob-fsync");
-        let (temporary, mut file) = self.temporary(None)?;
-        io::Write::write_all(&mut file, &paper)?;
-        file.sync_data()?;
-        drop(file);
-        let path = self.admission(admission.receipt.document_id);
-        {
-            let _turn = locked(&self.publishing);
-            if let Some(blob) = blob {
-                blob.keep(&self.blob(packet.digest()))?;
-            }
-            match papers::read_admission(&path) {
-                // The first one stays. Its writer may not have synced the folders yet, so that is done here, too.
-                Ok(Some(_)) => {}
-                Ok(None) => temporary.keep(&path)?,
-                Err(damaged) if !damaged.is_lost => return Err(io::Error::other(damaged.to_string())),
-                Err(damaged) => {
-                    tracing::error!(%damaged, "a damaged admission is replaced by one that came again");
-                    temporary.keep(&path)?;
-                }
-            }
-        }
-        folder::sync(&self.blobs)?;
-        folder::sync(&self.admissions)
-    }
-
-    fn adopt(self: &Arc<Self>, packet: &dyn Incoming) -> io::Result<()> {
-        if let Some(blob) = self.prepare(packet)? {
-            let _turn = locked(&self.publishing);
-            blob.keep(&self.blob(packet.digest()))?;
-        }
-        folder::sync(&self.blobs)
     }
 
     fn read(&self, digest: PacketDigest, most: u64) -> io::Result<Option<Bytes>> {
@@ -267,11 +216,12 @@ impl Folders {
 #[async_trait]
 impl Spool for FileSpool {
     async fn receive(&self) -> Result<Box<dyn IncomingWriter>, Fault> {
-        Ok(Box::new(FileWriter::begin(self.clone(), Claim::Intake).await?))
+        self.folders.room.check(1).map_err(fault)?;
+        Ok(Box::new(FileWriter::new(self.clone(), Claim::Intake)))
     }
 
     async fn receive_ours(&self) -> Result<Box<dyn IncomingWriter>, Fault> {
-        Ok(Box::new(FileWriter::begin(self.clone(), Claim::Ours).await?))
+        Ok(Box::new(FileWriter::new(self.clone(), Claim::Ours)))
     }
 
     fn room_for(&self, bytes: u64) -> Result<(), Fault> {
@@ -282,9 +232,12 @@ impl Spool for FileSpool {
         self.off(|folders| folders.room.usage()).await
     }
 
-    async fn admit(&self, packet: Box<dyn Incoming>, admission: &Admission) -> Result<(), Fault> {
-        let admission = admission.clone();
-        self.off(move |folders| folders.admit(&*packet, &admission)).await
+    async fn admit(
+        &self,
+        packet: Box<dyn Incoming>,
+        admission: &Admission,
+    ) -> Result<Option<Admission>, Fault> {
+        self.commit(packet, admission).await
     }
 
     async fn adopt(&self, packet: Box<dyn Incoming>) -> Result<(), Fault> {

@@ -73,18 +73,22 @@ async fn a_blob_is_read_whole_up_to_a_length_and_not_beyond() {
 #[tokio::test]
 async fn a_packet_is_digested_on_the_way_and_gone_when_dropped() {
     let (dir, spool) = opened();
-    for bytes in [Vec::new(), vec![b'x'; 1], (0..3_000_001_u32).map(|n| n as u8).collect::<Vec<u8>>()] {
+    let long = |bytes: u32| (0..bytes).map(|n| n as u8).collect::<Vec<u8>>();
+    for bytes in [Vec::new(), long(1), long(256 * 1024), long(256 * 1024 + 1), long(3_000_001)] {
         let packet = received(&spool, &bytes).await;
         assert_eq!(packet.digest(), PacketDigest::of(&bytes));
         assert_eq!(packet.bytes(), bytes.len() as u64);
         assert!(whole(&*packet) == bytes && whole(&*packet) == bytes);
-        assert_eq!(names(&dir, "incoming").len(), 1);
+        let in_memory = bytes.len() <= 256 * 1024;
+        assert_eq!(names(&dir, "incoming").len(), usize::from(!in_memory), "{}", bytes.len());
         drop(packet);
         assert!(names(&dir, "incoming").is_empty());
     }
-    let mut writer = spool.receive().await.expect("a file");
-    writer.write(Bytes::from_static(b"half")).await.expect("written");
-    drop(writer);
+    for half in [4, 300_000] {
+        let mut writer = spool.receive().await.expect("a file");
+        writer.write(Bytes::from(vec![b'x'; half])).await.expect("written");
+        drop(writer);
+    }
     assert!(names(&dir, "incoming").is_empty());
     assert!(locked(&spool.folders.live).is_empty());
 }
@@ -97,12 +101,43 @@ async fn many_small_chunks_do_not_pile_up() {
         writer.write(Bytes::from_static(b"x")).await.expect("written");
     }
     writer.write(Bytes::new()).await.expect("written");
-    let file = dir.path().join("incoming").join(&names(&dir, "incoming")[0]);
-    assert_eq!(fs::metadata(&file).expect("a file").len(), 0);
+    assert!(names(&dir, "incoming").is_empty());
     writer.write(Bytes::from_static(b"x")).await.expect("written");
+    let file = dir.path().join("incoming").join(&names(&dir, "incoming")[0]);
     assert_eq!(fs::metadata(&file).expect("a file").len(), 1_024);
     writer.write(Bytes::from(vec![b'x'; 256 * 1024])).await.expect("written");
-    assert_eq!(fs::metadata(&file).expect("a file").len(), 1_024 + 256 * 1024);
+    assert_eq!(fs::metadata(&file).expect("a file").len(), 1_024);
+    writer.write(Bytes::from_static(b"y")).await.expect("written");
+    assert_eq!(fs::metadata(&file).expect("a file").len(), 1_025 + 256 * 1024);
+    let packet = writer.finish().await.expect("whole");
+    let bytes = [vec![b'x'; 1_024 + 256 * 1024], b"y".to_vec()].concat();
+    assert_eq!((packet.digest(), packet.bytes()), (PacketDigest::of(&bytes), 1_025 + 256 * 1024));
+    assert!(whole(&*packet) == bytes);
+}
+
+#[tokio::test]
+async fn small_packets_fill_their_share_of_the_memory_and_then_files() {
+    let (dir, spool) = opened();
+    let packet = |n: usize| [n.to_be_bytes().as_slice(), &vec![0; 256 * 1024 - 8]].concat();
+    let room = IN_MEMORY_BYTES_MAX / (256 * 1024);
+    let mut held = Vec::new();
+    for n in 0..room + 2 {
+        held.push(received(&spool, &packet(n)).await);
+    }
+    assert_eq!(names(&dir, "incoming").len(), 2, "memory is full");
+    assert!(held.iter().enumerate().all(|(n, incoming)| whole(&**incoming) == packet(n)));
+    // A reader keeps the memory that it reads from.
+    let reader = held[0].open().expect("opened");
+    held.remove(0);
+    drop(received(&spool, &packet(room + 2)).await);
+    let another = received(&spool, b"<edXML/>").await;
+    assert_eq!(names(&dir, "incoming").len(), 3);
+    drop(reader);
+    let in_memory = received(&spool, &packet(room + 3)).await;
+    assert_eq!(names(&dir, "incoming").len(), 3);
+    drop((held, another, in_memory));
+    assert!(names(&dir, "incoming").is_empty());
+    assert_eq!(spool.folders.memory.available_permits(), IN_MEMORY_BYTES_MAX);
 }
 
 #[tokio::test]
@@ -141,9 +176,11 @@ async fn of_many_admissions_of_one_document_the_first_stays() {
             let incoming = received(&spool, &packet(1)).await;
             let mut admitted = admission(1, &["H02"]);
             admitted.receipt.accepted_at = later(n);
-            spool.admit(incoming, &admitted).await.expect("admitted");
-            // Whoever returns finds an admission, and the same one every time.
-            spool.admission(document_id(1)).await.expect("read").expect("there").receipt.accepted_at
+            let earlier = spool.admit(incoming, &admitted).await.expect("admitted");
+            // Whoever returns finds an admission, and the same one every time, and is told if it is not its own.
+            let found = spool.admission(document_id(1)).await.expect("read").expect("there");
+            assert_eq!(earlier.unwrap_or(admitted), found);
+            found.receipt.accepted_at
         });
     }
     let seen = callers.join_all().await;
@@ -226,8 +263,49 @@ async fn a_folder_that_is_gone_is_a_fault_and_no_panic() {
     let fault = spool.admit(incoming, &admission(1, &["H02"])).await.expect_err("no folder");
     assert_eq!(fault.place, "spool");
     assert!(names(&dir, "incoming").is_empty());
+    let incoming = received(&spool, &packet(2)).await;
     fs::remove_dir(dir.path().join("incoming")).expect("removed");
-    assert_eq!(spool.receive().await.err().expect("no folder").place, "spool");
+    let fault = spool.admit(incoming, &admission(2, &["H02"])).await.expect_err("no folder");
+    assert_eq!(fault.place, "spool");
+    let mut writer = spool.receive().await.expect("nothing is written yet");
+    let fault = writer.write(Bytes::from(vec![b'x'; 300_000])).await.expect_err("no folder");
+    assert_eq!(fault.place, "spool");
+    writer.write(Bytes::from_static(b"x")).await.expect("gathered");
+    let fault = writer.finish().await.err().expect("it was broken off");
+    assert!(fault.cause.contains("broken off"), "{fault}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_fails_does_not_fail_those_that_are_committed_with_it() {
+    let (dir, spool) = opened();
+    let all: u32 = 200;
+    let bad = |n: u32| n % 7 == 3;
+    let mut callers = JoinSet::new();
+    for n in 0..all {
+        let spool = spool.clone();
+        callers.spawn(async move {
+            let n = u64::from(n);
+            let incoming = received(&spool, &packet(n)).await;
+            let mut admitted = admission(n, &["H02"]);
+            if bad(n as u32) {
+                admitted.receipt.findings = vec!["x".repeat(ADMISSION_BYTES_MAX as usize)];
+            }
+            let outcome = spool.admit(incoming, &admitted).await;
+            // Whoever is told that it is there finds it.
+            let found = spool.admission(document_id(n)).await.expect("read");
+            match &outcome {
+                Ok(earlier) => assert!(earlier.is_none() && found == Some(admitted)),
+                Err(fault) => assert!(found.is_none() && fault.cause.contains("at most"), "{fault}"),
+            }
+            (n as u32, outcome.is_ok())
+        });
+    }
+    for (n, admitted) in callers.join_all().await {
+        assert_eq!(admitted, !bad(n), "{n}");
+    }
+    let admitted = (0..all).filter(|n| !bad(*n)).count();
+    assert_eq!((names(&dir, "blobs").len(), names(&dir, "admissions").len()), (admitted, admitted));
+    assert!(names(&dir, "incoming").is_empty());
 }
 
 #[tokio::test]

@@ -104,11 +104,11 @@ async fn the_count_follows_whatever_becomes_of_a_packet() {
     assert_eq!(used(&spool).await, one + 1);
     spool.adopt(received(&spool, packet(2).into()).await.expect("fits")).await.expect("adopted");
     assert_eq!((used(&spool).await, lies(&dir)), (2 * one, 2 * one));
-    // A writer that is cut off, and one whose last chunk was not written yet.
+    // A writer that is cut off, and whose last chunk was not written yet.
     let mut cut = spool.receive().await.expect("a file");
     cut.write(of(3, 300_000)).await.expect("written");
     cut.write(of(3, 1)).await.expect("gathered");
-    assert_eq!(used(&spool).await, 2 * one + 300_000);
+    assert_eq!(used(&spool).await, 2 * one + 300_001, "counted as it comes");
     drop(cut);
     assert_eq!((used(&spool).await, lies(&dir)), (2 * one, 2 * one));
 }
