@@ -1,6 +1,7 @@
 //! The adapter against a submission server on a loopback port: what is sent, and what follows from each answer.
 
 mod answers;
+mod arrival;
 mod broken;
 mod limits;
 mod notices;

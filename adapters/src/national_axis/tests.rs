@@ -1,6 +1,7 @@
 //! The adapter against an axis on a loopback port: what is sent, and what follows from each answer.
 
 mod answers;
+mod arrival;
 mod lines;
 mod replies;
 mod sent;

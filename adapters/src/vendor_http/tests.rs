@@ -1,6 +1,7 @@
 //! The adapter against a receiving system on a loopback port: what is sent, and what follows from each answer.
 
 mod answers;
+mod arrival;
 mod lines;
 mod sent;
 mod tls;
