@@ -126,6 +126,8 @@ impl Record {
         self.delivery.state = state;
         self.delivery.lease = None;
         self.delivery.closed = false;
+        // It succeeded, so nothing had left; a store that is built anew did not know it by then.
+        self.delivery.may_have_arrived = false;
         self.report = Some(Report { at, number });
         self.step(at, if state == State::Parked { "held" } else { "withdrawn" }, note)
     }
