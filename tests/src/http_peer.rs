@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::socket::Socket;
@@ -52,9 +53,11 @@ impl Asked {
     }
 }
 
-/// A vendor's system that takes whatever comes and answers with the bytes that it was given.
+/// A vendor's system that takes whatever comes and answers with the bytes that it was given, at once or when it is told to.
 pub struct ScriptedHttp {
     says: Arc<Mutex<Vec<u8>>>,
+    asked: watch::Sender<Vec<Asked>>,
+    silent: watch::Sender<bool>,
     socket: Socket,
 }
 
@@ -62,11 +65,14 @@ impl ScriptedHttp {
     /// Opens one that is content.
     pub(crate) async fn open() -> Self {
         let says = Arc::new(Mutex::new(answer("200 OK", &[], "")));
-        let of_socket = says.clone();
+        let (asked, silent) = (watch::Sender::default(), watch::Sender::new(false));
+        let of_socket = (says.clone(), asked.clone(), silent.clone());
         let serve = move |mut stream: TcpStream| {
-            let says = of_socket.clone();
+            let (says, asked, silent) = of_socket.clone();
             async move {
-                if Asked::read(&mut stream).await.is_some() {
+                if let Some(request) = Asked::read(&mut stream).await {
+                    asked.send_modify(|all: &mut Vec<Asked>| all.push(request));
+                    drop(silent.subscribe().wait_for(|silent| !silent).await);
                     let bytes = says.lock().expect("no panic before").clone();
                     // The gateway may be killed meanwhile.
                     drop(stream.write_all(&bytes).await);
@@ -74,12 +80,25 @@ impl ScriptedHttp {
             }
             .boxed()
         };
-        Self { says, socket: Socket::open(serve).await }
+        Self { says, asked, silent, socket: Socket::open(serve).await }
     }
 
     /// Where packets are posted.
     pub fn url(&self) -> String {
         format!("http://{}/edxml", self.socket.address())
+    }
+
+    /// Takes what comes, and keeps its answers back until this is said again with `false`.
+    pub fn is_silent(&self, silent: bool) {
+        self.silent.send_replace(silent);
+    }
+
+    /// Waits for this many requests that came whole, answered or not; all of them, oldest first.
+    pub async fn asked(&self, count: usize) -> Vec<Asked> {
+        let mut asked = self.asked.subscribe();
+        let wait = tokio::time::timeout(crate::PATIENCE, asked.wait_for(|asked| asked.len() >= count));
+        let reached = wait.await.expect("so many requests in time").expect("the peer is there");
+        reached.clone()
     }
 
     /// Answers so from now on.
