@@ -2,13 +2,15 @@
 //! Receiving the bytes and knowing who is connected is the door's business (gateway/src/http); nothing here is
 //! undone: a packet that is refused simply never leaves `incoming/`.
 
+mod follow;
+
 use std::cell::Cell;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::civil::Date;
 use lienthong_config::{Undelivered, UpdateReceivers};
-use lienthong_monitoring::{Anomaly, Metrics, Step};
+use lienthong_monitoring::{Metrics, Step};
 use lienthong_schemas::edxml::{Content, Envelope, Finding, VIETNAM, VerifiedEnvelope, check_carried};
 use lienthong_schemas::ids::{DocumentId, PacketDigest};
 use lienthong_schemas::organ::OrganId;
@@ -20,11 +22,10 @@ use tracing::Instrument;
 use crate::directory::{Directory, Home};
 use crate::examine::{PacketLimits, Refused, examine};
 use crate::ports::{Admitted, Fault, Incoming, Ports};
-use crate::recall::take_back;
 use crate::recognise::{Recognised, keys, recognise};
 use crate::record::{Admission, IdempotencyKey, Receipt, RecognitionKeys, State, SystemId};
-use crate::route::{Addressed, Routed, addressed, open_successors, route};
-use crate::standing::{Effects, Notice, Said, Search};
+use crate::route::{Routed, addressed, open_successors, route};
+use crate::standing::{Effects, Notice};
 use crate::trust::sender_trust;
 use crate::turns::{Turn, Turns};
 use crate::wakes::Wakes;
@@ -219,58 +220,6 @@ impl Intake {
             self.note_anomalies(&effects.notices);
         }
         Ok(accepted)
-    }
-
-    /// What the packet says of documents before it. That we gave a document up is no word of its receiver.
-    async fn said(
-        &self,
-        content: &Content,
-        to: &[Addressed<'_>],
-        keys: &RecognitionKeys,
-        origin: &Origin,
-        directory: &Directory,
-    ) -> Result<Said, Fault> {
-        let code = &content.from.organ_id;
-        if matches!(origin, Origin::Gateway { .. }) && *code == self.policy.own {
-            return Ok(Said::default());
-        }
-        let sender = directory.find(code).map_or(code, |organisation| &organisation.id);
-        Said::by(sender, content, to, keys, self.search(directory)).await
-    }
-
-    /// What becomes of business states, and what is taken back. Nobody else speaks of these documents meanwhile.
-    async fn effects(
-        &self,
-        said: Said,
-        id: DocumentId,
-        routed: &[Routed],
-        directory: &Directory,
-    ) -> Result<Effects, Fault> {
-        let asks = said.asks.clone();
-        let mut effects = said.effects(&*self.ports.store).await?;
-        if let Some(asks) = asks {
-            let (search, withdraw) =
-                (self.search(directory), self.policy.undelivered == Undelivered::Withdraw);
-            let taken_back = take_back(&asks, id, routed, &effects.withdrawn, withdraw, &search).await?;
-            effects.notices.extend(taken_back.notices);
-            effects.recalls = taken_back.recalls;
-        }
-        Ok(effects)
-    }
-
-    fn search<'a>(&'a self, directory: &'a Directory) -> Search<'a> {
-        Search { store: &*self.ports.store, directory, today: self.today() }
-    }
-
-    /// Once for each kind, however many receivers it is about.
-    fn note_anomalies(&self, notices: &[Notice]) {
-        for kind in Anomaly::ALL {
-            let mut of_kind = notices.iter().filter(|notice| notice.anomaly() == Some(kind));
-            let Some(Notice { field, detail, .. }) = of_kind.next() else { continue };
-            let (kind, detail, more) = (kind.as_str(), shown(detail), of_kind.count());
-            self.metrics.anomalies.of(kind).add(1 + more as u64);
-            tracing::warn!(kind, field, detail, more, "delivered, and it does not fit");
-        }
     }
 
     async fn parse_and_verify(

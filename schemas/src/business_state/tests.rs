@@ -259,3 +259,17 @@ fn the_tables_for_people_say_what_the_program_does() {
         assert!(line.contains(vi) && line.contains(en) && line.ends_with(&format!("| {next} |")), "{line}");
     }
 }
+
+#[test]
+fn what_was_taken_back_before_it_left_leaves_nothing_to_answer() {
+    let state = BusinessState::taken_back();
+    assert_eq!(state.to_string(), "withdrawn");
+    assert!(state.is_given_up() && state.open().next().is_none());
+    for answer in [StatusCode::ChangeAgreed, StatusCode::ChangeRefused] {
+        let moved = state.apply(Event::Receiver(answer));
+        assert_eq!((moved.legal, moved.why, moved.state), (false, Why::NothingOpen, state));
+    }
+    for (written, given_up) in [("none", false), ("03 2 13", false), ("05 1", true), ("none 13 1", true)] {
+        assert_eq!(written.parse::<BusinessState>().expect("a state").is_given_up(), given_up, "{written}");
+    }
+}
