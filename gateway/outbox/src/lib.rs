@@ -1,7 +1,8 @@
 //! What the gateway keeps on its own disk: the durable outbox and the spool of packets (design.md B1, B2).
 //!
 //! Read `open` (start-up, and building the store anew), `store` (one tree, one committer, two engines), `spool`
-//! (packets and admissions as files), `change` (what a transition may do, without any I/O), `check` (is all of it whole), `outbox` (the store of a gateway that runs).
+//! (packets and admissions as files), `change` (what a transition may do, without any I/O), `check` (is all of it whole),
+//! `outbox` (the store of a gateway that runs), `offline` (what is done with a store while none runs).
 
 mod change;
 mod check;
@@ -9,6 +10,7 @@ mod folder;
 mod format;
 mod lock;
 mod memory;
+mod offline;
 mod open;
 mod outbox;
 mod sealed;
@@ -23,6 +25,7 @@ pub use check::{CheckFault, FAULTS_MAX, FaultCode, OutboxCheck, check};
 pub use format::FormatFault;
 pub use lock::{DataLock, LockFault};
 pub use memory::MemoryStore;
+pub use offline::{Exported, Migrated, OfflineFault, export, migrate, rebuild};
 pub use open::{OpenFault, Opened, Rebuilt, open_or_rebuild};
 pub use outbox::{Outbox, OutboxOptions};
 pub use spool::{ADMISSION_BYTES_MAX, Admissions, Damaged, FileSpool, Found, SpoolLimits};

@@ -10,13 +10,14 @@ use lienthong_pipeline::ports::{Admitted, Clock, Fault};
 
 use crate::folder;
 use crate::format::{self, FormatFault};
+use crate::offline;
 use crate::spool::{FileSpool, Found};
 use crate::store::{Engine, FileStore, StoreFault, Writer, is_noted, said};
 
 /// The store's folder below the data folder.
 pub(crate) const STORE: &str = "outbox";
-/// Damaged stores kept aside; beyond that somebody has to look.
-const BROKEN_MAX: u32 = 1_000;
+/// Stores of one kind kept aside; beyond that somebody has to look.
+const ASIDE_MAX: u32 = 1_000;
 /// A barrier after so many admissions while the store is filled.
 const ADMISSIONS_PER_BARRIER: usize = 256;
 /// And after so many bytes.
@@ -61,14 +62,17 @@ pub enum OpenFault {
     /// A damaged store cannot be moved aside.
     #[error("moving the damaged store aside: {0}")]
     MoveAside(io::Error),
+    /// A migration that was cut off cannot be ended.
+    #[error("ending a migration that was cut off: {0}")]
+    Migration(io::Error),
     /// Filling the store failed; it is tried again at the next start.
     #[error("filling the store from the admissions: {0}")]
     Rebuild(Fault),
 }
 
 /// Opens the store and the spool below a data folder. A store that is damaged (its engine says so, or panics) is moved to
-/// `outbox.broken-<n>`; then every admission that the store does not know is admitted again. Blocks, for one look-up per
-/// admission at least; the caller holds [`crate::DataLock`].
+/// `outbox.broken-<n>`; then every admission that the store does not know is admitted again. Blocks, as
+/// long as reading all of the store takes; the caller holds [`crate::DataLock`].
 ///
 /// # Errors
 /// See [`OpenFault`].
@@ -79,6 +83,7 @@ pub fn open_or_rebuild(
 ) -> Result<(FileStore, FileSpool, Opened), OpenFault> {
     folder::make_durable(data_dir).map_err(OpenFault::Spool)?;
     format::check(data_dir)?;
+    offline::finish(data_dir).map_err(OpenFault::Migration)?;
     let spool = FileSpool::open(data_dir).map_err(OpenFault::Spool)?;
     let (store, opened) = open_store(data_dir, &spool, engine, &clock)?;
     Ok((store, spool, opened))
@@ -135,10 +140,16 @@ fn is_damage(fault: &OpenFault, store: &Path) -> bool {
     matches!(fault, OpenFault::Store(StoreFault::Damaged { .. })) || is_noted(store)
 }
 
-fn move_aside(data_dir: &Path, store: &Path) -> io::Result<PathBuf> {
-    let names = (1..=BROKEN_MAX).map(|n| data_dir.join(format!("{STORE}.broken-{n}")));
+/// A name below the data folder for a store that is kept aside.
+pub(crate) fn free_name(data_dir: &Path, why: &str) -> io::Result<PathBuf> {
+    let names = (1..=ASIDE_MAX).map(|n| data_dir.join(format!("{STORE}.{why}-{n}")));
     let mut free = names.filter(|path| path.symlink_metadata().is_err());
-    let to = free.next().ok_or_else(|| io::Error::other(format!("{BROKEN_MAX} are kept already")))?;
+    free.next().ok_or_else(|| io::Error::other(format!("{ASIDE_MAX} are kept already")))
+}
+
+/// Moves a store aside, durably; where to.
+pub(crate) fn move_aside(data_dir: &Path, store: &Path) -> io::Result<PathBuf> {
+    let to = free_name(data_dir, "broken")?;
     std::fs::rename(store, &to)?;
     folder::sync(data_dir)?;
     Ok(to)
@@ -172,13 +183,14 @@ fn epoch(clock: &dyn Clock) -> u32 {
 }
 
 /// Admits again, in the order of acceptance, what the store does not know, with the states noted beside it. Holds one id
-/// and one time for each such document in memory.
+/// for each document in memory, and one time for each that is unknown.
 fn rebuild(spool: &FileSpool, writer: &mut Writer, epoch: u32) -> Result<Rebuilt, OpenFault> {
     let mut rebuilt = Rebuilt::default();
     let mut order = Vec::new();
+    let known = writer.take_documents();
     for id in spool.documents().map_err(OpenFault::Spool)? {
         match id {
-            Ok(id) if writer.knows(id).map_err(OpenFault::Rebuild)? => {}
+            Ok(id) if known.binary_search(&id).is_ok() => {}
             Ok(id) => match spool.read_admission(id) {
                 Ok(found) => order.extend(found.map(|found| (found.admission.receipt.accepted_at, id))),
                 Err(damaged) => rebuilt.leave_out(1, &damaged),
@@ -186,6 +198,7 @@ fn rebuild(spool: &FileSpool, writer: &mut Writer, epoch: u32) -> Result<Rebuilt
             Err(damaged) => rebuilt.leave_out(1, &damaged),
         }
     }
+    drop(known);
     order.sort_unstable();
     for (n, (_, id)) in order.iter().enumerate() {
         match spool.read_admission(*id) {

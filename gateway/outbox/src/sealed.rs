@@ -25,6 +25,9 @@ pub(crate) enum Damage {
     /// Right bytes, but not what was expected there.
     #[error("it does not read: {0}")]
     Body(String),
+    /// Right bytes, which contradict those under other keys.
+    #[error("{0}")]
+    Disagrees(&'static str),
 }
 
 /// The bytes to store under `key`.
@@ -36,15 +39,21 @@ pub(crate) fn seal<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, serde
     Ok(sealed)
 }
 
-/// The value that was stored under `key`.
-pub(crate) fn unseal<T: DeserializeOwned>(key: &[u8], sealed: &[u8]) -> Result<T, Damage> {
+/// The version of the value that was stored under `key`, and its body, as they were written.
+pub(crate) fn look<'a>(key: &[u8], sealed: &'a [u8]) -> Result<(u8, &'a [u8]), Damage> {
     let (version, rest) = sealed.split_first().ok_or(Damage::Short)?;
     let (sum, body) = rest.split_first_chunk::<4>().ok_or(Damage::Short)?;
     if u32::from_le_bytes(*sum) != checksum(key, *version, body) {
         return Err(Damage::Checksum);
     }
-    if *version > VERSION {
-        return Err(Damage::Newer(*version));
+    Ok((*version, body))
+}
+
+/// The value that was stored under `key`.
+pub(crate) fn unseal<T: DeserializeOwned>(key: &[u8], sealed: &[u8]) -> Result<T, Damage> {
+    let (version, body) = look(key, sealed)?;
+    if version > VERSION {
+        return Err(Damage::Newer(version));
     }
     serde_json::from_slice(body).map_err(|cause| Damage::Body(cause.to_string()))
 }

@@ -1,5 +1,7 @@
 //! `lienthong outbox check`: whether store and spool are whole and agree. Changes nothing, whether the gateway runs or is
-//! stopped. Exit codes: 0 clean, 1 faults, 3 usage or I/O.
+//! stopped. Exit codes: 0 clean, 1 faults, 3 usage or I/O. The others, of `offline`, need a gateway that is stopped.
+
+mod offline;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,6 +21,12 @@ const WITHIN: Duration = Duration::from_secs(24 * 3600);
 pub(super) enum OutboxCommand {
     /// Kiểm tra, không sửa gì / Check; changes nothing
     Check(Check),
+    /// Xuất kho ra từng dòng JSON / Write the store out as lines of JSON
+    Export(offline::Export),
+    /// Chuyển kho sang cách lưu khác / Move the store to the other engine
+    Migrate(offline::Migrate),
+    /// Dựng lại kho từ các bản tiếp nhận / Build the store anew from the admissions
+    Rebuild(offline::Rebuild),
 }
 
 #[derive(Args)]
@@ -34,7 +42,12 @@ pub(super) struct Check {
 }
 
 pub(super) fn run(command: &OutboxCommand) -> Result<ExitCode, CommandFault> {
-    let OutboxCommand::Check(check) = command;
+    let check = match command {
+        OutboxCommand::Check(check) => check,
+        OutboxCommand::Export(export) => return export.run(),
+        OutboxCommand::Migrate(migrate) => return migrate.run(),
+        OutboxCommand::Rebuild(rebuild) => return rebuild.run(),
+    };
     match block_on(check.made())? {
         Ok(found) => check.shown(&found),
         Err(fault) => refused(fault),

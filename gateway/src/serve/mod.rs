@@ -26,6 +26,7 @@ use lienthong_pipeline::tasks::{TaskFailure, Tasks};
 use crate::cli::CommandFault;
 use crate::http::listener::GRACE;
 use parts::Running;
+pub(crate) use parts::engine;
 use settings::Loaded;
 use signals::Stop;
 

@@ -124,7 +124,7 @@ fn metrics() -> Metrics {
 }
 
 /// The engine that the settings name.
-pub(super) fn engine(settings: &Settings) -> Engine {
+pub(crate) fn engine(settings: &Settings) -> Engine {
     match settings.outbox.engine {
         OutboxEngine::Sled => Engine::Sled,
         OutboxEngine::Redb => Engine::Redb,

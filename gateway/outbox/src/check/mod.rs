@@ -17,6 +17,7 @@ pub(crate) use self::files::Files;
 use crate::change::PLACE;
 use crate::format;
 use crate::lock::DataLock;
+use crate::offline::present;
 use crate::open::{OpenFault, STORE};
 use crate::spool::FileSpool;
 use crate::store::{FileStore, Inspector, StoreFault, Suspect, look_at, said};
@@ -173,7 +174,7 @@ pub fn check(_lock: &DataLock, data_dir: &Path, deep: bool) -> Result<OutboxChec
     format::look(data_dir)?;
     let spool = FileSpool::look_at(data_dir);
     let mut findings = Findings::default();
-    let backend = match catch_unwind(AssertUnwindSafe(|| look_at(&data_dir.join(STORE)))) {
+    let backend = match catch_unwind(AssertUnwindSafe(|| look_at(&present(data_dir)))) {
         Ok(Ok(Some(backend))) => Some(backend),
         Ok(Ok(None)) => {
             findings.fault(CheckFault::new(FaultCode::StoreMissing, STORE, "there is no store"));

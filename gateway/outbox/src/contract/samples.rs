@@ -27,6 +27,16 @@ pub fn spoil(folder: &Path, engine: Engine) {
     .expect("overwritten");
 }
 
+/// Lays an admission into the spool of a data folder as a file that may not be on disk yet, and no packet with it: for
+/// those who need very many.
+///
+/// # Errors
+/// Those of the disk.
+pub fn lay_down(data_dir: &Path, admission: &Admission) -> std::io::Result<()> {
+    let name = admission.receipt.document_id.to_string();
+    std::fs::write(data_dir.join("admissions").join(name), crate::spool::paper(admission)?)
+}
+
 /// A clock that stands at [`NOW`].
 pub fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new(NOW))

@@ -171,6 +171,12 @@ impl FileSpool {
     }
 }
 
+/// The bytes of an admission's file.
+#[cfg(any(test, feature = "contract"))]
+pub(crate) fn paper(admission: &Admission) -> io::Result<Vec<u8>> {
+    papers::write(admission)
+}
+
 impl Folders {
     fn admission(&self, id: DocumentId) -> PathBuf {
         self.admissions.join(id.to_string())

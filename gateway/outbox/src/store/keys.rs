@@ -41,6 +41,8 @@ pub(super) const WHOLE: &[u8] = b"z|whole";
 /// The layout that the store has; absent in the first one.
 pub(super) const LAYOUT: &[u8] = b"z|layout";
 
+/// Prefix of documents.
+pub(super) const DOCUMENTS: &[u8] = b"m|";
 /// Prefix of records.
 pub(super) const DELIVERIES: &[u8] = b"e|";
 /// Prefixes of all that [`indexes`] makes.
@@ -57,6 +59,14 @@ pub(super) const NOT_TAKEN_OVER: &[u8] = b"w|";
 pub(super) const DEAD_LETTERS: &[u8] = b"x|";
 /// Prefix of outcomes to report.
 pub(super) const REPORTS: &[u8] = b"n|";
+/// Prefix of history.
+pub(super) const HISTORY: &[u8] = b"h|";
+/// Prefix of the names by which documents are known.
+pub(super) const NAMES: &[u8] = b"k|";
+/// Prefix of idempotency keys.
+pub(super) const IDEMPOTENCY: &[u8] = b"i|";
+/// Prefix of business states.
+pub(super) const STANDINGS: &[u8] = b"b|";
 /// Prefix of events.
 pub(super) const EVENTS: &[u8] = b"v|";
 
@@ -65,7 +75,13 @@ fn joined(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 pub(super) fn document(id: DocumentId) -> Vec<u8> {
-    joined(&[b"m|", id.as_bytes()])
+    joined(&[DOCUMENTS, id.as_bytes()])
+}
+
+/// The document in a key below [`DOCUMENTS`].
+pub(super) fn document_in(key: &[u8]) -> Option<DocumentId> {
+    let id: [u8; 16] = key.strip_prefix(DOCUMENTS)?.try_into().ok()?;
+    Some(DocumentId::from_bytes(id))
 }
 
 pub(super) fn delivery(id: DeliveryId) -> Vec<u8> {
@@ -113,7 +129,7 @@ pub(super) fn event(number: u64) -> Vec<u8> {
 }
 
 pub(super) fn history(id: DeliveryId) -> Vec<u8> {
-    joined(&[b"h|", id.as_bytes()])
+    joined(&[HISTORY, id.as_bytes()])
 }
 
 pub(super) fn line(id: DeliveryId, line: u64) -> Vec<u8> {
@@ -121,15 +137,21 @@ pub(super) fn line(id: DeliveryId, line: u64) -> Vec<u8> {
 }
 
 pub(super) fn names(name: &[u8; 16]) -> Vec<u8> {
-    joined(&[b"k|", name])
+    joined(&[NAMES, name])
 }
 
 pub(super) fn name(name: &[u8; 16], order: u64, document: DocumentId) -> Vec<u8> {
     joined(&[&ordered(names(name), order), document.as_bytes()])
 }
 
+/// Name and document in a key below [`NAMES`].
+pub(super) fn name_in(key: &[u8]) -> Option<([u8; 16], [u8; 16])> {
+    let (name, rest) = key.strip_prefix(NAMES)?.split_first_chunk()?;
+    Some((*name, rest.get(8..)?.try_into().ok()?))
+}
+
 pub(super) fn standing(key: StandingKey) -> Vec<u8> {
-    joined(&[b"b|", key.as_bytes()])
+    joined(&[STANDINGS, key.as_bytes()])
 }
 
 pub(super) fn status(status: &[u8; 16]) -> Vec<u8> {
@@ -138,6 +160,18 @@ pub(super) fn status(status: &[u8; 16]) -> Vec<u8> {
 
 pub(super) fn idempotency(key: &IdempotencyKey) -> Vec<u8> {
     format!("i|{}|{}", key.system, key.key).into_bytes()
+}
+
+/// The business state that a key below [`STANDINGS`] is of.
+pub(super) fn standing_in(key: &[u8]) -> Option<StandingKey> {
+    let key: [u8; 16] = key.strip_prefix(STANDINGS)?.try_into().ok()?;
+    Some(StandingKey::from_bytes(key))
+}
+
+/// System and key in a key below [`IDEMPOTENCY`].
+pub(super) fn idempotency_in(key: &[u8]) -> Option<(String, String)> {
+    let text = std::str::from_utf8(key.strip_prefix(IDEMPOTENCY)?).ok()?;
+    text.split_once('|').map(|(system, key)| (system.to_owned(), key.to_owned()))
 }
 
 fn pending(record: &Record) -> Vec<u8> {

@@ -2,12 +2,15 @@
 //! drive before anybody is told. `keys` shows what is where, `writer` how it changes, `engine` what keeps it.
 
 mod committer;
+mod copy;
 mod draft;
 mod engine;
 mod inspect;
 mod keys;
+mod lines;
 mod parts;
 mod progress;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod upgrade;
@@ -36,8 +39,10 @@ pub use draft::VALUE_BYTES_MAX;
 pub use engine::Engine;
 
 pub(crate) use committer::said;
+pub(crate) use copy::{Content, copy};
 pub(crate) use engine::SharedReader;
 pub(crate) use inspect::{Inspector, Lookup, Suspect, look_at};
+pub(crate) use lines::{Line, lines};
 pub(crate) use progress::is_noted;
 pub(crate) use writer::Writer;
 
@@ -129,7 +134,8 @@ impl FileStore {
         Self::start(writer).map_err(|source| StoreFault::Io { path: folder.to_owned(), source })
     }
 
-    pub(crate) fn start(writer: Writer) -> io::Result<Self> {
+    pub(crate) fn start(mut writer: Writer) -> io::Result<Self> {
+        writer.take_documents();
         let (changes, queue) = mpsc::channel(QUEUE_MAX);
         let (reader, progress) = (writer.reader(), writer.progress());
         let thread = std::thread::Builder::new().name("outbox-committer".to_owned());

@@ -28,6 +28,7 @@ crate::over_both_engines! {
     #[tokio::test] only_the_newest_lines_of_history_are_kept;
     #[tokio::test] indexes_leave_nothing_behind;
     #[tokio::test] after_a_failed_barrier_every_call_fails_until_the_next_opening;
+    #[tokio::test] keys_that_do_not_agree_are_found_at_the_opening;
     #[tokio::test] a_panic_of_the_engine_poisons_the_store;
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)] nobody_is_told_of_what_is_not_on_disk;
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)] what_is_queued_goes_under_one_barrier;
@@ -228,6 +229,9 @@ async fn a_record_without_a_time_of_publication_reads(engine: Engine) {
     let at = record.as_object_mut().expect("an object").remove("published_at");
     assert!(at.is_some());
     overwrite(&store, &key, &crate::sealed::seal(&key, &record).expect("sealed"));
+    // And no entry by it.
+    let (entry, _) = below(&store, keys::NOT_TAKEN_OVER).remove(0);
+    store.reader().expect("open").overwrite(&entry, None);
     drop(store);
     let store = reopened(&dir, engine);
     assert_eq!(store.not_taken_over(Timestamp::MAX, 9).await.expect("read"), []);
@@ -257,6 +261,33 @@ async fn every_value_is_versioned_summed_and_small(engine: Engine) {
         shown,
         ["c|", "d|", "e|", "h|", "i|", "k|", "m|", "n|", "p|", "s|", "u|", "v|", "w|", "x|", "z|"]
     );
+}
+
+/// As an engine that lost a page without noticing would show it: one value as it was before, or not at all.
+async fn keys_that_do_not_agree_are_found_at_the_opening(engine: Engine) {
+    for lost in ["e|", "d|", "p|", "w|", "x|", "c|", "h|", "k|", "z|next"] {
+        for is_gone in [true, false] {
+            let (dir, store) = opened(engine);
+            admitted(&*store, 1, "H02").await;
+            let before: std::collections::BTreeMap<_, _> =
+                below(&store, lost.as_bytes()).into_iter().collect();
+            let other = admitted(&*store, 2, "H02").await;
+            change(&*store, delivery_id(1, "H02"), Transition::Published { generation: 1 }).await;
+            change(&*store, other.id, settled(State::Parked)).await;
+            let now: std::collections::BTreeMap<_, _> = below(&store, lost.as_bytes()).into_iter().collect();
+            // A key whose value is another one now, or the newest one.
+            let changed = now.iter().find(|(key, value)| before.get(*key).is_some_and(|was| was != *value));
+            let (key, _) = changed.or(now.last_key_value()).expect("there is one");
+            let harm = if is_gone { None } else { before.get(key).map(Vec::as_slice) };
+            if harm == now.get(key).map(Vec::as_slice) {
+                continue;
+            }
+            store.reader().expect("open").overwrite(key, harm);
+            store.close().await.expect("closed");
+            let opened = FileStore::open(&dir.path().join("outbox"), engine, clock()).err();
+            assert!(matches!(opened, Some(StoreFault::Damaged { .. })), "{lost} {is_gone}: {opened:?}");
+        }
+    }
 }
 
 async fn only_the_newest_lines_of_history_are_kept(engine: Engine) {

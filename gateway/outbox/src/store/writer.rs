@@ -14,6 +14,7 @@ use super::draft::{Draft, Next};
 use super::engine::{Backend, Engine, SharedReader};
 use super::parts::Part;
 use super::progress::{Progress, is_noted};
+use super::survey::{self, Survey};
 use super::view::{DocumentRecord, IdempotencyRecord, ReadFault, View};
 use super::{StoreFault, keys, upgrade};
 use crate::change::{self, Basis, Noted, PLACE, Record, Step};
@@ -36,6 +37,7 @@ pub(crate) struct Writer {
     clock: Arc<dyn Clock>,
     progress: Arc<Progress>,
     next: Next,
+    documents: Vec<DocumentId>,
     waiting_bytes: usize,
     admitted: bool,
     broken: Option<Fault>,
@@ -72,12 +74,8 @@ impl Writer {
         let view = View(&*tree);
         let next = view.value(keys::NEXT).map_err(|fault| StoreFault::of_reading(folder, fault))?;
         let next = next.unwrap_or(Next { order: 1, event: 1 });
-        let count = |prefix: &[u8]| -> Result<u64, StoreFault> {
-            view.below(prefix).try_fold(0, |count, entry| {
-                entry.map(|_| count + 1).map_err(|cause| StoreFault::of_engine(folder, cause))
-            })
-        };
-        let (pending, unpublished) = (count(keys::PENDING)?, count(keys::UNPUBLISHED)?);
+        let found = survey::survey(&*tree, next).map_err(|fault| StoreFault::of_reading(folder, fault))?;
+        let Survey { pending, unpublished, documents } = found;
         drop(tree);
         let folder = folder.to_owned();
         let progress = Arc::new(Progress::new(folder.clone(), pending, unpublished));
@@ -87,12 +85,18 @@ impl Writer {
             clock,
             progress,
             next,
+            documents,
             waiting_bytes: 0,
             admitted: false,
             broken: None,
             #[cfg(any(test, feature = "contract"))]
             fail_barriers: false,
         })
+    }
+
+    /// The documents that were there when the store was opened, in the order of their ids; once.
+    pub(crate) fn take_documents(&mut self) -> Vec<DocumentId> {
+        std::mem::take(&mut self.documents)
     }
 
     /// For other threads, to read.

@@ -1,0 +1,173 @@
+//! The one look at everything when a store is opened: every value is the one that was written, records and entries agree,
+//! what has to be counted is counted, and the documents are noted, so that nobody has to ask for them one by one.
+//!
+//! An engine that lost a page without noticing shows some keys as they were before, and others as they are. So what each
+//! record asks for is added up beside what is there, as sums of hashes: one pass, in memory that does not grow.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Bound;
+
+use lienthong_schemas::ids::{DeliveryId, DocumentId};
+
+use super::draft::Next;
+use super::engine::{Stored, Tree};
+use super::keys;
+use super::view::{DocumentRecord, ReadFault, unsealed};
+use crate::change::Record;
+use crate::sealed::{self, Damage, HEAD_BYTES};
+
+/// What was found.
+pub(super) struct Survey {
+    /// Deliveries that are not in a final state.
+    pub(super) pending: u64,
+    /// Deliveries that the broker has not acknowledged.
+    pub(super) unpublished: u64,
+    /// Every document, in the order of their ids; 16 bytes of memory for each.
+    pub(super) documents: Vec<DocumentId>,
+}
+
+/// Looks at every key once. `next` are the numbers that will be given out.
+///
+/// # Errors
+/// The first value that is damaged, or keys that do not agree. A value that a newer program wrote is whole.
+pub(super) fn survey(tree: &dyn Tree, next: Next) -> Result<Survey, ReadFault> {
+    let mut look = Look::default();
+    for entry in tree.range((Bound::Unbounded, Bound::Unbounded)) {
+        let (key, sealed) = entry?;
+        sealed::look(&key, &sealed).map_err(|damage| ReadFault::Damaged(key.to_vec(), damage))?;
+        match look.at(&key, &sealed) {
+            Err(ReadFault::Damaged(_, Damage::Newer(_))) => look.is_newer = true,
+            looked => looked?,
+        }
+    }
+    look.end(next)
+}
+
+/// A sum over things in any order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sum(u64);
+
+impl Sum {
+    fn add(&mut self, thing: impl Hash) {
+        let mut hash = DefaultHasher::new();
+        thing.hash(&mut hash);
+        self.0 = self.0.wrapping_add(hash.finish());
+    }
+}
+
+/// What the records ask for, and what is there.
+#[derive(Default)]
+struct Sums {
+    entries: Sum,
+    last_lines: Sum,
+    names: Sum,
+}
+
+#[derive(Default)]
+struct Look {
+    wanted: Sums,
+    found: Sums,
+    /// A newer program wrote some of it, so that it does not read, and nothing is compared.
+    is_newer: bool,
+    /// The key of a history's line, until one of another history comes: then it was the last one.
+    line: Vec<u8>,
+    order: u64,
+    event: u64,
+    pending: u64,
+    unpublished: u64,
+    documents: Vec<DocumentId>,
+}
+
+impl Look {
+    fn at(&mut self, key: &[u8], sealed: &Stored) -> Result<(), ReadFault> {
+        let prefix = key.get(..2).unwrap_or_default();
+        match prefix {
+            keys::DOCUMENTS => self.at_document(key, sealed)?,
+            keys::DELIVERIES => self.at_record(&unsealed(key, sealed)?),
+            keys::HISTORY => self.at_line(key),
+            keys::NAMES => {
+                if let Some((name, document)) = keys::name_in(key) {
+                    self.found.names.add((name, document));
+                }
+            }
+            keys::EVENTS => {
+                let number = key[2..].first_chunk().map_or(0, |number| u64::from_be_bytes(*number));
+                self.event = self.event.max(number);
+            }
+            _ if keys::INDEXES.contains(&prefix) => {
+                self.pending += u64::from(prefix == keys::PENDING);
+                self.unpublished += u64::from(prefix == keys::UNPUBLISHED);
+                self.found.entries.add((key, &sealed[HEAD_BYTES..]));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn at_document(&mut self, key: &[u8], sealed: &[u8]) -> Result<(), ReadFault> {
+        let short = || ReadFault::Damaged(key.to_vec(), Damage::Short);
+        let document = keys::document_in(key).ok_or_else(short)?;
+        self.documents.push(document);
+        let DocumentRecord { keys, .. } = unsealed(key, sealed)?;
+        for name in [keys.name, keys.code].into_iter().flatten().collect::<BTreeSet<_>>() {
+            self.wanted.names.add((name, *document.as_bytes()));
+        }
+        Ok(())
+    }
+
+    fn at_record(&mut self, record: &Record) {
+        let id: DeliveryId = record.delivery.id;
+        let body = format!("\"{id}\"");
+        for key in keys::indexes(record) {
+            self.wanted.entries.add((key.as_slice(), body.as_bytes()));
+        }
+        self.wanted.last_lines.add(keys::line(id, record.lines));
+        self.order = self.order.max(record.delivery.order);
+    }
+
+    fn at_line(&mut self, key: &[u8]) {
+        let history = |key: &[u8]| key.get(..key.len().saturating_sub(8)).map(<[u8]>::to_vec);
+        if history(&self.line) != history(key) {
+            self.end_of_history();
+        }
+        self.line = key.to_vec();
+    }
+
+    fn end_of_history(&mut self) {
+        let last = std::mem::take(&mut self.line);
+        if !last.is_empty() {
+            self.found.last_lines.add(last);
+        }
+    }
+
+    fn end(mut self, next: Next) -> Result<Survey, ReadFault> {
+        self.end_of_history();
+        let Self { wanted, found, .. } = &self;
+        let agree = [
+            (
+                keys::DELIVERIES,
+                wanted.entries == found.entries,
+                "the records have other entries than they ask for",
+            ),
+            (
+                keys::HISTORY,
+                wanted.last_lines == found.last_lines,
+                "histories end elsewhere than the records say",
+            ),
+            (keys::NAMES, wanted.names == found.names, "the documents have other names than they ask for"),
+            (
+                keys::NEXT,
+                self.order < next.order && self.event < next.event,
+                "numbers that are given out would be given out again",
+            ),
+        ];
+        // What does not read cannot be compared with anything.
+        let broken = agree.iter().find(|(_, agrees, _)| !agrees && !self.is_newer);
+        if let Some((key, _, why)) = broken {
+            return Err(ReadFault::Damaged(key.to_vec(), Damage::Disagrees(why)));
+        }
+        let Self { pending, unpublished, documents, .. } = self;
+        Ok(Survey { pending, unpublished, documents })
+    }
+}
