@@ -28,7 +28,7 @@ async fn revoked(stage: &Stage, number: u32, codes: &[&str]) -> (String, Vec<Str
     let findings = answer.body["findings"].as_array().into_iter().flatten();
     let recalls = findings.filter_map(Value::as_str).filter(|code| code.starts_with("RECALL_"));
     let recalls = recalls.map(str::to_owned).collect();
-    (answer.document_id().unwrap_or_else(|fault| panic!("{fault}")), recalls)
+    (answer.document_id().expect("a receipt"), recalls)
 }
 
 fn last_note(line: &Value) -> &str {

@@ -265,7 +265,6 @@ async fn what_the_broker_still_has_of_a_lost_store_is_known(engine: Engine) {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "a test tells what it met")]
 async fn a_damaged_store_is_moved_aside_and_built_anew(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
     five_documents(&dir, engine).await;
@@ -299,7 +298,6 @@ async fn a_damaged_store_is_moved_aside_and_built_anew(engine: Engine) {
 
 /// The store as a kill leaves it, with one byte flipped at some place: whatever sled makes of it (it may open, say that
 /// it is corrupt, panic, or forget the end of its log), every document is there at the next start but one at the latest.
-#[expect(clippy::print_stdout, reason = "a test tells what it met")]
 async fn a_flipped_byte_anywhere_loses_no_document(engine: Engine) {
     const DOCUMENTS: u64 = 150;
     const PLACES: u64 = 24;
