@@ -160,6 +160,12 @@ mod tests {
         metrics.outbox_pending.set(3);
         metrics.oldest_pending.set(std::time::Duration::from_millis(1_500));
         metrics.receivers_paused.of("vendor_http").set(1);
+        metrics.receivers_held.of("vendor_http").set(1);
+        metrics.breakers_open.of("vendor_http").set(1);
+        metrics.breakers_half_open.of("vendor_http").set(1);
+        metrics.breaker_opened.of("vendor_http").inc();
+        metrics.takeover_paused.of("vendor_http").set(1);
+        metrics.notices.of("told").inc();
         metrics.operator_acts.of("retry").inc();
         drop(metrics.timer(Step::Verify));
         metrics

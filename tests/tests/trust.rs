@@ -309,7 +309,7 @@ async fn settings_directory_and_authorities_are_read_again_together() {
     is_refused(&ground.submit(&moved).await, 422, "SIGNER_NOT_TRUSTED", "untrusted: ");
     ground.put("other.pem", &root.pem());
     ground.rewrite("lienthong.toml", |text| {
-        let text = text.replace("retry_max = \"2s\"", "retry_max = \"3s\"");
+        let text = text.replace("retry_max = \"2s\"", "retry_max = \"2s\"\nattempt_timeout = \"9m\"");
         let text = text.replace("name = \"Sở Thông tin", "name = \"Sở mới, Sở Thông tin");
         format!("{text}\n[trust.sets.khac]\nca = [\"other.pem\"]\n")
     });
@@ -324,7 +324,7 @@ async fn settings_directory_and_authorities_are_read_again_together() {
         ground.log_has(&["files read again", "\\\"H55\\\"", "qlvb-so", "other.pem"]),
         "what is different"
     );
-    assert!(ground.log_has(&["WARN", "after a restart only", "delivery.retry_max"]));
+    assert!(ground.log_has(&["WARN", "after a restart only", "delivery.attempt_timeout"]));
 
     // Settings that cannot be loaded change nothing.
     ground.rewrite("lienthong.toml", |text| format!("{text}\n[trust.sets.Sai]\nca = []\n"));

@@ -90,6 +90,10 @@ fn every_finding_about_the_text_of_a_packet_is_given() {
         Finding::StatusUnexpected,
         Finding::ChangeDocumentUnknown,
         Finding::ChangeUnexpected,
+        Finding::RecallIncomplete,
+        Finding::RecallUndelivered,
+        Finding::RecallHeld,
+        Finding::UpdateReceiverUnknown,
         // Attachments and their list: `attachments.rs`.
         Finding::AttachmentUnreferenced,
         Finding::ReferenceUnresolved,
