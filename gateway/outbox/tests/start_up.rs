@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 lienthong_outbox::over_both_engines! {
     #[tokio::test] a_new_folder_is_fresh_and_then_existing;
+    #[tokio::test] a_document_that_changes_another_is_no_damage;
     #[tokio::test] a_newer_format_is_refused_before_anything_is_touched;
     #[tokio::test] a_store_in_use_is_not_moved_aside;
     #[tokio::test] a_store_of_the_other_engine_is_refused_and_stays;
@@ -66,6 +67,19 @@ async fn a_new_folder_is_fresh_and_then_existing(engine: Engine) {
     let (store, _, second) = opened(&dir, engine);
     assert_eq!(second, Opened::Existing);
     assert!(store.delivery(delivery_id(1, "H02")).await.expect("read").is_some());
+}
+
+/// It is found by the name of the one that it changes, too.
+async fn a_document_that_changes_another_is_no_damage(engine: Engine) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (store, spool, _) = opened(&dir, engine);
+    let mut document = admission(1, &["H02"]);
+    document.keys.changes = Some([9; 16]);
+    admit(&store, &spool, &document, 1).await;
+    drop((store, spool));
+    let (store, _, found) = opened(&dir, engine);
+    assert_eq!(found, Opened::Existing);
+    assert_eq!(store.known([9; 16]).await.expect("read").len(), 1);
 }
 
 async fn a_newer_format_is_refused_before_anything_is_touched(engine: Engine) {

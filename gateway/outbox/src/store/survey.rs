@@ -110,7 +110,7 @@ impl Look {
         let document = keys::document_in(key).ok_or_else(short)?;
         self.documents.push(document);
         let DocumentRecord { keys, .. } = unsealed(key, sealed)?;
-        for name in [keys.name, keys.code].into_iter().flatten().collect::<BTreeSet<_>>() {
+        for name in keys.names().collect::<BTreeSet<_>>() {
             self.wanted.names.add((name, *document.as_bytes()));
         }
         Ok(())
