@@ -118,7 +118,11 @@ impl Cast {
             ..Wishes::default()
         };
         let beside = Beside {
-            settings: mail_settings(&mailbox) + &axis_settings(&axis, &sealed) + &own_settings(),
+            settings: mail_settings(&mailbox)
+                + &axis_settings(&axis, &sealed)
+                + &own_settings()
+                // The first scene shows that a revocation does not overtake.
+                + "\n[recall]\nundelivered = \"deliver\"\n",
             directory: directory(&mailbox),
         };
         let world = World::make_of(&VENDORS, folder, &wishes, &beside).await?;
