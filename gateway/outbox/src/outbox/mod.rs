@@ -1,6 +1,7 @@
 //! The store of a gateway that runs. Every call goes through here, so that a store that broke can be replaced while the
 //! gateway goes on: calls fail meanwhile, and what they say is not fatal. `restart` replaces it.
 
+mod numbers;
 mod restart;
 #[cfg(test)]
 mod tests;
@@ -45,11 +46,14 @@ pub struct Outbox {
     phase: watch::Sender<Phase>,
 }
 
+/// The stores of one process are counted, so that what one of them numbered is not taken for another's.
+type Epoch = u16;
+
 #[derive(Clone)]
 enum Phase {
-    Running(Arc<FileStore>),
+    Running(Arc<FileStore>, Epoch),
     /// What is in memory and on disk may differ: nothing that this store reads back proves anything.
-    Broken(Arc<FileStore>, Fault),
+    Broken(Arc<FileStore>, Epoch, Fault),
     Closed,
 }
 
@@ -66,7 +70,7 @@ impl Outbox {
     ) -> Result<(Self, FileSpool, Opened), OpenFault> {
         let (store, spool, opened) = open_or_rebuild(data_dir, options.engine, options.clock.clone())?;
         metrics.outbox_up.set(1);
-        let phase = watch::Sender::new(Phase::Running(Arc::new(store)));
+        let phase = watch::Sender::new(Phase::Running(Arc::new(store), 0));
         let outbox = Self { data_dir: data_dir.to_owned(), options, spool: spool.clone(), metrics, phase };
         Ok((outbox, spool, opened))
     }
@@ -82,9 +86,13 @@ impl Outbox {
 
     /// The store that runs.
     fn store(&self) -> Result<Arc<FileStore>, Fault> {
+        self.store_and_epoch().map(|(store, _)| store)
+    }
+
+    fn store_and_epoch(&self) -> Result<(Arc<FileStore>, Epoch), Fault> {
         match &*self.phase.borrow() {
-            Phase::Running(store) => Ok(store.clone()),
-            Phase::Broken(_, fault) => Err(away(fault)),
+            Phase::Running(store, epoch) => Ok((store.clone(), *epoch)),
+            Phase::Broken(.., fault) => Err(away(fault)),
             Phase::Closed => Err(Fault::fatal(PLACE, "closed")),
         }
     }
@@ -101,11 +109,12 @@ impl Outbox {
     fn took_over(&self, store: FileStore) {
         let store = Arc::new(store);
         let took_over = self.phase.send_if_modified(|phase| {
-            let waits = matches!(phase, Phase::Broken(..));
-            if waits {
-                *phase = Phase::Running(store.clone());
-            }
-            waits
+            let before = match phase {
+                Phase::Broken(_, epoch, _) => *epoch,
+                Phase::Running(..) | Phase::Closed => return false,
+            };
+            *phase = Phase::Running(store.clone(), before.wrapping_add(1));
+            true
         });
         if took_over {
             self.metrics.outbox_up.set(1);
@@ -115,11 +124,12 @@ impl Outbox {
 
     fn broke(&self, store: &Arc<FileStore>, fault: &Fault) -> Fault {
         let first = self.phase.send_if_modified(|phase| {
-            let runs = matches!(&*phase, Phase::Running(running) if Arc::ptr_eq(running, store));
-            if runs {
-                *phase = Phase::Broken(store.clone(), fault.clone());
-            }
-            runs
+            let epoch = match phase {
+                Phase::Running(running, epoch) if Arc::ptr_eq(running, store) => *epoch,
+                _ => return false,
+            };
+            *phase = Phase::Broken(store.clone(), epoch, fault.clone());
+            true
         });
         if first {
             self.metrics.outbox_up.set(0);
@@ -127,7 +137,7 @@ impl Outbox {
         }
         match &*self.phase.borrow() {
             Phase::Closed => fault.clone(),
-            Phase::Running(_) | Phase::Broken(..) => away(fault),
+            Phase::Running(..) | Phase::Broken(..) => away(fault),
         }
     }
 }
@@ -148,9 +158,22 @@ macro_rules! passed_on {
                 }
             )*
 
+            async fn unsent_events(&self, limit: usize) -> Result<Vec<(u64, Event)>, Fault> {
+                let (store, epoch) = self.store_and_epoch()?;
+                let events = self.heard(&store, store.unsent_events(limit).await)?;
+                Ok(events.into_iter().map(|(number, event)| (numbers::tied(number, epoch), event)).collect())
+            }
+
+            async fn events_sent(&self, numbers: Vec<u64>) -> Result<(), Fault> {
+                let (store, epoch) = self.store_and_epoch()?;
+                // Those of a store that was replaced meanwhile are other events in this one.
+                let own = numbers.into_iter().filter_map(|number| numbers::of_epoch(number, epoch)).collect();
+                self.heard(&store, store.events_sent(own).await)
+            }
+
             async fn close(&self) -> Result<(), Fault> {
                 match self.phase.send_replace(Phase::Closed) {
-                    Phase::Running(store) => store.close().await,
+                    Phase::Running(store, _) => store.close().await,
                     // Its own end is no news; the next start builds it anew.
                     Phase::Broken(..) | Phase::Closed => Ok(()),
                 }
@@ -169,8 +192,6 @@ passed_on! {
     fn deliveries_of(&self, id: DocumentId) -> Vec<Delivery>;
     fn history(&self, id: DeliveryId) -> Vec<HistoryEntry>;
     fn unpublished(&self, limit: usize) -> Vec<Delivery>;
-    fn unsent_events(&self, limit: usize) -> Vec<(u64, Event)>;
-    fn events_sent(&self, numbers: Vec<u64>) -> ();
     fn hand_off(&self, delivery: Delivery) -> HandOff;
     fn remember(&self, key: &IdempotencyKey, document: DocumentId, digest: PacketDigest, at: Timestamp) -> ();
     fn not_taken_over(&self, before: Timestamp, limit: usize) -> Vec<Delivery>;

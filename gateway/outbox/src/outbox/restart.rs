@@ -44,7 +44,7 @@ impl Outbox {
         let mut phase = self.phase.subscribe();
         let phase = phase.wait_for(|phase| matches!(phase, Phase::Broken(..))).await;
         match phase.as_deref() {
-            Ok(Phase::Broken(store, fault)) => Some((store.clone(), fault.clone())),
+            Ok(Phase::Broken(store, _, fault)) => Some((store.clone(), fault.clone())),
             _ => None,
         }
     }

@@ -120,6 +120,27 @@ async fn damage_met_while_reading_brings_another_store(engine: Engine) {
     tended.end().await;
 }
 
+async fn a_confirmation_is_for_the_store_that_numbered_the_events(engine: Engine) {
+    let tended = Tended::open(engine);
+    for n in [1, 2] {
+        tended.admit(n).await.expect("admitted");
+    }
+    let unsent = async || tended.outbox.unsent_events(99).await.expect("read");
+    let on_their_way: Vec<u64> = unsent().await.into_iter().map(|(number, _)| number).collect();
+    assert_eq!(on_their_way.len(), 2);
+    tended.fail_barriers().await;
+    assert!(tended.outbox.stats().await.is_err());
+    tended.replaced(1).await;
+    let of_the_other = unsent().await;
+    assert!(of_the_other.len() >= 2, "{of_the_other:?}");
+    tended.outbox.events_sent(on_their_way).await.expect("nothing is wrong with them");
+    assert_eq!(unsent().await, of_the_other, "no event of the other store is confirmed");
+    let numbers = of_the_other.into_iter().map(|(number, _)| number).collect();
+    tended.outbox.events_sent(numbers).await.expect("written");
+    assert_eq!(unsent().await, []);
+    tended.end().await;
+}
+
 async fn nobody_is_kept_from_stopping_by_a_store_that_is_broken(engine: Engine) {
     let tended = Tended::open(engine);
     tended.admit(1).await.expect("admitted");
@@ -173,6 +194,7 @@ macro_rules! with_each_engine {
 with_each_engine! {
     a_failed_barrier_stops_intake_and_the_store_comes_back
     damage_met_while_reading_brings_another_store
+    a_confirmation_is_for_the_store_that_numbered_the_events
     nobody_is_kept_from_stopping_by_a_store_that_is_broken
     what_cannot_be_built_yet_is_built_later
 }
