@@ -144,10 +144,11 @@ pub(super) fn name(name: &[u8; 16], order: u64, document: DocumentId) -> Vec<u8>
     joined(&[&ordered(names(name), order), document.as_bytes()])
 }
 
-/// Name and document in a key below [`NAMES`].
-pub(super) fn name_in(key: &[u8]) -> Option<([u8; 16], [u8; 16])> {
+/// Name, document and order in a key below [`NAMES`].
+pub(super) fn name_in(key: &[u8]) -> Option<([u8; 16], [u8; 16], u64)> {
     let (name, rest) = key.strip_prefix(NAMES)?.split_first_chunk()?;
-    Some((*name, rest.get(8..)?.try_into().ok()?))
+    let (order, document) = rest.split_first_chunk()?;
+    Some((*name, document.try_into().ok()?, u64::from_be_bytes(*order)))
 }
 
 pub(super) fn standing(key: StandingKey) -> Vec<u8> {

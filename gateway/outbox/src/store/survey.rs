@@ -87,7 +87,7 @@ impl Look {
             keys::DELIVERIES => self.at_record(&unsealed(key, sealed)?),
             keys::HISTORY => self.at_line(key),
             keys::NAMES => {
-                if let Some((name, document)) = keys::name_in(key) {
+                if let Some((name, document, _)) = keys::name_in(key) {
                     self.found.names.add((name, document));
                 }
             }

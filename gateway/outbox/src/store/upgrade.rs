@@ -2,6 +2,8 @@
 //! there, and some may stand under keys of before. Every entry is made anew once, in small batches; the mark is written
 //! last, so what is cut off begins again at the next opening and does no harm.
 
+mod names;
+
 use std::ops::Bound;
 use std::path::Path;
 
@@ -14,8 +16,9 @@ use super::view::{ReadFault, View, unsealed};
 use super::{StoreFault, keys};
 use crate::change::Record;
 
-/// The layout that this program writes. 1, which has no mark: no entries for dead letters, queues named by receiver.
-pub(super) const LAYOUT: u8 = 2;
+/// The layout that this program writes. 1, which has no mark: no entries for dead letters, queues named by receiver. 2:
+/// documents are not found by the name of the one that they change.
+pub(super) const LAYOUT: u8 = 3;
 /// Keys looked at for one batch.
 const CHUNK: usize = 512;
 
@@ -43,7 +46,7 @@ pub(super) fn upgrade(backend: &mut dyn Backend, folder: &Path) -> Result<(), St
     for index in keys::INDEXES {
         removed += work.each(index, remove_stale)?;
     }
-    let added = work.each(keys::DELIVERIES, add_missing)?;
+    let added = work.each(keys::DELIVERIES, add_missing)? + work.each(keys::DOCUMENTS, names::add_missing)?;
     let mut mark = Draft::new(Next { order: 0, event: 0 });
     mark.put(keys::LAYOUT.to_vec(), &LAYOUT).map_err(|fault| work.failed(&fault))?;
     work.write(mark)?;

@@ -17,6 +17,7 @@ use crate::store::writer::open_engine;
 
 crate::over_both_engines! {
     #[tokio::test] a_store_of_the_first_layout_is_indexed_as_if_it_were_new;
+    #[tokio::test] a_change_of_another_document_is_found_by_that_ones_name;
     #[tokio::test] what_was_cut_off_is_done_at_the_next_opening;
     #[tokio::test] a_newer_layout_is_refused_and_a_damaged_record_is_damage;
 }
@@ -125,6 +126,40 @@ async fn a_store_of_the_first_layout_is_indexed_as_if_it_were_new(engine: Engine
     store.close().await.expect("closed");
 }
 
+/// The second layout, as programs wrote it that did not look for a document by the name of the one that it changes.
+async fn a_change_of_another_document_is_found_by_that_ones_name(engine: Engine) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = opened(&dir, engine);
+    let changed = admission(1, &["H02"]).keys.name.expect("a name");
+    for n in 1..=4 {
+        let mut document = admission(n, &["H02"]);
+        document.keys.changes = (n > 1).then_some(changed);
+        // It has no name of its own.
+        document.keys.name = document.keys.name.filter(|_| n != 4);
+        store.admit(&document).await.expect("admitted");
+    }
+    store.close().await.expect("closed");
+    let (backend, db) = below_the_store(&dir, engine);
+    let whole = all(&*db);
+    let of_changed = keys::names(&changed);
+    let missing: Vec<_> = whole.keys().filter(|key| key.starts_with(&of_changed)).skip(1).collect();
+    assert_eq!(missing.len(), 3);
+    missing.into_iter().for_each(|key| db.overwrite(key, None));
+    let second = crate::sealed::seal(keys::LAYOUT, &2_u8).expect("sealed");
+    db.overwrite(keys::LAYOUT, Some(&second));
+    drop((backend, db));
+    // It is no damage.
+    let store = opened(&dir, engine);
+    let known = store.known(changed).await.expect("read");
+    let mut found: Vec<_> = known.iter().map(|document| document.id).collect();
+    // Where nothing says when it came, it is taken for the oldest.
+    assert_eq!(found.remove(0), document_id(4));
+    assert_eq!(found, [1, 2, 3].map(document_id));
+    let upgraded = all(&*store.reader().expect("open"));
+    assert_eq!((upgraded.len(), &upgraded[keys::LAYOUT]), (whole.len(), &whole[keys::LAYOUT]));
+    store.close().await.expect("closed");
+}
+
 async fn what_was_cut_off_is_done_at_the_next_opening(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
     filled(&dir, engine, 20).await;
@@ -156,7 +191,7 @@ async fn a_newer_layout_is_refused_and_a_damaged_record_is_damage(engine: Engine
     drop((backend, db));
     released(&dir, engine);
     let fault = FileStore::open(&folder(&dir), engine, clock()).err().expect("refused");
-    assert!(matches!(fault, StoreFault::Newer { found: 3, .. }), "{fault}");
+    assert!(matches!(fault, StoreFault::Newer { found: 4, .. }), "{fault}");
 
     let (backend, db) = below_the_store(&dir, engine);
     db.overwrite(keys::LAYOUT, None);
