@@ -248,9 +248,9 @@ impl Queue<'_> {
         (!may).then_some(first)
     }
 
-    /// What may go although `stuck` and the other parts of its consignment do not: the first in order; but one that
-    /// failed [`PARK_AFTER`] times itself stands back, so that a second bad document does not hide for ever that others
-    /// pass.
+    /// What may go although `stuck` and the other parts of its consignment do not: the first in order, of its lane or, if
+    /// there is none, of the other one, which may wait for it too. But one that failed [`PARK_AFTER`] times itself stands
+    /// back, so that a second bad document does not hide for ever that others pass.
     async fn unrelated(
         &mut self,
         stuck: &Delivery,
@@ -258,12 +258,15 @@ impl Queue<'_> {
         now: Timestamp,
     ) -> Result<Option<Together>, Fault> {
         let within = LOOK_BEHIND + parts;
-        let mut waiting = self.store.heads(self.adapter, self.token, stuck.lane, within).await?;
+        let mut waiting = Vec::new();
+        for lane in Lane::ALL {
+            waiting.extend(self.store.heads(self.adapter, self.token, lane, within).await?);
+        }
         // What shares the stuck one's document says nothing of others.
         let related = |d: &Delivery| d.correlations.iter().any(|key| stuck.correlations.contains(key));
         waiting.retain(|d| d.document != stuck.document && d.is_due(now) && !related(d));
         let standing_back = |d: &Delivery| if d.attempts < PARK_AFTER { 0 } else { d.attempts };
-        waiting.sort_by_key(|delivery| (standing_back(delivery), delivery.order));
+        waiting.sort_by_key(|d| (standing_back(d), d.lane != stuck.lane, d.order));
         for delivery in waiting {
             if let Gathered::Whole(together) = self.memory.gather(self.store, &delivery, now).await?
                 && self.kin(&together).await?.is_none()

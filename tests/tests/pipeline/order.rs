@@ -214,3 +214,21 @@ async fn a_stuck_document_does_not_hold_up_its_lane_because_an_urgent_one_waits_
     assert_eq!(world.states(&bad).await, [State::Parked]);
     assert_eq!(world.states(&urgent).await, [State::Parked]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stuck_urgent_document_does_not_hold_up_the_normal_lane_because_its_head_refers_to_it() {
+    let mut world = World::new();
+    down(&world);
+    let bad = world.send(letter(1, &[B]).priority(4)).await;
+    let referring = world.send(revocation(2, 1, &[B])).await;
+    let (third, fourth) = (world.send(letter(3, &[B])).await, world.send(letter(4, &[B])).await);
+    world.quiet().await;
+    failing_alone(&world, &[&bad]);
+    world.pass(HOUR, STEP).await;
+    for receipt in [&third, &fourth] {
+        assert_eq!(world.states(receipt).await, [State::Received], "nothing binds it to the stuck one");
+    }
+    for receipt in [&bad, &referring] {
+        assert_eq!(world.states(receipt).await, [State::Parked]);
+    }
+}
