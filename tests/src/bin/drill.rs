@@ -34,6 +34,9 @@ struct Cli {
     /// Không làm sai đồng hồ / Without a wrong clock
     #[arg(long)]
     no_jumps: bool,
+    /// Vòng ngắn như trong ./check / Short rounds, as in ./check
+    #[arg(long)]
+    short: bool,
     /// Số vòng tối đa / Rounds at most
     #[arg(long, default_value_t = u32::MAX)]
     rounds: u32,
@@ -63,6 +66,7 @@ fn play(cli: &Cli) -> anyhow::Result<ExitCode> {
     let beside: PathBuf = std::env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default();
     let seed = cli.seed.unwrap_or_else(|| rand::rng().random_range(0..1 << 32));
     println!("drill: seed {seed}");
+    let scope = if cli.short { Scope::SHORT } else { Scope::LONG };
     let options = Options {
         seed,
         length: Duration::from_secs(cli.minutes * 60),
@@ -77,14 +81,7 @@ fn play(cli: &Cli) -> anyhow::Result<ExitCode> {
             [] => vec![None],
             some => some.iter().cloned().map(Some).collect(),
         },
-        scope: Scope {
-            span: Duration::from_secs(25),
-            items: 150,
-            bytes_max: 20_000_000,
-            blows: 24,
-            layered: !cli.no_layer,
-            jumps: !cli.no_jumps,
-        },
+        scope: Scope { layered: !cli.no_layer, jumps: !cli.no_jumps, ..scope },
         heal_by_start: false,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -7,6 +7,7 @@ mod disk;
 mod ground;
 mod judge;
 mod keeper;
+mod patience;
 mod plan;
 mod receivers;
 mod round;

@@ -8,19 +8,15 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use serde_json::Value;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::clients::{Clients, Sent};
 use super::judge::{Case, Verdict, may_stay_parked};
 use super::keeper::Keeper;
+use super::patience::Patience;
 use super::plan::{Blow, CLIENTS, Extent, Manner, Plan, Timed};
 use super::receivers::pause;
 use crate::{BROKER_VARIABLE, broker_program, run_with, text};
 
-/// How long everything may take to be over once all is well.
-const SETTLES_WITHIN: Duration = Duration::from_secs(240);
-/// How long clients may take to have their receipts once all is well.
-const RECEIPTS_WITHIN: Duration = Duration::from_secs(120);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(700);
 /// Packets of a round that are sent once more in the end.
@@ -98,18 +94,7 @@ impl Act {
         let keeper = self.keeper.clone();
         try_join_all(plan.blows.iter().map(|timed| strike(&keeper, timed.clone()))).await?;
         self.heal(heal_by_start || seed.is_multiple_of(2)).await?;
-        let receipts = async {
-            while let Some(ended) = sending.join_next().await {
-                ended??;
-            }
-            anyhow::Ok(())
-        };
-        match tokio::time::timeout(RECEIPTS_WITHIN + span, receipts).await {
-            Ok(ended) => ended?,
-            Err(_) => {
-                self.keeper.tally.complain("clients still wait for receipts though all is well".to_owned())
-            }
-        }
+        self.receipts(&clients, sending).await?;
         self.sent.extend(clients.sent());
         self.settle(&clients).await?;
         self.again(&clients, seed).await;
@@ -138,6 +123,30 @@ impl Act {
         Ok(verdict)
     }
 
+    /// Waits until every client has its receipts.
+    async fn receipts(
+        &self,
+        clients: &Clients,
+        mut sending: JoinSet<anyhow::Result<()>>,
+    ) -> anyhow::Result<()> {
+        let mut patience = Patience::new();
+        loop {
+            tokio::select! {
+                ended = sending.join_next() => match ended {
+                    Some(ended) => ended??,
+                    None => return Ok(()),
+                },
+                () = pause(LOOK_EVERY) => {
+                    if patience.ends(clients.sent().len()) {
+                        let text = "clients still wait for receipts though all is well";
+                        self.keeper.tally.complain(text.to_owned());
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
     async fn heal(&self, by_start: bool) -> anyhow::Result<()> {
         let ground = &self.keeper.ground;
         if let Some(disk) = &self.keeper.disk {
@@ -159,11 +168,11 @@ impl Act {
 
     /// Waits until every delivery is over; requeues dead letters as an operator does who has seen what was healed.
     async fn settle(&mut self, clients: &Clients) -> anyhow::Result<()> {
-        let begun = Instant::now();
+        let mut patience = Patience::new();
         self.views.clear();
         loop {
             let open = self.look(clients).await;
-            if open == 0 || begun.elapsed() > SETTLES_WITHIN {
+            if open.is_empty() || patience.ends(open) {
                 return Ok(());
             }
             self.requeue()?;
@@ -171,35 +180,40 @@ impl Act {
         }
     }
 
-    /// Looks at documents that are not over; how many deliveries are not.
-    async fn look(&mut self, clients: &Clients) -> usize {
-        let mut open = 0;
+    /// Looks at documents that are not over; what is shown of the deliveries that are not.
+    async fn look(&mut self, clients: &Clients) -> Vec<Value> {
+        let mut open = Vec::new();
         for sent in &self.sent {
             let Some(document) = sent.document_id() else { continue };
-            let is_over = |view: &Value| self.open(sent, view) == 0;
+            let is_over = |view: &Value| self.open(sent, view).is_empty();
             if self.views.get(document).is_some_and(is_over) {
                 continue;
             }
             if let Ok((200, view)) = clients.show(sent.item.sender, document).await {
                 self.views.insert(document.to_owned(), view);
             }
-            open += self.views.get(document).map_or(1, |view| self.open(sent, view));
+            match self.views.get(document) {
+                Some(view) => open.extend(self.open(sent, view)),
+                None => open.push(Value::Null),
+            }
         }
         open
     }
 
-    fn open(&self, sent: &Sent, view: &Value) -> usize {
+    /// The deliveries of a document that are not over.
+    fn open(&self, sent: &Sent, view: &Value) -> Vec<Value> {
         let lines = view["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
         let codes = &self.keeper.ground.codes;
-        let is_over = |receiver: &usize| {
+        let open = |receiver: &usize| {
             let line = lines.iter().find(|line| line["receiver"] == codes[*receiver].as_str());
-            match line.and_then(|line| line["state"].as_str()) {
+            let is_over = match line.and_then(|line| line["state"].as_str()) {
                 Some("received" | "withdrawn") => true,
                 Some("parked" | "queued") => may_stay_parked(&self.sent, sent, *receiver),
                 _ => false,
-            }
+            };
+            (!is_over).then(|| line.cloned().unwrap_or_default())
         };
-        sent.item.receivers.iter().filter(|receiver| !is_over(receiver)).count()
+        sent.item.receivers.iter().filter_map(open).collect()
     }
 
     /// Every dead letter but what is poison for ever goes once more.
