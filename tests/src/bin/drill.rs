@@ -82,7 +82,7 @@ fn play(cli: &Cli) -> anyhow::Result<ExitCode> {
             some => some.iter().cloned().map(Some).collect(),
         },
         scope: Scope { layered: !cli.no_layer, jumps: !cli.no_jumps, ..scope },
-        heal_by_start: false,
+        heal_by_start: cli.short,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(run(&options))?;

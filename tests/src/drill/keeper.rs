@@ -1,9 +1,12 @@
 //! Keeps the gateway running, as an init system would, and does to it what the plan says.
 
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use lienthong::cli::CommandFault;
 use lienthong::demo::child::{Gateway, is_alive};
 use rustix::process::Signal;
 use tokio::sync::Mutex;
@@ -34,12 +37,15 @@ pub(super) struct Keeper {
     gateway: Mutex<Option<Gateway>>,
     /// Something of the disk is armed, or was since the last heal: it may end by itself.
     pub(super) disk_is_bad: AtomicBool,
+    /// It was started with a point at which it dies.
+    may_abort: AtomicBool,
 }
 
 impl Keeper {
     /// Nothing runs yet.
     pub(super) fn new(ground: Arc<Ground>, disk: Option<Disk>, tally: Arc<Tally>) -> Self {
-        Self { ground, disk, tally, gateway: Mutex::new(None), disk_is_bad: AtomicBool::new(false) }
+        let (disk_is_bad, may_abort) = Default::default();
+        Self { ground, disk, tally, gateway: Mutex::new(None), disk_is_bad, may_abort }
     }
 
     /// Starts the gateway unless it runs.
@@ -74,9 +80,7 @@ impl Keeper {
                 continue;
             }
             if let Some(mut ended) = gateway.take() {
-                let how = ended.end().await.map(|status| status.to_string());
-                let expected = self.disk_is_bad.load(Ordering::SeqCst);
-                self.tally.ended_by_itself(&how.unwrap_or_else(|fault| fault.0), expected);
+                self.ended("", ended.end().await);
             }
             self.started(&mut gateway, None).await?;
         }
@@ -177,12 +181,25 @@ impl Keeper {
 
     async fn stopped(&self, gateway: &mut Option<Gateway>) -> anyhow::Result<()> {
         let Some(mut running) = gateway.take() else { return Ok(()) };
-        let code = running.stop().await.map_err(|fault| anyhow::anyhow!(fault.0))?;
-        if code != Some(0) {
-            self.tally
-                .ended_by_itself(&format!("SIGTERM: {code:?}"), self.disk_is_bad.load(Ordering::SeqCst));
+        send(running.pid(), Signal::TERM);
+        let status = running.end().await;
+        if status.as_ref().is_ok_and(|status| !status.success()) {
+            self.ended("SIGTERM: ", status);
+        } else {
+            status.map_err(|fault| anyhow::anyhow!(fault.0))?;
         }
         Ok(())
+    }
+
+    fn ended(&self, why: &str, status: Result<ExitStatus, CommandFault>) {
+        let at_point = status.as_ref().is_ok_and(|status| status.signal() == Some(Signal::ABORT.as_raw()))
+            && self.may_abort.load(Ordering::SeqCst);
+        let how = status.map_or_else(|fault| fault.0, |status| status.to_string());
+        if at_point {
+            self.tally.count("gateway died at its point");
+        } else {
+            self.tally.ended_by_itself(&format!("{why}{how}"), self.disk_is_bad.load(Ordering::SeqCst));
+        }
     }
 
     async fn started(&self, gateway: &mut Option<Gateway>, point: Option<&str>) -> anyhow::Result<()> {
@@ -205,6 +222,7 @@ impl Keeper {
             match ground.world.start(&ground.program, &environment).await {
                 Ok(started) => {
                     *gateway = Some(started);
+                    self.may_abort.store(point.is_some(), Ordering::SeqCst);
                     self.tally.starts();
                     return Ok(());
                 }

@@ -49,8 +49,7 @@ impl Tally {
         } else {
             "gateway ended by itself"
         });
-        // SIGABRT is how a named point of death ends it.
-        if !expected && !how.contains("signal: 6") {
+        if !expected {
             self.complain(format!("the gateway ended by itself: {how}"));
         }
     }
