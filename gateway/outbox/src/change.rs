@@ -2,7 +2,7 @@
 //! Each step gives the record after it and one line of history; that line is the event, too.
 
 use jiff::Timestamp;
-use lienthong_pipeline::ports::{Fault, HandOff, Listing, Transition};
+use lienthong_pipeline::ports::{Fault, HandOff, Listing, OnItsWay, Transition};
 use lienthong_pipeline::record::{
     Admission, Delivery, Event, HistoryEntry, Lease, Move, Route, Standing, State,
 };
@@ -106,6 +106,20 @@ impl Record {
         let Delivery { state, published, generation, handed_off, .. } = self.delivery;
         let waits = state == State::Queued && published == generation && !handed_off;
         self.published_at.filter(|_| waits)
+    }
+
+    /// Will stand in its receiver's queue, and nobody took it over yet: since when. That is when the broker acknowledged it,
+    /// or from when on its age counts.
+    pub(crate) fn on_its_way_since(&self) -> Option<Timestamp> {
+        let Delivery { state, handed_off, .. } = self.delivery;
+        let since = || self.not_taken_over().unwrap_or_else(|| self.delivery.tried_since());
+        (state == State::Queued && !handed_off).then(since)
+    }
+
+    /// On its way, as others see it.
+    pub(crate) fn on_its_way(&self) -> Option<OnItsWay> {
+        let since = self.on_its_way_since()?;
+        Some(OnItsWay { delivery: self.delivery.clone(), since })
     }
 
     /// Stands in its receiver's queue.

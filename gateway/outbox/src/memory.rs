@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{
-    Admitted, Clock, Fault, HandOff, Listing, OutboxStore, PendingReport, StoreStats, Transition,
+    Admitted, Clock, Fault, HandOff, Listing, OnItsWay, OutboxStore, PendingReport, StoreStats, Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Recall,
@@ -237,6 +237,26 @@ impl OutboxStore for MemoryStore {
                 let Delivery { route, lane: its, .. } = &record.delivery;
                 record.is_head() && route.adapter == adapter && route.queue() == *receiver && *its == lane
             });
+            found.truncate(limit);
+            found
+        })
+    }
+
+    async fn on_its_way(
+        &self,
+        adapter: AdapterKind,
+        receiver: &ReceiverToken,
+        lane: Lane,
+        limit: usize,
+    ) -> Result<Vec<OnItsWay>, Fault> {
+        self.with(|shelf| {
+            let belongs = |waits: &OnItsWay| {
+                let Delivery { route, lane: its, .. } = &waits.delivery;
+                route.adapter == adapter && route.queue() == *receiver && *its == lane
+            };
+            let mut found: Vec<_> =
+                shelf.records.values().filter_map(Record::on_its_way).filter(belongs).collect();
+            found.sort_by_key(|waits| waits.delivery.order);
             found.truncate(limit);
             found
         })

@@ -270,6 +270,15 @@ pub enum Listing {
     DeadLetters,
 }
 
+/// A delivery that will stand in its receiver's queue as soon as somebody takes it over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnItsWay {
+    /// The delivery as it is.
+    pub delivery: Delivery,
+    /// When the broker acknowledged it; before that, from when on its age counts ([`Delivery::tried_since`]).
+    pub since: Timestamp,
+}
+
 /// A delivery whose outcome the sender has yet to be told by a status packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingReport {
@@ -353,6 +362,14 @@ pub trait OutboxStore: Send + Sync + 'static {
         lane: Lane,
         limit: usize,
     ) -> Result<Vec<Delivery>, Fault>;
+    /// What of one queue and lane is `Queued` and was not handed off yet, published or not: the first `limit`, in order.
+    async fn on_its_way(
+        &self,
+        adapter: AdapterKind,
+        receiver: &ReceiverToken,
+        lane: Lane,
+        limit: usize,
+    ) -> Result<Vec<OnItsWay>, Fault>;
     /// The first delivery in order, of either lane, published or not, that is `Queued` or `Parked` in this queue and has
     /// this key; of those behind the order `after`, if it is given.
     async fn first_correlated(

@@ -8,8 +8,8 @@ use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use lienthong_broker::MemoryBroker;
 use lienthong_pipeline::ports::{
-    Admitted, Broker, DeliveryMessage, Fault, HandOff, Incoming, IncomingWriter, Listing, OutboxStore,
-    PendingReport, StoreStats, Taken, Transition,
+    Admitted, Broker, DeliveryMessage, Fault, HandOff, Incoming, IncomingWriter, Listing, OnItsWay,
+    OutboxStore, PendingReport, StoreStats, Taken, Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
@@ -247,6 +247,15 @@ impl OutboxStore for HookedStore {
             Some(fate) => fate.map(|()| Vec::new()),
             None => self.store.heads(adapter, receiver, lane, limit).await,
         }
+    }
+    async fn on_its_way(
+        &self,
+        adapter: AdapterKind,
+        receiver: &ReceiverToken,
+        lane: Lane,
+        limit: usize,
+    ) -> Result<Vec<OnItsWay>, Fault> {
+        self.store.on_its_way(adapter, receiver, lane, limit).await
     }
     async fn first_correlated(
         &self,

@@ -84,6 +84,7 @@ pub async fn after_close_every_call_fails(store: Arc<dyn OutboxStore>) {
         store.not_taken_over(NOW, 1).await.err(),
         store.receivers(adapter).await.err(),
         store.heads(adapter, &token, Lane::Normal, 1).await.err(),
+        store.on_its_way(adapter, &token, Lane::Normal, 1).await.err(),
         store.first_correlated(&token, key, None).await.err(),
         store.transition(id, NOW, settled(State::Received)).await.err(),
         store.list(Listing::Pending, None, 1).await.err(),

@@ -210,6 +210,42 @@ pub async fn heads_are_by_adapter_receiver_lane_and_order(store: Arc<dyn OutboxS
     assert!(receivers.len() == 3 && !receivers.contains(&organ("H02").token()), "{receivers:?}");
 }
 
+/// `on_its_way`: by queue and lane, in order, published or not, until it is handed off or ended; since its publication, or
+/// as long as its age counts.
+pub async fn what_is_on_its_way_is_found_in_its_lane(store: Arc<dyn OutboxStore>) {
+    for n in 1..=5_u64 {
+        let mut document = admission(n, &["H02", "H03"]);
+        for delivery in &mut document.deliveries {
+            delivery.lane = if n == 2 { Lane::Urgent } else { Lane::Normal };
+        }
+        store.admit(&document).await.expect("admitted");
+    }
+    let (id, queue) = (|n| delivery_id(n, "H02"), organ("H02").token());
+    let found = async |lane, limit| {
+        let found = store.on_its_way(ADAPTER, &queue, lane, limit).await.expect("read");
+        found.into_iter().map(|one| (one.delivery.id, one.since)).collect::<Vec<_>>()
+    };
+    let accepted = |n| (id(n), admission(n, &["H02"]).receipt.accepted_at);
+    assert_eq!(found(Lane::Normal, 9).await, [1, 3, 4, 5].map(accepted));
+    assert_eq!(found(Lane::Normal, 2).await, [1, 3].map(accepted));
+    assert_eq!(found(Lane::Normal, 0).await, []);
+    assert_eq!(found(Lane::Urgent, 9).await, [accepted(2)]);
+    let elsewhere = store.on_its_way(AdapterKind::Email, &queue, Lane::Normal, 9).await.expect("read");
+    assert_eq!(elsewhere, []);
+
+    let published = Transition::Published { generation: 1 };
+    store.transition(id(4), later(40), published).await.expect("written").expect("fits");
+    assert_eq!(found(Lane::Normal, 9).await[2], (id(4), later(40)));
+    let found_4 = store.delivery(id(4)).await.expect("read").expect("known");
+    assert_eq!(store.hand_off(found_4).await.expect("written"), HandOff::Taken);
+    change(&*store, id(1), settled(State::Parked)).await;
+    change(&*store, id(3), settled(State::Withdrawn)).await;
+    assert_eq!(found(Lane::Normal, 9).await, [accepted(5)]);
+    change(&*store, id(1), requeued()).await;
+    let since = store.delivery(id(1)).await.expect("read").expect("known").tried_since();
+    assert_eq!(found(Lane::Normal, 9).await, [(id(1), since), accepted(5)]);
+}
+
 /// `first_correlated`: the first in order of either lane, published or not, while it is queued or parked.
 pub async fn the_first_of_a_correlation_is_of_either_lane(store: Arc<dyn OutboxStore>) {
     let (shared, receiver) = (CorrelationKey::of("chung"), organ("H02").token());

@@ -63,6 +63,7 @@ macro_rules! store_contract {
             a_foreign_delivery_is_taken_in
             a_newer_generation_is_taken_again
             heads_are_by_adapter_receiver_lane_and_order
+            what_is_on_its_way_is_found_in_its_lane
             the_first_of_a_correlation_is_of_either_lane
             what_shares_a_key_is_found_one_behind_the_other
             an_attempt_begins_once_in_a_life

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
 use lienthong_pipeline::ports::{
-    Admitted, Clock, Fault, HandOff, Listing, OutboxStore, PendingReport, StoreStats, Transition,
+    Admitted, Clock, Fault, HandOff, Listing, OnItsWay, OutboxStore, PendingReport, StoreStats, Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
@@ -197,6 +197,7 @@ passed_on! {
     fn not_taken_over(&self, before: Timestamp, limit: usize) -> Vec<Delivery>;
     fn receivers(&self, adapter: AdapterKind) -> Vec<ReceiverToken>;
     fn heads(&self, adapter: AdapterKind, receiver: &ReceiverToken, lane: Lane, limit: usize) -> Vec<Delivery>;
+    fn on_its_way(&self, adapter: AdapterKind, receiver: &ReceiverToken, lane: Lane, limit: usize) -> Vec<OnItsWay>;
     fn first_correlated(&self, receiver: &ReceiverToken, key: CorrelationKey, after: Option<u64>) -> Option<Delivery>;
     fn transition(&self, id: DeliveryId, at: Timestamp, change: Transition) -> Option<Delivery>;
     fn list(&self, listing: Listing, after: Option<DeliveryId>, limit: usize) -> Vec<Delivery>;

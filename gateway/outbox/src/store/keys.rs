@@ -9,6 +9,7 @@
 //! c|<queue>|<key><order>                         queued or parked, by correlation key
 //! u|<lane>|<order>                               queued and not published
 //! w|<published at><order>                        queued, published, and not handed off
+//! o|<adapter>|<queue>|<lane>|<order>             queued and not handed off
 //! p|<accepted at><order>                         not final
 //! x|<order>                                      dead letters
 //! n|<number>                                     outcomes that the sender has yet to be told
@@ -46,8 +47,8 @@ pub(super) const DOCUMENTS: &[u8] = b"m|";
 /// Prefix of records.
 pub(super) const DELIVERIES: &[u8] = b"e|";
 /// Prefixes of all that [`indexes`] makes.
-pub(super) const INDEXES: [&[u8]; 8] =
-    [b"d|", b"r|", b"c|", UNPUBLISHED, NOT_TAKEN_OVER, PENDING, DEAD_LETTERS, REPORTS];
+pub(super) const INDEXES: [&[u8]; 9] =
+    [b"d|", b"r|", b"o|", b"c|", UNPUBLISHED, NOT_TAKEN_OVER, PENDING, DEAD_LETTERS, REPORTS];
 
 /// Prefix of deliveries that are not final, the oldest first.
 pub(super) const PENDING: &[u8] = b"p|";
@@ -97,8 +98,16 @@ pub(super) fn receivers(adapter: AdapterKind) -> Vec<u8> {
 }
 
 pub(super) fn heads(adapter: AdapterKind, receiver: &ReceiverToken, lane: Lane) -> Vec<u8> {
+    in_lane('r', adapter, receiver, lane)
+}
+
+pub(super) fn on_its_way(adapter: AdapterKind, receiver: &ReceiverToken, lane: Lane) -> Vec<u8> {
+    in_lane('o', adapter, receiver, lane)
+}
+
+fn in_lane(index: char, adapter: AdapterKind, receiver: &ReceiverToken, lane: Lane) -> Vec<u8> {
     let (adapter, receiver, lane) = (adapter.as_str(), receiver.as_str(), lane.token());
-    format!("r|{adapter}|{receiver}|{lane}|").into_bytes()
+    format!("{index}|{adapter}|{receiver}|{lane}|").into_bytes()
 }
 
 pub(super) fn correlated(receiver: &ReceiverToken, key: CorrelationKey) -> Vec<u8> {
@@ -244,6 +253,9 @@ pub(super) fn indexes(record: &Record) -> Vec<Vec<u8>> {
     keys.extend(record.not_taken_over().map(|since| ordered(timed(NOT_TAKEN_OVER, since), order)));
     if record.is_head() {
         keys.push(ordered(heads(delivery.route.adapter, &receiver, delivery.lane), order));
+    }
+    if record.on_its_way_since().is_some() {
+        keys.push(ordered(on_its_way(delivery.route.adapter, &receiver, delivery.lane), order));
     }
     if record.is_in_the_way() {
         keys.extend(delivery.correlations.iter().map(|key| ordered(correlated(&receiver, *key), order)));

@@ -26,7 +26,7 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{
-    Admitted, Clock, Fault, HandOff, Listing, OutboxStore, PendingReport, StoreStats, Transition,
+    Admitted, Clock, Fault, HandOff, Listing, OnItsWay, OutboxStore, PendingReport, StoreStats, Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
@@ -329,6 +329,19 @@ impl OutboxStore for FileStore {
     ) -> Result<Vec<Delivery>, Fault> {
         let prefix = keys::heads(adapter, receiver, lane);
         self.read(move |view| view.deliveries(&prefix, limit, Record::is_head)).await
+    }
+
+    async fn on_its_way(
+        &self,
+        adapter: AdapterKind,
+        receiver: &ReceiverToken,
+        lane: Lane,
+        limit: usize,
+    ) -> Result<Vec<OnItsWay>, Fault> {
+        let prefix = keys::on_its_way(adapter, receiver, lane);
+        let waits = |record: &Record| record.on_its_way_since().is_some();
+        let found = self.read(move |view| view.indexed(&prefix, limit, waits)).await?;
+        Ok(found.iter().filter_map(Record::on_its_way).collect())
     }
 
     async fn first_correlated(

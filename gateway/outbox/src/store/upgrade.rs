@@ -17,7 +17,8 @@ use super::{StoreFault, keys};
 use crate::change::Record;
 
 /// The layout that this program writes. 1, which has no mark: no entries for dead letters, queues named by receiver. 2:
-/// documents are not found by the name of the one that they change.
+/// documents are not found by the name of the one that they change; no entries for what is on its way; nothing says of an
+/// attempt whether the receiver may have the packet.
 pub(super) const LAYOUT: u8 = 3;
 /// Keys looked at for one batch.
 const CHUNK: usize = 512;
@@ -47,11 +48,19 @@ pub(super) fn upgrade(backend: &mut dyn Backend, folder: &Path) -> Result<(), St
         removed += work.each(index, remove_stale)?;
     }
     let added = work.each(keys::DELIVERIES, add_missing)? + work.each(keys::DOCUMENTS, names::add_missing)?;
+    let unclear = work.each(keys::DELIVERIES, note_unclear)?;
     let mut mark = Draft::new(Next { order: 0, event: 0 });
     mark.put(keys::LAYOUT.to_vec(), &LAYOUT).map_err(|fault| work.failed(&fault))?;
     work.write(mark)?;
-    if removed + added > 0 {
-        tracing::warn!(from = found, to = LAYOUT, added, removed, "the store was indexed anew");
+    if removed + added + unclear > 0 {
+        tracing::warn!(
+            from = found,
+            to = LAYOUT,
+            added,
+            removed,
+            unclear,
+            "the store was brought up to date"
+        );
     }
     Ok(())
 }
@@ -135,6 +144,20 @@ fn add_missing(view: &View<'_>, key: &[u8], sealed: &[u8], draft: &mut Draft) ->
         }
     }
     Ok(added)
+}
+
+/// A delivery that may have been tried by a program that did not note how its attempts ended: to take it back unseen
+/// could leave its receiver with a document that was revoked.
+fn note_unclear(_: &View<'_>, key: &[u8], sealed: &[u8], draft: &mut Draft) -> Result<u64, StepFault> {
+    let mut record: Record = unsealed(key, sealed)?;
+    let delivery = &mut record.delivery;
+    let tried = delivery.handed_off || delivery.attempts > 0;
+    if delivery.state.is_final() || !tried || delivery.may_have_arrived {
+        return Ok(0);
+    }
+    delivery.may_have_arrived = true;
+    draft.put(key.to_vec(), &record).map_err(StepFault::Write)?;
+    Ok(1)
 }
 
 #[cfg(test)]

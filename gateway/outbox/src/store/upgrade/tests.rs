@@ -104,7 +104,21 @@ fn aged(db: &dyn SharedReader) -> BTreeMap<Vec<u8>, Vec<u8>> {
     }
     let aged = all(db);
     assert!(aged != whole && !aged.contains_key(keys::LAYOUT));
-    whole
+    whole.into_iter().map(|(key, value)| unclear(key, value)).collect()
+}
+
+/// A record as it stands after the upgrade: what was taken over and is not over may have been tried.
+fn unclear(key: Vec<u8>, value: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
+    if !key.starts_with(keys::DELIVERIES) {
+        return (key, value);
+    }
+    let mut record: Record = unsealed(&key, &value).expect("whole");
+    if !record.delivery.handed_off || record.delivery.state.is_final() {
+        return (key, value);
+    }
+    record.delivery.may_have_arrived = true;
+    let sealed = crate::sealed::seal(&key, &record).expect("sealed");
+    (key, sealed)
 }
 
 async fn a_store_of_the_first_layout_is_indexed_as_if_it_were_new(engine: Engine) {
@@ -117,6 +131,10 @@ async fn a_store_of_the_first_layout_is_indexed_as_if_it_were_new(engine: Engine
     drop((backend, db));
     let store = opened(&dir, engine);
     assert!(all(&*store.reader().expect("open")) == whole, "key by key and byte by byte");
+    let tried = store.delivery(delivery_id(0, "H02")).await.expect("read").expect("known");
+    assert!(tried.state == State::Queued && tried.may_have_arrived && !tried.has_not_left());
+    let fresh = store.delivery(delivery_id(0, "H04")).await.expect("read").expect("known");
+    assert!(fresh.has_not_left(), "nobody had taken that one over");
     let dead = store.list(Listing::DeadLetters, None, usize::MAX).await.expect("read");
     assert!(!dead.is_empty() && dead.iter().all(|delivery| delivery.is_dead_letter()));
     let parked = &dead[0];
