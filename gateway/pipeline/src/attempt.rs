@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use futures_util::future::try_join_all;
+use jiff::Timestamp;
 use lienthong_monitoring::{Metrics, Step};
 use lienthong_schemas::ids::DeliveryId;
 use lienthong_schemas::organ::ReceiverToken;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) settle: Settle,
     pub(crate) breakers: Mutex<Breakers>,
     pub(crate) boot: BootId,
+    pub(crate) began: Timestamp,
 }
 
 impl Shared {
@@ -145,6 +147,7 @@ impl Turn {
             token: &self.queue,
             policies,
             boot: self.shared.boot,
+            began: self.shared.began,
             standing: self.known.standing,
             breakers: &self.shared.breakers,
             probed_for: self.known.probe.as_ref().map(|probe| probe.stuck),

@@ -64,7 +64,8 @@ impl Dispatch {
         let schedule = Schedule::new(policies.load().all.concurrent);
         let now = ports.clock.now();
         let breakers = Mutex::default();
-        let shared = Shared { ports, directory, adapter, policies, metrics, settle, breakers, boot };
+        let began = now;
+        let shared = Shared { ports, directory, adapter, policies, metrics, settle, breakers, boot, began };
         Self {
             shared: Arc::new(shared),
             wakes,

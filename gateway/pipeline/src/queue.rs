@@ -13,7 +13,7 @@ use lienthong_schemas::organ::{OrganId, ReceiverToken};
 use crate::breaker::Breakers;
 use crate::clock::after;
 use crate::consign::{Gathered, Memory, Together, alike};
-use crate::ports::{Fault, OutboxStore};
+use crate::ports::{Fault, OnItsWay, OutboxStore};
 use crate::record::{AdapterKind, BootId, Delivery, Lane, State};
 use crate::retry::Policies;
 
@@ -33,6 +33,12 @@ const KIN_STEPS: usize = 64;
 /// What waits for something that is still on its way through the broker, or in another queue, holds up its lane so
 /// long; then what has nothing to do with it passes. A hand-off takes milliseconds; a lost message, minutes.
 const HOLDS_UP: Duration = Duration::from_secs(10);
+/// What was accepted before the head of a lane, and is still on its way through the broker, is waited for so long after
+/// it was published, or after this life began: a message that a killed life held comes again when the broker's ack wait
+/// of 60 s is over. What takes longer is lost until it is published anew, and its lane goes on without it.
+pub const ON_ITS_WAY: Duration = Duration::from_secs(90);
+/// So many that are still on their way are looked at, at most.
+const AHEAD_MAX: usize = 512;
 /// Deliveries of a lane that are looked at, at most, to find one that may pass.
 const PASS_WITHIN: usize = 5_000;
 
@@ -76,6 +82,8 @@ enum Step {
     Next(Next),
     /// It waits for something that is not here.
     Held,
+    /// Its receiver gets an earlier one first, which is still on its way.
+    Behind,
 }
 
 /// A delivery that refers to one that is parked for the same receiver.
@@ -108,6 +116,8 @@ pub(crate) struct Queue<'a> {
     pub(crate) policies: &'a Policies,
     /// This life: attempts that another one began are void.
     pub(crate) boot: BootId,
+    /// When this life began.
+    pub(crate) began: Timestamp,
     /// What is known of the receiver.
     pub(crate) standing: Standing,
     /// What is known of the systems that it may stand behind.
@@ -146,6 +156,7 @@ impl Queue<'_> {
     pub(crate) async fn next(&mut self, lane: Lane, now: Timestamp) -> Result<Next, Fault> {
         let again = after(now, HOLDS_UP);
         let (mut passed, mut keys) = (HashSet::new(), HashSet::new());
+        let ahead = self.ahead(lane, now).await?;
         let mut limit = 2;
         loop {
             let heads = self.store.heads(self.adapter, self.token, lane, limit).await?;
@@ -158,7 +169,7 @@ impl Queue<'_> {
                 }
                 let related: Vec<CorrelationKey> = head.correlations.clone();
                 if !related.iter().any(|key| keys.contains(key)) {
-                    match self.step(head, now).await? {
+                    match self.step(head, &ahead, now).await? {
                         Step::Next(Next::Wait(due)) if !passed.is_empty() => {
                             return Ok(Next::Held(due.min(again)));
                         }
@@ -166,10 +177,15 @@ impl Queue<'_> {
                             self.memory.release(document);
                             return Ok(next);
                         }
+                        // Behind an axis others stand in the queue, too.
+                        Step::Behind if self.adapter != AdapterKind::NationalAxis => {
+                            self.memory.held_since(document, now);
+                            return Ok(Next::Held(again));
+                        }
                         Step::Held if now < after(self.memory.held_since(document, now), HOLDS_UP) => {
                             return Ok(Next::Held(again));
                         }
-                        Step::Held => {}
+                        Step::Held | Step::Behind => {}
                     }
                 }
                 passed.insert(document);
@@ -182,8 +198,35 @@ impl Queue<'_> {
         }
     }
 
+    /// What of a lane is on its way, and worth waiting for.
+    async fn ahead(&mut self, lane: Lane, now: Timestamp) -> Result<Vec<Delivery>, Fault> {
+        // Where one receiver has the queue for itself, the first says all.
+        let few = if self.adapter == AdapterKind::NationalAxis { AHEAD_MAX } else { 1 };
+        for limit in [few, AHEAD_MAX] {
+            let found = self.store.on_its_way(self.adapter, self.token, lane, limit).await?;
+            let all = found.len() < limit || limit == AHEAD_MAX;
+            let ahead: Vec<_> = found.into_iter().filter(|one| self.is_awaited(one, now)).collect();
+            if all || !ahead.is_empty() {
+                return Ok(ahead.into_iter().map(|one| one.delivery).collect());
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn is_awaited(&mut self, one: &OnItsWay, now: Timestamp) -> bool {
+        let since = one.since.max(self.began);
+        // A clock that shows an earlier time was set back: the wait begins anew.
+        let since = if since > now { self.memory.held_since(one.delivery.document, now) } else { since };
+        now < after(since, ON_ITS_WAY)
+    }
+
     /// What to do for `delivery`, or for what has to go before it, which may be of the other lane.
-    async fn step(&mut self, mut delivery: Delivery, now: Timestamp) -> Result<Step, Fault> {
+    async fn step(
+        &mut self,
+        mut delivery: Delivery,
+        ahead: &[Delivery],
+        now: Timestamp,
+    ) -> Result<Step, Fault> {
         for _ in 0..KIN_STEPS {
             let over = self.over_at(&delivery);
             if over.is_some_and(|at| at <= now) {
@@ -197,8 +240,11 @@ impl Queue<'_> {
             if let Some(due) = self.not_before(&together, now) {
                 return Ok(Step::Next(Next::Wait(over.map_or(due, |at| at.min(due)))));
             }
+            if is_behind(&together, ahead) {
+                return Ok(Step::Behind);
+            }
             delivery = match self.kin(&together).await? {
-                None => return self.attempt(together, now).await.map(Step::Next),
+                None => return self.attempt(together, ahead, now).await.map(Step::Next),
                 Some(Kin::Parked(referring)) => return Ok(Step::Next(Next::Park(referring))),
                 // An organisation that has moved may have an earlier one in the queue of its former home.
                 Some(Kin::Earlier(kin)) if kin.handed_off && kin.route.adapter == self.adapter => *kin,
@@ -213,12 +259,17 @@ impl Queue<'_> {
         Ok(Next::GiveUp(alike(self.store, delivery, too_old).await?))
     }
 
-    async fn attempt(&mut self, together: Together, now: Timestamp) -> Result<Next, Fault> {
+    async fn attempt(
+        &mut self,
+        together: Together,
+        ahead: &[Delivery],
+        now: Timestamp,
+    ) -> Result<Next, Fault> {
         let stuck = together
             .first()
             .filter(|head| head.document_failures >= PROBE_AFTER && self.probed_for != Some(head.id));
         if let Some(stuck) = stuck.cloned()
-            && let Some(together) = self.unrelated(&stuck, together.len(), now).await?
+            && let Some(together) = self.unrelated(&stuck, together.len(), ahead, now).await?
         {
             return Ok(Next::Probe { together, stuck: Box::new(stuck) });
         }
@@ -255,6 +306,7 @@ impl Queue<'_> {
         &mut self,
         stuck: &Delivery,
         parts: usize,
+        ahead: &[Delivery],
         now: Timestamp,
     ) -> Result<Option<Together>, Fault> {
         let within = LOOK_BEHIND + parts;
@@ -269,6 +321,7 @@ impl Queue<'_> {
         waiting.sort_by_key(|d| (standing_back(d), d.lane != stuck.lane, d.order));
         for delivery in waiting {
             if let Gathered::Whole(together) = self.memory.gather(self.store, &delivery, now).await?
+                && !is_behind(&together, ahead)
                 && self.kin(&together).await?.is_none()
             {
                 return Ok(Some(together));
@@ -282,6 +335,20 @@ impl Queue<'_> {
         let by_key = head.correlations.iter().map(|key| kin_by(self.store, self.token, together, *key));
         Ok(try_join_all(by_key).await?.into_iter().flatten().next())
     }
+}
+
+/// One of their receivers gets something first that was accepted before. The parts of their own consignment they wait for
+/// otherwise.
+fn is_behind(together: &[Delivery], ahead: &[Delivery]) -> bool {
+    together.iter().any(|part| {
+        let goes_first = |earlier: &Delivery| {
+            earlier.order < part.order
+                && earlier.document != part.document
+                && earlier.lane == part.lane
+                && earlier.route.receiver == part.route.receiver
+        };
+        ahead.iter().any(goes_first)
+    })
 }
 
 /// What of a queue goes before deliveries that leave together, because it has this key as well and is earlier. What is

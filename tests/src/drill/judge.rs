@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
+use lienthong_pipeline::queue::ON_ITS_WAY;
 use serde_json::Value;
 
 use super::clients::Sent;
@@ -104,7 +105,8 @@ struct Stored<'a> {
     excused: bool,
     /// Its history was lost once.
     rebuilt: bool,
-    /// When it was taken over last, and when it was settled first.
+    /// When it was accepted, taken over last, and settled first.
+    accepted: Option<Timestamp>,
     taken_over: Option<Timestamp>,
     settled: Option<Timestamp>,
 }
@@ -175,6 +177,7 @@ impl Case<'_> {
             if let Some(first) = came.iter().find(|arrival| arrival.stored) {
                 let (taken_over, settled) =
                     (times(line, "handed_off").next_back(), times(line, "settled").next());
+                let accepted = times(line, "accepted").next();
                 let (excused, rebuilt) = (is_excused(line), times(line, "rebuilt").next().is_some());
                 stored.push(Stored {
                     sent,
@@ -182,6 +185,7 @@ impl Case<'_> {
                     receiver: *receiver,
                     excused,
                     rebuilt,
+                    accepted,
                     taken_over,
                     settled,
                 });
@@ -308,8 +312,16 @@ fn disorder(earlier: &Stored<'_>, later: &Stored<'_>, related: bool) -> String {
     format!("receiver {}: {} came before {}{why}", earlier.receiver, name(later), name(earlier))
 }
 
-/// It, or what goes before it because it refers to that, was taken over only after the later one was settled.
+/// It was taken over only after the later one was settled, which had waited for it as long as it has to; or what goes
+/// before it because it refers to that was.
 fn is_late(earlier: &Stored<'_>, later: &Stored<'_>, stored: &[Stored<'_>]) -> bool {
+    if earlier.taken_over.zip(later.settled).is_some_and(|(taken, settled)| taken >= settled) {
+        return match earlier.accepted.zip(later.settled) {
+            // A clock that was set back between them says nothing of how long it was.
+            Some((accepted, settled)) => settled < accepted || settled >= accepted + ON_ITS_WAY,
+            None => false,
+        };
+    }
     let goes_before = |kin: &&Stored<'_>| {
         kin.receiver == earlier.receiver
             && family(kin.sent) == family(earlier.sent)

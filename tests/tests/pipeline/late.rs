@@ -244,12 +244,81 @@ async fn what_waits_for_a_lost_document_does_not_hold_up_its_receiver() {
     let other = world.send(letter(3, &[B])).await;
     world.quiet().await;
     assert_eq!(world.states(&other).await, [State::Queued]);
-    world.advance(SECOND * 10).await;
+    world.pass(SECOND * 89, SECOND).await;
+    assert_eq!(world.states(&other).await, [State::Queued], "what a killed life held would have come by now");
+    world.advance(SECOND).await;
     assert_eq!(world.states(&other).await, [State::Received]);
     assert_eq!(world.states(&recall).await, [State::Queued]);
     world.pass(MINUTE * 13, SECOND * 30).await;
     let expected = [&other, &lost, &recall].map(|receipt| receipt.document_id);
     assert_eq!(world.tried(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_killed_life_held_in_its_hands_is_not_overtaken() {
+    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
+    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
+    let spool = Arc::new(FileSpool::open(folder.path()).expect("a spool"));
+    let store = HookedStore::over(MemoryStore::new(clock.clone()));
+    let mut world = World::over(Setup::default(), clock, folder, store.clone(), spool);
+    // It is in the broker and in the hands of this life, which has written neither down when it ends.
+    store.transition.set(|_| Fate::Hangs);
+    store.hand_off.set(|_| Fate::Hangs);
+    let held = world.send(letter(1, &[B])).await;
+    world.quiet().await;
+    // Longer than a new life waits: what counts is when that one begins.
+    world.pass(MINUTE * 3, MINUTE).await;
+    world.kill();
+    store.transition.clear();
+    store.hand_off.clear();
+    world.start();
+    let (later, last) = (world.send(letter(2, &[B])).await, world.send(letter(3, &[B])).await);
+    let urgent = world.send(letter(4, &[B]).priority(4)).await;
+    world.quiet().await;
+    assert_eq!(world.tried(), [urgent.document_id], "the other lane is free");
+    // The broker keeps real time, and gives it to this life when the ack wait is over.
+    for _ in 0..65 {
+        world.advance(SECOND).await;
+    }
+    let expected = [&urgent, &held, &later, &last].map(|receipt| receipt.document_id);
+    assert_eq!(world.tried(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_an_axis_what_is_on_its_way_holds_up_its_own_receiver_only() {
+    let hook = Hook::default();
+    let mut world = world(&hook);
+    hook.set(|_| Fate::Vanishes);
+    let lost = world.send(letter(1, &[X])).await;
+    world.quiet().await;
+    hook.clear();
+    let others = world.send(letter(2, &[Y, Z])).await;
+    let same = world.send(letter(3, &[X, Y])).await;
+    world.quiet().await;
+    assert_eq!(sent(&world, &others), [names(&[Y, Z])]);
+    world.pass(SECOND * 89, SECOND).await;
+    assert!(sent(&world, &same).is_empty());
+    world.advance(SECOND).await;
+    assert_eq!(sent(&world, &same), [names(&[X, Y])]);
+    world.pass(MINUTE * 13, SECOND * 30).await;
+    assert_eq!(sent(&world, &lost), [names(&[X])]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_does_not_hold_a_lane_for_longer() {
+    let hook = Hook::default();
+    let mut world = world(&hook);
+    hook.set(|_| Fate::Vanishes);
+    world.send(letter(1, &[B])).await;
+    world.quiet().await;
+    hook.clear();
+    world.clock.set_back(MINUTE * 60);
+    let other = world.send(letter(2, &[B])).await;
+    world.quiet().await;
+    world.pass(SECOND * 89, SECOND).await;
+    assert_eq!(world.states(&other).await, [State::Queued]);
+    world.pass(SECOND * 11, SECOND).await;
+    assert_eq!(world.states(&other).await, [State::Received]);
 }
 
 #[tokio::test(start_paused = true)]

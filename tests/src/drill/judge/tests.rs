@@ -197,6 +197,12 @@ fn what_an_urgent_relative_takes_along_and_what_is_late_is_counted_apart() {
     play.history(0, &[json!({ "event": "rebuilt", "at": at(4) })]);
     assert_eq!((play.verdict().is_good(), play.verdict().unrecorded), (true, 1));
     play.history(0, &[json!({ "event": "handed_off", "at": at(6) })]);
+    assert_eq!(counts(&play.verdict()), [0, 0, 0, 1, 0], "nobody waited for it");
+    let accepted = |at: &str| json!({ "event": "accepted", "at": at });
+    let handed_off = json!({ "event": "handed_off", "at": at(6) });
+    play.history(0, &[accepted("2026-01-02T03:02:36Z"), handed_off.clone()]);
+    assert_eq!(counts(&play.verdict()), [0, 0, 0, 1, 0], "it was not waited for long enough");
+    play.history(0, &[accepted("2026-01-02T03:02:35Z"), handed_off]);
     let verdict = play.verdict();
     assert_eq!((verdict.is_good(), verdict.late), (true, 1), "{:?}", verdict.complaints());
 }
