@@ -221,7 +221,9 @@ fn settled(may_park: bool, line: &Value, came: &[&Arrival], what: &str, verdict:
     let said = |text: &str| format!("{what}: shown as {state}, {text}; {last_words}");
     match state {
         "received" if !has => verdict.wrongly_settled.push(said("but never taken")),
-        "withdrawn" if has => verdict.wrongly_settled.push(said("but taken")),
+        "withdrawn" if came.iter().any(|arrival| arrival.stored && !says_not_taken(arrival)) => {
+            verdict.wrongly_settled.push(said("but taken"));
+        }
         "refused" if !came.iter().any(|arrival| matches!(arrival.answered, 400..=499)) => {
             verdict.wrongly_settled.push(said("but never refused"));
         }
@@ -236,20 +238,39 @@ fn settled(may_park: bool, line: &Value, came: &[&Arrival], what: &str, verdict:
     }
 }
 
+/// Its receiver took it and said that it did not (docs/recall.md): the gateway has to believe that.
+fn says_not_taken(arrival: &Arrival) -> bool {
+    matches!(arrival.answered, 400..=499 | 503)
+}
+
 /// Whether a delivery may be parked, or tried again and again, in the end: poison for ever, and what refers to it.
 pub(super) fn may_stay_parked(all: &[Sent], sent: &Sent, receiver: usize) -> bool {
     let poison = |sent: &Sent| sent.item.poison == Some((receiver, Lasts::ForEver));
     poison(sent) || all.iter().any(|earlier| related(sent, earlier) && poison(earlier))
 }
 
-/// It was parked, or tried so often alone that another one went first to learn whether others pass.
+/// What begins the note of an attempt that failed by its receiver's doing, or by ours: nobody overtakes after these.
+const NOT_ITS_OWN: [&str; 7] = [
+    "HTTP 4",
+    "HTTP 502",
+    "HTTP 503",
+    "HTTP 504",
+    "Connection refused",
+    "operation timed out",
+    "client error (Connect)",
+];
+
+/// It was parked, or failed so often by itself that another one went first to learn whether others pass.
 fn is_excused(line: &Value) -> bool {
     let history = line["history"].as_array().map(Vec::as_slice).unwrap_or_default();
     let parked = |entry: &Value| {
         entry["event"] == "parked" || entry["state"] == "parked" || entry["state"] == "refused"
     };
-    let alone = history.iter().filter(|entry| entry["event"] == "attempt_failed").count() >= 2;
-    alone || history.iter().any(parked)
+    let by_itself = |entry: &&Value| {
+        let note = entry["note"].as_str().unwrap_or_default();
+        entry["event"] == "attempt_failed" && !NOT_ITS_OWN.iter().any(|start| note.starts_with(start))
+    };
+    history.iter().filter(by_itself).count() >= 2 || history.iter().any(parked)
 }
 
 impl Case<'_> {

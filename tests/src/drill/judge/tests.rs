@@ -141,6 +141,17 @@ fn a_word_that_is_not_true_is_wrongly_settled() {
 }
 
 #[test]
+fn a_receiver_that_says_it_did_not_take_it_is_believed() {
+    let mut play = Play::new();
+    play.send(Kind::Letter, 0, "withdrawn");
+    play.comes(0, true, 503);
+    play.comes(0, true, 429);
+    assert!(play.verdict().is_good());
+    play.comes(0, true, 504);
+    assert_eq!(counts(&play.verdict()), [0, 1, 0, 0, 0]);
+}
+
+#[test]
 fn another_id_and_other_bytes_are_unequal() {
     let mut play = Play::new();
     play.send(Kind::Letter, 0, "received");
@@ -173,6 +184,22 @@ fn order_is_kept_in_a_lane_and_among_relatives_and_only_a_record_excuses() {
             json!({ "event": "settled", "note": "x" }),
         ],
     );
+    let verdict = play.verdict();
+    assert_eq!((verdict.is_good(), verdict.excused), (true, 1), "{:?}", verdict.complaints());
+}
+
+#[test]
+fn only_failures_of_its_own_excuse_what_is_overtaken() {
+    let mut play = Play::new();
+    play.send(Kind::Letter, 0, "received");
+    play.send(Kind::Letter, 0, "received");
+    play.comes(1, true, 200);
+    play.comes(0, true, 200);
+    let failed = |note: &str| json!({ "event": "attempt_failed", "note": note });
+    let once = [failed("HTTP 500: x"), failed("HTTP 503: x"), failed("Connection refused (os error 111)")];
+    play.history(0, &once);
+    assert_eq!(counts(&play.verdict()), [0, 0, 0, 1, 0], "a receiver that fails is waited for");
+    play.history(0, &[&once[..], &[failed("connection closed before message completed")]].concat());
     let verdict = play.verdict();
     assert_eq!((verdict.is_good(), verdict.excused), (true, 1), "{:?}", verdict.complaints());
 }
