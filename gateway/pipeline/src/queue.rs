@@ -244,7 +244,7 @@ impl Queue<'_> {
                 return Ok(Step::Behind);
             }
             delivery = match self.kin(&together).await? {
-                None => return self.attempt(together, ahead, now).await.map(Step::Next),
+                None => return self.attempt(together, now).await.map(Step::Next),
                 Some(Kin::Parked(referring)) => return Ok(Step::Next(Next::Park(referring))),
                 // An organisation that has moved may have an earlier one in the queue of its former home.
                 Some(Kin::Earlier(kin)) if kin.handed_off && kin.route.adapter == self.adapter => *kin,
@@ -259,17 +259,12 @@ impl Queue<'_> {
         Ok(Next::GiveUp(alike(self.store, delivery, too_old).await?))
     }
 
-    async fn attempt(
-        &mut self,
-        together: Together,
-        ahead: &[Delivery],
-        now: Timestamp,
-    ) -> Result<Next, Fault> {
+    async fn attempt(&mut self, together: Together, now: Timestamp) -> Result<Next, Fault> {
         let stuck = together
             .first()
             .filter(|head| head.document_failures >= PROBE_AFTER && self.probed_for != Some(head.id));
         if let Some(stuck) = stuck.cloned()
-            && let Some(together) = self.unrelated(&stuck, together.len(), ahead, now).await?
+            && let Some(together) = self.unrelated(&stuck, together.len(), now).await?
         {
             return Ok(Next::Probe { together, stuck: Box::new(stuck) });
         }
@@ -306,13 +301,13 @@ impl Queue<'_> {
         &mut self,
         stuck: &Delivery,
         parts: usize,
-        ahead: &[Delivery],
         now: Timestamp,
     ) -> Result<Option<Together>, Fault> {
         let within = LOOK_BEHIND + parts;
-        let mut waiting = Vec::new();
+        let (mut waiting, mut ahead) = (Vec::new(), Vec::new());
         for lane in Lane::ALL {
             waiting.extend(self.store.heads(self.adapter, self.token, lane, within).await?);
+            ahead.extend(self.ahead(lane, now).await?);
         }
         // What shares the stuck one's document says nothing of others.
         let related = |d: &Delivery| d.correlations.iter().any(|key| stuck.correlations.contains(key));
@@ -321,7 +316,7 @@ impl Queue<'_> {
         waiting.sort_by_key(|d| (standing_back(d), d.lane != stuck.lane, d.order));
         for delivery in waiting {
             if let Gathered::Whole(together) = self.memory.gather(self.store, &delivery, now).await?
-                && !is_behind(&together, ahead)
+                && !is_behind(&together, &ahead)
                 && self.kin(&together).await?.is_none()
             {
                 return Ok(Some(together));

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lienthong_adapters::contract::failure;
+use lienthong_adapters::contract::{failure, received};
 use lienthong_outbox::{FileSpool, MemoryStore};
 use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::ports::{Clock, FailureClass, Transition};
@@ -319,6 +319,30 @@ async fn a_clock_that_is_set_back_does_not_hold_a_lane_for_longer() {
     assert_eq!(world.states(&other).await, [State::Queued]);
     world.pass(SECOND * 11, SECOND).await;
     assert_eq!(world.states(&other).await, [State::Received]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_tried_for_a_stuck_urgent_document_does_not_overtake_in_its_own_lane() {
+    let hook = Hook::default();
+    let mut world = world(&hook);
+    let bad = world.send(letter(1, &[B]).priority(4)).await;
+    let document = bad.document_id;
+    world.answer(move |consignment, _| match consignment.delivery.document == document {
+        true => Err(failure(FailureClass::Document, "http_500")),
+        false => Ok(received()),
+    });
+    world.quiet().await;
+    hook.set(|_| Fate::Vanishes);
+    let lost = world.send(letter(2, &[B])).await;
+    world.quiet().await;
+    hook.clear();
+    let later = world.send(letter(3, &[B])).await;
+    world.pass(SECOND * 80, SECOND).await;
+    assert_eq!(world.states(&later).await, [State::Queued], "an earlier one of its lane is on its way");
+    world.pass(MINUTE * 15, SECOND * 10).await;
+    for receipt in [&lost, &later] {
+        assert_eq!(world.states(receipt).await, [State::Received]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
