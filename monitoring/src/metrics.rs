@@ -63,6 +63,10 @@ metrics! {
     outbox_up: Gauge = "outbox_up";
     /// Times that the store was built anew while the gateway ran.
     outbox_restarts: Counter = "outbox_restarts_total";
+    /// Generations of the store: the one that is written, and those that still answer for their keys.
+    outbox_generations: Gauge = "outbox_generations";
+    /// Times that the store began its next generation.
+    outbox_rotations: Counter = "outbox_rotations_total";
     /// Age of the oldest delivery that is not in a final state; 0 when there is none.
     oldest_pending: Seconds = "oldest_pending_seconds";
     /// Deliveries that are not over although they should be (delivery.late_after); at most 10000 are counted.

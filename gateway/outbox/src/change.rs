@@ -244,6 +244,21 @@ pub(crate) fn rebuilt(mut record: Record, noted: &Noted, at: Timestamp, epoch: u
     record.step(at, "rebuilt", "the store was built anew from the spool")
 }
 
+/// Whether a delivery may have gone on since this was left of it: by what was noted beside its admission, or because it
+/// was not over. What ended without a note, because the disk was full just then, ended all the same.
+pub(crate) fn is_behind(left: &Record, noted: Option<&Noted>) -> bool {
+    let Delivery { state, since, closed, .. } = left.delivery;
+    match noted {
+        _ if !state.is_final() => true,
+        None => false,
+        // Only a requeue and a reroute note this; one that this record has seen is no news.
+        Some(noted) if !noted.state.is_final() => noted.at.is_some() && noted.at != since,
+        Some(noted) => {
+            noted.state != state || noted.closed != closed || (noted.reported && left.report.is_some())
+        }
+    }
+}
+
 /// Takes a delivery over for dispatch; `order` is for one that the store does not know.
 pub(crate) fn handed_off(
     known: Option<&Record>,

@@ -10,7 +10,8 @@ use crate::folder;
 ///
 /// 1: stores without entries for dead letters. It is written down as 2 before the store is indexed anew: a program that
 /// knows only 1 would leave out such entries. What is still to be done then, the store's own mark says.
-const CURRENT: u32 = 2;
+/// 2: a store of one tree, `outbox/` itself. It is written down as 3 before the tree becomes the first generation.
+const CURRENT: u32 = 3;
 /// What the file begins with, so that nobody takes it for something else.
 const LABEL: &str = "lienthong";
 /// Longest file read, in bytes.
@@ -99,7 +100,7 @@ mod tests {
     fn an_absent_file_is_written_and_then_accepted() {
         let dir = tempfile::tempdir().expect("a folder");
         check(dir.path()).expect("written");
-        assert_eq!(fs::read(dir.path().join("FORMAT")).expect("read"), b"lienthong 2\n");
+        assert_eq!(fs::read(dir.path().join("FORMAT")).expect("read"), b"lienthong 3\n");
         check(dir.path()).expect("accepted");
     }
 
@@ -108,15 +109,15 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         fs::write(dir.path().join("FORMAT"), "lienthong 1\n").expect("written");
         check(dir.path()).expect("migrated");
-        assert_eq!(fs::read(dir.path().join("FORMAT")).expect("read"), b"lienthong 2\n");
+        assert_eq!(fs::read(dir.path().join("FORMAT")).expect("read"), b"lienthong 3\n");
     }
 
     #[test]
     fn a_newer_format_is_refused_and_left_as_it_is() {
         let dir = tempfile::tempdir().expect("a folder");
-        fs::write(dir.path().join("FORMAT"), "lienthong 3\n").expect("written");
-        assert!(matches!(check(dir.path()), Err(FormatFault::Newer { found: 3 })));
-        assert_eq!(fs::read(dir.path().join("FORMAT")).expect("read"), b"lienthong 3\n");
+        fs::write(dir.path().join("FORMAT"), "lienthong 4\n").expect("written");
+        assert!(matches!(check(dir.path()), Err(FormatFault::Newer { found: 4 })));
+        assert_eq!(fs::read(dir.path().join("FORMAT")).expect("read"), b"lienthong 4\n");
     }
 
     #[test]

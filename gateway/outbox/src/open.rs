@@ -12,7 +12,7 @@ use crate::folder;
 use crate::format::{self, FormatFault};
 use crate::offline;
 use crate::spool::{FileSpool, Found};
-use crate::store::{Engine, FileStore, StoreFault, Writer, is_noted, said};
+use crate::store::{Engine, FileStore, StoreFault, Writer, noted, numbers, said, take_away_folder};
 
 /// The store's folder below the data folder.
 pub(crate) const STORE: &str = "outbox";
@@ -97,13 +97,20 @@ pub(crate) fn open_store(
     clock: &Arc<dyn Clock>,
 ) -> Result<(FileStore, Opened), OpenFault> {
     let store = data_dir.join(STORE);
-    let (writer, opened) = match open_and_fill(&store, engine, spool, clock, None) {
-        Err(fault) if is_damage(&fault, &store) => {
-            let moved_to = move_aside(data_dir, &store).map_err(OpenFault::MoveAside)?;
-            tracing::error!(%fault, moved_to = %moved_to.display(), "the store is damaged and is built anew");
-            open_and_fill(&store, engine, spool, clock, Some(moved_to))?
+    let (mut moved_to, mut blame) = (None, Blame::default());
+    let (writer, opened) = loop {
+        match open_and_fill(&store, engine, spool, clock, moved_to.clone()) {
+            Err(fault) => {
+                let broken = to_blame(&fault, &store);
+                let Some(broken) = broken.and_then(|broken| blame.is_for(broken, &store)) else {
+                    return Err(fault);
+                };
+                let aside = move_aside(data_dir, &broken).map_err(OpenFault::MoveAside)?;
+                tracing::error!(%fault, moved_to = %aside.display(), "damaged; what was in it is built anew");
+                moved_to = Some(aside);
+            }
+            Ok(done) => break done,
         }
-        done => done?,
     };
     let started = FileStore::start(writer);
     let started = started.map_err(|source| StoreFault::Io { path: store, source })?;
@@ -119,10 +126,12 @@ fn open_and_fill(
 ) -> Result<(Writer, Opened), OpenFault> {
     let work = || {
         let mut writer = Writer::open(store, engine, clock.clone())?;
-        if !writer.is_whole()? && !writer.is_empty().map_err(OpenFault::Rebuild)? {
+        let was_cut_off = !writer.is_whole()? && !writer.is_newest_lost();
+        if was_cut_off && !writer.is_empty().map_err(OpenFault::Rebuild)? {
             // Filling was cut off, perhaps by a disk that failed: what is there proves nothing.
+            let unfinished = writer.folder().to_owned();
             drop(writer);
-            std::fs::remove_dir_all(store).map_err(OpenFault::MoveAside)?;
+            take_away_folder(&unfinished).map_err(OpenFault::MoveAside)?;
             writer = Writer::open(store, engine, clock.clone())?;
         }
         let opened = fill(spool, &mut writer, &**clock, moved_to)?;
@@ -134,10 +143,40 @@ fn open_and_fill(
     })
 }
 
-/// Whether the engine or a checksum says that the store is not what was written; a disk that is full, or a store that is open
-/// elsewhere, is no reason to build it anew.
-fn is_damage(fault: &OpenFault, store: &Path) -> bool {
-    matches!(fault, OpenFault::Store(StoreFault::Damaged { .. })) || is_noted(store)
+/// The generation of which the engine, or a checksum, says that it is not what was written; a disk that is full, or a
+/// store that is open elsewhere, is no reason to build it anew.
+fn to_blame(fault: &OpenFault, store: &Path) -> Option<PathBuf> {
+    match fault {
+        OpenFault::Store(StoreFault::Damaged { path, .. }) if path != store => Some(path.clone()),
+        // Filling it made the engine panic.
+        OpenFault::Store(StoreFault::Damaged { .. }) => {
+            let newest = numbers(store).ok()?.pop()?;
+            Some(store.join(newest.to_string()))
+        }
+        _ => noted(store).ok()?,
+    }
+}
+
+/// Who was set aside already.
+#[derive(Default)]
+struct Blame {
+    newest: bool,
+    all: bool,
+}
+
+impl Blame {
+    /// What is set aside. The newest generation is made anew from the others and the admissions; if it is damaged once
+    /// more, they are to blame, too. `None`: even a store that was just made is damaged.
+    fn is_for(&mut self, broken: PathBuf, store: &Path) -> Option<PathBuf> {
+        let newest = numbers(store).ok().and_then(|numbers| numbers.last().copied());
+        let is_newest = newest.is_some_and(|newest| broken == store.join(newest.to_string()));
+        if self.all {
+            return None;
+        }
+        self.all = is_newest && self.newest;
+        self.newest |= is_newest;
+        Some(if self.all { store.to_owned() } else { broken })
+    }
 }
 
 /// A name below the data folder for a store that is kept aside.
@@ -190,7 +229,7 @@ fn rebuild(spool: &FileSpool, writer: &mut Writer, epoch: u32) -> Result<Rebuilt
     let known = writer.take_documents();
     for id in spool.documents().map_err(OpenFault::Spool)? {
         match id {
-            Ok(id) if known.binary_search(&id).is_ok() => {}
+            Ok(id) if !writer.is_newest_lost() && known.binary_search(&id).is_ok() => {}
             Ok(id) => match spool.read_admission(id) {
                 Ok(found) => order.extend(found.map(|found| (found.admission.receipt.accepted_at, id))),
                 Err(damaged) => rebuilt.leave_out(1, &damaged),

@@ -1,4 +1,5 @@
-//! SIGKILL at any moment: whatever the gateway had been told is done is still done at the next start.
+//! SIGKILL at any moment, also while the store begins its next generation: whatever the gateway had been told is done is
+//! still done at the next start.
 
 #![allow(clippy::print_stdout, reason = "a failed run tells its seed and its rounds")]
 
@@ -23,6 +24,8 @@ const ROUNDS: u64 = 6;
 const ROUND: &str = "LIENTHONG_OUTBOX_TEST_ROUND";
 const DOCUMENTS_PER_ROUND: u64 = 1_000_000;
 const WORKERS: u64 = 16;
+/// Documents of a round after which the store begins its next generation.
+const ROTATE_AFTER: [u64; 2] = [10, 90];
 const RECEIVERS: [&str; 3] = ["H02", "H03", "H04"];
 
 #[test]
@@ -35,6 +38,7 @@ fn nothing_acknowledged_is_lost_at_a_kill_with_redb() {
     killed_again_and_again("nothing_acknowledged_is_lost_at_a_kill_with_redb", Engine::Redb);
 }
 
+#[expect(clippy::print_stdout, reason = "a run by lot says its seed")]
 fn killed_again_and_again(test: &str, engine: Engine) {
     if let Some(data_dir) = child::data_dir() {
         let runtime =
@@ -148,6 +152,18 @@ async fn work(data_dir: &Path, engine: Engine, round: u64) {
     let store = Arc::new(store);
     let first = round * DOCUMENTS_PER_ROUND;
     let mut workers = JoinSet::new();
+    let rotating = store.clone();
+    workers.spawn(async move {
+        // The kill comes before, while, or after the next generation is filled.
+        for documents in ROTATE_AFTER {
+            let mut known = 0;
+            while known < documents {
+                let last = delivery_id(first + known, RECEIVERS[0]);
+                known += u64::from(rotating.delivery(last).await.expect("read").is_some());
+            }
+            rotating.rotate().await.expect("rotated");
+        }
+    });
     for worker in 0..WORKERS {
         let (store, spool) = (store.clone(), spool.clone());
         workers.spawn(async move {

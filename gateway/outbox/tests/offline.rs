@@ -39,11 +39,14 @@ async fn admit(store: &FileStore, spool: &FileSpool, n: u64) {
     store.admit(&admitted).await.expect("admitted");
 }
 
-/// A data folder in which nobody is at work: documents in several states.
+/// A data folder in which nobody is at work: documents in several states, in two generations.
 async fn filled(engine: Engine) -> TempDir {
     let dir = tempfile::tempdir().expect("a folder");
     let (store, spool, _) = open_or_rebuild(dir.path(), engine, clock()).expect("opened");
     for n in 0..DOCUMENTS {
+        if n == DOCUMENTS / 2 {
+            store.rotate().await.expect("rotated");
+        }
         admit(&store, &spool, n).await;
         let id = delivery_id(n, "H02");
         change(&store, id, Transition::Published { generation: 1 }).await;
@@ -187,7 +190,7 @@ async fn a_migration_that_was_cut_off_leaves_the_old_store_or_the_new_one(engine
 
 async fn a_damaged_store_is_not_migrated_but_built_anew(engine: Engine) {
     let dir = filled(engine).await;
-    fs::write(dir.path().join("outbox/DAMAGED"), b"").expect("noted");
+    fs::write(dir.path().join("outbox/1/DAMAGED"), b"").expect("noted");
     let refused = migrate(&locked(&dir), dir.path(), other(engine)).expect_err("damaged");
     assert!(matches!(refused, OfflineFault::Damaged(_)), "{refused}");
     assert!(refused.to_string().contains("lienthong outbox rebuild"), "{refused}");
@@ -196,7 +199,7 @@ async fn a_damaged_store_is_not_migrated_but_built_anew(engine: Engine) {
     let rebuilt = rebuild(&locked(&dir), dir.path(), engine, clock()).expect("built anew");
     assert_eq!((rebuilt.documents, rebuilt.damaged), (DOCUMENTS, 0));
     migrate(&locked(&dir), dir.path(), other(engine)).expect("migrated");
-    spoil(&dir.path().join("outbox"), other(engine));
+    spoil(&dir.path().join("outbox/1"), other(engine));
     assert!(matches!(migrate(&locked(&dir), dir.path(), engine), Err(OfflineFault::Damaged(_))));
 }
 

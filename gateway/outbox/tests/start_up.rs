@@ -84,9 +84,9 @@ async fn a_document_that_changes_another_is_no_damage(engine: Engine) {
 
 async fn a_newer_format_is_refused_before_anything_is_touched(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
-    fs::write(dir.path().join("FORMAT"), "lienthong 3\n").expect("written");
+    fs::write(dir.path().join("FORMAT"), "lienthong 4\n").expect("written");
     let fault = open_or_rebuild(dir.path(), engine, clock()).err().expect("refused");
-    assert!(matches!(fault, OpenFault::Format(FormatFault::Newer { found: 3 })), "{fault}");
+    assert!(matches!(fault, OpenFault::Format(FormatFault::Newer { found: 4 })), "{fault}");
     assert_eq!(entries(dir.path()), ["FORMAT"]);
 }
 
@@ -257,7 +257,7 @@ async fn a_folder_of_the_first_format_is_taken_over(engine: Engine) {
     let (store, _, found) = opened(&dir, engine);
     assert_eq!(found, Opened::Existing);
     assert!(store.delivery(delivery_id(1, "H02")).await.expect("read").is_some());
-    assert_eq!(fs::read(dir.path().join("FORMAT")).expect("read"), b"lienthong 2\n");
+    assert_eq!(fs::read(dir.path().join("FORMAT")).expect("read"), b"lienthong 3\n");
 }
 
 async fn what_the_broker_still_has_of_a_lost_store_is_known(engine: Engine) {
@@ -282,7 +282,7 @@ async fn what_the_broker_still_has_of_a_lost_store_is_known(engine: Engine) {
 async fn a_damaged_store_is_moved_aside_and_built_anew(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
     five_documents(&dir, engine).await;
-    let db = dir.path().join("outbox").join(engine.file());
+    let db = dir.path().join("outbox/1").join(engine.file());
     let damages: [&dyn Fn(); 3] = [
         &|| fs::write(&db, b"no store at all").expect("overwritten"),
         &|| {
@@ -292,7 +292,9 @@ async fn a_damaged_store_is_moved_aside_and_built_anew(engine: Engine) {
             fs::write(&db, bytes).expect("overwritten");
         },
         &|| match engine {
-            Engine::Sled => fs::write(dir.path().join("outbox/conf"), b"segment_size: -1").expect("written"),
+            Engine::Sled => {
+                fs::write(dir.path().join("outbox/1/conf"), b"segment_size: -1").expect("written")
+            }
             Engine::Redb => {
                 fs::File::options().write(true).open(&db).and_then(|f| f.set_len(9)).expect("cut")
             }
@@ -321,16 +323,17 @@ async fn a_flipped_byte_anywhere_loses_no_document(engine: Engine) {
         admit(&store, &spool, &admission(n, &["H02", "H03"]), n).await;
     }
     let killed = dir.path().join("killed");
-    copy(&dir.path().join("outbox"), &killed);
+    copy(&dir.path().join("outbox/1"), &killed);
     drop(store);
     let length = fs::metadata(killed.join(engine.file())).expect("there").len();
     let mut seen = std::collections::BTreeMap::new();
     for place in 0..PLACES {
         fs::remove_dir_all(dir.path().join("outbox")).expect("removed");
-        copy(&killed, &dir.path().join("outbox"));
+        fs::create_dir(dir.path().join("outbox")).expect("made");
+        copy(&killed, &dir.path().join("outbox/1"));
         let mut bytes = fs::read(killed.join(engine.file())).expect("read");
         bytes[(length * place / PLACES) as usize + 99] ^= 1;
-        fs::write(dir.path().join("outbox").join(engine.file()), bytes).expect("flipped");
+        fs::write(dir.path().join("outbox/1").join(engine.file()), bytes).expect("flipped");
         let (store, spool, found) = opened(&dir, engine);
         let kind = match found {
             Opened::Rebuilt(Rebuilt { moved_to: Some(_), .. }) => "moved aside",
@@ -403,7 +406,7 @@ async fn a_rebuild_that_was_cut_off_begins_anew_at_the_next_start(engine: Engine
 async fn an_empty_damaged_store_is_moved_aside_too(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
     drop(opened(&dir, engine));
-    spoil(&dir.path().join("outbox"), engine);
+    spoil(&dir.path().join("outbox/1"), engine);
     let (_, _, found) = opened(&dir, engine);
     let aside = dir.path().join("outbox.broken-1");
     assert!(aside.join(engine.file()).exists());

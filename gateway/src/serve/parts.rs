@@ -139,7 +139,8 @@ async fn open_data(
     let folder = data.to_owned();
     let SpoolSettings { quota, disk_free_min } = settings.spool;
     let limits = SpoolLimits { quota, disk_free_min };
-    let options = OutboxOptions { engine: engine(settings), clock: Arc::new(SystemClock) };
+    let rotate_every = settings.outbox.rotate_every;
+    let options = OutboxOptions { engine: engine(settings), clock: Arc::new(SystemClock), rotate_every };
     let metrics = metrics.clone();
     let open = move || {
         let at_data = |cause: &dyn std::fmt::Display| CommandFault::at(folder.display(), cause);

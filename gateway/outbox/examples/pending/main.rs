@@ -156,7 +156,7 @@ fn ready(engine: Engine, folder: PathBuf) -> Result<f64, Fault> {
 
 /// The engine alone, as it is without settings of ours: opened, and every key and value read once.
 fn bare(engine: Engine, folder: PathBuf) -> Result<f64, Fault> {
-    let store = folder.join("outbox");
+    let store = folder.join("outbox/1");
     let begun = Instant::now();
     let mut bytes = 0;
     match engine {

@@ -174,8 +174,8 @@ pub fn check(_lock: &DataLock, data_dir: &Path, deep: bool) -> Result<OutboxChec
     format::look(data_dir)?;
     let spool = FileSpool::look_at(data_dir);
     let mut findings = Findings::default();
-    let backend = match catch_unwind(AssertUnwindSafe(|| look_at(&present(data_dir)))) {
-        Ok(Ok(Some(backend))) => Some(backend),
+    let trees = match catch_unwind(AssertUnwindSafe(|| look_at(&present(data_dir)))) {
+        Ok(Ok(Some(trees))) => Some(trees),
         Ok(Ok(None)) => {
             findings.fault(CheckFault::new(FaultCode::StoreMissing, STORE, "there is no store"));
             None
@@ -194,7 +194,7 @@ pub fn check(_lock: &DataLock, data_dir: &Path, deep: bool) -> Result<OutboxChec
         }
     };
     let work = || {
-        let inspector = backend.as_deref().map(|backend| Inspector::new(backend, &spool));
+        let inspector = trees.as_deref().map(|trees| Inspector::new(trees, &spool));
         first_look(&mut findings, inspector.as_ref(), &spool, deep);
         let suspects = std::mem::take(&mut findings.suspects);
         suspects.iter().for_each(|suspect| {

@@ -362,7 +362,7 @@ async fn every_fault_is_found_while_the_store_is_open_and_when_it_is_not(engine:
                 "{fault:?}"
             );
         }
-        assert!(!ground.dir.path().join("outbox/DAMAGED").exists(), "{what}: a check writes nothing");
+        assert!(!ground.dir.path().join("outbox/1/DAMAGED").exists(), "{what}: a check writes nothing");
         let (stopped, _dir) = ground.stopped(|_| ()).await;
         let deep: Vec<_> =
             codes(&stopped).into_iter().filter(|code| *code != FaultCode::BlobDamaged).collect();
@@ -421,7 +421,7 @@ const OF_ONE: u64 = 20;
 
 async fn a_store_that_is_gone_damaged_or_old_is_said_to_be_so(engine: Engine) {
     let stopped = async |work: &dyn Fn(&Path)| Ground::filled(engine).await.stopped(work).await;
-    let store = |dir: &Path| dir.join("outbox");
+    let store = |dir: &Path| dir.join("outbox/1");
     let (found, dir) = stopped(&|dir| fs::remove_dir_all(store(dir)).expect("removed")).await;
     assert_eq!(codes(&found), [FaultCode::StoreMissing]);
     assert_eq!(
@@ -442,7 +442,7 @@ async fn a_store_that_is_gone_damaged_or_old_is_said_to_be_so(engine: Engine) {
     let (store, spool, _) = open_or_rebuild(dir.path(), engine, clock()).expect("opened");
     assert!(store.check(&spool, true).await.expect("checked").is_clean());
 
-    fs::write(dir.path().join("FORMAT"), "lienthong 3\n").expect("written");
+    fs::write(dir.path().join("FORMAT"), "lienthong 4\n").expect("written");
     drop((store, spool));
     let lock = DataLock::acquire(dir.path()).expect("free");
     assert!(matches!(check(&lock, dir.path(), false), Err(OpenFault::Format(_))));

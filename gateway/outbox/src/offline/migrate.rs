@@ -7,6 +7,8 @@
 //! outbox.migrated     whole; becomes `outbox` where there is none, and is thrown away beside an `outbox`
 //! outbox.<engine>-<n> the old store, kept
 //! ```
+//!
+//! Each generation becomes one of the same number.
 
 use std::fs;
 use std::io;
@@ -21,7 +23,7 @@ use crate::folder;
 use crate::format;
 use crate::lock::DataLock;
 use crate::open::{OpenFault, STORE, free_name};
-use crate::store::{Content, Engine, copy, said};
+use crate::store::{Content, Engine, copy, engine_of, said};
 
 const MIGRATING: &str = "outbox.migrating";
 const MIGRATED: &str = "outbox.migrated";
@@ -49,8 +51,8 @@ pub fn migrate(_lock: &DataLock, data_dir: &Path, to: Engine) -> Result<Migrated
     format::look(data_dir).map_err(OpenFault::from)?;
     finish(data_dir).map_err(at(data_dir))?;
     let store = data_dir.join(STORE);
-    let found = Engine::found(&store).map_err(at(&store))?;
-    let Some(from) = found.into_iter().next() else { return Err(OfflineFault::NoStore(store)) };
+    let found = engine_of(&store).map_err(at(&store))?;
+    let Some(from) = found else { return Err(OfflineFault::NoStore(store)) };
     let moved = Migrated { from: from.as_str(), to: to.as_str(), entries: 0, bytes: 0, kept_at: None };
     if from == to {
         return Ok(moved);
@@ -71,12 +73,21 @@ fn made(store: &Path, from: Engine, making: &Path, to: Engine) -> Result<Content
     let content = copied.unwrap_or_else(|panic| {
         Err(OfflineFault::Damaged(format!("an engine panicked: {}", said(&*panic))))
     })?;
-    for entry in fs::read_dir(making).map_err(at(making))? {
-        let path = entry.map_err(at(making))?.path();
-        fs::File::open(&path).and_then(|file| file.sync_all()).map_err(at(&path))?;
-    }
-    folder::sync(making).map_err(at(making))?;
+    synced(making)?;
     Ok(content)
+}
+
+/// Puts what lies in a folder on disk, and the names of it.
+fn synced(of: &Path) -> Result<(), OfflineFault> {
+    for entry in fs::read_dir(of).map_err(at(of))? {
+        let entry = entry.map_err(at(of))?;
+        let path = entry.path();
+        match entry.file_type().map_err(at(&path))?.is_dir() {
+            true => synced(&path)?,
+            false => fs::File::open(&path).and_then(|file| file.sync_all()).map_err(at(&path))?,
+        }
+    }
+    folder::sync(of).map_err(at(of))
 }
 
 fn change_places(data_dir: &Path, store: &Path, making: &Path, from: Engine) -> io::Result<PathBuf> {

@@ -1,6 +1,8 @@
 //! The store of a gateway that runs. Every call goes through here, so that a store that broke can be replaced while the
-//! gateway goes on: calls fail meanwhile, and what they say is not fatal. `restart` replaces it.
+//! gateway goes on: calls fail meanwhile, and what they say is not fatal. `restart` replaces it, `care` does what has to be
+//! done from time to time.
 
+mod care;
 mod numbers;
 mod restart;
 #[cfg(test)]
@@ -8,6 +10,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -35,6 +38,8 @@ pub struct OutboxOptions {
     pub engine: Engine,
     /// Its time.
     pub clock: Arc<dyn Clock>,
+    /// How long a generation is written before the next one begins.
+    pub rotate_every: Duration,
 }
 
 /// See the module. Dropping it commits what is queued.

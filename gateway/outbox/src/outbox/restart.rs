@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use lienthong_pipeline::clock::after;
 use lienthong_pipeline::ports::{Fault, OutboxStore};
-use lienthong_pipeline::tasks::Tasks;
 
 use super::{Outbox, Phase};
 use crate::open::{Opened, open_store};
@@ -18,29 +17,8 @@ const PAUSE_FIRST: Duration = Duration::from_secs(1);
 const PAUSE_MOST: Duration = Duration::from_secs(60);
 
 impl Outbox {
-    /// Takes care of the store until shutdown. `replaced` is called whenever another store has taken the place of one that
-    /// broke: whoever knows something of the old one forgets it.
-    ///
-    /// # Errors
-    /// None; the store is cared for until shutdown.
-    pub async fn tend(self: Arc<Self>, replaced: impl Fn() + Send + Sync, tasks: Tasks) -> Result<(), Fault> {
-        while !tasks.is_stopping() {
-            let care = async {
-                if let Some((store, fault)) = self.broken().await {
-                    self.replace(store, fault).await;
-                    replaced();
-                }
-            };
-            tokio::select! {
-                () = care => {}
-                () = tasks.stopped() => break,
-            }
-        }
-        Ok(())
-    }
-
     /// Waits for the store to break.
-    async fn broken(&self) -> Option<(Arc<FileStore>, Fault)> {
+    pub(super) async fn broken(&self) -> Option<(Arc<FileStore>, Fault)> {
         let mut phase = self.phase.subscribe();
         let phase = phase.wait_for(|phase| matches!(phase, Phase::Broken(..))).await;
         match phase.as_deref() {
@@ -50,7 +28,7 @@ impl Outbox {
     }
 
     /// Returns when another store runs.
-    async fn replace(&self, broken: Arc<FileStore>, fault: Fault) {
+    pub(super) async fn replace(&self, broken: Arc<FileStore>, fault: Fault) {
         let clock = &self.options.clock;
         let (mut pause, mut is_noted) = (PAUSE_FIRST, false);
         loop {

@@ -12,6 +12,23 @@ use tempfile::TempDir;
 use super::*;
 use crate::contract::samples::*;
 
+crate::over_both_engines! {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    a_failed_barrier_stops_intake_and_the_store_comes_back;
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    damage_met_while_reading_brings_another_store;
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    a_confirmation_is_for_the_store_that_numbered_the_events;
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    nobody_is_kept_from_stopping_by_a_store_that_is_broken;
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    what_cannot_be_built_yet_is_built_later;
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    the_next_generation_begins_when_its_time_has_come;
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// A store that is tended, and its time.
 struct Tended {
     dir: TempDir,
@@ -27,7 +44,7 @@ impl Tended {
     fn open(engine: Engine) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let (clock, metrics, tasks) = (clock(), Arc::new(Metrics::new("0.0.0-test")), Tasks::new());
-        let options = OutboxOptions { engine, clock: clock.clone() };
+        let options = OutboxOptions { engine, clock: clock.clone(), rotate_every: DAY * 30 };
         let (outbox, spool, _) = Outbox::open(dir.path(), options, metrics.clone()).expect("opened");
         let (outbox, replaced) = (Arc::new(outbox), Arc::new(AtomicU64::new(0)));
         let count = replaced.clone();
@@ -56,6 +73,16 @@ impl Tended {
         while self.replaced.load(Ordering::SeqCst) < nth {
             self.clock.advance(std::time::Duration::from_secs(1));
             tokio::task::spawn_blocking(|| ()).await.expect("done");
+        }
+    }
+
+    /// An hour passes after the other until this holds.
+    async fn looked_after(&self, holds: impl Fn() -> bool) {
+        while !holds() {
+            self.clock.advance(Duration::from_secs(3_600));
+            for _ in 0..20 {
+                tokio::task::spawn_blocking(|| ()).await.expect("done");
+            }
         }
     }
 
@@ -173,28 +200,22 @@ async fn what_cannot_be_built_yet_is_built_later(engine: Engine) {
     tended.end().await;
 }
 
-macro_rules! with_each_engine {
-    ($($name:ident)*) => { $(
-        mod $name {
-            use super::*;
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn sled() {
-                super::$name(Engine::Sled).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn redb() {
-                super::$name(Engine::Redb).await;
-            }
-        }
-    )* };
-}
-
-with_each_engine! {
-    a_failed_barrier_stops_intake_and_the_store_comes_back
-    damage_met_while_reading_brings_another_store
-    a_confirmation_is_for_the_store_that_numbered_the_events
-    nobody_is_kept_from_stopping_by_a_store_that_is_broken
-    what_cannot_be_built_yet_is_built_later
+async fn the_next_generation_begins_when_its_time_has_come(engine: Engine) {
+    let tended = Tended::open(engine);
+    let rotations = || tended.metrics.outbox_rotations.value();
+    tended.admit(1).await.expect("admitted");
+    tended.clock.advance(DAY * 29);
+    tended.looked_after(|| tended.metrics.outbox_generations.value() == 1).await;
+    assert_eq!(rotations(), 0);
+    tended.clock.advance(DAY);
+    tended.looked_after(|| rotations() == 1).await;
+    tended.looked_after(|| tended.metrics.outbox_generations.value() == 2).await;
+    tended.admit(2).await.expect("admitted");
+    // It breaks: only what came since is built anew.
+    tended.fail_barriers().await;
+    assert!(tended.outbox.stats().await.is_err());
+    tended.replaced(1).await;
+    assert_eq!(tended.outbox.stats().await.expect("read").pending, 2);
+    assert!(tended.outbox.check(true).await.expect("checked").is_clean());
+    tended.end().await;
 }

@@ -1,12 +1,16 @@
-//! A store copied key by key into another engine's files, as it stands, and read back.
+//! A store copied key by key into another engine's files, generation by generation, as it stands, and read back.
 
 use std::fs::File;
 use std::ops::Bound;
 use std::path::Path;
 
 use super::engine::{Batch, Engine, EngineFault, Reader};
+use super::generations::trees;
+use super::progress::is_noted;
+use super::view::View;
 use super::writer::open_engine;
-use super::{StoreFault, is_noted, keys};
+use super::{StoreFault, keys};
+use crate::folder;
 use crate::offline::OfflineFault;
 use crate::sealed;
 
@@ -36,20 +40,49 @@ impl Content {
     }
 }
 
+/// Memory for the pages of each of the two.
+const CACHE_BYTES: usize = 64 << 20;
+
 /// Copies the store in a folder into an empty folder, for another engine. What it holds is on disk, and was read back
 /// from there, when this returns; the names of its files are not.
 ///
 /// # Errors
 /// The first value that is damaged; a disk.
 pub(crate) fn copy(from: &Path, engine: Engine, to: &Path, other: Engine) -> Result<Content, OfflineFault> {
+    let io = |source| StoreFault::Io { path: from.to_owned(), source };
+    let trees = trees(from).map_err(io)?;
+    let mut all = Content::default();
+    for (n, tree) in trees.iter().enumerate() {
+        // The last of several may be one that was being filled; it goes at the next start.
+        let may_be_unfinished = n > 0 && n + 1 == trees.len();
+        let (from, to) = (from.join(tree), to.join(tree));
+        let Content { entries, bytes, .. } = copy_tree(&from, engine, &to, other, may_be_unfinished)?;
+        all.entries += entries;
+        all.bytes += bytes;
+    }
+    Ok(all)
+}
+
+fn copy_tree(
+    from: &Path,
+    engine: Engine,
+    to: &Path,
+    other: Engine,
+    may_be_unfinished: bool,
+) -> Result<Content, OfflineFault> {
     if is_noted(from) {
         return Err(OfflineFault::Damaged("a damaged value was met, and noted, before".to_owned()));
     }
-    let source = open_engine(from, engine)?;
-    let mut target = open_engine(to, other)?;
+    let source = open_engine(from, engine, CACHE_BYTES)?;
     let mut content = Content::default();
     let at = |folder| move |cause| StoreFault::of_engine(folder, cause);
     let tree = source.tree().map_err(at(from))?;
+    let whole_mark = View(&*tree).value::<bool>(keys::WHOLE);
+    if may_be_unfinished && whole_mark.map_err(|fault| StoreFault::of_reading(from, fault))?.is_none() {
+        return Ok(content);
+    }
+    folder::make(to).map_err(|source| StoreFault::Io { path: to.to_owned(), source })?;
+    let mut target = open_engine(to, other, CACHE_BYTES)?;
     let (mut batch, mut entries, mut bytes) = (Batch::default(), 0, 0);
     for entry in tree.range((Bound::Unbounded, Bound::Unbounded)) {
         let (key, value) = entry.map_err(at(from))?;
@@ -66,7 +99,7 @@ pub(crate) fn copy(from: &Path, engine: Engine, to: &Path, other: Engine) -> Res
     target.apply(batch).and_then(|()| target.barrier()).map_err(at(to))?;
     drop(target);
     released(to, other).map_err(|cause| at(to)(cause.into()))?;
-    let copied = open_engine(to, other)?;
+    let copied = open_engine(to, other, CACHE_BYTES)?;
     if held(&*copied).map_err(at(to))? != content {
         return Err(OfflineFault::Unequal);
     }

@@ -2,19 +2,19 @@
 //! it, is a record found under all of its keys, and has a delivery that goes on its files. Changes nothing.
 
 use std::ops::Bound;
-use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use lienthong_pipeline::record::{HistoryEntry, Standing};
 use lienthong_schemas::ids::{DeliveryId, DocumentId, StandingKey};
 use serde::de::DeserializeOwned;
 
 use super::draft::Next;
-use super::engine::{Backend, Engine, Reader, SharedReader};
+use super::engine::{Reader, SharedReader};
 use super::upgrade::{LAYOUT, layout};
 use super::view::{DocumentRecord, IdempotencyRecord, ReadFault, View, unsealed};
-use super::writer::{self, Writer};
-use super::{FileStore, StoreFault, is_noted, keys, locked};
+use super::writer::Writer;
+use super::{FileStore, keys, locked};
 use crate::change::Record;
 use crate::check::{CheckFault, FaultCode, Findings};
 use crate::spool::FileSpool;
@@ -62,17 +62,6 @@ impl<T> Lookup<T> {
     fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
-}
-
-/// The tree of a store that is not open, to look at; `None` when there is none.
-pub(crate) fn look_at(folder: &Path) -> Result<Option<Box<dyn Backend>>, StoreFault> {
-    let found = Engine::found(folder).map_err(|source| StoreFault::Io { path: folder.to_owned(), source })?;
-    let Some(engine) = found.first() else { return Ok(None) };
-    if is_noted(folder) {
-        let cause = "a damaged value was met, and noted, before".to_owned();
-        return Err(StoreFault::Damaged { path: folder.to_owned(), cause });
-    }
-    writer::open_engine(folder, *engine).map(Some)
 }
 
 /// Looks at one tree, and at the spool that belongs to it.
@@ -215,6 +204,7 @@ impl<'a> Inspector<'a> {
                 named.map(|record| self.look_for_document(key, record.document))
             }
             b"k|" | b"s|" => unsealed(key, sealed).map(|document| self.look_for_document(key, document)),
+            b"g|" => unsealed(key, sealed).map(|document| self.look_for_document(key, document)),
             b"z|" => look_at_number(key, sealed),
             _ if keys::INDEXES.iter().any(|index| key.starts_with(index)) => self.look_at_entry(key, sealed),
             _ => Ok(vec![fault(FaultCode::KeyUnknown, key, "this program writes no such key")]),
@@ -321,6 +311,7 @@ fn look_at_number(key: &[u8], sealed: &[u8]) -> Result<Faults, ReadFault> {
         keys::NEXT => unsealed::<Next>(key, sealed).map(drop),
         keys::WHOLE => unsealed::<bool>(key, sealed).map(drop),
         keys::LAYOUT => unsealed::<u8>(key, sealed).map(drop),
+        keys::BEGUN | keys::LEFT | keys::PRUNED => unsealed::<Timestamp>(key, sealed).map(drop),
         _ => return Ok(vec![fault(FaultCode::KeyUnknown, key, "this program writes no such key")]),
     }?;
     Ok(Vec::new())
@@ -350,10 +341,10 @@ impl Writer {
     /// [`Inspector::again`] by the one who writes, so that nothing changes meanwhile.
     pub(crate) fn look_again(&self, spool: &FileSpool, suspect: &Suspect) -> Faults {
         if !matches!(suspect, Suspect::Counts) {
-            return Inspector::new(self.backend(), spool).again(suspect);
+            return Inspector::new(self.generations(), spool).again(suspect);
         }
         let told = self.progress().counts();
-        match counted(self.backend()) {
+        match counted(self.generations()) {
             Ok(found) if found == told => Vec::new(),
             Ok(found) => {
                 let why = format!("pending and unpublished are {found:?}, and told as {told:?}");
@@ -368,7 +359,7 @@ impl FileStore {
     /// Whoever looks at the tree.
     pub(crate) fn reader(&self) -> Result<Arc<dyn SharedReader>, Fault> {
         self.progress.check()?;
-        locked(&self.reader).clone().ok_or_else(super::progress::closed)
+        locked(&self.readers).clone().ok_or_else(super::progress::closed)
     }
 
     /// Whether damage was met since the store was opened.

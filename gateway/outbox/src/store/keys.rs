@@ -17,7 +17,10 @@
 //! h|<delivery><line>                             history
 //! b|<standing>                                   a business state
 //! i|<system>|<key>   k|<name><order><document>   s|<status>   recognition (design.md B3)
+//! g|<document>                                   is being removed
 //! z|next   z|whole   z|layout                    counters; the store was filled to its end; see `upgrade`
+//! z|begun   z|left   z|pruned                    of a generation: since when it is, when another one followed; up to when
+//!                                                documents may have been removed
 //! ```
 //!
 //! Where no value is named it is the delivery's id.
@@ -44,6 +47,39 @@ pub(super) const LAYOUT: &[u8] = b"z|layout";
 
 /// Prefix of documents.
 pub(super) const DOCUMENTS: &[u8] = b"m|";
+/// When this generation began.
+pub(super) const BEGUN: &[u8] = b"z|begun";
+/// When another generation followed this one.
+pub(super) const LEFT: &[u8] = b"z|left";
+/// Documents accepted before this time may have been removed.
+pub(super) const PRUNED: &[u8] = b"z|pruned";
+/// Prefix of documents that are being removed.
+pub(super) const CONDEMNED: &[u8] = b"g|";
+
+/// Prefixes of what older generations are asked for, in their order. All else counts in the newest one only: what stands
+/// there in an older one is as it was when that was left.
+pub(super) const KEPT: [&[u8]; 8] = [b"b|", b"d|", DELIVERIES, b"h|", b"i|", b"k|", b"m|", b"s|"];
+/// Bytes of a kept prefix and the id after it.
+const FAMILY_BYTES: usize = 2 + 16;
+
+/// Whether older generations are asked for a key.
+pub(super) fn is_kept(key: &[u8]) -> bool {
+    KEPT.iter().any(|prefix| key.starts_with(prefix))
+}
+
+/// What a kept key is looked for by: keys that are asked for together are of one family.
+pub(super) fn family(key: &[u8]) -> &[u8] {
+    match key.starts_with(b"i|") {
+        true => key,
+        false => &key[..key.len().min(FAMILY_BYTES)],
+    }
+}
+
+/// Whether this is all that keys of one family, of which there may be several, begin with.
+pub(super) fn is_family(start: &[u8]) -> bool {
+    start.len() == FAMILY_BYTES && !start.starts_with(b"i|")
+}
+
 /// Prefix of records.
 pub(super) const DELIVERIES: &[u8] = b"e|";
 /// Prefixes of all that [`indexes`] makes.

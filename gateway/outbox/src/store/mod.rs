@@ -5,11 +5,13 @@ mod committer;
 mod copy;
 mod draft;
 mod engine;
+mod generations;
 mod inspect;
 mod keys;
 mod lines;
 mod parts;
 mod progress;
+mod rotate;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -37,14 +39,18 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use draft::VALUE_BYTES_MAX;
 pub use engine::Engine;
+#[cfg(test)]
+pub(crate) use engine::SharedReader;
 
 pub(crate) use committer::said;
 pub(crate) use copy::{Content, copy};
-pub(crate) use engine::SharedReader;
-pub(crate) use inspect::{Inspector, Lookup, Suspect, look_at};
+pub(crate) use generations::{engine_of, look_at, noted, numbers, take_away_folder};
+pub(crate) use inspect::{Inspector, Lookup, Suspect};
 pub(crate) use lines::{Line, lines};
-pub(crate) use progress::is_noted;
+pub(crate) use rotate::Generational;
 pub(crate) use writer::Writer;
+
+use self::writer::Readers;
 
 use self::committer::{Change, QUEUE_MAX};
 use self::engine::EngineFault;
@@ -118,8 +124,8 @@ impl StoreFault {
 /// The store in the program. Dropping it commits what is queued.
 pub struct FileStore {
     changes: Mutex<Option<mpsc::Sender<Change>>>,
-    reader: Mutex<Option<Arc<dyn SharedReader>>>,
-    readers: Weak<dyn SharedReader>,
+    readers: Readers,
+    held: Weak<()>,
     progress: Arc<Progress>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -137,13 +143,11 @@ impl FileStore {
     pub(crate) fn start(mut writer: Writer) -> io::Result<Self> {
         writer.take_documents();
         let (changes, queue) = mpsc::channel(QUEUE_MAX);
-        let (reader, progress) = (writer.reader(), writer.progress());
+        let (readers, held, progress) = (writer.readers(), writer.held(), writer.progress());
         let thread = std::thread::Builder::new().name("outbox-committer".to_owned());
         let thread = thread.spawn(move || committer::run(writer, queue))?;
-        let readers = Arc::downgrade(&reader);
-        let (changes, reader, thread) =
-            (Mutex::new(Some(changes)), Mutex::new(Some(reader)), Mutex::new(Some(thread)));
-        Ok(Self { changes, reader, readers, progress, thread })
+        let (changes, thread) = (Mutex::new(Some(changes)), Mutex::new(Some(thread)));
+        Ok(Self { changes, readers, held, progress, thread })
     }
 
     /// Has the committer make a change; returns when it is on disk.
@@ -191,7 +195,7 @@ impl FileStore {
 
     /// Whether nobody holds the files of a store that was closed any more.
     pub(crate) fn is_released(&self) -> bool {
-        self.readers.strong_count() == 0
+        self.held.strong_count() == 0
     }
 
     /// From now on every barrier fails.
@@ -217,7 +221,7 @@ impl FileStore {
     fn end(&self) {
         drop(locked(&self.changes).take());
         let thread = locked(&self.thread).take();
-        let reader = locked(&self.reader).take();
+        let reader = locked(&self.readers).take();
         let ended = catch_unwind(AssertUnwindSafe(move || {
             let joined = thread.map(JoinHandle::join);
             drop(reader);
@@ -389,7 +393,7 @@ impl OutboxStore for FileStore {
         let (changes, thread) = (locked(&self.changes).take(), locked(&self.thread).take());
         drop(changes);
         let ended = self.progress.ended().await;
-        let reader = locked(&self.reader).take();
+        let reader = locked(&self.readers).take();
         let work = move || {
             let joined = thread.map(JoinHandle::join);
             drop(reader);

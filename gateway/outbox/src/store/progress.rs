@@ -23,6 +23,14 @@ pub(crate) fn is_noted(folder: &Path) -> bool {
     folder.join(DAMAGED).symlink_metadata().is_ok()
 }
 
+/// Notes durably that what is in a folder is not to be opened again.
+pub(super) fn note(folder: &Path) -> io::Result<()> {
+    match folder::new_file(&folder.join(DAMAGED)) {
+        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(cause),
+        _ => folder::sync(folder),
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Phase {
     /// This many batches are on disk.
@@ -33,7 +41,7 @@ enum Phase {
 
 /// Shared by the writer and the readers.
 pub(super) struct Progress {
-    folder: PathBuf,
+    folder: Mutex<PathBuf>,
     damaged: AtomicBool,
     applied: AtomicU64,
     phase: watch::Sender<Phase>,
@@ -47,7 +55,7 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new(folder: PathBuf, pending: u64, unpublished: u64) -> Self {
         Self {
-            folder,
+            folder: Mutex::new(folder),
             damaged: AtomicBool::new(false),
             applied: AtomicU64::new(0),
             phase: watch::Sender::new(Phase::Durable(0)),
@@ -95,28 +103,29 @@ impl Progress {
         });
     }
 
-    /// The fault of a read. Damage is noted in the store's folder, so that the next start builds the store anew and does
-    /// not meet the same value again and again.
+    /// The fault of a read. What is damaged is found when the store is opened anew, because everything is read then.
     pub(super) fn read_fault(&self, fault: ReadFault) -> Fault {
         let damaged = match &fault {
             ReadFault::Engine(cause) => matches!(cause, EngineFault::Damaged(_)),
             ReadFault::Damaged(_, damage) => !matches!(damage, Damage::Newer(_)),
         };
         let fault = Fault::from(fault);
-        if damaged && !self.is_damaged() {
-            // Said in the log; the restart, or the next start, tries again.
-            self.note_damage(&fault).ok();
+        if damaged && !self.damaged.swap(true, Ordering::SeqCst) {
+            tracing::error!(%fault, "the store is damaged");
         }
         fault
     }
 
-    /// Notes in the store's folder that it is not to be opened again.
+    /// Another folder is written from now on.
+    pub(super) fn moved_to(&self, folder: PathBuf) {
+        *self.folder.lock().unwrap_or_else(PoisonError::into_inner) = folder;
+    }
+
+    /// Notes in the folder that is written that it is not to be opened again: it may not be on disk as it reads.
     pub(super) fn note_damage(&self, fault: &Fault) -> io::Result<()> {
         self.damaged.store(true, Ordering::SeqCst);
-        let noted = match folder::new_file(&self.folder.join(DAMAGED)) {
-            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(cause),
-            _ => folder::sync(&self.folder),
-        };
+        let folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let noted = note(&folder);
         match &noted {
             Err(cause) => tracing::error!(%fault, %cause, "the store is damaged, and that cannot be noted"),
             Ok(()) => tracing::error!(%fault, "the store is damaged, and is to be built anew"),

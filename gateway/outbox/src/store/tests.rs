@@ -123,7 +123,11 @@ async fn a_store_of_the_other_engine_is_refused(engine: Engine) {
         let advice = format!("lienthong outbox migrate --engine {}", wanted.as_str());
         assert!(refused.to_string().contains(&advice), "{refused}");
     }
-    assert_eq!(Engine::found(&dir.path().join("outbox")).expect("listed"), [engine], "nothing is made there");
+    assert_eq!(
+        Engine::found(&dir.path().join("outbox/1")).expect("listed"),
+        [engine],
+        "nothing is made there"
+    );
 }
 
 async fn a_value_over_two_kilobytes_is_refused_whole(engine: Engine) {
@@ -202,6 +206,7 @@ async fn a_flipped_byte_is_a_fault_that_names_the_key_and_is_noted(engine: Engin
     assert!(store.delivery(id).await.expect_err("damaged").cause.ends_with("it is cut short"));
     overwrite(&store, &key, &whole);
     assert!(store.delivery(id).await.expect("read").is_some());
+    overwrite(&store, &key, &whole[..3]);
     drop(store);
     let again = FileStore::open(&dir.path().join("outbox"), engine, clock());
     assert!(matches!(again.err(), Some(StoreFault::Damaged { .. })));
@@ -317,10 +322,10 @@ async fn indexes_leave_nothing_behind(engine: Engine) {
 
 async fn after_a_failed_barrier_every_call_fails_until_the_next_opening(engine: Engine) {
     let dir = tempfile::tempdir().expect("a folder");
-    let folder = dir.path().join("outbox");
-    drop(FileStore::open(&folder, engine, clock()).expect("opened"));
-    let backend = engine::unsynced(engine, &folder);
-    let writer = Writer::over(backend, &folder, clock()).expect("opened");
+    drop(reopened(&dir, engine));
+    let folder = dir.path().join("outbox/1");
+    let found = generations::Found::of_one(engine::unsynced(engine, &folder), &folder);
+    let writer = Writer::over(found, engine, clock()).expect("opened");
     let store = FileStore::start(writer).expect("started");
     let fault = store.admit(&admission(1, &["H02"])).await.expect_err("not on disk");
     assert!(fault.cause.contains("not on disk") && fault.fatal, "{fault:?}");

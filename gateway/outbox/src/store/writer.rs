@@ -2,8 +2,8 @@
 //! was applied on disk. Runs in one thread, so nothing changes between reading and applying.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, Weak};
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Admitted, Clock, Fault, HandOff, Transition};
@@ -11,77 +11,74 @@ use lienthong_pipeline::record::{Admission, Delivery, Recall, Standing};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
 use super::draft::{Draft, Next};
-use super::engine::{Backend, Engine, SharedReader};
+use super::engine::{Backend, Engine, Reader, SharedReader};
+use super::generations::{self, Generations};
 use super::parts::Part;
-use super::progress::{Progress, is_noted};
-use super::survey::{self, Survey};
+use super::progress::Progress;
+use super::survey::Survey;
 use super::view::{DocumentRecord, IdempotencyRecord, ReadFault, View};
-use super::{StoreFault, keys, upgrade};
+use super::{StoreFault, keys};
 use crate::change::{self, Basis, Noted, PLACE, Record, Step};
-use crate::folder;
 
 /// Opens the engine's files in a folder; another engine's are not touched.
-pub(super) fn open_engine(folder: &Path, engine: Engine) -> Result<Box<dyn Backend>, StoreFault> {
+pub(super) fn open_engine(
+    folder: &Path,
+    engine: Engine,
+    cache_bytes: usize,
+) -> Result<Box<dyn Backend>, StoreFault> {
     let path = || folder.to_owned();
     let found = Engine::found(folder).map_err(|source| StoreFault::Io { path: path(), source })?;
     if let Some(found) = found.into_iter().find(|found| *found != engine) {
         return Err(StoreFault::OtherEngine { path: path(), found, wanted: engine });
     }
-    engine.open(folder).map_err(|cause| StoreFault::of_engine(folder, cause))
+    engine.open(folder, cache_bytes).map_err(|cause| StoreFault::of_engine(folder, cause))
 }
+
+/// Who reads on other threads: another tree when another generation takes over, before anything is written there.
+pub(super) type Readers = Arc<Mutex<Option<Arc<dyn SharedReader>>>>;
 
 /// See the module.
 pub(crate) struct Writer {
-    folder: PathBuf,
-    backend: Box<dyn Backend>,
-    clock: Arc<dyn Clock>,
-    progress: Arc<Progress>,
+    pub(super) engine: Engine,
+    pub(super) generations: Generations,
+    pub(super) readers: Readers,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) progress: Arc<Progress>,
     next: Next,
     documents: Vec<DocumentId>,
     waiting_bytes: usize,
     admitted: bool,
     broken: Option<Fault>,
+    is_newest_lost: bool,
     /// A test's disk.
     #[cfg(any(test, feature = "contract"))]
     pub(super) fail_barriers: bool,
 }
 
 impl Writer {
-    /// Opens the store in a folder, or makes one there; one of an older layout is brought to this one.
+    /// Opens the store in a folder, or makes one there; one of an older layout is brought to this one. Every value is read.
     pub(crate) fn open(folder: &Path, engine: Engine, clock: Arc<dyn Clock>) -> Result<Self, StoreFault> {
-        let io = |source| StoreFault::Io { path: folder.to_owned(), source };
-        folder::make(folder).map_err(io)?;
-        if is_noted(folder) {
-            let cause = "a damaged value was met, and noted, before".to_owned();
-            return Err(StoreFault::Damaged { path: folder.to_owned(), cause });
-        }
-        let backend = open_engine(folder, engine)?;
-        folder::sync(folder).map_err(io)?;
-        if let Some(above) = folder.parent() {
-            folder::sync(above).map_err(io)?;
-        }
-        Self::over(backend, folder, clock)
+        let found = generations::open(folder, engine, clock.now())?;
+        Self::over(found, engine, clock)
     }
 
-    /// The same with an engine that is open.
+    /// The same with generations that are open.
     pub(super) fn over(
-        mut backend: Box<dyn Backend>,
-        folder: &Path,
+        found: generations::Found,
+        engine: Engine,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreFault> {
-        upgrade::upgrade(&mut *backend, folder)?;
-        let tree = backend.tree().map_err(|cause| StoreFault::of_engine(folder, cause))?;
-        let view = View(&*tree);
-        let next = view.value(keys::NEXT).map_err(|fault| StoreFault::of_reading(folder, fault))?;
-        let next = next.unwrap_or(Next { order: 1, event: 1 });
-        let found = survey::survey(&*tree, next).map_err(|fault| StoreFault::of_reading(folder, fault))?;
-        let Survey { pending, unpublished, documents } = found;
-        drop(tree);
-        let folder = folder.to_owned();
-        let progress = Arc::new(Progress::new(folder.clone(), pending, unpublished));
+        let generations::Found { mut generations, is_newest_lost } = found;
+        let folder = generations.folder().to_owned();
+        let fault = |fault| StoreFault::of_reading(&folder, fault);
+        let next = generations.value(keys::NEXT).map_err(fault)?.unwrap_or(Next { order: 1, event: 1 });
+        let Survey { pending, unpublished, documents } = generations.survey(next).map_err(fault)?;
+        let progress = Arc::new(Progress::new(folder, pending, unpublished));
+        let readers = Arc::new(Mutex::new(Some(generations.reader())));
         Ok(Self {
-            folder,
-            backend,
+            engine,
+            generations,
+            readers,
             clock,
             progress,
             next,
@@ -89,6 +86,7 @@ impl Writer {
             waiting_bytes: 0,
             admitted: false,
             broken: None,
+            is_newest_lost,
             #[cfg(any(test, feature = "contract"))]
             fail_barriers: false,
         })
@@ -100,13 +98,18 @@ impl Writer {
     }
 
     /// For other threads, to read.
-    pub(super) fn reader(&self) -> Arc<dyn SharedReader> {
-        self.backend.reader()
+    pub(super) fn readers(&self) -> Readers {
+        self.readers.clone()
+    }
+
+    /// Counts who holds the files.
+    pub(super) fn held(&self) -> Weak<()> {
+        self.generations.held()
     }
 
     /// The tree with all that is applied.
-    pub(super) fn backend(&self) -> &dyn Backend {
-        &*self.backend
+    pub(super) fn generations(&self) -> &Generations {
+        &self.generations
     }
 
     /// Shared with readers.
@@ -153,7 +156,10 @@ impl Writer {
         change::check(admission)?;
         let receipt = &admission.receipt;
         if self.knows(receipt.document_id)? {
-            return Ok(Admitted::Existing);
+            return match restored {
+                Some((settled, epoch)) if self.is_newest_lost => self.catch_up(admission, settled, epoch),
+                _ => Ok(Admitted::Existing),
+            };
         }
         let mut draft = Draft::new(self.next);
         if part.is_last {
@@ -189,6 +195,33 @@ impl Writer {
         }
         self.apply(draft)?;
         self.admitted |= part.is_last;
+        Ok(Admitted::Inserted)
+    }
+
+    /// What the lost generation knew of a document that an older one has is found in the notes beside its admission.
+    fn catch_up(
+        &mut self,
+        admission: &Admission,
+        settled: &BTreeMap<DeliveryId, Noted>,
+        epoch: u32,
+    ) -> Result<Admitted, Fault> {
+        let mut draft = Draft::new(self.next);
+        let now = self.clock.now();
+        for delivery in &admission.deliveries {
+            let Some(known) = self.read(|view| view.record(delivery.id))? else { continue };
+            let noted = settled.get(&delivery.id);
+            if change::is_behind(&known, noted) {
+                let anew = change::admitted(delivery, known.delivery.order).after;
+                let as_admitted = Noted::as_admitted(delivery.state);
+                let noted = noted.unwrap_or(&as_admitted);
+                let step = change::rebuilt(anew, noted, now, epoch, draft.next.event);
+                draft.step(Some(&known), &step)?;
+            }
+        }
+        if draft.next == self.next {
+            return Ok(Admitted::Existing);
+        }
+        self.apply(draft)?;
         Ok(Admitted::Inserted)
     }
 
@@ -308,7 +341,19 @@ impl Writer {
     /// Whether the store was filled to its end after it was made.
     pub(crate) fn is_whole(&self) -> Result<bool, StoreFault> {
         let whole = self.look(|view| view.value::<bool>(keys::WHOLE));
-        whole.map(|whole| whole == Some(true)).map_err(|fault| StoreFault::of_reading(&self.folder, fault))
+        whole
+            .map(|whole| whole == Some(true))
+            .map_err(|fault| StoreFault::of_reading(self.generations.folder(), fault))
+    }
+
+    /// The folder that is written.
+    pub(crate) fn folder(&self) -> &Path {
+        self.generations.folder()
+    }
+
+    /// The newest generation was lost: deliveries that the older ones know may have gone on since.
+    pub(crate) fn is_newest_lost(&self) -> bool {
+        self.is_newest_lost
     }
 
     /// Whether nothing was ever written.
@@ -324,12 +369,12 @@ impl Writer {
         self.barrier()
     }
 
-    fn read<T>(&self, look: impl FnOnce(View<'_>) -> Result<T, ReadFault>) -> Result<T, Fault> {
+    pub(super) fn read<T>(&self, look: impl FnOnce(View<'_>) -> Result<T, ReadFault>) -> Result<T, Fault> {
         self.look(look).map_err(|fault| self.progress.read_fault(fault))
     }
 
     fn look<T>(&self, look: impl FnOnce(View<'_>) -> Result<T, ReadFault>) -> Result<T, ReadFault> {
-        look(View(&*self.backend.tree()?))
+        look(View(&*self.generations.tree()?))
     }
 
     fn apply(&mut self, mut draft: Draft) -> Result<(), Fault> {
@@ -338,7 +383,7 @@ impl Writer {
             draft.put(keys::NEXT.to_vec(), &next)?;
         }
         self.progress.begin(draft.pending, draft.unpublished);
-        let applied = self.backend.apply(draft.batch);
+        let applied = self.generations.apply(draft.batch);
         applied.map_err(|cause| self.fail(&cause))?;
         self.next = draft.next;
         self.waiting_bytes += draft.bytes;
@@ -357,14 +402,14 @@ impl Writer {
         if !self.progress.is_waiting() {
             return Ok(());
         }
-        let synced = self.backend.barrier();
+        let synced = self.generations.barrier();
         synced.map_err(|cause| self.fail(&cause))?;
         self.waiting_bytes = 0;
         self.progress.reached();
         Ok(())
     }
 
-    fn fail(&mut self, cause: &dyn std::fmt::Display) -> Fault {
+    pub(super) fn fail(&mut self, cause: &dyn std::fmt::Display) -> Fault {
         let fault = Fault::fatal(PLACE, format!("not on disk, and closed until the next start: {cause}"));
         self.broken.get_or_insert(fault).clone()
     }

@@ -67,11 +67,12 @@ impl Engine {
         Ok(found)
     }
 
-    /// Opens the engine's files in a folder that is there, or makes them. Their names are not synced.
-    pub(super) fn open(self, folder: &Path) -> Result<Box<dyn Backend>, EngineFault> {
+    /// Opens the engine's files in a folder that is there, or makes them. Their names are not synced. Its pages take up to
+    /// `cache_bytes` of memory.
+    pub(super) fn open(self, folder: &Path, cache_bytes: usize) -> Result<Box<dyn Backend>, EngineFault> {
         Ok(match self {
-            Self::Sled => Box::new(SledBackend::open(folder)?),
-            Self::Redb => Box::new(RedbBackend::open(folder)?),
+            Self::Sled => Box::new(SledBackend::open(folder, cache_bytes)?),
+            Self::Redb => Box::new(RedbBackend::open(folder, cache_bytes)?),
         })
     }
 }
@@ -148,6 +149,12 @@ pub(crate) trait Reader {
 pub(crate) trait SharedReader: Reader + Send + Sync {
     /// Whether it sees what is applied and not yet on disk.
     fn is_ahead_of_disk(&self) -> bool;
+    /// Bytes of all keys and values; reads them all.
+    fn bytes(&self) -> Result<u64, EngineFault> {
+        let tree = self.tree()?;
+        let mut entries = tree.range((Bound::Unbounded, Bound::Unbounded));
+        entries.try_fold(0, |bytes, entry| entry.map(|(key, value)| bytes + (key.len() + value.len()) as u64))
+    }
     /// Writes one value, or removes it, past the store, and returns when others see it.
     #[cfg(test)]
     fn overwrite(&self, key: &[u8], value: Option<&[u8]>);
@@ -177,6 +184,11 @@ impl Batch {
     /// Removes a value.
     pub(super) fn remove(&mut self, key: Vec<u8>) {
         self.0.insert(key, None);
+    }
+
+    /// The keys that have a value after it.
+    pub(super) fn written(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.0.iter().filter_map(|(key, value)| value.as_ref().map(|_| key))
     }
 }
 

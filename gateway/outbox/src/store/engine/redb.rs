@@ -20,8 +20,6 @@ use super::{
 pub(super) const FILE: &str = "outbox.redb";
 
 const TABLE: TableDefinition<'static, Slice, Slice> = TableDefinition::new("outbox");
-/// Memory that the pages may take (redb's own default is 1 GiB).
-const CACHE_BYTES: usize = 64 << 20;
 
 /// See the module.
 pub(super) struct RedbBackend {
@@ -31,9 +29,9 @@ pub(super) struct RedbBackend {
 
 impl RedbBackend {
     /// Opens a folder.
-    pub(super) fn open(folder: &Path) -> Result<Self, EngineFault> {
+    pub(super) fn open(folder: &Path, cache_bytes: usize) -> Result<Self, EngineFault> {
         let mut builder = Builder::new();
-        let db = builder.set_cache_size(CACHE_BYTES).create(file_in(folder, Engine::Redb));
+        let db = builder.set_cache_size(cache_bytes).create(file_in(folder, Engine::Redb));
         Self::over(db.map_err(fault)?)
     }
 

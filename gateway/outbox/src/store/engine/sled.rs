@@ -13,8 +13,6 @@ use super::{
 /// The log, which only sled makes.
 pub(super) const FILE: &str = "db";
 
-/// Memory that the pages may take (sled's own default is 1 GiB).
-const CACHE_BYTES: u64 = 64 << 20;
 /// sled's own background flush: its garbage collection, and a second belt.
 const BACKGROUND_FLUSH_MS: u64 = 500;
 
@@ -26,10 +24,10 @@ pub(super) struct SledBackend {
 
 impl SledBackend {
     /// Opens a folder.
-    pub(super) fn open(folder: &Path) -> Result<Self, EngineFault> {
+    pub(super) fn open(folder: &Path, cache_bytes: usize) -> Result<Self, EngineFault> {
         let config = sled::Config::new()
             .path(folder)
-            .cache_capacity(CACHE_BYTES)
+            .cache_capacity(cache_bytes as u64)
             .flush_every_ms(Some(BACKGROUND_FLUSH_MS))
             .use_compression(false)
             .mode(sled::Mode::HighThroughput);
@@ -41,7 +39,7 @@ impl SledBackend {
     /// The same, with another file to sync.
     #[cfg(test)]
     pub(super) fn syncing(folder: &Path, file: File) -> Result<Self, EngineFault> {
-        Ok(Self { file, ..Self::open(folder)? })
+        Ok(Self { file, ..Self::open(folder, 1 << 20)? })
     }
 }
 

@@ -67,7 +67,7 @@ impl StorageBackend for Unsynced {
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
 fn opened(engine: Engine, folder: &Path) -> Box<dyn Backend> {
-    engine.open(folder).expect("opened")
+    engine.open(folder, 1 << 20).expect("opened")
 }
 
 fn batch(changes: &[(&str, Option<&str>)]) -> Batch {
@@ -166,7 +166,7 @@ fn what_is_open_already_is_no_damage() {
     for engine in Engine::ALL {
         let dir = tempfile::tempdir().expect("a folder");
         let _first = opened(engine, dir.path());
-        assert!(matches!(engine.open(dir.path()).err(), Some(EngineFault::Io(_))), "{engine:?}");
+        assert!(matches!(engine.open(dir.path(), 1 << 20).err(), Some(EngineFault::Io(_))), "{engine:?}");
     }
 }
 
@@ -176,7 +176,7 @@ fn what_cannot_be_read_is_damage() {
         let dir = tempfile::tempdir().expect("a folder");
         drop(opened(engine, dir.path()));
         spoil(dir.path(), engine);
-        let opened = std::panic::catch_unwind(|| engine.open(dir.path()).err());
+        let opened = std::panic::catch_unwind(|| engine.open(dir.path(), 1 << 20).err());
         assert!(!matches!(opened, Ok(None | Some(EngineFault::Io(_)))), "{engine:?}: {opened:?}");
     }
 }

@@ -22,13 +22,14 @@ crate::over_both_engines! {
     #[tokio::test] a_newer_layout_is_refused_and_a_damaged_record_is_damage;
 }
 
+/// The store's first generation.
 fn folder(dir: &TempDir) -> std::path::PathBuf {
-    dir.path().join("outbox")
+    dir.path().join("outbox/1")
 }
 
 fn opened(dir: &TempDir, engine: Engine) -> FileStore {
     released(dir, engine);
-    FileStore::open(&folder(dir), engine, clock()).expect("opened")
+    FileStore::open(&dir.path().join("outbox"), engine, clock()).expect("opened")
 }
 
 /// Returns when nobody has the store open: the engine's own threads let go of it a moment after it is dropped.
@@ -40,7 +41,7 @@ fn released(dir: &TempDir, engine: Engine) {
 
 fn below_the_store(dir: &TempDir, engine: Engine) -> (Box<dyn Backend>, Arc<dyn SharedReader>) {
     released(dir, engine);
-    let backend = open_engine(&folder(dir), engine).expect("opened");
+    let backend = open_engine(&folder(dir), engine, 1 << 20).expect("opened");
     let reader = backend.reader();
     (backend, reader)
 }
