@@ -173,13 +173,14 @@ impl Files<'_> {
 /// Whether a store that is lost would be built anew as it is: `Ok(false)` when an attempt would be repeated.
 fn compare(admitted: &Delivery, noted: Option<&Noted>, record: &Record) -> Result<bool, String> {
     let (goes, went) = (&record.delivery.route, noted.and_then(|noted| noted.route.as_ref()));
-    let went = went.unwrap_or(&admitted.route);
-    if goes != went {
-        return Err(format!(
-            "noted as going by {}, and by {} in the store",
-            shown_way(went),
-            shown_way(goes)
-        ));
+    match went {
+        None if *goes != admitted.route => {
+            let (went, goes) = (shown_way(&admitted.route), shown_way(goes));
+            return Err(format!("not noted as going another way than by {went}, and by {goes} in the store"));
+        }
+        // The note comes first: a reroute was cut, and should the store be lost it is done, as was asked.
+        Some(went) if went != goes => return Ok(false),
+        _ => {}
     }
     let is = record.delivery.state;
     let was = noted.map_or(admitted.state, |noted| noted.state);
