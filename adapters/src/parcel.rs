@@ -86,6 +86,7 @@ pub(crate) fn notice(by: &str) -> Notice {
         sender: (sender, "Ủy ban nhân dân tỉnh".into()),
         mailbox: MailAddress::parse("vanthu@ubnd.example").expect("an address"),
         receiver: (route.receiver, "Sở Nội vụ".into()),
+        rerouted_to: None,
         cover: Cover {
             code: "12/UBND-VP".into(),
             date: "2026-03-01".into(),

@@ -109,7 +109,7 @@ metrics! {
     last_reload: Seconds = "last_reload_seconds";
     /// Packets delivered although they do not fit what was said of their document before, by kind.
     anomalies: CounterBy = "anomalies_total" ["kind"];
-    /// Letters to senders about what was given up, by result: told, refused (for good), failed (tried again).
+    /// Senders told of what was given up, by packet or mail, by result: told, refused (for good), failed (tried again).
     notices: CounterBy = "sender_notices_total" ["result"];
     /// Things that operators did to deliveries by hand, by act.
     operator_acts: CounterBy = "operator_acts_total" ["act"];

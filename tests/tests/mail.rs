@@ -278,6 +278,57 @@ async fn a_packet_sent_over_http_ends_in_a_mailbox_and_nobody_answers_for_it() {
     assert_eq!(gateway.stop().await.expect("it ends"), Some(0));
 }
 
+/// `notify.given_up = "mail"`: a letter in the sender's mailbox, and no packet of ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_reads_in_its_mailbox_what_was_given_up() {
+    let Some(mut mail) = MailSystem::start(&[CLERK]).await else { return };
+    let settings = [
+        ("delivery", "give_up_after = \"2s\""),
+        ("notify", "given_up = \"mail\""),
+        ("notify", "mail_system = \"thu\""),
+    ];
+    let stage = Stage::open(PROGRAM, &settings).await;
+    introduce(&stage, &mail);
+    let directory = stage.world.folder.join("directory.toml");
+    let text = std::fs::read_to_string(&directory).expect("the directory");
+    let contact = format!("[[organisation]]\ncontact = \"Văn thư: 0208 123 456, {CLERK}@{DOMAIN}\"\n");
+    std::fs::write(&directory, text.replacen("[[organisation]]\n", &contact, 1)).expect("written");
+    // At first the mailbox is busy: the letter waits, and comes once.
+    mail.answer_at_rcpt(CLERK, Some("451 4.3.0 hop thu dang ban"));
+    stage.world.receivers[1].close();
+    let mut gateway = stage.start().await;
+    let packet = stage.letter(1, &[1]);
+    let document = stage.accepted(&packet).await;
+    let shown = stage.all_are(&document, "given_up").await;
+    assert_eq!(shown["deliveries"][0]["told"], serde_json::Value::Null, "{shown:#}");
+    stage.metric_reaches("lienthong_sender_notices_total{result=\"failed\"}", 1.0).await;
+    assert_eq!(gateway.stop().await.expect("it ends"), Some(0));
+
+    // The next life begins at once, and the mailbox is free.
+    mail.answer_at_rcpt(CLERK, None);
+    let mut gateway = stage.start().await;
+    let letters = mail.letters_come(CLERK, 1).await;
+    let delivery = shown["deliveries"][0]["delivery_id"].as_str().expect("an id").to_owned();
+    assert_eq!(letters[0].header("message-id"), format!("<given-up.{document}.{delivery}@{DOMAIN}>"));
+    assert_eq!(letters[0].header("content-type"), "text/plain; charset=utf-8");
+    let subject = letters[0].header("subject");
+    assert!(subject.starts_with("[Liên thông] Không gửi được 1/UBND-VP đến "), "{subject}");
+    let read = letters[0].plain();
+    for said in
+        ["Số, ký hiệu: 1/UBND-VP\r\n", "H55.15", "Lý do: quá thời hạn", "Reason: not deliverable", &document]
+    {
+        assert!(read.contains(said), "{said} in {read}");
+    }
+    let told = until(async || {
+        let shown = stage.world.show(0, &document).await.ok()?.body;
+        (shown["deliveries"][0]["told"]["told"] == true).then_some(())
+    });
+    assert!(told.await.is_some(), "the sender sees that it was told");
+    assert_eq!(stage.metric("lienthong_accepted_total").await, 0.0, "no packet of the gateway's own");
+    assert_eq!((mail.letters(CLERK).len(), mail.queued()), (1, 0), "once");
+    assert_eq!(gateway.stop().await.expect("it ends"), Some(0));
+}
+
 #[tokio::test]
 async fn nothing_of_a_mail_system_is_left_behind() {
     let Some(mut mail) = MailSystem::start(&[CLERK]).await else { return };

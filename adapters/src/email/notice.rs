@@ -85,6 +85,7 @@ fn text(notice: &Notice, endpoint: &EmailEndpoint) -> String {
             ("Ngày ban hành", known(&notice.cover.date).unwrap_or_else(|| unknown.to_owned())),
             ("Trích yếu", known(&notice.cover.subject).unwrap_or_else(|| unknown.to_owned())),
             ("Nơi nhận chưa nhận được", named(&notice.receiver)),
+            ("Trục đã chuyển sang", notice.rerouted_to.as_ref().map(named).unwrap_or_default()),
             ("Trục tiếp nhận lúc", time(notice.accepted_at)),
             ("Thôi gửi lúc", time(notice.given_up_at)),
             ("Lý do", (*why_vi).to_owned()),
@@ -117,6 +118,7 @@ fn english(text: &mut String, notice: &Notice, gateway: &str, hotline: Option<&s
             ("Date", known(&notice.cover.date).unwrap_or_else(|| unknown.to_owned())),
             ("Subject", known(&notice.cover.subject).unwrap_or_else(|| unknown.to_owned())),
             ("Receiver that was not reached", named(&notice.receiver)),
+            ("Sent instead to", notice.rerouted_to.as_ref().map(named).unwrap_or_default()),
             ("Accepted by the gateway at", time(notice.accepted_at)),
             ("Given up at", time(notice.given_up_at)),
             ("Reason", why.0.to_owned()),
@@ -133,8 +135,9 @@ fn english(text: &mut String, notice: &Notice, gateway: &str, hotline: Option<&s
     *text += "This is an automatic message without a packet; please do not reply.\n";
 }
 
+/// What is empty is left out.
 fn facts<const N: usize>(text: &mut String, facts: [(&str, String); N]) {
-    for (label, value) in facts {
+    for (label, value) in facts.into_iter().filter(|(_, value)| !value.is_empty()) {
         writeln!(text, "{label}: {value}").ok();
     }
 }

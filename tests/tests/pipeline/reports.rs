@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lienthong_adapters::contract::{failure, received};
+use lienthong_adapters::contract::{MemoryNotifier, failure, received};
 use lienthong_config::GivenUpNotice;
 use lienthong_outbox::{FileSpool, MemoryStore};
 use lienthong_pipeline::clock::ManualClock;
+use lienthong_pipeline::operate::{Act, By, Operate, Reason, Target};
 use lienthong_pipeline::ports::{FailureClass, Transition};
 use lienthong_pipeline::record::{Receipt, State};
+use lienthong_pipeline::report::MailNotice;
+use lienthong_pipeline::view::{self, Viewer};
 use lienthong_schemas::edxml::{BusinessType, StatusCode};
 
 use super::hooks::{Fate, HookedStore};
-use super::world::{A, B, C, D, OWN, Setup, World, letter, name_of, status};
+use super::world::{A, B, C, D, LATE_AFTER, OWN, Setup, World, letter, name_of, organ, status, system};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// Changes its name.
@@ -232,4 +235,110 @@ async fn a_sender_is_told_once_whatever_the_directory_calls_the_receiver_by_then
     assert_eq!(world.got(A).len(), 1, "{:?}", world.got(A));
     let last = world.history(receipt.deliveries[0].delivery_id).await.pop();
     assert_eq!(last, Some(("reported".into(), String::new())));
+}
+
+/// Parked is no end: whoever holds it has to say so, in every way of telling.
+#[tokio::test(start_paused = true)]
+async fn what_is_held_or_refused_tells_nobody() {
+    for given_up in [GivenUpNotice::Status02, GivenUpNotice::Api, GivenUpNotice::Mail] {
+        let notifier = Arc::new(MemoryNotifier::answering(system("thu"), |_, _| Ok("taken".to_owned())));
+        let mail = Some(MailNotice { system: system("thu"), notifier: notifier.clone() });
+        let mut world = World::open(Setup { given_up, mail, ..Setup::default() });
+        world.answer(|consignment, _| match consignment.delivery.route.receiver.as_str() {
+            B => Err(failure(FailureClass::Packet, "bad_record")),
+            C => Err(failure(FailureClass::Permanent, "http_422")),
+            _ => Ok(received()),
+        });
+        let receipt = world.send(letter(1, &[B, C])).await;
+        world.pass(HOUR * 100, HOUR).await;
+        assert_eq!(world.states(&receipt).await, [State::Parked, State::Refused]);
+        assert_eq!((world.got(A).len(), notifier.attempts().len()), (0, 0), "{given_up:?}");
+        assert_eq!(world.metrics.notices.of("told").value(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_written_to_about_a_status_packet() {
+    let notifier = Arc::new(MemoryNotifier::answering(system("thu"), |_, _| Ok("taken".to_owned())));
+    let mail = Some(MailNotice { system: system("thu"), notifier: notifier.clone() });
+    let mut world = World::open(Setup { given_up: GivenUpNotice::Mail, mail, ..Setup::default() });
+    world.answer(|_, _| Err(failure(FailureClass::Receiver, "connect")));
+    let to_a = status(B, A, 1, StatusCode::Registered, "2026-01-05T02:00:00Z", "");
+    let accepted = world.bring(to_a, "hai").await.expect("accepted");
+    world.pass(HOUR * 60, HOUR).await;
+    assert_eq!(world.states(&accepted.receipt).await, [State::GivenUp]);
+    assert_eq!((notifier.attempts().len(), world.metrics.accepted.value()), (0, 1));
+}
+
+/// The 02 of ours leaves what the receiver has said of the document as it is.
+#[tokio::test(start_paused = true)]
+async fn what_was_given_up_leaves_the_receivers_business_state_alone() {
+    let mut world = World::new();
+    two_are_dead(&world);
+    let receipt = world.send(letter(1, &[B])).await;
+    world.pass(HOUR * 49, HOUR / 2).await;
+    assert_eq!((world.states(&receipt).await, world.got(A).len()), (vec![State::GivenUp], 1));
+    let directory = world.directory();
+    let shown = view::document(&world.ports, &directory, receipt.document_id, Viewer::Operator, LATE_AFTER);
+    let shown = shown.await.expect("a view").expect("a document").deliveries.remove(0);
+    let business = shown.business.expect("a business state");
+    assert_eq!((business.code.as_str(), business.since), ("none", None));
+    assert_eq!(world.metrics.anomalies.of("status_unexpected").value(), 0);
+}
+
+/// Who was sent it instead is named beside the receiver that the packet was for, and answers for nobody.
+#[tokio::test(start_paused = true)]
+async fn what_went_another_way_is_told_of_by_whom_it_was_for() {
+    let mut world = World::new();
+    two_are_dead(&world);
+    let given_up = world.send(letter(1, &[B])).await;
+    let taken = world.send(letter(2, &[C])).await;
+    world.quiet().await;
+    let operate = Operate::new(world.ports.clone(), world.wakes.clone(), world.metrics.clone());
+    let operate = operate.knowing(world.directory_in_use());
+    let by = By { operator: "lan".to_owned(), reason: Reason::parse("x").expect("a reason") };
+    for (receipt, to) in [(&given_up, C), (&taken, D)] {
+        let act = Act::Reroute(Target::Receiver(organ(to)));
+        assert!(operate.act(act, &[receipt.deliveries[0].delivery_id], &by).await[0].done);
+    }
+    world.pass(HOUR * 49, HOUR / 2).await;
+    assert_eq!(world.states(&given_up).await, [State::GivenUp]);
+    assert_eq!(world.states(&taken).await, [State::Received]);
+    let told = world.got(A);
+    assert_eq!(told.len(), 1, "D has the letter, and it was not for D: {told:?}");
+    let said = "Không gửi được văn bản đến Sở Hai (H55.02), đã chuyển sang Sở Ba (H55.03)";
+    assert!(told[0].contains(said), "{}", told[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_notify_api_the_sender_sees_that_nobody_is_told() {
+    let mut world = World::open(Setup { given_up: GivenUpNotice::Api, ..Setup::default() });
+    two_are_dead(&world);
+    let receipt = world.send(letter(1, &[B])).await;
+    world.pass(HOUR * 49, HOUR / 2).await;
+    let directory = world.directory();
+    let shown = view::document(&world.ports, &directory, receipt.document_id, Viewer::Operator, LATE_AFTER);
+    let told = shown.await.expect("a view").expect("a document").deliveries.remove(0).told.expect("said");
+    assert!(!told.told && told.en.contains("nobody is told"), "{told:?}");
+    assert_eq!(world.metrics.notices.of("refused").value(), 0, "that is no fault");
+}
+
+/// A sender whom no status packet reaches: that is said where it looks.
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_takes_no_packets_sees_that_it_was_not_told() {
+    let gone =
+        "[[organisation]]\norgan_id = \"H55.70\"\nname = \"Xã Bảy Mươi\"\nhome = { system = \"mot\" }\n";
+    let mut world = World::open(Setup { directory: gone.to_owned(), ..Setup::default() });
+    two_are_dead(&world);
+    let letter = lienthong_schemas::edxml::DocumentBuilder::new("H55.70", &[B]).code("1", "X70");
+    let letter = letter.document_id("H55.70,2026/01/02,1/X70").to_bytes().expect("written");
+    let receipt = world.bring(letter, "mot").await.expect("accepted").receipt;
+    world.pass(HOUR * 40, HOUR / 2).await;
+    world.reload("");
+    world.pass(HOUR * 10, HOUR / 2).await;
+    let directory = world.directory();
+    let shown = view::document(&world.ports, &directory, receipt.document_id, Viewer::Operator, LATE_AFTER);
+    let told = shown.await.expect("a view").expect("a document").deliveries.remove(0).told.expect("said");
+    assert!(!told.told && !told.note.is_empty(), "{told:?}");
+    assert_eq!(world.metrics.notices.of("refused").value(), 1);
 }

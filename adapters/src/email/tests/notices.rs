@@ -1,6 +1,6 @@
 //! Letters to senders about what could not be delivered: their contract, what they say, and what follows from answers.
 
-use lienthong_pipeline::ports::{FailureClass, Notifier};
+use lienthong_pipeline::ports::{FailureClass, Notice, Notifier};
 
 use super::peer::willing;
 use super::reader::Part;
@@ -76,10 +76,24 @@ async fn a_letter_is_plain_dated_by_the_end_and_the_same_every_time() {
     ] {
         assert!(lines.contains(&line), "{line} in {text}");
     }
+    assert!(!text.contains("Trục đã chuyển sang") && !text.contains("Sent instead"), "{text}");
     let session = &ground.peer.sessions()[0];
     assert_eq!(session.command("RCPT"), "RCPT TO:<vanthu@ubnd.example> NOTIFY=FAILURE,DELAY");
     let bytes = messages[0].len();
     assert!(session.command("MAIL").contains(&format!("SIZE={bytes} ")), "{}", session.command("MAIL"));
+}
+
+#[tokio::test]
+async fn a_letter_says_who_got_it_instead() {
+    let ground = Ground::tls(willing);
+    let organ = lienthong_schemas::organ::OrganId::parse("H55.16").expect("a code");
+    let rerouted = Notice { rerouted_to: Some((organ, "Sở Y tế".into())), ..notice("thu-mot") };
+    adapter(ground.endpoint.clone()).notify(&rerouted).await.expect("taken");
+    let text = seen(&ground.peer.messages()[0]).text;
+    for line in ["Trục đã chuyển sang: Sở Y tế (H55.16)\r\n", "Sent instead to: Sở Y tế (H55.16)\r\n"]
+    {
+        assert!(text.contains(line), "{line} in {text}");
+    }
 }
 
 #[tokio::test]
