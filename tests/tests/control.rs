@@ -2,6 +2,7 @@
 //! B8), as `lienthong` prints them.
 
 mod control {
+    mod bulk;
     mod cuts;
     mod door;
     mod hands;

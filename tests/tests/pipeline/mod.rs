@@ -15,6 +15,7 @@ mod fan_out;
 mod hooks;
 mod known;
 mod late;
+mod lateness;
 mod leases;
 mod letters;
 mod log;
