@@ -578,10 +578,8 @@ pub struct Notice {
     pub sender: (OrganId, String),
     /// Its mailbox.
     pub mailbox: MailAddress,
-    /// The receiver that it was for, and its name.
+    /// The receiver that has not been reached, and its name.
     pub receiver: (OrganId, String),
-    /// Whom the operator sent it to instead, and that one's name.
-    pub rerouted_to: Option<(OrganId, String)>,
     /// The document's face.
     pub cover: Cover,
     /// When its receipt was given.

@@ -247,11 +247,24 @@ impl Queue<'_> {
                 None => return self.attempt(together, now).await.map(Step::Next),
                 Some(Kin::Parked(referring)) => return Ok(Step::Next(Next::Park(referring))),
                 // An organisation that has moved may have an earlier one in the queue of its former home.
-                Some(Kin::Earlier(kin)) if kin.handed_off && kin.route.adapter == self.adapter => *kin,
+                Some(Kin::Earlier(kin)) if kin.handed_off && kin.route.adapter == self.adapter => {
+                    let taken_along = delivery.lane == Lane::Normal && kin.lane == Lane::Urgent;
+                    if taken_along && !self.is_first(&kin, now).await? {
+                        return Ok(Step::Behind);
+                    }
+                    *kin
+                }
                 Some(Kin::Earlier(_) | Kin::Hidden) => return Ok(Step::Held),
             };
         }
         Ok(Step::Held)
+    }
+
+    /// Nothing goes before it in its lane: what refers to it may take it along, as its lane is about to do.
+    async fn is_first(&mut self, delivery: &Delivery, now: Timestamp) -> Result<bool, Fault> {
+        let heads = self.store.heads(self.adapter, self.token, delivery.lane, 1).await?;
+        let first = heads.first().is_none_or(|head| head.document == delivery.document);
+        Ok(first && !is_behind(std::slice::from_ref(delivery), &self.ahead(delivery.lane, now).await?))
     }
 
     async fn give_up(&self, delivery: Delivery, now: Timestamp) -> Result<Next, Fault> {

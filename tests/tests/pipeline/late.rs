@@ -346,6 +346,29 @@ async fn what_is_tried_for_a_stuck_urgent_document_does_not_overtake_in_its_own_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_normal_packet_does_not_take_its_urgent_document_along_past_what_goes_before_it() {
+    let hook = Hook::default();
+    let mut world = world(&hook);
+    hook.set(|_| Fate::Vanishes);
+    let lost = world.send(letter(1, &[B]).priority(4)).await;
+    world.quiet().await;
+    hook.clear();
+    let urgent = world.send(letter(2, &[B]).priority(1)).await;
+    let change = letter(3, &[B]).business(BusinessType::Update, "sửa", &name_of(2));
+    let change = world.send(change).await;
+    let behind = world.send(letter(4, &[B])).await;
+    world.pass(SECOND * 85, SECOND).await;
+    for receipt in [&urgent, &change, &behind] {
+        assert_eq!(world.states(receipt).await, [State::Queued]);
+    }
+    world.pass(SECOND * 15, SECOND).await;
+    let expected = [&urgent, &change, &behind].map(|receipt| receipt.document_id);
+    assert_eq!(world.tried(), expected);
+    world.pass(MINUTE * 12, SECOND * 10).await;
+    assert_eq!(world.states(&lost).await, [State::Received]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_dispatch_is_woken_by_its_own_takeover_only() {
     let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
     let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");

@@ -119,10 +119,9 @@ impl Operate {
         let Plan { route, later } = plan;
         let mut parked = Vec::with_capacity(later.len());
         for later in &later {
-            if self.settle.park_one(later, format!("refers to rerouted delivery {id}")).await? {
-                self.wakes.changed(later);
-                parked.push(later.id);
-            }
+            self.settle.park(later, format!("refers to rerouted delivery {id}")).await?;
+            self.wakes.changed(later);
+            parked.push(later.id);
         }
         crash_point("after-reroute-parked");
         let _turn = self.wakes.noting.take(id).await;
