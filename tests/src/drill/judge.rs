@@ -1,6 +1,7 @@
 //! Compares every receipt with what each receiver got, and says what is wrong.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 use lienthong_pipeline::queue::ON_ITS_WAY;
@@ -95,6 +96,8 @@ pub(super) struct Case<'a> {
     pub(super) codes: &'a [String],
     /// Only items from this number on are looked at for their order: all before it was over before the first of them.
     pub(super) round_from: u32,
+    /// From when to when they came, by the gateway's clock when it is right.
+    pub(super) right: RangeInclusive<Timestamp>,
 }
 
 /// Where a delivery came first to be stored, and what its history says.
@@ -287,8 +290,8 @@ impl Case<'_> {
         for (earlier, later) in by_receiver.values().flat_map(|all| pairs(all)) {
             let Some(receipted) = earlier.sent.receipted else { continue };
             let related = family(later.sent) == family(earlier.sent);
-            let lane = |one: &Stored<'_>| one.sent.item.priority > 0;
-            if receipted >= later.sent.begun || (lane(earlier) != lane(later) && !related) {
+            if receipted >= later.sent.begun || (is_urgent(earlier.sent) != is_urgent(later.sent) && !related)
+            {
                 continue;
             }
             verdict.pairs += 1;
@@ -299,7 +302,7 @@ impl Case<'_> {
                 verdict.excused += 1;
             } else if !related && self.is_pulled(later) {
                 verdict.pulled += 1;
-            } else if !related && is_late(earlier, later, stored) {
+            } else if !related && (self.is_untimed(earlier, later) || is_late(earlier, later, stored)) {
                 verdict.late += 1;
             } else if earlier.rebuilt || later.rebuilt {
                 verdict.unrecorded += 1;
@@ -309,15 +312,21 @@ impl Case<'_> {
         }
     }
 
+    /// The clock was wrong at one of them, so that nobody can say how long which of them was waited for.
+    fn is_untimed(&self, earlier: &Stored<'_>, later: &Stored<'_>) -> bool {
+        let times = [earlier.accepted, earlier.taken_over, later.settled];
+        times.iter().flatten().any(|time| !self.right.contains(time))
+    }
+
     /// An urgent packet that refers to it, or to what it refers to, takes it along in its lane.
     fn is_pulled(&self, one: &Stored<'_>) -> bool {
         let takes_along = |urgent: &Sent| {
-            urgent.item.priority > 0
+            is_urgent(urgent)
                 && urgent.item.at > one.sent.item.at
                 && family(urgent) == family(one.sent)
                 && urgent.item.receivers.contains(&one.receiver)
         };
-        one.sent.item.priority == 0 && self.sent.iter().any(takes_along)
+        !is_urgent(one.sent) && self.sent.iter().any(takes_along)
     }
 }
 
@@ -358,6 +367,11 @@ fn times<'a>(line: &'a Value, event: &str) -> impl DoubleEndedIterator<Item = Ti
     let history = line["history"].as_array().map(Vec::as_slice).unwrap_or_default();
     let of_event = history.iter().filter(move |entry| entry["event"] == event.as_str());
     of_event.filter_map(|entry| entry["at"].as_str()?.parse().ok())
+}
+
+/// A status packet has no place to say how urgent it is.
+fn is_urgent(sent: &Sent) -> bool {
+    sent.item.priority > 0 && !matches!(sent.item.kind, Kind::Status(..))
 }
 
 /// The letter that a packet is, or is about.

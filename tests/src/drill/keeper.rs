@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use lienthong::cli::CommandFault;
 use lienthong::demo::child::{Gateway, is_alive};
+use lienthong_pipeline::clock::SystemClock;
+use lienthong_pipeline::ports::Clock;
 use rustix::process::Signal;
 use tokio::sync::Mutex;
 
 use super::broker::send;
 use super::disk::{Cut, Disk};
-use super::ground::Ground;
+use super::ground::{CLOCK_AHEAD, Ground};
 use super::plan::PowerCut;
 use super::receivers::pause;
 use super::tally::Tally;
@@ -46,6 +49,12 @@ impl Keeper {
     pub(super) fn new(ground: Arc<Ground>, disk: Option<Disk>, tally: Arc<Tally>) -> Self {
         let (disk_is_bad, may_abort) = Default::default();
         Self { ground, disk, tally, gateway: Mutex::new(None), disk_is_bad, may_abort }
+    }
+
+    /// What the gateway's clock shows when nobody has put it wrong.
+    pub(super) fn right_time(&self) -> Timestamp {
+        let ahead = if self.disk.is_some() { CLOCK_AHEAD } else { 0 };
+        SystemClock.now() + SignedDuration::from_secs(ahead)
     }
 
     /// Starts the gateway unless it runs.

@@ -84,6 +84,7 @@ impl Act {
         span: Duration,
         heal_by_start: bool,
     ) -> anyhow::Result<Verdict> {
+        let began = self.keeper.right_time();
         let clients = Arc::new(Clients::new(self.keeper.ground.clone(), seed));
         let items = Arc::new(plan.items.clone());
         let mut sending = JoinSet::new();
@@ -106,6 +107,7 @@ impl Act {
             arrivals: &arrivals,
             codes: &self.keeper.ground.codes,
             round_from: plan.items.first().map_or(0, |item| item.at),
+            right: began..=self.keeper.right_time(),
         };
         let mut verdict = case.judge();
         self.order.add(Verdict {

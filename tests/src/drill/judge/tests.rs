@@ -1,9 +1,11 @@
 //! The judge sees what it is there for.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -82,8 +84,10 @@ impl Play {
 
     fn verdict(&self) -> Verdict {
         let codes = CODES.map(str::to_owned);
-        Case { sent: &self.sent, views: &self.views, arrivals: &self.arrivals, codes: &codes, round_from: 0 }
-            .judge()
+        let right: RangeInclusive<Timestamp> =
+            "2026-01-02T03:00:00Z".parse().expect("a time")..="2026-01-02T04:00:00Z".parse().expect("a time");
+        let (sent, views, arrivals) = (&self.sent, &self.views, &self.arrivals);
+        Case { sent, views, arrivals, codes: &codes, round_from: 0, right }.judge()
     }
 }
 
@@ -171,6 +175,10 @@ fn order_is_kept_in_a_lane_and_among_relatives_and_only_a_record_excuses() {
     assert!(play.verdict().is_good(), "lanes have no order between them");
     play.sent[1].item.kind = Kind::Update(0);
     assert_eq!(counts(&play.verdict()), [0, 0, 0, 1, 0], "relatives have");
+    play.sent[1].item.kind = Kind::Status(0, "01");
+    assert_eq!(counts(&play.verdict()), [0, 0, 0, 1, 0]);
+    play.sent[1].item.kind = Kind::Status(7, "01");
+    assert_eq!(counts(&play.verdict()), [0, 0, 0, 1, 0], "a status packet is never urgent");
     play.sent[1].item.kind = Kind::Letter;
     play.sent[1].item.priority = 0;
     assert_eq!(counts(&play.verdict()), [0, 0, 0, 1, 0]);
@@ -232,6 +240,10 @@ fn what_an_urgent_relative_takes_along_and_what_is_late_is_counted_apart() {
     play.history(0, &[accepted("2026-01-02T03:02:35Z"), handed_off]);
     let verdict = play.verdict();
     assert_eq!((verdict.is_good(), verdict.late), (true, 1), "{:?}", verdict.complaints());
+    play.history(0, &[json!({ "event": "handed_off", "at": at(4) })]);
+    assert_eq!(counts(&play.verdict()), [0, 0, 0, 1, 0]);
+    play.history(1, &[json!({ "event": "settled", "at": "2026-01-03T03:04:05Z" })]);
+    assert_eq!(play.verdict().late, 1, "the clock was wrong");
 }
 
 #[test]
