@@ -578,8 +578,10 @@ pub struct Notice {
     pub sender: (OrganId, String),
     /// Its mailbox.
     pub mailbox: MailAddress,
-    /// The receiver that has not been reached, and its name.
+    /// The receiver that it was for, and its name.
     pub receiver: (OrganId, String),
+    /// Whom the operator sent it to instead, and that one's name.
+    pub rerouted_to: Option<(OrganId, String)>,
     /// The document's face.
     pub cover: Cover,
     /// When its receipt was given.

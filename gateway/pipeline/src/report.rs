@@ -39,6 +39,9 @@ const AGAIN_AFTER: Duration = Duration::from_secs(60);
 const STORE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(3600);
 
+/// What stands in the history of a delivery whose sender is told by nobody.
+pub const LEFT_TO_THE_API: &str = "api: notify.given_up = \"api\"";
+
 /// Who we are in a status packet, and how senders are told.
 #[derive(Clone)]
 pub struct Reporter {
@@ -132,7 +135,8 @@ impl Report {
 
     fn is_due(&self, report: &PendingReport, now: Timestamp) -> bool {
         let passed_over = self.passed_over.get(&report.delivery.id).is_some_and(|at| *at > now);
-        !(passed_over || self.is_mailed(&report.delivery) && self.mailing.waits(now))
+        let waits = self.is_mailed(&report.delivery) && self.mailing.waits(now);
+        !passed_over && !waits
     }
 
     fn is_mailed(&self, delivery: &Delivery) -> bool {
@@ -160,16 +164,34 @@ impl Report {
             return self.settle.note_recalled(delivery, pending.at).await;
         }
         let admission = self.ports.spool.admission(delivery.document).await?;
-        if let Some(admission) = &admission {
-            if self.is_mailed(delivery) {
-                return self.mail(pending, admission).await;
+        let outcome = match &admission {
+            Some(admission) if self.is_mailed(delivery) => return self.mail(pending, admission).await,
+            Some(admission) => match self.status_packet(pending, admission) {
+                Some((code, packet)) => self.send(pending, code, packet).await?,
+                None if delivery.state == State::GivenUp => return self.left_to_the_api(delivery).await,
+                None => Ok(()),
+            },
+            None => Ok(()),
+        };
+        match outcome {
+            Ok(()) => {
+                if delivery.state == State::GivenUp && admission.is_some() {
+                    self.metrics.notices.of("told").inc();
+                }
+                self.reported(delivery).await?;
             }
-            if let Some((code, packet)) = self.status_packet(pending, admission) {
-                self.send(pending, code, packet).await?;
-            }
+            Err(note) => self.not_told(delivery, note).await?,
         }
-        self.reported(delivery).await?;
         drop(timer);
+        Ok(())
+    }
+
+    /// Nobody is told, as the settings want it: the sender asks.
+    async fn left_to_the_api(&self, delivery: &Delivery) -> Result<(), Fault> {
+        let note = LEFT_TO_THE_API.to_owned();
+        let now = self.ports.clock.now();
+        self.ports.store.transition(delivery.id, now, Transition::NotTold { note }).await?;
+        self.wakes.relay.notify_one();
         Ok(())
     }
 
@@ -201,7 +223,7 @@ impl Report {
         let lines = self.ports.store.history(delivery.id).await?;
         let directory = self.directory.load_full();
         match self.mailing.notice(&directory, pending, admission, &lines) {
-            None => self.reported(delivery).await,
+            None => self.left_to_the_api(delivery).await,
             Some(Err(note)) => self.not_told(delivery, note).await,
             Some(Ok(notice)) => {
                 self.mailing.begin(pending.clone(), notice);
@@ -247,15 +269,28 @@ impl Report {
         let delivery = &pending.delivery;
         let directory = self.directory.load();
         let receiver = directory.find(&delivery.route.receiver);
-        let name = receiver.map(|r| r.name.clone()).unwrap_or_default();
+        let named = |code: &OrganId| {
+            let name = directory.find(code).map_or("", |found| found.name.as_str());
+            format!("{name} ({code})")
+        };
+        let addressed = addressed(delivery, admission);
         let (from, from_name, code, description) = match delivery.state {
-            State::Received if receiver.is_some_and(|r| r.answers == Answers::AxisOnBehalf) => {
+            // Who got it instead of the receiver is nobody whose answer the sender waits for.
+            State::Received
+                if receiver.is_some_and(|r| r.answers == Answers::AxisOnBehalf)
+                    && *addressed == delivery.route.receiver =>
+            {
+                let name = receiver.map(|r| r.name.clone()).unwrap_or_default();
                 let text = format!("Trục liên thông báo thay: văn bản đã đến hệ thống của {name}");
                 (delivery.route.receiver.clone(), name, StatusCode::Arrived, text)
             }
             State::GivenUp if self.reporter.given_up == GivenUpNotice::Status02 => {
-                let receiver = &delivery.route.receiver;
-                let text = format!("Không gửi được văn bản đến {name} ({receiver}) trong thời hạn quy định");
+                let moved = match *addressed == delivery.route.receiver {
+                    true => String::new(),
+                    false => format!(", đã chuyển sang {}", named(&delivery.route.receiver)),
+                };
+                let to = named(addressed);
+                let text = format!("Không gửi được văn bản đến {to}{moved} trong thời hạn quy định");
                 (self.reporter.own.clone(), self.reporter.name.clone(), StatusCode::Refused, text)
             }
             _ => return None,
@@ -283,8 +318,13 @@ impl Report {
     }
 
     /// A sender is told once of a delivery by each code: a repeat is known by these two, though its time or a name in it
-    /// may be another one by then.
-    async fn send(&self, pending: &PendingReport, code: StatusCode, packet: Vec<u8>) -> Result<(), Fault> {
+    /// may be another one by then. An error is why it cannot be told at all.
+    async fn send(
+        &self,
+        pending: &PendingReport,
+        code: StatusCode,
+        packet: Vec<u8>,
+    ) -> Result<Result<(), String>, Fault> {
         let says = digest16(&[b"report", pending.delivery.id.as_bytes(), code.digits().as_bytes()]);
         let mut sink = self.ports.spool.receive_ours().await?;
         sink.write(Bytes::from(packet)).await?;
@@ -293,14 +333,17 @@ impl Report {
             Ok(accepted) => {
                 let status = accepted.receipt.document_id;
                 tracing::info!(delivery_id = %pending.delivery.id, status_document_id = %status, "sender told");
-                Ok(())
+                Ok(Ok(()))
             }
-            Err(Refused::Rejected(rejection)) => {
-                // The sender is gone from the directory, or takes nothing: the API still shows the outcome.
-                tracing::error!(delivery_id = %pending.delivery.id, %rejection, "sender cannot be told");
-                Ok(())
-            }
+            // The sender is gone from the directory, or takes nothing: the API still shows the outcome.
+            Err(Refused::Rejected(rejection)) => Ok(Err(rejection.to_string())),
             Err(Refused::Fault(fault)) => Err(fault),
         }
     }
+}
+
+/// The receiver for whom a delivery was made, whoever it was sent to since.
+fn addressed<'a>(delivery: &'a Delivery, admission: &'a Admission) -> &'a OrganId {
+    let made = admission.deliveries.iter().find(|made| made.id == delivery.id);
+    made.map_or(&delivery.route.receiver, |made| &made.route.receiver)
 }

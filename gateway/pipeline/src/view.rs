@@ -14,6 +14,7 @@ use crate::directory::{Directory, Home};
 use crate::late::late_since;
 use crate::ports::{Fault, Ports};
 use crate::record::{Delivery, HistoryEntry, Receipt, RecognitionKeys, Standing, State, SystemId};
+use crate::report::LEFT_TO_THE_API;
 
 /// A document shown with more deliveries than this has only the newest line of each history: an answer stays below some
 /// megabytes however many receivers there are.
@@ -106,6 +107,9 @@ impl ToldView {
         let told = line.event == "reported";
         let (vi, en) = match told {
             true => ("đã báo bên gửi là không gửi được", "the sender was told that it was given up"),
+            false if line.note == LEFT_TO_THE_API => {
+                ("không báo bằng gói tin hay thư", "nobody is told by packet or mail")
+            }
             false => ("không báo được bên gửi", "the sender could not be told"),
         };
         let note = SafeText::new(&line.note).into_string();

@@ -25,6 +25,12 @@ impl Letter {
         String::from_utf8(self.part(0)).expect("UTF-8")
     }
 
+    /// The text of one that has nothing attached to it.
+    pub fn plain(&self) -> String {
+        let content = self.message().content().unwrap_or_else(|fault| panic!("{fault}"));
+        String::from_utf8(content).expect("UTF-8")
+    }
+
     /// The packet attached to it.
     pub fn packet(&self) -> Vec<u8> {
         self.part(1)

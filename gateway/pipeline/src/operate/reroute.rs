@@ -119,9 +119,10 @@ impl Operate {
         let Plan { route, later } = plan;
         let mut parked = Vec::with_capacity(later.len());
         for later in &later {
-            self.settle.park(later, format!("refers to rerouted delivery {id}")).await?;
-            self.wakes.changed(later);
-            parked.push(later.id);
+            if self.settle.park_one(later, format!("refers to rerouted delivery {id}")).await? {
+                self.wakes.changed(later);
+                parked.push(later.id);
+            }
         }
         crash_point("after-reroute-parked");
         let _turn = self.wakes.noting.take(id).await;

@@ -78,6 +78,7 @@ impl Mailing {
                 delivery.sender
             )));
         };
+        let addressed = super::addressed(delivery, admission);
         let name = |code: &OrganId| directory.find(code).map(|found| found.name.clone()).unwrap_or_default();
         Some(Ok(Notice {
             delivery: delivery.id,
@@ -85,7 +86,10 @@ impl Mailing {
             system: mail.system.clone(),
             sender: (delivery.sender.clone(), name(&delivery.sender)),
             mailbox,
-            receiver: (delivery.route.receiver.clone(), name(&delivery.route.receiver)),
+            receiver: (addressed.clone(), name(addressed)),
+            rerouted_to: Some(&delivery.route.receiver)
+                .filter(|receiver| *receiver != addressed)
+                .map(|receiver| (receiver.clone(), name(receiver))),
             cover: admission.cover.clone(),
             accepted_at: delivery.accepted_at,
             given_up_at: pending.at,

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use lienthong_outbox::{Engine, open_or_rebuild};
 use lienthong_pipeline::clock::ManualClock;
-use lienthong_pipeline::record::Delivery;
+use lienthong_pipeline::operate::Target;
+use lienthong_pipeline::record::{Delivery, Route};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::*;
-use crate::pipeline::world::Setup;
+use crate::pipeline::world::{Setup, organ, system};
 
 async fn on_disk(folder: TempDir) -> World {
     let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
@@ -217,4 +218,54 @@ async fn a_note_that_comes_late_is_of_what_is_so_by_then() {
     let world = again(world, true).await;
     let delivery = world.delivery(id).await;
     assert_eq!((delivery.state, delivery.closed), (State::Refused, true));
+}
+
+fn to_c() -> Act {
+    Act::Reroute(Target::Receiver(organ(C)))
+}
+
+fn way(delivery: &Delivery) -> (&str, &str) {
+    (delivery.route.receiver.as_str(), delivery.route.system.as_str())
+}
+
+#[tokio::test]
+async fn what_was_rerouted_goes_its_new_way_after_a_rebuild() {
+    let (world, id) = with_a_refused_one().await;
+    assert_eq!(act(&world, to_c(), id).await.verdict, Verdict::Rerouted);
+    let world = again(world, true).await;
+    until(&world, id, |delivery| delivery.state == State::Received).await;
+    let delivery = world.delivery(id).await;
+    assert_eq!((way(&delivery), delivery.since), ((C, "ba"), Some(world.ports.clock.now())));
+    assert!(world.adapter.attempts().iter().all(|attempt| attempt.seen.receiver == organ(C)));
+    // It stays there whatever is noted later.
+    let mut world = again(world, true).await;
+    world.kill();
+    let delivery = world.delivery(id).await;
+    assert_eq!((way(&delivery), delivery.state), ((C, "ba"), State::Received));
+}
+
+/// What a kill after the note and before the store leaves: the dead letter that it was, and with the store lost as well,
+/// a delivery on its new way, as was asked.
+#[tokio::test]
+async fn a_reroute_that_was_cut_loses_nothing_with_the_store_or_without() {
+    let cut = async |world: &World, id| {
+        let (delivery, now) = (world.delivery(id).await, world.ports.clock.now());
+        let route = Route { receiver: organ(C), system: system("ba"), adapter: delivery.route.adapter };
+        world.ports.spool.rerouted(delivery.document, id, &route, now).await.expect("noted");
+    };
+    let (world, id) = with_a_refused_one().await;
+    cut(&world, id).await;
+    let world = again(world, false).await;
+    let delivery = world.delivery(id).await;
+    assert_eq!((way(&delivery), delivery.state), ((B, "hai"), State::Refused));
+    assert_eq!(dead_letters(&world.ports).await, [id], "the operator sees that nothing was done");
+    assert_eq!(act(&world, to_c(), id).await.verdict, Verdict::Rerouted);
+    until(&world, id, |delivery| delivery.state == State::Received).await;
+    assert_eq!(way(&world.delivery(id).await), (C, "ba"));
+
+    let (world, id) = with_a_refused_one().await;
+    cut(&world, id).await;
+    let world = again(world, true).await;
+    until(&world, id, |delivery| delivery.state == State::Received).await;
+    assert_eq!(way(&world.delivery(id).await), (C, "ba"));
 }
