@@ -68,6 +68,7 @@ fn what_is_not_set_has_its_default() {
     assert_eq!(settings.recall.undelivered, Undelivered::Withdraw);
     assert_eq!(settings.route.update_receivers, UpdateReceivers::To);
     assert_eq!(settings.retention.idempotency, Duration::from_secs(30 * 86_400));
+    assert_eq!(settings.retention.documents, Duration::from_secs(730 * 86_400));
     assert_eq!((settings.spool.quota, settings.spool.disk_free_min), (None, 2_000_000_000));
     assert!(settings.systems.is_empty() && settings.axes.is_empty() && settings.operators.is_empty());
 }
@@ -179,6 +180,7 @@ fn limits_hold_at_both_ends() {
         ("delivery", "jitter", ["0", "1.0"], ["-0.1", "1.1"]),
         ("outbox", "rotate_every", ["\"1d\"", "\"366d\""], ["\"23h\"", "\"367d\""]),
         ("retention", "idempotency", ["\"7d\"", "\"3650d\""], ["\"6d\"", "\"3651d\""]),
+        ("retention", "documents", ["\"37d\"", "\"36500d\""], ["\"36d\"", "\"36501d\""]),
     ] {
         for value in inside {
             assert_eq!(faults(&format!("[{section}]\n{key} = {value}\n")), [], "{key} = {value}");
@@ -192,6 +194,23 @@ fn limits_hold_at_both_ends() {
     assert!(loads(&name(256)).is_ok());
     assert!(loads(&name(257)).is_err());
     assert!(loads(&GATEWAY.replace("Trục", "a\\u001b[2J")).is_err());
+}
+
+#[test]
+fn a_document_is_kept_until_it_is_over_and_repeats_of_it_are() {
+    let contradiction = [("retention".to_owned(), FaultCode::Contradiction)];
+    let kept = |idempotency: &str, documents: &str| {
+        faults(&format!("[retention]\nidempotency = \"{idempotency}\"\ndocuments = \"{documents}\"\n"))
+    };
+    assert_eq!(kept("40d", "40d"), []);
+    assert_eq!(kept("41d", "40d"), contradiction);
+    let patient = |documents: &str| {
+        faults(&format!("[delivery]\ngive_up_after = \"20d\"\n[retention]\ndocuments = \"{documents}\"\n"))
+    };
+    assert_eq!(patient("50d"), []);
+    assert_eq!(patient("49d"), contradiction);
+    let longer = load("[retention]\nidempotency = \"1000d\"\n").expect("loads").retention;
+    assert_eq!(longer.documents, longer.idempotency);
 }
 
 #[test]

@@ -67,6 +67,10 @@ metrics! {
     outbox_generations: Gauge = "outbox_generations";
     /// Times that the store began its next generation.
     outbox_rotations: Counter = "outbox_rotations_total";
+    /// Documents removed because they are kept no longer.
+    pruned_documents: Counter = "pruned_documents_total";
+    /// Bytes of packets removed with them.
+    pruned_bytes: Counter = "pruned_bytes_total";
     /// Age of the oldest delivery that is not in a final state; 0 when there is none.
     oldest_pending: Seconds = "oldest_pending_seconds";
     /// Deliveries that are not over although they should be (delivery.late_after); at most 10000 are counted.

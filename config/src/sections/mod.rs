@@ -25,6 +25,7 @@ pub(crate) mod systems;
 pub(crate) mod trust;
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::Settings;
 use crate::fault::{FaultCode, Rule};
@@ -97,6 +98,7 @@ fn between(settings: &Settings, root: &mut Section<'_, '_>) {
         );
         root.fault("retention", FaultCode::Contradiction, rule);
     }
+    keeping(settings, root);
     if settings.gateway.profile == Profile::Production && settings.support.hotline.is_empty() {
         let rule = Rule::new(
             "bắt buộc phải khai, vì ghi trong mọi thông báo từ chối; chỉ profile = \"trial\" được để trống",
@@ -106,6 +108,25 @@ fn between(settings: &Settings, root: &mut Section<'_, '_>) {
     }
     letters(settings, root);
     attempts::between(settings, root);
+}
+
+/// Days that a document is kept at least after the time in which it is delivered or given up.
+const KEPT_AFTER_GIVE_UP: Duration = Duration::from_secs(30 * 86_400);
+
+/// A document is not forgotten before it is over, nor before a repeat of it is.
+fn keeping(settings: &Settings, root: &mut Section<'_, '_>) {
+    let patience = settings.give_up_after_longest() + KEPT_AFTER_GIVE_UP;
+    let longest =
+        [("retention.idempotency", settings.retention.idempotency), ("give_up_after + 30d", patience)];
+    let short = longest.into_iter().filter(|(_, least)| settings.retention.documents < *least);
+    for (key, least) in short.collect::<Vec<_>>() {
+        let least = Span::new(least);
+        let rule = Rule::new(
+            format!("documents phải từ {key} ({least}) trở lên"),
+            format!("documents must be at least {key} ({least})"),
+        );
+        root.fault("retention", FaultCode::Contradiction, rule);
+    }
 }
 
 /// Letters to senders go out by a system that has a mail account.

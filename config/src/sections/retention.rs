@@ -10,11 +10,17 @@ use crate::values::span::Span;
 pub struct RetentionSettings {
     /// For this long a repeated request with the same idempotency key gets the same receipt.
     pub idempotency: Duration,
+    /// A document all of whose deliveries are over is kept for this long: packet, receipt, history, and the keys by which
+    /// a repeat is recognised. What somebody has still to deal with is kept until then. At least `idempotency`, and at
+    /// least 30 days more than a delivery is tried.
+    pub documents: Duration,
 }
 
 impl RetentionSettings {
     pub(crate) fn read(section: &mut Section<'_, '_>) -> Self {
         let days = |n: u64| Span::new(Duration::from_secs(n * 86_400));
-        Self { idempotency: section.ranged("idempotency", days(30), days(1), days(3_650)).duration() }
+        let idempotency = section.ranged("idempotency", days(30), days(1), days(3_650));
+        let documents = section.ranged("documents", days(730).max(idempotency), days(1), days(36_500));
+        Self { idempotency: idempotency.duration(), documents: documents.duration() }
     }
 }

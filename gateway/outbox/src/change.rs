@@ -67,6 +67,16 @@ impl Noted {
         Self { state, at: None, reported: false, told: false, closed: false, route: None }
     }
 
+    /// Whether a delivery that this was noted of is over, dealt with, told of, and older than a time.
+    pub(crate) fn is_old(&self, delivery: &Delivery, before: Timestamp) -> bool {
+        let is_dealt_with = match self.state {
+            State::Refused | State::GivenUp => self.closed,
+            state => state.is_final(),
+        };
+        let asks = delivery.reportable && matches!(self.state, State::Received | State::GivenUp);
+        is_dealt_with && (!asks || self.reported || self.is_told()) && self.at.is_none_or(|at| at < before)
+    }
+
     /// The sender has been told that the delivery was given up. A report noted after a requeue is that of the end before.
     pub(crate) fn is_told(&self) -> bool {
         self.told || (self.reported && matches!(self.state, State::GivenUp | State::Queued))

@@ -5,7 +5,9 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use lienthong_pipeline::ports::{Admitted, Clock, Fault};
 
 use crate::folder;
@@ -81,11 +83,24 @@ pub fn open_or_rebuild(
     engine: Engine,
     clock: Arc<dyn Clock>,
 ) -> Result<(FileStore, FileSpool, Opened), OpenFault> {
+    open_keeping(data_dir, engine, &clock, None)
+}
+
+/// The same; documents that are over and dealt with, and older than `keep`, are not taken from their admissions again.
+///
+/// # Errors
+/// See [`OpenFault`].
+pub fn open_keeping(
+    data_dir: &Path,
+    engine: Engine,
+    clock: &Arc<dyn Clock>,
+    keep: Option<Duration>,
+) -> Result<(FileStore, FileSpool, Opened), OpenFault> {
     folder::make_durable(data_dir).map_err(OpenFault::Spool)?;
     format::check(data_dir)?;
     offline::finish(data_dir).map_err(OpenFault::Migration)?;
     let spool = FileSpool::open(data_dir).map_err(OpenFault::Spool)?;
-    let (store, opened) = open_store(data_dir, &spool, engine, &clock)?;
+    let (store, opened) = open_store(data_dir, &spool, engine, clock, keep)?;
     Ok((store, spool, opened))
 }
 
@@ -95,11 +110,13 @@ pub(crate) fn open_store(
     spool: &FileSpool,
     engine: Engine,
     clock: &Arc<dyn Clock>,
+    keep: Option<Duration>,
 ) -> Result<(FileStore, Opened), OpenFault> {
     let store = data_dir.join(STORE);
+    let before = keep.map(|keep| clock.now().saturating_sub(keep).unwrap_or(Timestamp::MIN));
     let (mut moved_to, mut blame) = (None, Blame::default());
     let (writer, opened) = loop {
-        match open_and_fill(&store, engine, spool, clock, moved_to.clone()) {
+        match open_and_fill(&store, engine, spool, clock, (before, moved_to.clone())) {
             Err(fault) => {
                 let broken = to_blame(&fault, &store);
                 let Some(broken) = broken.and_then(|broken| blame.is_for(broken, &store)) else {
@@ -122,7 +139,7 @@ fn open_and_fill(
     engine: Engine,
     spool: &FileSpool,
     clock: &Arc<dyn Clock>,
-    moved_to: Option<PathBuf>,
+    (before, moved_to): (Option<Timestamp>, Option<PathBuf>),
 ) -> Result<(Writer, Opened), OpenFault> {
     let work = || {
         let mut writer = Writer::open(store, engine, clock.clone())?;
@@ -134,7 +151,7 @@ fn open_and_fill(
             take_away_folder(&unfinished).map_err(OpenFault::MoveAside)?;
             writer = Writer::open(store, engine, clock.clone())?;
         }
-        let opened = fill(spool, &mut writer, &**clock, moved_to)?;
+        let opened = fill(spool, &mut writer, &**clock, (before, moved_to))?;
         Ok((writer, opened))
     };
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
@@ -200,10 +217,10 @@ fn fill(
     spool: &FileSpool,
     writer: &mut Writer,
     clock: &dyn Clock,
-    moved_to: Option<PathBuf>,
+    (before, moved_to): (Option<Timestamp>, Option<PathBuf>),
 ) -> Result<Opened, OpenFault> {
     let whole = writer.is_whole()?;
-    let rebuilt = Rebuilt { moved_to, ..rebuild(spool, writer, epoch(clock))? };
+    let rebuilt = Rebuilt { moved_to, ..rebuild(spool, writer, epoch(clock), before)? };
     if !whole {
         writer.mark_whole().map_err(OpenFault::Rebuild)?;
     }
@@ -223,8 +240,13 @@ fn epoch(clock: &dyn Clock) -> u32 {
 
 /// Admits again, in the order of acceptance, what the store does not know, with the states noted beside it. Holds one id
 /// for each document in memory, and one time for each that is unknown.
-fn rebuild(spool: &FileSpool, writer: &mut Writer, epoch: u32) -> Result<Rebuilt, OpenFault> {
-    let mut rebuilt = Rebuilt::default();
+fn rebuild(
+    spool: &FileSpool,
+    writer: &mut Writer,
+    epoch: u32,
+    before: Option<Timestamp>,
+) -> Result<Rebuilt, OpenFault> {
+    let (mut rebuilt, mut too_old) = (Rebuilt::default(), 0_u64);
     let mut order = Vec::new();
     let known = writer.take_documents();
     for id in spool.documents().map_err(OpenFault::Spool)? {
@@ -241,6 +263,7 @@ fn rebuild(spool: &FileSpool, writer: &mut Writer, epoch: u32) -> Result<Rebuilt
     order.sort_unstable();
     for (n, (_, id)) in order.iter().enumerate() {
         match spool.read_admission(*id) {
+            Ok(Some(found)) if before.is_some_and(|before| found.is_old(before)) => too_old += 1,
             Ok(Some(found)) => restore(writer, &found, epoch, &mut rebuilt)?,
             Ok(None) => {}
             Err(damaged) => rebuilt.leave_out(1, &damaged),
@@ -248,6 +271,10 @@ fn rebuild(spool: &FileSpool, writer: &mut Writer, epoch: u32) -> Result<Rebuilt
         if n % ADMISSIONS_PER_BARRIER == 0 || writer.waiting_bytes() >= BYTES_PER_BARRIER {
             writer.barrier().map_err(OpenFault::Rebuild)?;
         }
+    }
+    if let Some(before) = before.filter(|_| too_old > 0) {
+        tracing::info!(too_old, "admissions are kept no longer, and are not taken into the store again");
+        writer.note_left_out(before).map_err(OpenFault::Rebuild)?;
     }
     writer.barrier().map_err(OpenFault::Rebuild)?;
     Ok(rebuilt)

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lienthong_config::Settings;
-use lienthong_outbox::DataLock;
+use lienthong_outbox::{DataLock, OutboxOptions};
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::ports::Ports;
 use lienthong_pipeline::tasks::{TaskFailure, Tasks};
@@ -75,7 +75,8 @@ pub fn offline(settings: &Settings) -> Result<(DataLock, Ports), CommandFault> {
     let data = &settings.gateway.data_dir;
     let at_data = |cause: &dyn std::fmt::Display| CommandFault::at(data.display(), cause);
     let lock = DataLock::acquire(data).map_err(|cause| at_data(&cause))?;
-    let opened = lienthong_outbox::open_or_rebuild(data, parts::engine(settings), Arc::new(SystemClock));
+    let OutboxOptions { engine, clock, keep_documents, .. } = parts::outbox_options(settings);
+    let opened = lienthong_outbox::open_keeping(data, engine, &clock, Some(keep_documents));
     let (store, spool, _) = opened.map_err(|cause| at_data(&cause))?;
     let broker = Arc::new(parts::NoBroker);
     Ok((lock, Ports { clock: Arc::new(SystemClock), spool: Arc::new(spool), store: Arc::new(store), broker }))

@@ -131,6 +131,17 @@ pub(crate) fn engine(settings: &Settings) -> Engine {
     }
 }
 
+/// How the settings want the store kept.
+pub(super) fn outbox_options(settings: &Settings) -> OutboxOptions {
+    OutboxOptions {
+        engine: engine(settings),
+        clock: Arc::new(SystemClock),
+        rotate_every: settings.outbox.rotate_every,
+        keep_documents: settings.retention.documents,
+        keep_idempotency: settings.retention.idempotency,
+    }
+}
+
 async fn open_data(
     data: &Path,
     settings: &Settings,
@@ -139,8 +150,7 @@ async fn open_data(
     let folder = data.to_owned();
     let SpoolSettings { quota, disk_free_min } = settings.spool;
     let limits = SpoolLimits { quota, disk_free_min };
-    let rotate_every = settings.outbox.rotate_every;
-    let options = OutboxOptions { engine: engine(settings), clock: Arc::new(SystemClock), rotate_every };
+    let options = outbox_options(settings);
     let metrics = metrics.clone();
     let open = move || {
         let at_data = |cause: &dyn std::fmt::Display| CommandFault::at(folder.display(), cause);

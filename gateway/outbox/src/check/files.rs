@@ -95,6 +95,7 @@ impl Files<'_> {
         match inspector.knows(document) {
             Lookup::Found(_) => {}
             Lookup::Unreadable => return Paper::default(),
+            Lookup::Absent if self.is_left_out(inspector, document) => return Paper::default(),
             Lookup::Absent => {
                 let why = "the store does not know it; the next start takes it in";
                 return one(CheckFault::new(FaultCode::AdmissionUnknown, place, why));
@@ -117,6 +118,7 @@ impl Files<'_> {
             faults.extend(fault.map(|(code, why)| (code, format!("delivery {}: {why}", delivery.id))));
         }
         let at = admission.receipt.accepted_at;
+        let may_be_gone = inspector.pruned_before().is_some_and(|before| at < before);
         let by_recall: HashMap<StandingKey, &Move> = admission
             .recalls
             .iter()
@@ -125,6 +127,9 @@ impl Files<'_> {
             .collect();
         let moved = admission.moves.iter().filter_map(|change| {
             let found = inspector.standing(change.key);
+            if may_be_gone && matches!(found, Lookup::Absent) {
+                return None;
+            }
             let instead = by_recall.get(&change.key);
             let fits = instead.is_some_and(|change| differs(change, at, &found).is_none());
             differs(change, at, &found).filter(|_| !fits)
@@ -137,6 +142,12 @@ impl Files<'_> {
             last.detail += &format!(" (and {besides} more of this document)");
         }
         paper
+    }
+
+    /// A document that is kept no longer: a store that was built anew did not take it in, and it is removed in a while.
+    fn is_left_out(&self, inspector: &Inspector<'_>, document: DocumentId) -> bool {
+        let Some(before) = inspector.pruned_before() else { return false };
+        matches!(self.spool.read_admission(document), Ok(Some(found)) if found.is_old(before))
     }
 
     fn blob(&self, name: &OsStr, deep: bool) -> Result<Option<u64>, CheckFault> {

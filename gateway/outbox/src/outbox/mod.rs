@@ -4,6 +4,7 @@
 
 mod care;
 mod numbers;
+mod prune;
 mod restart;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,7 @@ use tokio::sync::watch;
 
 use crate::change::PLACE;
 use crate::check::OutboxCheck;
-use crate::open::{OpenFault, Opened, open_or_rebuild};
+use crate::open::{OpenFault, Opened, open_keeping};
 use crate::spool::FileSpool;
 use crate::store::{Engine, FileStore};
 
@@ -40,6 +41,10 @@ pub struct OutboxOptions {
     pub clock: Arc<dyn Clock>,
     /// How long a generation is written before the next one begins.
     pub rotate_every: Duration,
+    /// How long a document that is over is kept.
+    pub keep_documents: Duration,
+    /// How long an idempotency key is remembered.
+    pub keep_idempotency: Duration,
 }
 
 /// See the module. Dropping it commits what is queued.
@@ -63,7 +68,7 @@ enum Phase {
 }
 
 impl Outbox {
-    /// Opens store and spool below a data folder; see [`open_or_rebuild`]. Who takes care of the store while the gateway
+    /// Opens store and spool below a data folder; see [`crate::open_or_rebuild`]. Who takes care of the store while the gateway
     /// runs is [`Outbox::tend`].
     ///
     /// # Errors
@@ -73,7 +78,8 @@ impl Outbox {
         options: OutboxOptions,
         metrics: Arc<Metrics>,
     ) -> Result<(Self, FileSpool, Opened), OpenFault> {
-        let (store, spool, opened) = open_or_rebuild(data_dir, options.engine, options.clock.clone())?;
+        let (store, spool, opened) =
+            open_keeping(data_dir, options.engine, &options.clock, Some(options.keep_documents))?;
         metrics.outbox_up.set(1);
         let phase = watch::Sender::new(Phase::Running(Arc::new(store), 0));
         let outbox = Self { data_dir: data_dir.to_owned(), options, spool: spool.clone(), metrics, phase };

@@ -25,6 +25,8 @@ crate::over_both_engines! {
     what_cannot_be_built_yet_is_built_later;
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     the_next_generation_begins_when_its_time_has_come;
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    what_is_too_old_goes_while_the_gateway_runs;
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -44,7 +46,13 @@ impl Tended {
     fn open(engine: Engine) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let (clock, metrics, tasks) = (clock(), Arc::new(Metrics::new("0.0.0-test")), Tasks::new());
-        let options = OutboxOptions { engine, clock: clock.clone(), rotate_every: DAY * 30 };
+        let options = OutboxOptions {
+            engine,
+            clock: clock.clone(),
+            rotate_every: DAY * 30,
+            keep_documents: DAY * 40,
+            keep_idempotency: DAY * 30,
+        };
         let (outbox, spool, _) = Outbox::open(dir.path(), options, metrics.clone()).expect("opened");
         let (outbox, replaced) = (Arc::new(outbox), Arc::new(AtomicU64::new(0)));
         let count = replaced.clone();
@@ -217,5 +225,26 @@ async fn the_next_generation_begins_when_its_time_has_come(engine: Engine) {
     tended.replaced(1).await;
     assert_eq!(tended.outbox.stats().await.expect("read").pending, 2);
     assert!(tended.outbox.check(true).await.expect("checked").is_clean());
+    tended.end().await;
+}
+
+async fn what_is_too_old_goes_while_the_gateway_runs(engine: Engine) {
+    let tended = Tended::open(engine);
+    for n in [1, 2] {
+        tended.admit(n).await.expect("admitted");
+    }
+    let id = delivery_id(1, "H02");
+    change(&*tended.outbox, id, settled(State::Received)).await;
+    tended.spool.settled(document_id(1), id, State::Received, NOW).await.expect("noted");
+    change(&*tended.outbox, id, Transition::Reported).await;
+    tended.spool.reported(document_id(1), id).await.expect("noted");
+    tended.clock.advance(DAY * 20);
+    tended.looked_after(|| tended.metrics.outbox_generations.value() == 1).await;
+    assert_eq!(tended.metrics.pruned_documents.value(), 0);
+    tended.looked_after(|| tended.metrics.pruned_documents.value() == 1).await;
+    assert_eq!(tended.outbox.delivery(id).await.expect("read"), None);
+    assert!(tended.outbox.delivery(delivery_id(2, "H02")).await.expect("read").is_some());
+    assert!(tended.outbox.check(true).await.expect("checked").is_clean());
+    assert!(tended.clock.now() >= later(40 * 86_400));
     tended.end().await;
 }

@@ -4,6 +4,7 @@
 mod commits;
 mod incoming;
 mod papers;
+mod removal;
 mod room;
 mod shared_sync;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use tokio::sync::Semaphore;
 
 use self::commits::Commits;
 use self::incoming::{FileWriter, IN_MEMORY_BYTES_MAX, IncomingFile, Temporary};
+use self::removal::Condemned;
 use self::room::{Charge, Claim, Room, is_full};
 use crate::folder;
 
@@ -56,6 +58,7 @@ struct Folders {
     live: Mutex<HashMap<PacketDigest, Weak<IncomingFile>>>,
     publishing: Mutex<()>,
     commits: Commits,
+    condemned: Condemned,
     /// Bytes that packets may hold in memory until they are admitted.
     memory: Arc<Semaphore>,
     settling: [Mutex<()>; STRIPES],
@@ -94,6 +97,7 @@ impl FileSpool {
             live: Mutex::default(),
             publishing: Mutex::default(),
             commits: Commits::default(),
+            condemned: Condemned::default(),
             memory: Arc::new(Semaphore::new(IN_MEMORY_BYTES_MAX)),
             settling: std::array::from_fn(|_| Mutex::default()),
         };
@@ -198,10 +202,12 @@ impl Folders {
     /// accepted: to know, each repeat of a document and each further receiver's copy would have to read a blob of up to
     /// 100 MB again. Whoever sends the bytes on checks their digest, and parks the delivery when it is wrong.
     fn has_blob(&self, digest: PacketDigest, bytes: u64) -> io::Result<bool> {
+        self.condemned.ask_for(digest);
         Ok(length(&self.blob(digest))? == Some(bytes))
     }
 
     fn read(&self, digest: PacketDigest, most: u64) -> io::Result<Option<Bytes>> {
+        self.condemned.ask_for(digest);
         let file = match fs::File::open(self.blob(digest)) {
             Ok(file) => file,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -290,6 +296,7 @@ impl Spool for FileSpool {
 
     async fn blob(&self, digest: PacketDigest) -> Result<Option<PathBuf>, Fault> {
         let find = move |folders: &Arc<Folders>| {
+            folders.condemned.ask_for(digest);
             let path = folders.blob(digest);
             match fs::symlink_metadata(&path) {
                 Ok(found) if found.is_file() => Ok(Some(path)),

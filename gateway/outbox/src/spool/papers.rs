@@ -56,6 +56,16 @@ impl Found {
             |delivery: &Delivery| self.settled.get(&delivery.id).map_or(delivery.state, |noted| noted.state);
         self.admission.deliveries.iter().filter(|delivery| !state(delivery).is_final()).count() as u64
     }
+
+    /// Whether all of it is over, dealt with, told of, and older than a time, so that it is kept no longer.
+    pub(crate) fn is_old(&self, before: Timestamp) -> bool {
+        let is_old = |delivery: &Delivery| {
+            self.settled
+                .get(&delivery.id)
+                .map_or(delivery.state.is_final(), |noted| noted.is_old(delivery, before))
+        };
+        self.admission.receipt.accepted_at < before && self.admission.deliveries.iter().all(is_old)
+    }
 }
 
 /// A file among the admissions that cannot be used.
@@ -161,6 +171,11 @@ pub(crate) struct Notes {
     pub(crate) states: BTreeMap<DeliveryId, Noted>,
     /// Lines that were torn or damaged, and left out.
     pub(crate) damaged: usize,
+}
+
+/// The file of the settled record beside an admission.
+pub(super) fn settled_record(admission: &Path) -> PathBuf {
+    admission.with_extension(SETTLED)
 }
 
 /// The settled record beside an admission.

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::draft::Next;
 use super::engine::{Reader, SharedReader};
+use super::prune::Pruned;
 use super::upgrade::{LAYOUT, layout};
 use super::view::{DocumentRecord, IdempotencyRecord, ReadFault, View, unsealed};
 use super::writer::Writer;
@@ -101,6 +102,11 @@ impl<'a> Inspector<'a> {
     /// The record of a delivery.
     pub(crate) fn record(&self, id: DeliveryId) -> Lookup<Record> {
         Lookup::of(self.look_up(|view| view.record(id)))
+    }
+
+    /// Documents accepted before this time may have been removed, all of them or some of what they were.
+    pub(crate) fn pruned_before(&self) -> Option<Timestamp> {
+        self.value::<Pruned>(keys::PRUNED).ok().flatten().map(|pruned| pruned.before)
     }
 
     /// A business state.
@@ -204,7 +210,7 @@ impl<'a> Inspector<'a> {
                 named.map(|record| self.look_for_document(key, record.document))
             }
             b"k|" | b"s|" => unsealed(key, sealed).map(|document| self.look_for_document(key, document)),
-            b"g|" => unsealed(key, sealed).map(|document| self.look_for_document(key, document)),
+            b"g|" => unsealed::<DocumentId>(key, sealed).map(|_| Vec::new()),
             b"z|" => look_at_number(key, sealed),
             _ if keys::INDEXES.iter().any(|index| key.starts_with(index)) => self.look_at_entry(key, sealed),
             _ => Ok(vec![fault(FaultCode::KeyUnknown, key, "this program writes no such key")]),
@@ -234,6 +240,11 @@ impl<'a> Inspector<'a> {
         }
         if !delivery.state.is_final() {
             self.look_for_files(key, &record, &mut faults);
+        }
+        // Of a document that is being removed some keys may be gone before others.
+        let condemned = keys::condemned(delivery.document);
+        if !faults.is_empty() && matches!(self.value::<DocumentId>(&condemned), Ok(Some(_))) {
+            faults.clear();
         }
         Ok(faults)
     }
@@ -311,7 +322,8 @@ fn look_at_number(key: &[u8], sealed: &[u8]) -> Result<Faults, ReadFault> {
         keys::NEXT => unsealed::<Next>(key, sealed).map(drop),
         keys::WHOLE => unsealed::<bool>(key, sealed).map(drop),
         keys::LAYOUT => unsealed::<u8>(key, sealed).map(drop),
-        keys::BEGUN | keys::LEFT | keys::PRUNED => unsealed::<Timestamp>(key, sealed).map(drop),
+        keys::BEGUN | keys::LEFT => unsealed::<Timestamp>(key, sealed).map(drop),
+        keys::PRUNED => unsealed::<Pruned>(key, sealed).map(drop),
         _ => return Ok(vec![fault(FaultCode::KeyUnknown, key, "this program writes no such key")]),
     }?;
     Ok(Vec::new())

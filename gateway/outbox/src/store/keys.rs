@@ -80,6 +80,8 @@ pub(super) fn is_family(start: &[u8]) -> bool {
     start.len() == FAMILY_BYTES && !start.starts_with(b"i|")
 }
 
+/// Prefix of what is found by its document.
+pub(super) const OF_DOCUMENTS: &[u8] = b"d|";
 /// Prefix of records.
 pub(super) const DELIVERIES: &[u8] = b"e|";
 /// Prefixes of all that [`indexes`] makes.
@@ -121,12 +123,21 @@ pub(super) fn document_in(key: &[u8]) -> Option<DocumentId> {
     Some(DocumentId::from_bytes(id))
 }
 
+pub(super) fn condemned(id: DocumentId) -> Vec<u8> {
+    joined(&[CONDEMNED, id.as_bytes()])
+}
+
 pub(super) fn delivery(id: DeliveryId) -> Vec<u8> {
     joined(&[DELIVERIES, id.as_bytes()])
 }
 
 pub(super) fn of_document(id: DocumentId) -> Vec<u8> {
     joined(&[b"d|", id.as_bytes()])
+}
+
+/// The document in a key below [`OF_DOCUMENTS`].
+pub(super) fn document_of(key: &[u8]) -> Option<DocumentId> {
+    key.strip_prefix(OF_DOCUMENTS)?.first_chunk().map(|id| DocumentId::from_bytes(*id))
 }
 
 pub(super) fn receivers(adapter: AdapterKind) -> Vec<u8> {
@@ -175,6 +186,11 @@ pub(super) fn event(number: u64) -> Vec<u8> {
 
 pub(super) fn history(id: DeliveryId) -> Vec<u8> {
     joined(&[HISTORY, id.as_bytes()])
+}
+
+/// The delivery in a key below [`HISTORY`].
+pub(super) fn history_of(key: &[u8]) -> Option<DeliveryId> {
+    key.strip_prefix(HISTORY)?.first_chunk().map(|id| DeliveryId::from_bytes(*id))
 }
 
 pub(super) fn line(id: DeliveryId, line: u64) -> Vec<u8> {

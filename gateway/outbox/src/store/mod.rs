@@ -11,6 +11,7 @@ mod keys;
 mod lines;
 mod parts;
 mod progress;
+mod prune;
 mod rotate;
 mod survey;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub(crate) use copy::{Content, copy};
 pub(crate) use generations::{engine_of, look_at, noted, numbers, take_away_folder};
 pub(crate) use inspect::{Inspector, Lookup, Suspect};
 pub(crate) use lines::{Line, lines};
+pub(crate) use prune::{Looked, Old, Pruned};
 pub(crate) use rotate::Generational;
 pub(crate) use writer::Writer;
 

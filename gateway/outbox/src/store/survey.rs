@@ -4,7 +4,7 @@
 //! An engine that lost a page without noticing shows some keys as they were before, and others as they are. So what each
 //! record asks for is added up beside what is there, as sums of hashes: one pass, in memory that does not grow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Bound;
 
@@ -13,7 +13,7 @@ use lienthong_schemas::ids::{DeliveryId, DocumentId};
 use super::draft::Next;
 use super::engine::{Stored, Tree};
 use super::keys;
-use super::view::{DocumentRecord, ReadFault, unsealed};
+use super::view::{DocumentRecord, ReadFault, View, unsealed};
 use crate::change::Record;
 use crate::sealed::{self, Damage, HEAD_BYTES};
 
@@ -32,7 +32,7 @@ pub(super) struct Survey {
 /// # Errors
 /// The first value that is damaged, or keys that do not agree. A value that a newer program wrote is whole.
 pub(super) fn survey(tree: &dyn Tree, next: Next) -> Result<Survey, ReadFault> {
-    let mut look = Look::default();
+    let mut look = Look { condemned: condemned(tree)?, ..Look::default() };
     for entry in tree.range((Bound::Unbounded, Bound::Unbounded)) {
         let (key, sealed) = entry?;
         sealed::look(&key, &sealed).map_err(|damage| ReadFault::Damaged(key.to_vec(), damage))?;
@@ -42,6 +42,16 @@ pub(super) fn survey(tree: &dyn Tree, next: Next) -> Result<Survey, ReadFault> {
         }
     }
     look.end(next)
+}
+
+/// Documents that are being removed: some of their keys may be gone.
+fn condemned(tree: &dyn Tree) -> Result<HashSet<DocumentId>, ReadFault> {
+    let view = View(tree);
+    let marked = view.below(keys::CONDEMNED).map(|entry| {
+        let (key, sealed) = entry?;
+        unsealed(&key, &sealed)
+    });
+    marked.collect()
 }
 
 /// A sum over things in any order.
@@ -68,6 +78,9 @@ struct Sums {
 struct Look {
     wanted: Sums,
     found: Sums,
+    condemned: HashSet<DocumentId>,
+    /// Deliveries of these.
+    going: HashSet<DeliveryId>,
     /// A newer program wrote some of it, so that it does not read, and nothing is compared.
     is_newer: bool,
     /// The key of a history's line, until one of another history comes: then it was the last one.
@@ -87,7 +100,9 @@ impl Look {
             keys::DELIVERIES => self.at_record(&unsealed(key, sealed)?),
             keys::HISTORY => self.at_line(key),
             keys::NAMES => {
-                if let Some((name, document, _)) = keys::name_in(key) {
+                if let Some((name, document, _)) = keys::name_in(key)
+                    && !self.condemned.contains(&DocumentId::from_bytes(document))
+                {
                     self.found.names.add((name, document));
                 }
             }
@@ -95,6 +110,7 @@ impl Look {
                 let number = key[2..].first_chunk().map_or(0, |number| u64::from_be_bytes(*number));
                 self.event = self.event.max(number);
             }
+            keys::OF_DOCUMENTS if keys::document_of(key).is_some_and(|id| self.condemned.contains(&id)) => {}
             _ if keys::INDEXES.contains(&prefix) => {
                 self.pending += u64::from(prefix == keys::PENDING);
                 self.unpublished += u64::from(prefix == keys::UNPUBLISHED);
@@ -110,6 +126,9 @@ impl Look {
         let document = keys::document_in(key).ok_or_else(short)?;
         self.documents.push(document);
         let DocumentRecord { keys, .. } = unsealed(key, sealed)?;
+        if self.condemned.contains(&document) {
+            return Ok(());
+        }
         for name in keys.names().collect::<BTreeSet<_>>() {
             self.wanted.names.add((name, *document.as_bytes()));
         }
@@ -118,15 +137,22 @@ impl Look {
 
     fn at_record(&mut self, record: &Record) {
         let id: DeliveryId = record.delivery.id;
+        self.order = self.order.max(record.delivery.order);
+        if self.condemned.contains(&record.delivery.document) {
+            self.going.insert(id);
+            return;
+        }
         let body = format!("\"{id}\"");
         for key in keys::indexes(record) {
             self.wanted.entries.add((key.as_slice(), body.as_bytes()));
         }
         self.wanted.last_lines.add(keys::line(id, record.lines));
-        self.order = self.order.max(record.delivery.order);
     }
 
     fn at_line(&mut self, key: &[u8]) {
+        if keys::history_of(key).is_some_and(|id| self.going.contains(&id)) {
+            return;
+        }
         let history = |key: &[u8]| key.get(..key.len().saturating_sub(8)).map(<[u8]>::to_vec);
         if history(&self.line) != history(key) {
             self.end_of_history();

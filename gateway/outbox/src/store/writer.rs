@@ -297,6 +297,9 @@ impl Writer {
         match change::handed_off(known.as_ref(), message, order, self.clock.now()) {
             Err(outcome) => Ok(outcome),
             Ok(step) => {
+                if known.is_some() && self.is_condemned(step.after.delivery.document)? {
+                    return Ok(HandOff::Settled);
+                }
                 draft.step(known.as_ref(), &step)?;
                 self.apply(draft)?;
                 Ok(HandOff::Taken)
@@ -313,6 +316,9 @@ impl Writer {
     ) -> Result<Option<Delivery>, Fault> {
         let Some(known) = self.read(|view| view.record(id))? else { return Ok(None) };
         let Some(step) = change::transition(&known, at, change, self.next.event) else { return Ok(None) };
+        if known.delivery.state.is_final() && self.is_condemned(known.delivery.document)? {
+            return Ok(None);
+        }
         self.write(&known, step).map(Some)
     }
 
@@ -321,6 +327,11 @@ impl Writer {
         draft.step(Some(known), &step)?;
         self.apply(draft)?;
         Ok(step.after.delivery)
+    }
+
+    /// The numbers to give out next.
+    pub(super) fn next(&self) -> Next {
+        self.next
     }
 
     /// `OutboxStore::events_sent`.
@@ -377,7 +388,7 @@ impl Writer {
         look(View(&*self.generations.tree()?))
     }
 
-    fn apply(&mut self, mut draft: Draft) -> Result<(), Fault> {
+    pub(super) fn apply(&mut self, mut draft: Draft) -> Result<(), Fault> {
         if draft.next != self.next {
             let next = draft.next;
             draft.put(keys::NEXT.to_vec(), &next)?;

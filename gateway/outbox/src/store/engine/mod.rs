@@ -186,6 +186,16 @@ impl Batch {
         self.0.insert(key, None);
     }
 
+    /// Whether it changes nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Every key that it changes.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.0.keys()
+    }
+
     /// The keys that have a value after it.
     pub(super) fn written(&self) -> impl Iterator<Item = &Vec<u8>> {
         self.0.iter().filter_map(|(key, value)| value.as_ref().map(|_| key))

@@ -122,14 +122,33 @@ impl Generations {
         self.newest.apply(batch)
     }
 
-    /// Puts all that was applied on disk.
+    /// Puts all that was applied on disk. What was removed from an older generation goes first, as a key that tells of it
+    /// may be removed from the newest.
     pub(super) fn barrier(&mut self) -> Result<(), EngineFault> {
-        self.newest.backend.barrier()?;
         for left in self.older.iter_mut().filter(|left| left.is_touched) {
             left.backend.barrier().inspect_err(|_| left.distrust())?;
             left.is_touched = false;
         }
-        Ok(())
+        self.newest.backend.barrier()
+    }
+
+    /// Removes keys from every generation that has them.
+    pub(super) fn forget(&mut self, removals: Batch) -> Result<(), EngineFault> {
+        for left in &mut self.older {
+            let mut batch = Batch::default();
+            let tree = left.backend.tree()?;
+            for key in removals.keys().filter(|key| left.filter.may_have(keys::family(key))) {
+                if tree.get(key)?.is_some() {
+                    batch.remove(key.clone());
+                }
+            }
+            drop(tree);
+            if !batch.is_empty() {
+                left.is_touched = true;
+                left.backend.apply(batch).inspect_err(|_| left.distrust())?;
+            }
+        }
+        self.apply(removals)
     }
 
     /// For other threads, to read; as it is until the next generation takes over.

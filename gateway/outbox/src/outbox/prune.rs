@@ -1,0 +1,232 @@
+//! Removing documents that are kept no longer (`retention.documents`), some at a time: the packet, unless another document
+//! has it; the admission; the notes beside it; last the keys. Whatever is cut off between two of these is found by the keys
+//! and goes on at the next look.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lienthong_pipeline::clock::after;
+use lienthong_pipeline::crash::crash_point;
+use lienthong_pipeline::ports::Fault;
+use lienthong_schemas::ids::{DocumentId, PacketDigest};
+
+use super::Outbox;
+use crate::change::PLACE;
+use crate::spool::FileSpool;
+use crate::store::{FileStore, Looked, Old, Pruned};
+
+/// Documents that go together.
+const TOGETHER: usize = 2_000;
+/// Whoever relied on a packet before it was marked is done by then.
+const GRACE: Duration = Duration::from_secs(60);
+/// Nothing is removed at the first look after so long a time without one: a clock that jumped would make everything old.
+const LEAP: Duration = Duration::from_secs(40 * 86_400);
+/// Admissions that are looked up at once.
+const STRAYS_PER_LOOK: usize = 1_000;
+
+/// From when on things are too old to be kept.
+#[derive(Clone, Copy)]
+struct Ages {
+    documents: Timestamp,
+    idempotency: Timestamp,
+}
+
+impl Outbox {
+    fn ages(&self) -> Ages {
+        let now = self.options.clock.now();
+        let ago = |length: Duration| now.saturating_sub(length).unwrap_or(Timestamp::MIN);
+        Ages { documents: ago(self.options.keep_documents), idempotency: ago(self.options.keep_idempotency) }
+    }
+
+    /// Removes what is too old to be kept, unless the clock says that it has leapt since this was last called, or this is
+    /// the first time. Goes on for as long as there is something; others have their turn meanwhile. [`Outbox::tend`] calls
+    /// this once a day; two at once would be in each other's way.
+    ///
+    /// # Errors
+    /// The store is away, or the disk fails; the next call goes on.
+    pub async fn prune(&self) -> Result<(), Fault> {
+        let (store, ages) = (self.store()?, self.ages());
+        if !self.is_time(&store, ages).await? {
+            return Ok(());
+        }
+        self.forget(&store, ages).await?;
+        let marked = self.heard(&store, store.condemned().await)?;
+        self.remove(&store, marked, ages).await?;
+        self.remove_strays(&store, ages).await?;
+        let mut from = None;
+        let mut waiting = Vec::new();
+        loop {
+            let Looked { found, next } = self.heard(&store, store.old(ages.documents, from.take()).await)?;
+            waiting.extend(found);
+            while waiting.len() >= TOGETHER || (next.is_none() && !waiting.is_empty()) {
+                let old: Vec<Old> = waiting.drain(..waiting.len().min(TOGETHER)).collect();
+                let marked = self.heard(&store, store.condemn(&old, ages.documents).await)?;
+                self.remove(&store, marked, ages).await?;
+            }
+            match next {
+                Some(next) => from = Some(next),
+                None => break,
+            }
+        }
+        while self.heard(&store, store.drop_oldest(ages.documents).await)? {}
+        Ok(())
+    }
+
+    /// Whether things may be removed now. That this was looked at is noted in any case.
+    async fn is_time(&self, store: &Arc<FileStore>, ages: Ages) -> Result<bool, Fault> {
+        let now = self.options.clock.now();
+        let last = self.heard(store, store.pruned().await)?;
+        let leapt = last.filter(|last| now < last.at || after(last.at, LEAP) < now);
+        if let Some(last) = leapt {
+            tracing::warn!(last = %last.at, %now, "nothing old is removed at this look: is the clock right?");
+        }
+        let is_time = last.is_some() && leapt.is_none();
+        let before = match last {
+            Some(last) if !is_time => last.before,
+            None => Timestamp::MIN,
+            Some(last) => last.before.max(ages.documents),
+        };
+        self.heard(store, store.note_pruned(Pruned { before, at: now }).await)?;
+        Ok(is_time)
+    }
+
+    /// Removes documents that are marked.
+    async fn remove(&self, store: &Arc<FileStore>, marked: Vec<Old>, ages: Ages) -> Result<(), Fault> {
+        for together in marked.chunks(TOGETHER) {
+            let documents: Arc<HashSet<DocumentId>> =
+                Arc::new(together.iter().map(|old| old.document).collect());
+            self.remove_files(store, together, &documents).await?;
+            let mut keys = self.idempotency_keys(store, ages.idempotency, &documents).await?;
+            keys.retain(|(_, document)| documents.contains(document));
+            for old in together {
+                let own = keys.iter().filter(|(_, document)| *document == old.document);
+                let own = own.map(|(key, _)| key.clone()).collect();
+                self.heard(store, store.forget(old.document, own).await)?;
+                crash_point("while-keys-removed");
+                self.metrics.pruned_documents.inc();
+            }
+            tracing::info!(documents = together.len(), "documents that are kept no longer are removed");
+        }
+        Ok(())
+    }
+
+    /// Packets, admissions and notes, in this order: without its notes an admission would be delivered again by a store that
+    /// is built anew.
+    async fn remove_files(
+        &self,
+        store: &Arc<FileStore>,
+        old: &[Old],
+        documents: &Arc<HashSet<DocumentId>>,
+    ) -> Result<(), Fault> {
+        let digests: HashSet<PacketDigest> = old.iter().filter_map(|old| old.digest).collect();
+        self.spool.condemn(digests.clone());
+        let clock = &self.options.clock;
+        clock.sleep_until(after(clock.now(), GRACE)).await;
+        let digests = Arc::new(digests);
+        let mut from = None;
+        loop {
+            let named = store.named_elsewhere(digests.clone(), documents.clone(), from).await;
+            let Looked { found, next } = self.heard(store, named)?;
+            found.into_iter().for_each(|digest| self.spool.reprieve(digest));
+            match next {
+                Some(next) => from = Some(next),
+                None => break,
+            }
+        }
+        let (spool, old) = (self.spool.clone(), old.to_vec());
+        let removed = tokio::task::spawn_blocking(move || removed(&spool, &old)).await;
+        let bytes = removed.map_err(elsewhere)?.map_err(elsewhere)?;
+        self.metrics.pruned_bytes.add(bytes);
+        Ok(())
+    }
+
+    /// Admissions that a store which was built anew did not take in, because they are too old.
+    async fn remove_strays(&self, store: &Arc<FileStore>, ages: Ages) -> Result<(), Fault> {
+        let spool = self.spool.clone();
+        let names = move || Ok::<Vec<DocumentId>, std::io::Error>(spool.documents()?.flatten().collect());
+        let names = tokio::task::spawn_blocking(names).await.map_err(elsewhere)?.map_err(elsewhere)?;
+        for some in names.chunks(STRAYS_PER_LOOK) {
+            let unknown = self.heard(store, store.unknown(some.to_vec()).await)?;
+            let spool = self.spool.clone();
+            let before = ages.documents;
+            let old = move || {
+                let found = unknown.into_iter().filter_map(|id| spool.read_admission(id).ok().flatten());
+                let old = found.filter(|found| found.is_old(before)).map(|found| Old {
+                    document: found.admission.receipt.document_id,
+                    digest: Some(found.admission.receipt.sha256),
+                    bytes: found.admission.receipt.bytes,
+                    deliveries: found.admission.deliveries.len() as u64,
+                });
+                old.collect::<Vec<_>>()
+            };
+            let old = tokio::task::spawn_blocking(old).await.map_err(elsewhere)?;
+            self.remove(store, old, ages).await?;
+        }
+        Ok(())
+    }
+
+    /// Idempotency keys whose time is over, and business states that nobody has moved for so long.
+    async fn forget(&self, store: &Arc<FileStore>, ages: Ages) -> Result<(), Fault> {
+        let none = Arc::default();
+        let keys = self.idempotency_keys(store, ages.idempotency, &none).await?;
+        let keys: Vec<Vec<u8>> = keys.into_iter().map(|(key, _)| key).collect();
+        for some in keys.chunks(TOGETHER) {
+            self.heard(store, store.forget_old(some.to_vec(), ages.idempotency).await)?;
+        }
+        let mut from = None;
+        loop {
+            let Looked { found, next } =
+                self.heard(store, store.old_standings(ages.documents, from).await)?;
+            self.heard(store, store.forget_old(found, ages.documents).await)?;
+            match next {
+                Some(next) => from = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn idempotency_keys(
+        &self,
+        store: &Arc<FileStore>,
+        before: Timestamp,
+        documents: &Arc<HashSet<DocumentId>>,
+    ) -> Result<Vec<(Vec<u8>, DocumentId)>, Fault> {
+        let (mut keys, mut from) = (Vec::new(), None);
+        loop {
+            let looked = store.old_idempotency(before, documents.clone(), from).await;
+            let Looked { found, next } = self.heard(store, looked)?;
+            keys.extend(found);
+            match next {
+                Some(next) => from = Some(next),
+                None => return Ok(keys),
+            }
+        }
+    }
+}
+
+/// Removes the files of these documents; how many bytes of packets that freed.
+fn removed(spool: &FileSpool, old: &[Old]) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for old in old {
+        bytes += old.digest.map_or(Ok(0), |digest| spool.remove_packet(digest))?;
+        crash_point("after-packet-removed");
+    }
+    for old in old {
+        spool.remove_admission(old.document)?;
+        crash_point("after-admission-removed");
+    }
+    spool.sync_removals()?;
+    for old in old {
+        spool.remove_notes(old.document)?;
+        crash_point("after-notes-removed");
+    }
+    spool.sync_removals()?;
+    spool.condemn(HashSet::new());
+    Ok(bytes)
+}
+
+fn elsewhere(cause: impl std::fmt::Display) -> Fault {
+    Fault::new(PLACE, cause)
+}
