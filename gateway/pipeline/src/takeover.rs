@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, OptionFuture};
 use futures_util::stream::FuturesUnordered;
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
 use lienthong_schemas::ids::PacketDigest;
 use lienthong_schemas::organ::ReceiverToken;
+use tokio::sync::Semaphore;
 
 use crate::clock::after;
 use crate::crash::crash_point;
@@ -26,9 +28,12 @@ const AGAIN_AFTER: Duration = Duration::from_secs(2);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// A packet for which there is no room comes again after this.
 const ROOM_AGAIN_AFTER: Duration = Duration::from_secs(30);
-/// Messages in hand at once, each with at most a packet that rides along. Packets of the Object Store come one at a
-/// time for a receiver, so as many of those are fetched at once at most.
-const IN_HAND_MAX: usize = 32;
+/// Messages in hand at once: as many as the broker gives out without an answer.
+const IN_HAND_MAX: usize = 256;
+/// Bytes of the packets that ride along with them.
+const IN_HAND_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Packets fetched from the Object Store at once.
+const FETCHES_AT_ONCE: usize = 2;
 /// How often, in the time that a message may be held, the broker hears that it is being worked on.
 const WORDS_IN_TIME: u32 = 4;
 
@@ -42,12 +47,19 @@ pub struct Takeover {
     fullness: Fullness,
     /// One at a time fetches a packet; the others find it here.
     fetching: Turns<PacketDigest>,
+    fetches: Semaphore,
 }
 
 /// A message that was read, and the way back to the broker.
 struct InHand {
     taken: Box<dyn Taken>,
     message: DeliveryMessage,
+}
+
+impl InHand {
+    fn bytes(&self) -> usize {
+        self.message.inline.as_ref().map_or(0, Bytes::len)
+    }
 }
 
 /// What became of a message.
@@ -63,6 +75,7 @@ enum Outcome {
 /// A message at the end of its hand-off.
 struct Done {
     queue: ReceiverToken,
+    bytes: usize,
     taken: Box<dyn Taken>,
     outcome: Result<Outcome, Fault>,
 }
@@ -76,13 +89,16 @@ struct Hands<'a> {
     /// What the broker is being told.
     answering: FuturesUnordered<BoxFuture<'a, Result<(), Fault>>>,
     waiting: usize,
+    /// Of packets that ride along with those worked on and those that wait.
+    bytes: usize,
     /// When those that wait are spoken of next.
     word_due: Option<Timestamp>,
 }
 
 impl Hands<'_> {
     fn has_place(&self) -> bool {
-        self.working.len() + self.waiting + self.answering.len() < IN_HAND_MAX
+        let count = self.working.len() + self.waiting + self.answering.len();
+        count < IN_HAND_MAX && self.bytes < IN_HAND_BYTES_MAX
     }
 }
 
@@ -97,6 +113,7 @@ impl Takeover {
             wakes,
             fullness: Fullness::default(),
             fetching: Turns::default(),
+            fetches: Semaphore::new(FETCHES_AT_ONCE),
         }
     }
 
@@ -154,6 +171,7 @@ impl Takeover {
         };
         let queue = message.delivery.route.queue();
         let in_hand = InHand { taken, message };
+        hands.bytes += in_hand.bytes();
         match hands.behind.get_mut(&queue) {
             Some(behind) => {
                 let due = after(self.ports.clock.now(), in_hand.taken.patience() / WORDS_IN_TIME);
@@ -169,6 +187,7 @@ impl Takeover {
     }
 
     async fn work(&self, queue: ReceiverToken, in_hand: InHand) -> Done {
+        let bytes = in_hand.bytes();
         let InHand { taken, message } = in_hand;
         let outcome = {
             let mut handing_off = std::pin::pin!(self.hand_off(message));
@@ -181,7 +200,7 @@ impl Takeover {
                 }
             }
         };
-        Done { queue, taken, outcome }
+        Done { queue, bytes, taken, outcome }
     }
 
     /// Those that wait behind one that takes long are not to come again either.
@@ -197,7 +216,8 @@ impl Takeover {
     /// The broker is told what became of a message, and nobody waits for its answer: only a message that it does not know
     /// of comes again, and that does no harm.
     fn done<'a>(&'a self, hands: &mut Hands<'a>, done: Done) -> Result<(), Fault> {
-        let Done { queue, taken, outcome } = done;
+        let Done { queue, bytes, taken, outcome } = done;
+        hands.bytes -= bytes;
         let behind = hands.behind.remove(&queue).unwrap_or_default();
         hands.waiting -= behind.len();
         let again = match outcome {
@@ -219,7 +239,10 @@ impl Takeover {
         }
         // What comes again keeps its place before those behind it; for lack of room it does not hold up what needs none.
         if again == Some(AGAIN_AFTER) {
-            behind.into_iter().for_each(|behind| hands.answering.push(behind.taken.again(AGAIN_AFTER)));
+            for behind in behind {
+                hands.bytes -= behind.bytes();
+                hands.answering.push(behind.taken.again(AGAIN_AFTER));
+            }
             return Ok(());
         }
         let mut behind = behind;
@@ -289,6 +312,10 @@ impl Takeover {
     }
 
     async fn fetch(&self, message: &DeliveryMessage) -> Result<(), Fault> {
+        let _place = match message.inline {
+            Some(_) => None,
+            None => Some(self.fetches.acquire().await.map_err(|closed| Fault::new("takeover", closed))?),
+        };
         let mut sink = self.ports.spool.receive_ours().await?;
         let packet = match &message.inline {
             Some(body) => {

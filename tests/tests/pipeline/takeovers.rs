@@ -13,6 +13,7 @@ use lienthong_pipeline::record::{Lane, State};
 use lienthong_schemas::ids::{DeliveryId, Operation};
 
 use super::agencies::organ;
+use super::hooks::{Fate, HookedStore};
 use super::watched::Watch;
 use super::world::{ADAPTER, B, C, Setup, World, letter};
 
@@ -128,6 +129,28 @@ async fn a_packet_that_takes_long_is_not_given_out_again_nor_what_waits_behind_i
     let behind = world.delivery(behind.delivery.id).await;
     assert!(slow.handed_off && behind.handed_off && slow.order < behind.order);
     assert_eq!((watch.fetches(), watch.taken(), world.broker.waiting()), (1, 3, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_whose_messages_wait_leaves_room_for_others() {
+    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
+    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
+    let spool = FileSpool::open(folder.path()).expect("a spool");
+    let store = HookedStore::over(MemoryStore::new(clock.clone()));
+    let mut world = World::over(Setup::default(), clock, folder, store.clone(), Arc::new(spool));
+    let stuck = organ(B);
+    store.hand_off.set(move |delivery| match delivery.route.receiver == stuck {
+        true => Fate::Hangs,
+        false => Fate::Passes,
+    });
+    let waiting: Vec<_> = (0..60).map(|number| foreign(number, B, b"waits")).collect();
+    let other = foreign(99, C, b"passes");
+    for message in waiting.iter().chain([&other]) {
+        world.broker.publish(message).await.expect("published");
+    }
+    world.quiet().await;
+    assert!(is_here(&world, &other).await, "whatever stands before it in the stream");
+    assert!(!is_here(&world, &waiting[0]).await);
 }
 
 #[tokio::test(start_paused = true)]

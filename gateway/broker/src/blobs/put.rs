@@ -114,12 +114,13 @@ impl<'a> Put<'a> {
         let (mut in_window, mut read) = (0, None);
         let (mut ended, mut doubted) = (false, false);
         loop {
-            if read.is_none() && !ended && in_window < WINDOW_BYTES {
+            // In doubt, nothing more is sent before the window is empty: the next chunk has to lie behind those in it.
+            if read.is_none() && !ended && !doubted && in_window < WINDOW_BYTES {
                 let chunk = next_chunk(&mut from, size).await?;
                 ended = chunk.is_empty();
                 read = Some(chunk).filter(|chunk| !chunk.is_empty());
             }
-            if let Some(body) = read.take() {
+            if !doubted && let Some(body) = read.take() {
                 match self.share(body.len(), window.is_empty()).await? {
                     Some(share) => {
                         in_window += body.len();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use lienthong_schemas::ids::PacketDigest;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::INLINE_BYTES_MAX;
 use crate::ports::{Fault, Ports};
@@ -14,6 +14,8 @@ use crate::record::Delivery;
 
 /// Packets remembered, those whose messages are under way first: 4 MiB at most beside those.
 const REMEMBERED_MAX: usize = 16;
+/// Packets put into the Object Store at once.
+const UPLOADS_AT_ONCE: usize = 4;
 /// Packets under way of which is known that they are.
 const UNDER_WAY_MAX: usize = 256;
 
@@ -31,11 +33,18 @@ pub(super) enum Body {
 type Place = Arc<OnceCell<Body>>;
 
 /// See the module.
-#[derive(Default)]
 pub(super) struct Bodies {
     under_way: Mutex<VecDeque<(PacketDigest, Weak<OnceCell<Body>>)>>,
     /// Small ones only: a large one may leave the Object Store as soon as nobody here sends it.
     remembered: Mutex<VecDeque<Place>>,
+    uploads: Semaphore,
+}
+
+impl Default for Bodies {
+    fn default() -> Self {
+        let uploads = Semaphore::new(UPLOADS_AT_ONCE);
+        Self { under_way: Mutex::default(), remembered: Mutex::default(), uploads }
+    }
 }
 
 /// A packet, held as long as messages with it are under way.
@@ -43,8 +52,13 @@ pub(super) struct Held(Place);
 
 impl Held {
     /// Where it is; who asks first finds out, and the others wait.
-    pub(super) async fn body(&self, ports: &Ports, delivery: &Delivery) -> Result<Body, Fault> {
-        self.0.get_or_try_init(|| find(ports, delivery)).await.cloned()
+    pub(super) async fn body(
+        &self,
+        bodies: &Bodies,
+        ports: &Ports,
+        delivery: &Delivery,
+    ) -> Result<Body, Fault> {
+        self.0.get_or_try_init(|| find(ports, &bodies.uploads, delivery)).await.cloned()
     }
 }
 
@@ -72,7 +86,7 @@ impl Bodies {
     }
 }
 
-async fn find(ports: &Ports, delivery: &Delivery) -> Result<Body, Fault> {
+async fn find(ports: &Ports, uploads: &Semaphore, delivery: &Delivery) -> Result<Body, Fault> {
     let digest = delivery.digest;
     if delivery.bytes <= INLINE_BYTES_MAX {
         let whole = ports.spool.read(digest, INLINE_BYTES_MAX).await?;
@@ -80,6 +94,7 @@ async fn find(ports: &Ports, delivery: &Delivery) -> Result<Body, Fault> {
         return Ok(whole.map_or(Body::Missing, Body::Inline));
     }
     let Some(file) = ports.spool.blob(digest).await? else { return Ok(Body::Missing) };
+    let _place = uploads.acquire().await.map_err(|closed| Fault::new("relay", closed))?;
     ports.broker.put_blob(digest, delivery.bytes, file).await?;
     Ok(Body::Stored)
 }

@@ -233,7 +233,7 @@ impl Relay {
         }
         let _timer = self.metrics.timer(Step::Publish);
         let held = bodies.hold(&delivery);
-        let inline = match held.body(&self.ports, &delivery).await? {
+        let inline = match held.body(bodies, &self.ports, &delivery).await? {
             // A packet whose bytes are gone from the spool cannot be sent, and must not hold up the others.
             Body::Missing => {
                 let note = "blob missing or damaged in the spool".to_owned();
