@@ -91,11 +91,11 @@ async fn what_cannot_be_changed_back_is_a_fault_that_names_it() {
     let said = loop {
         looks.tick().await;
         match broker.ready().await.expect_err("never ready").to_string() {
-            said if said.contains("not connected") => {}
-            said => break said,
+            said if said.contains("stream EVENTS") => break said,
+            // It is not connected yet, or the server was slow to answer.
+            _ => {}
         }
     };
-    assert!(said.contains("stream EVENTS"), "{said}");
     assert!(said.contains("wanted") && said.contains("got"), "{said}");
     assert!(
         broker.publish(&sample::inline(1, Lane::Normal, b"x")).await.is_err(),
