@@ -1,5 +1,6 @@
 //! Group commit of packets and admissions as files (design.md B2). A few workers on the blocking pool each take what
-//! waits: the files of all are written, then synced, then named, and one sync of each folder serves everybody. Files that
+//! waits: the files of all are written, then synced; then packets are named, their folder synced, admissions named, and
+//! theirs synced, and one sync of each folder serves everybody. Files that
 //! are synced one behind the other share the blocks of inodes and of the folder, and most of the waiting.
 
 use std::collections::VecDeque;
@@ -26,7 +27,7 @@ const GROUP_MAX: usize = 16;
 #[derive(Default)]
 pub(super) struct Commits {
     queue: Mutex<Queue>,
-    blobs: SharedSync,
+    pub(super) blobs: SharedSync,
     admissions: SharedSync,
 }
 
@@ -49,6 +50,27 @@ struct Written {
     /// `None` when `blobs/` has the packet.
     blob: Option<(Arc<IncomingFile>, File)>,
     paper: (Temporary, File),
+}
+
+/// A job whose packet has its lasting name.
+struct Kept {
+    job: Job,
+    paper: Temporary,
+}
+
+/// A job both files of which have theirs, and the admission that was there before.
+type Named = (Job, Option<Admission>);
+
+impl From<Kept> for Job {
+    fn from(kept: Kept) -> Self {
+        kept.job
+    }
+}
+
+impl From<Named> for Job {
+    fn from(named: Named) -> Self {
+        named.0
+    }
 }
 
 impl FileSpool {
@@ -113,23 +135,35 @@ impl Drop for Worker<'_> {
 fn commit(folders: &Arc<Folders>, group: Vec<Job>) {
     let written: Vec<Written> = group.into_iter().filter_map(|job| write(folders, job)).collect();
     let synced: Vec<Written> = written.into_iter().filter_map(sync).collect();
-    let mut named = Vec::with_capacity(synced.len());
-    {
+    let kept: Vec<Kept> = {
         let _turn = locked(&folders.publishing);
-        for written in synced {
-            named.extend(name(folders, written));
+        synced.into_iter().filter_map(|written| keep(folders, written)).collect()
+    };
+    // Whoever syncs a folder makes the names of others durable, too: no admission has a name before that of its packet is
+    // durable, or a power cut may leave a promise without the packet.
+    let kept = durable(kept, || folders.sync_blobs());
+    let named: Vec<Named> = {
+        let _turn = locked(&folders.publishing);
+        kept.into_iter().filter_map(|kept| name(folders, kept)).collect()
+    };
+    for (job, earlier) in durable(named, || folders.sync_admissions()) {
+        job.answer(Ok(earlier));
+    }
+}
+
+/// Those whose names are durable, after one sync for all; nobody is, when it fails.
+fn durable<T: Into<Job>>(all: Vec<T>, sync: impl FnOnce() -> io::Result<()>) -> Vec<T> {
+    if all.is_empty() {
+        return all;
+    }
+    match sync() {
+        Ok(()) => all,
+        Err(cause) => {
+            for one in all {
+                one.into().answer(Err(io::Error::new(cause.kind(), cause.to_string())));
+            }
+            Vec::new()
         }
-    }
-    if named.is_empty() {
-        return;
-    }
-    let folders_synced = folders.sync_blobs().and_then(|()| folders.sync_admissions());
-    for (job, earlier) in named {
-        let outcome = match &folders_synced {
-            Ok(()) => Ok(earlier),
-            Err(cause) => Err(io::Error::new(cause.kind(), cause.to_string())),
-        };
-        job.answer(outcome);
     }
 }
 
@@ -180,22 +214,31 @@ fn sync(written: Written) -> Option<Written> {
     }
 }
 
-/// Gives the files of a job their lasting names, unless an earlier admission has that name.
-fn name(folders: &Folders, written: Written) -> Option<(Job, Option<Admission>)> {
+/// Gives a job's packet its lasting name.
+fn keep(folders: &Folders, written: Written) -> Option<Kept> {
     let Written { job, blob, paper } = written;
-    let names = || {
-        if let Some((blob, _)) = blob {
-            blob.keep(&folders.blob(job.packet.digest()))?;
+    match blob.map_or(Ok(()), |(blob, _)| blob.keep(&folders.blob(job.packet.digest()))) {
+        Ok(()) => Some(Kept { job, paper: paper.0 }),
+        Err(cause) => {
+            job.answer(Err(cause));
+            None
         }
+    }
+}
+
+/// Gives a job's admission its lasting name, unless an earlier one has it.
+fn name(folders: &Folders, kept: Kept) -> Option<Named> {
+    let Kept { job, paper } = kept;
+    let names = || {
         let path = folders.admission(job.admission.receipt.document_id);
         match papers::read_admission(&path) {
             // The first one stays. Its writer may not have synced the folders yet, so that is done here, too.
             Ok(Some(earlier)) => Ok(Some(earlier)),
-            Ok(None) => paper.0.keep(&path).map(|()| None),
+            Ok(None) => paper.keep(&path).map(|()| None),
             Err(damaged) if !damaged.is_lost => Err(io::Error::other(damaged.to_string())),
             Err(damaged) => {
                 tracing::error!(%damaged, "a damaged admission is replaced by one that came again");
-                paper.0.keep(&path).map(|()| None)
+                paper.keep(&path).map(|()| None)
             }
         }
     };

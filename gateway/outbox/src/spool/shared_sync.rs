@@ -56,6 +56,14 @@ impl SharedSync {
     }
 }
 
+#[cfg(test)]
+impl SharedSync {
+    /// Somebody waits for a sync that has not begun.
+    pub(super) fn is_awaited(&self) -> bool {
+        Arc::strong_count(&locked(&self.turn).next) > 1
+    }
+}
+
 /// A round under way. Also one that panics ends, and then fails for all who wait for it.
 struct Running<'s> {
     of: &'s SharedSync,

@@ -166,6 +166,35 @@ async fn an_admitted_packet_lies_under_its_names_for_this_user_only() {
     }
 }
 
+/// Somebody else's sync of `admissions/` may come at any moment, and a power cut after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admission_has_no_name_before_that_of_its_packet_is_durable() {
+    let (dir, spool) = opened();
+    let (began, has_begun) = std::sync::mpsc::channel();
+    let (end, ends) = std::sync::mpsc::channel::<()>();
+    let folders = spool.folders.clone();
+    let mut syncing = JoinSet::new();
+    syncing.spawn_blocking(move || {
+        folders.commits.blobs.sync(|| {
+            began.send(()).expect("the test waits");
+            ends.recv().map_err(io::Error::other)
+        })
+    });
+    has_begun.recv().expect("it runs");
+    let incoming = received(&spool, &packet(1)).await;
+    let (committing, mut commit) = (spool.clone(), JoinSet::new());
+    commit.spawn(async move { committing.admit(incoming, &admission(1, &["H02"])).await });
+    while !spool.folders.commits.blobs.is_awaited() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((names(&dir, "blobs").len(), names(&dir, "admissions").len()), (1, 0));
+    end.send(()).expect("it waits");
+    syncing.join_next().await.expect("one").expect("no panic").expect("synced");
+    let earlier = commit.join_next().await.expect("one").expect("no panic").expect("admitted");
+    assert!(earlier.is_none());
+    assert_eq!(names(&dir, "admissions"), [document_id(1).to_string()]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_admissions_of_one_document_the_first_stays() {
     let (dir, spool) = opened();
