@@ -1,6 +1,7 @@
 //! Vendors' systems that behave as they are told, and the book of everything that came to them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub(super) struct Book {
     arrivals: Mutex<Vec<Arrival>>,
     /// (digest, receiver).
     poison: Mutex<HashMap<(String, String), Lasts>>,
+    /// What is sent from now on was healed before it came.
+    healed: AtomicBool,
     cut: Mutex<u64>,
 }
 
@@ -66,12 +69,22 @@ impl Book {
 
     /// This packet is answered with 500 at this receiver.
     pub(super) fn poison(&self, sha256: &str, receiver: &str, lasts: Lasts) {
-        lock(&self.poison).insert((sha256.to_owned(), receiver.to_owned()), lasts);
+        let mut poison = lock(&self.poison);
+        if lasts == Lasts::ForEver || !self.healed.load(Ordering::SeqCst) {
+            poison.insert((sha256.to_owned(), receiver.to_owned()), lasts);
+        }
     }
 
-    /// Only what is poison for ever stays so.
+    /// A round begins, in which poison works.
+    pub(super) fn sicken(&self) {
+        self.healed.store(false, Ordering::SeqCst);
+    }
+
+    /// Only what is poison for ever stays so, and only such can come.
     pub(super) fn heal(&self) {
-        lock(&self.poison).retain(|_, lasts| *lasts == Lasts::ForEver);
+        let mut poison = lock(&self.poison);
+        self.healed.store(true, Ordering::SeqCst);
+        poison.retain(|_, lasts| *lasts == Lasts::ForEver);
     }
 
     fn is_poison(&self, sha256: &str, receiver: &str) -> bool {
@@ -218,4 +231,23 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 /// The lock, also after a panic elsewhere.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_after_the_healing_is_poison_only_if_it_is_so_for_ever() {
+        let book = Book::default();
+        book.poison("a", "H55", Lasts::UntilHealed);
+        book.poison("b", "H55", Lasts::ForEver);
+        assert!(book.is_poison("a", "H55"));
+        book.heal();
+        book.poison("c", "H55", Lasts::UntilHealed);
+        assert_eq!(["a", "b", "c"].map(|packet| book.is_poison(packet, "H55")), [false, true, false]);
+        book.sicken();
+        book.poison("d", "H55", Lasts::UntilHealed);
+        assert!(book.is_poison("d", "H55"));
+    }
 }

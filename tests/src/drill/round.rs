@@ -85,6 +85,7 @@ impl Act {
         heal_by_start: bool,
     ) -> anyhow::Result<Verdict> {
         let began = self.keeper.right_time();
+        self.keeper.ground.book.sicken();
         let clients = Arc::new(Clients::new(self.keeper.ground.clone(), seed));
         let items = Arc::new(plan.items.clone());
         let mut sending = JoinSet::new();
