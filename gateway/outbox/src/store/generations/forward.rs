@@ -17,13 +17,13 @@ use crate::store::engine::{Backend, Batch, Engine, EngineFault, Reader, after};
 use crate::store::keys;
 use crate::store::view::{ReadFault, View, unsealed};
 
-/// Deliveries, or events, that one step copies.
-const CHUNK: usize = 128;
+/// Deliveries, or events, that one step copies: a commit waits for one step at most.
+const CHUNK: usize = 32;
 /// Keys that one step moves out of a generation which goes.
 const KEYS_CHUNK: usize = 2_048;
-/// What is copied: deliveries that are not final, dead letters, outcomes to report, events not
-/// sent, and what is being removed. A delivery that
-/// changes comes to stand below a later one of the first three prefixes, or it is written anew, to both.
+/// What is copied: deliveries that are not final, dead letters, outcomes to report, events not sent, and what is being
+/// removed. A delivery that changes comes to stand below a later one of the first three prefixes, or it is written anew,
+/// to both.
 const PASSES: [&[u8]; 5] = [keys::PENDING, keys::DEAD_LETTERS, keys::REPORTS, keys::EVENTS, keys::CONDEMNED];
 
 /// What came of a step.
