@@ -5,6 +5,7 @@ mod committer;
 mod copy;
 mod draft;
 mod engine;
+mod fault;
 mod generations;
 mod inspect;
 mod keys;
@@ -22,7 +23,7 @@ mod writer;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
@@ -42,6 +43,7 @@ pub use draft::VALUE_BYTES_MAX;
 pub use engine::Engine;
 #[cfg(test)]
 pub(crate) use engine::SharedReader;
+pub use fault::StoreFault;
 
 pub(crate) use committer::said;
 pub(crate) use copy::{Content, copy};
@@ -55,73 +57,9 @@ pub(crate) use writer::Writer;
 use self::writer::Readers;
 
 use self::committer::{Change, QUEUE_MAX};
-use self::engine::EngineFault;
 use self::progress::{Progress, closed};
 use self::view::{IdempotencyRecord, ReadFault, View};
 use crate::change::{PLACE, Record};
-use crate::sealed::Damage;
-
-/// Why a store cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreFault {
-    /// The disk, permissions, or another process that has it open; the store itself may be whole.
-    #[error("opening the store at {}: {source}", path.display())]
-    Io {
-        /// The store's folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It is damaged, and can be moved aside and built anew.
-    #[error("the store at {} is damaged: {cause}", path.display())]
-    Damaged {
-        /// The store's folder.
-        path: PathBuf,
-        /// What is wrong.
-        cause: String,
-    },
-    /// A program that came after this one wrote it.
-    #[error("the store at {} has version {found}; this program reads an older one", path.display())]
-    Newer {
-        /// The store's folder.
-        path: PathBuf,
-        /// The version it has.
-        found: u8,
-    },
-    /// Another engine than the one asked for keeps it; that one can read it.
-    #[error(
-        "the store at {} is kept by {}, and [outbox] engine is \"{}\"; set it back, or run `lienthong outbox migrate \
-         --engine {}` first", path.display(), found.as_str(), wanted.as_str(), wanted.as_str()
-    )]
-    OtherEngine {
-        /// The store's folder.
-        path: PathBuf,
-        /// The engine that wrote it.
-        found: Engine,
-        /// The engine asked for.
-        wanted: Engine,
-    },
-}
-
-impl StoreFault {
-    fn of_engine(path: &Path, cause: EngineFault) -> Self {
-        let path = path.to_owned();
-        match cause {
-            EngineFault::Io(source) => Self::Io { path, source },
-            EngineFault::Damaged(cause) | EngineFault::Failed(cause) => Self::Damaged { path, cause },
-        }
-    }
-
-    fn of_reading(path: &Path, fault: ReadFault) -> Self {
-        match fault {
-            ReadFault::Engine(cause) => Self::of_engine(path, cause),
-            ReadFault::Damaged(_, Damage::Newer(found)) => Self::Newer { path: path.to_owned(), found },
-            ReadFault::Damaged(key, damage) => {
-                Self::Damaged { path: path.to_owned(), cause: format!("{}: {damage}", keys::shown(&key)) }
-            }
-        }
-    }
-}
 
 /// The store in the program. Dropping it commits what is queued.
 pub struct FileStore {

@@ -356,7 +356,7 @@ async fn a_panic_of_the_engine_poisons_the_store(engine: Engine) {
 
 #[tokio::test]
 async fn a_reader_waits_for_the_barrier_of_what_it_saw() {
-    let progress = Progress::new(PathBuf::new(), 0, 0);
+    let progress = Progress::new(std::path::PathBuf::new(), 0, 0);
     let is_ready = |seen| {
         let ready = pin!(progress.durable(seen)).poll(&mut Context::from_waker(Waker::noop()));
         matches!(ready, Poll::Ready(Ok(())))
