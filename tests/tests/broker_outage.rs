@@ -32,6 +32,16 @@ impl ExternalBroker {
         Self { config }
     }
 
+    /// From its next start on nobody may publish to this subject.
+    fn deny(&self, subject: &str) {
+        let mut file = std::fs::OpenOptions::new().append(true).open(&self.config).expect("settings");
+        let users = format!(
+            "no_auth_user: anyone\nauthorization {{ users: [ {{ user: anyone, password: anyone, permissions: \
+             {{ publish: {{ deny: [\"{subject}\"] }} }} }} ] }}\n"
+        );
+        std::io::Write::write_all(&mut file, users.as_bytes()).expect("written");
+    }
+
     fn start(&self) -> Child {
         let mut command = Command::new(broker_program());
         command.arg("-c").arg(&self.config).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
@@ -97,6 +107,38 @@ async fn intake_goes_on_while_an_external_broker_is_away() {
     }
     broker_answers(&stage, true).await;
     stage.nothing_else_arrived([0, 6, 6]);
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_external_broker_refuses_is_told_and_goes_out_once_it_may() {
+    let address = free_address().expect("an address");
+    let url = format!("url = \"{}://{address}\"", broker_scheme());
+    let stage = Stage::open(PROGRAM, &[("broker", &url)]).await;
+    let external = ExternalBroker::at(&address, stage.world.folder.join("broker"));
+    let free = std::fs::read(&external.config).expect("settings");
+    external.deny("lt.dlv.vendor_http.n.>");
+    let mut broker = external.start();
+    let mut gateway = stage.start().await;
+    broker_answers(&stage, true).await;
+
+    let packet = stage.letter(1, &[1, 2]);
+    let document = stage.accepted(&packet).await;
+    let told = until(async || {
+        let (status, body) = stage.readyz().await;
+        let said = body["broker"].as_str().unwrap_or_default().to_owned();
+        assert_eq!((status, body["ready"].as_bool()), (200, Some(true)), "documents are taken: {body}");
+        (said.contains("refuses this gateway") && said.contains("lt.dlv.vendor_http.n.")).then_some(())
+    });
+    assert!(told.await.is_some(), "{:?}", stage.readyz().await);
+    assert!(stage.metric("lienthong_broker_refusals_total").await > 0.0);
+    stage.nothing_else_arrived([0, 0, 0]);
+
+    broker.kill().await.expect("killed");
+    std::fs::write(&external.config, free).expect("written");
+    let _broker = external.start();
+    stage.delivered(&document, &packet, &[1, 2]).await;
+    stage.nothing_else_arrived([0, 1, 1]);
     assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
 }
 
