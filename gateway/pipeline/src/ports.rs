@@ -190,6 +190,22 @@ pub enum HandOff {
     Settled,
 }
 
+/// What a store knows of a document that comes in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Met {
+    /// Its own deliveries ([`OutboxStore::deliveries_of`]).
+    pub deliveries: Vec<Delivery>,
+    /// The documents under its name ([`OutboxStore::known`]).
+    pub namesakes: Vec<KnownDocument>,
+}
+
+impl Met {
+    /// Nothing is known of it.
+    pub fn is_nothing(&self) -> bool {
+        self.deliveries.is_empty() && self.namesakes.is_empty()
+    }
+}
+
 /// A change of one delivery. Each is one atomic batch: record, indexes, history line and event together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transition {
@@ -326,6 +342,17 @@ pub trait OutboxStore: Send + Sync + 'static {
 
     /// One delivery.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault>;
+    /// Its deliveries and what is known under its name, in one look: every packet that comes in needs both. That nothing
+    /// is known may be told while changes of others are not yet on disk. Who acts on it by a change is told of that when
+    /// they are.
+    async fn met(&self, id: DocumentId, name: Option<[u8; 16]>) -> Result<Met, Fault> {
+        let deliveries = self.deliveries_of(id).await?;
+        let namesakes = match name {
+            Some(name) => self.known(name).await?,
+            None => Vec::new(),
+        };
+        Ok(Met { deliveries, namesakes })
+    }
     /// All deliveries of a document, in the order of admission.
     async fn deliveries_of(&self, id: DocumentId) -> Result<Vec<Delivery>, Fault>;
     /// The newest 50 lines, oldest first.

@@ -76,21 +76,20 @@ pub async fn recognise(
     id: DocumentId,
     digest: PacketDigest,
 ) -> Result<Recognised, Refused> {
-    if !store.deliveries_of(id).await?.is_empty() {
+    let content = envelope.content();
+    let is_new = keys.status.is_none() && content.kind == PacketKind::Document(BusinessType::New);
+    let met = store.met(id, keys.name.filter(|_| is_new)).await?;
+    if !met.deliveries.is_empty() {
         return Ok(Recognised::Repeat(id));
     }
     if let Some(status) = keys.status {
         let seen = store.status_seen(status).await?;
         return Ok(seen.map_or_else(fresh, Recognised::Repeat));
     }
-    let content = envelope.content();
-    let (Some(name), PacketKind::Document(BusinessType::New)) = (keys.name, content.kind) else {
-        return Ok(fresh());
-    };
     let mut served = BTreeSet::new();
     let mut equal = None;
     let mut others = BTreeSet::new();
-    for known in store.known(name).await? {
+    for known in met.namesakes {
         if known.keys.kind != keys.kind || known.digest == digest {
             continue;
         }

@@ -40,6 +40,7 @@ macro_rules! store_contract {
             five_thousand_receivers_go_in_one_admission
             unknown_ids_are_none
             documents_are_known_by_their_name
+            a_document_is_met_with_its_deliveries_and_namesakes
             of_one_name_the_newest_thousand_are_known
             a_status_key_stays_with_its_first_document
             an_idempotency_key_counts_until_its_time

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lienthong_pipeline::ports::{OutboxStore, StoreStats, Transition};
+use lienthong_pipeline::ports::{Met, OutboxStore, StoreStats, Transition};
 use lienthong_pipeline::record::State;
 use lienthong_schemas::ids::PacketDigest;
 
@@ -29,6 +29,28 @@ pub async fn documents_are_known_by_their_name(store: Arc<dyn OutboxStore>) {
         assert_eq!((known.keys.name, known.keys.semantic), (Some(name), Some(known.digest)));
     }
     assert_eq!(store.known([8; 16]).await.expect("read"), []);
+}
+
+/// `met` gives what `deliveries_of` and `known` give, of documents that are there and of others.
+pub async fn a_document_is_met_with_its_deliveries_and_namesakes(store: Arc<dyn OutboxStore>) {
+    let name = [7; 16];
+    for n in [2, 1] {
+        let mut document = admission(n, &["H02", "H03"]);
+        document.keys.name = Some(name);
+        store.admit(&document).await.expect("admitted");
+    }
+    for (n, name) in [(1, Some(name)), (2, Some([8; 16])), (3, Some(name)), (1, None), (3, None)] {
+        let met = store.met(document_id(n), name).await.expect("read");
+        let deliveries = store.deliveries_of(document_id(n)).await.expect("read");
+        let namesakes = match name {
+            Some(name) => store.known(name).await.expect("read"),
+            None => Vec::new(),
+        };
+        assert_eq!(deliveries.len(), if n == 3 { 0 } else { 2 });
+        assert_eq!(namesakes.len(), if name == Some([7; 16]) { 2 } else { 0 });
+        assert_eq!(met, Met { deliveries, namesakes }, "{n} {name:?}");
+        assert_eq!(met.is_nothing(), n == 3 && name.is_none());
+    }
 }
 
 /// Of more than 1,000 documents under one name the newest 1,000 are known.

@@ -17,7 +17,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
 use lienthong_pipeline::ports::{
-    Admitted, Clock, Fault, HandOff, Listing, OnItsWay, OutboxStore, PendingReport, StoreStats, Transition,
+    Admitted, Clock, Fault, HandOff, Listing, Met, OnItsWay, OutboxStore, PendingReport, StoreStats,
+    Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
@@ -200,6 +201,7 @@ passed_on! {
     fn status_seen(&self, status: [u8; 16]) -> Option<DocumentId>;
     fn idempotent(&self, key: &IdempotencyKey, not_before: Timestamp) -> Option<(DocumentId, PacketDigest)>;
     fn delivery(&self, id: DeliveryId) -> Option<Delivery>;
+    fn met(&self, id: DocumentId, name: Option<[u8; 16]>) -> Met;
     fn deliveries_of(&self, id: DocumentId) -> Vec<Delivery>;
     fn history(&self, id: DeliveryId) -> Vec<HistoryEntry>;
     fn unpublished(&self, limit: usize) -> Vec<Delivery>;

@@ -30,7 +30,8 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{
-    Admitted, Clock, Fault, HandOff, Listing, OnItsWay, OutboxStore, PendingReport, StoreStats, Transition,
+    Admitted, Clock, Fault, HandOff, Listing, Met, OnItsWay, OutboxStore, PendingReport, StoreStats,
+    Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
@@ -116,6 +117,16 @@ impl FileStore {
         &self,
         look: impl FnOnce(View<'_>) -> Result<T, ReadFault> + Send + 'static,
     ) -> Result<T, Fault> {
+        self.read_unless(|_| false, look).await
+    }
+
+    /// The same, but returns at once with what `proves_nothing`: it will only be followed by a change, which is on disk
+    /// after all that was applied before it.
+    async fn read_unless<T: Send + 'static>(
+        &self,
+        proves_nothing: fn(&T) -> bool,
+        look: impl FnOnce(View<'_>) -> Result<T, ReadFault> + Send + 'static,
+    ) -> Result<T, Fault> {
         let (reader, progress) = (self.reader()?, self.progress.clone());
         let work = move || {
             let found = reader.tree().map_err(ReadFault::Engine).and_then(|tree| look(View(&*tree)));
@@ -124,7 +135,9 @@ impl FileStore {
         };
         let looked = tokio::task::spawn_blocking(work).await;
         let (found, seen) = looked.map_err(|panic| Fault::new(PLACE, panic))?;
-        self.progress.durable(seen).await?;
+        if !found.as_ref().is_ok_and(proves_nothing) {
+            self.progress.durable(seen).await?;
+        }
         found
     }
 
@@ -211,6 +224,15 @@ impl OutboxStore for FileStore {
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault> {
         let record = self.read(move |view| view.record(id)).await?;
         Ok(record.map(|record| record.delivery))
+    }
+
+    async fn met(&self, id: DocumentId, name: Option<[u8; 16]>) -> Result<Met, Fault> {
+        let look = move |view: View<'_>| {
+            let deliveries = view.deliveries(&keys::of_document(id), usize::MAX, |_| true)?;
+            let namesakes = name.map(|name| view.known(&name)).transpose()?.unwrap_or_default();
+            Ok(Met { deliveries, namesakes })
+        };
+        self.read_unless(Met::is_nothing, look).await
     }
 
     async fn deliveries_of(&self, id: DocumentId) -> Result<Vec<Delivery>, Fault> {

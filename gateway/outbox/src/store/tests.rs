@@ -377,6 +377,7 @@ async fn a_reader_waits_for_the_barrier_of_what_it_saw() {
 async fn nobody_is_told_of_what_is_not_on_disk(engine: Engine) {
     let (_dir, store) = opened(engine);
     let (applied, is_applied) = oneshot::channel();
+    let (looked, has_looked) = oneshot::channel();
     let (release, released) = mpsc::channel();
     let on_disk = Arc::new(AtomicBool::new(false));
     let writing = {
@@ -396,11 +397,18 @@ async fn nobody_is_told_of_what_is_not_on_disk(engine: Engine) {
         let (store, on_disk) = (store.clone(), on_disk.clone());
         async move {
             is_applied.await.expect("applied");
-            let found = store.delivery(delivery_id(1, "H02")).await.expect("read");
-            (found.is_some(), on_disk.load(Ordering::SeqCst))
+            // Nothing is known of this one, and the barrier is not waited for: that is released after it only.
+            let nothing = store.met(document_id(2), Some([2; 16])).await.expect("read");
+            assert!(nothing.is_nothing() && !on_disk.load(Ordering::SeqCst));
+            looked.send(()).expect("heard");
+            let seen = |found: bool| (found, on_disk.load(Ordering::SeqCst));
+            let found = async { seen(store.delivery(delivery_id(1, "H02")).await.expect("read").is_some()) };
+            let met = async { seen(!store.met(document_id(1), None).await.expect("read").is_nothing()) };
+            tokio::join!(found, met)
         }
     };
     let releasing = async {
+        has_looked.await.expect("looked");
         // Time for the reader to look, so that it would answer too early if it could.
         for _ in 0..200 {
             tokio::task::spawn_blocking(|| ()).await.expect("done");
@@ -408,11 +416,13 @@ async fn nobody_is_told_of_what_is_not_on_disk(engine: Engine) {
         on_disk.store(true, Ordering::SeqCst);
         release.send(()).expect("released");
     };
-    let (outcome, read, ()) = tokio::join!(writing, reading, releasing);
+    let (outcome, (found, met), ()) = tokio::join!(writing, reading, releasing);
     assert_eq!(outcome, Admitted::Inserted);
     // Whoever sees it sees it on disk; an engine may show it only then.
     let sees_only_what_is_on_disk = !store.reader().expect("open").is_ahead_of_disk();
-    assert!(read == (true, true) || (sees_only_what_is_on_disk && !read.0), "{read:?}");
+    for read in [found, met] {
+        assert!(read == (true, true) || (sees_only_what_is_on_disk && !read.0), "{read:?}");
+    }
 }
 
 async fn what_is_queued_goes_under_one_barrier(engine: Engine) {

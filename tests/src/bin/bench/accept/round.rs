@@ -82,10 +82,16 @@ pub(super) async fn play(plan: &mut Plan, program: &Path, folder: &Path) -> Resu
 
     let admission = one_admission(&folder.join("data/admissions"), warm + count)?;
     end(&mut gateway, &world).await?;
-    rustix::fs::sync();
-    let lean = raw::commit(&folder.join("data/raw-lean"), plan.callers, &packets, None)?;
-    rustix::fs::sync();
-    let same = raw::commit(&folder.join("data/raw-same"), plan.callers, &packets, Some(&admission))?;
+    let raw = |name: &str, admission| {
+        rustix::fs::sync();
+        let before = cpu_seconds(Some(std::process::id()));
+        let arm = raw::commit(&folder.join("data").join(name), plan.callers, &packets, admission)?;
+        let cpu = (cpu_seconds(Some(std::process::id())) - before) / packets.len() as f64 * 1e3;
+        anyhow::Ok((arm, format!("{cpu:.2}")))
+    };
+    let (lean, lean_cpu) = raw("raw-lean", None)?;
+    let (same, same_cpu) = raw("raw-same", Some(&admission))?;
+    let inside = format!("{inside}; CPU ms a packet of raw lean and raw same: {lean_cpu}, {same_cpu}");
     let (to_lean, to_same) = (taken.rate() / lean.rate(), taken.rate() / same.rate());
     Ok(Round { gateway: taken, lean, same, to_lean, to_same, inside })
 }
