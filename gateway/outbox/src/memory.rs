@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{
-    Admitted, Clock, Fault, HandOff, Listing, OnItsWay, OutboxStore, PendingReport, StoreStats, Transition,
+    Admitted, Clock, Fault, HandOff, Listing, OnItsWay, OutboxStore, PendingReport, PerLane, StoreStats,
+    Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Recall,
@@ -184,9 +185,10 @@ impl OutboxStore for MemoryStore {
         self.with(|shelf| shelf.history.get(&id).cloned().unwrap_or_default())
     }
 
-    async fn unpublished(&self, limit: usize) -> Result<Vec<Delivery>, Fault> {
+    async fn unpublished_after(&self, after: PerLane, limit: usize) -> Result<Vec<Delivery>, Fault> {
         self.with(|shelf| {
             let mut found = shelf.in_order(Record::is_unpublished);
+            found.retain(|delivery| delivery.order > after[delivery.lane as usize]);
             found.sort_by_key(|delivery| delivery.lane);
             found.truncate(limit);
             found

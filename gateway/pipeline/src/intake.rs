@@ -326,8 +326,10 @@ impl Intake {
         let admission = earlier.unwrap_or(admission);
         let admitted = self.ports.store.admit(&admission).await?;
         drop(timer);
-        self.wakes.relay.notify_one();
-        if !admission.recalls.is_empty() {
+        if admission.recalls.is_empty() {
+            self.wakes.admitted.notify_one();
+        } else {
+            self.wakes.relay.notify_one();
             // What was taken back is noted in the spool, and holds nothing up any more.
             self.wakes.report.notify_one();
         }

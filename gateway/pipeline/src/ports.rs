@@ -206,6 +206,9 @@ impl Met {
     }
 }
 
+/// An `order` for each lane, by `Lane as usize`; 0 is before all.
+pub type PerLane = [u64; Lane::ALL.len()];
+
 /// A change of one delivery. Each is one atomic batch: record, indexes, history line and event together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transition {
@@ -359,7 +362,11 @@ pub trait OutboxStore: Send + Sync + 'static {
     async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, Fault>;
 
     /// Deliveries that the broker has not acknowledged in their generation: urgent lane first, then by order.
-    async fn unpublished(&self, limit: usize) -> Result<Vec<Delivery>, Fault>;
+    async fn unpublished(&self, limit: usize) -> Result<Vec<Delivery>, Fault> {
+        self.unpublished_after(PerLane::default(), limit).await
+    }
+    /// Of these, those whose `order` is above that given for their lane: what came since, or a further page.
+    async fn unpublished_after(&self, after: PerLane, limit: usize) -> Result<Vec<Delivery>, Fault>;
     /// Events that `EVENTS` has not acknowledged, oldest first, each with the number to confirm it by.
     async fn unsent_events(&self, limit: usize) -> Result<Vec<(u64, Event)>, Fault>;
     /// These events are in `EVENTS`.

@@ -15,6 +15,7 @@ use crate::tasks::Tasks;
 use crate::wakes::Wakes;
 
 mod bodies;
+mod chains;
 mod deliveries;
 mod events;
 
@@ -36,6 +37,15 @@ pub struct Relay {
     metrics: Arc<Metrics>,
     wakes: Wakes,
     settle: Settle,
+}
+
+/// What the loop of deliveries hears.
+#[derive(Default)]
+struct News {
+    /// There are new ones.
+    admitted: Notify,
+    /// Any of them may be one to publish.
+    of_all: Notify,
 }
 
 /// The growing pause of a loop whose broker, or store, is away.
@@ -70,12 +80,12 @@ impl Relay {
             // What an earlier life of this gateway published and did not take over comes out of the broker only when
             // its acknowledgement is overdue; a new generation is there at once, and the old message then does no harm.
             self.look_for_lost(Duration::ZERO).await?;
-            let (deliveries, events) = (Notify::new(), Notify::new());
+            let (news, events) = (News::default(), Notify::new());
             let all = (
-                self.publish_deliveries(&deliveries),
+                self.publish_deliveries(&news),
                 self.publish_events(&events),
                 self.keep_looking_for_lost(),
-                self.wake(&deliveries, &events),
+                self.wake(&news, &events),
             );
             tokio::try_join!(all.0, all.1, all.2, all.3).map(drop)
         };
@@ -85,11 +95,14 @@ impl Relay {
         }
     }
 
-    /// One wire comes in, two loops hang on it.
-    async fn wake(&self, deliveries: &Notify, events: &Notify) -> Result<(), Fault> {
+    /// Whatever happens makes events; only some of it makes deliveries to publish.
+    async fn wake(&self, news: &News, events: &Notify) -> Result<(), Fault> {
         loop {
-            self.wakes.relay.notified().await;
-            deliveries.notify_one();
+            tokio::select! {
+                () = self.wakes.relay.notified() => news.of_all.notify_one(),
+                () = self.wakes.admitted.notified() => news.admitted.notify_one(),
+                () = self.wakes.events.notified() => {}
+            }
             events.notify_one();
         }
     }

@@ -199,7 +199,7 @@ impl Report {
     async fn reported(&self, delivery: &Delivery) -> Result<(), Fault> {
         let now = self.ports.clock.now();
         self.ports.store.transition(delivery.id, now, Transition::Reported).await?;
-        self.wakes.relay.notify_one();
+        self.wakes.events.notify_one();
         if let Err(fault) = self.ports.spool.reported(delivery.document, delivery.id).await {
             // Only a rebuild of the store would miss it: it would tell the sender once more, by the same packet.
             tracing::error!(delivery_id = %delivery.id, %fault, "the note that the sender was told is not on disk");
@@ -213,7 +213,7 @@ impl Report {
         self.metrics.notices.of("refused").inc();
         let now = self.ports.clock.now();
         self.ports.store.transition(delivery.id, now, Transition::NotTold { note }).await?;
-        self.wakes.relay.notify_one();
+        self.wakes.events.notify_one();
         Ok(())
     }
 

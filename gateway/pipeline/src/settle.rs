@@ -88,13 +88,13 @@ impl Settle {
             self.wakes.report.notify_one();
             self.remove_blob_after(delivery).await;
         }
-        self.wakes.relay.notify_one();
+        self.wakes.events.notify_one();
     }
 
     /// The delivery is held for the operator.
     pub(crate) async fn park(&self, delivery: &Delivery, note: String) -> Result<(), Fault> {
         self.park_one(delivery, note).await?;
-        self.wakes.relay.notify_one();
+        self.wakes.events.notify_one();
         Ok(())
     }
 

@@ -270,7 +270,7 @@ impl Takeover {
             self.wakes.arrived(self.adapter, queue, lane);
         }
         if outcome == HandOff::Taken {
-            self.wakes.relay.notify_one();
+            self.wakes.events.notify_one();
         }
         Ok(Outcome::Ours)
     }

@@ -15,8 +15,12 @@ use crate::turns::Turns;
 /// One wire for each task that reads the store.
 #[derive(Clone, Debug, Default)]
 pub struct Wakes {
-    /// Something was committed or settled: deliveries or events to publish.
+    /// Something was changed: any delivery may be one to publish, and there may be events.
     pub relay: Arc<Notify>,
+    /// Deliveries were committed that nobody knew before; they come after all others of their lane.
+    pub(crate) admitted: Arc<Notify>,
+    /// Something happened to deliveries after which none of them is to be published: there are events.
+    pub(crate) events: Arc<Notify>,
     /// Something was settled: senders to tell.
     pub report: Arc<Notify>,
     /// Whoever ends a delivery or takes its end back holds its turn until that stands both in the store and beside the

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use lienthong_broker::MemoryBroker;
 use lienthong_pipeline::ports::{
     Admitted, Broker, DeliveryMessage, Fault, HandOff, Incoming, IncomingWriter, Listing, OnItsWay,
-    OutboxStore, PendingReport, StoreStats, Taken, Transition,
+    OutboxStore, PendingReport, PerLane, StoreStats, Taken, Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
@@ -196,10 +196,10 @@ impl OutboxStore for HookedStore {
     async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, Fault> {
         self.store.history(id).await
     }
-    async fn unpublished(&self, limit: usize) -> Result<Vec<Delivery>, Fault> {
+    async fn unpublished_after(&self, after: PerLane, limit: usize) -> Result<Vec<Delivery>, Fault> {
         match self.reads.of(&()).await {
             Some(fate) => fate.map(|()| Vec::new()),
-            None => self.store.unpublished(limit).await,
+            None => self.store.unpublished_after(after, limit).await,
         }
     }
     async fn unsent_events(&self, limit: usize) -> Result<Vec<(u64, Event)>, Fault> {

@@ -22,6 +22,16 @@ pub async fn unpublished_is_urgent_first_and_then_by_order(store: Arc<dyn Outbox
         let found = store.unpublished(limit).await.expect("read");
         assert_eq!(ids(&found), wanted[..limit.min(6)]);
     }
+    let all = store.unpublished(9).await.expect("read");
+    for (urgent, normal) in [(0, 0), (0, 2), (1, 0), (1, 2), (2, 4), (2, 0), (0, 4)] {
+        let order = |seen: &[Delivery]| seen.last().map_or(0, |delivery| delivery.order);
+        let after = [order(&all[..urgent]), order(&all[2..2 + normal])];
+        let left = [&all[urgent..2], &all[2 + normal..]].concat();
+        for limit in [1, 3, 9] {
+            let found = store.unpublished_after(after, limit).await.expect("read");
+            assert_eq!(found, left[..limit.min(left.len())], "{after:?}");
+        }
+    }
 }
 
 /// `Published` fits once, in the present generation; it also fits when the delivery was settled meanwhile.

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
 use lienthong_pipeline::ports::{
-    Admitted, Clock, Fault, HandOff, Listing, Met, OnItsWay, OutboxStore, PendingReport, StoreStats,
+    Admitted, Clock, Fault, HandOff, Listing, Met, OnItsWay, OutboxStore, PendingReport, PerLane, StoreStats,
     Transition,
 };
 use lienthong_pipeline::record::{
@@ -204,7 +204,7 @@ passed_on! {
     fn met(&self, id: DocumentId, name: Option<[u8; 16]>) -> Met;
     fn deliveries_of(&self, id: DocumentId) -> Vec<Delivery>;
     fn history(&self, id: DeliveryId) -> Vec<HistoryEntry>;
-    fn unpublished(&self, limit: usize) -> Vec<Delivery>;
+    fn unpublished_after(&self, after: PerLane, limit: usize) -> Vec<Delivery>;
     fn hand_off(&self, delivery: Delivery) -> HandOff;
     fn remember(&self, key: &IdempotencyKey, document: DocumentId, digest: PacketDigest, at: Timestamp) -> ();
     fn not_taken_over(&self, before: Timestamp, limit: usize) -> Vec<Delivery>;

@@ -176,6 +176,11 @@ pub(super) fn unpublished(lane: Lane) -> Vec<u8> {
     joined(&[UNPUBLISHED, lane.token().as_bytes(), b"|"])
 }
 
+/// Keys below [`unpublished`], behind an order.
+pub(super) fn unpublished_after(lane: Lane, after: u64) -> Range<Vec<u8>> {
+    ordered(unpublished(lane), after.saturating_add(1))..ordered(unpublished(lane), u64::MAX)
+}
+
 pub(super) fn report(number: u64) -> Vec<u8> {
     joined(&[REPORTS, &number.to_be_bytes()])
 }

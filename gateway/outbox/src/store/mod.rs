@@ -30,7 +30,7 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{
-    Admitted, Clock, Fault, HandOff, Listing, Met, OnItsWay, OutboxStore, PendingReport, StoreStats,
+    Admitted, Clock, Fault, HandOff, Listing, Met, OnItsWay, OutboxStore, PendingReport, PerLane, StoreStats,
     Transition,
 };
 use lienthong_pipeline::record::{
@@ -243,12 +243,12 @@ impl OutboxStore for FileStore {
         self.read(move |view| view.history(id)).await
     }
 
-    async fn unpublished(&self, limit: usize) -> Result<Vec<Delivery>, Fault> {
+    async fn unpublished_after(&self, after: PerLane, limit: usize) -> Result<Vec<Delivery>, Fault> {
         let look = move |view: View<'_>| {
             let mut found = Vec::new();
             for lane in Lane::ALL {
-                let prefix = keys::unpublished(lane);
-                found.extend(view.deliveries(&prefix, limit - found.len(), Record::is_unpublished)?);
+                let range = keys::unpublished_after(lane, after[lane as usize]);
+                found.extend(view.within(range, limit - found.len(), Record::is_unpublished)?);
             }
             Ok(found)
         };

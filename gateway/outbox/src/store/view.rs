@@ -148,6 +148,17 @@ impl View<'_> {
         Ok(self.indexed(prefix, limit, belongs)?.into_iter().map(|record| record.delivery).collect())
     }
 
+    /// The same within a range of an index.
+    pub(super) fn within(
+        &self,
+        range: Range<Vec<u8>>,
+        limit: usize,
+        belongs: impl Fn(&Record) -> bool,
+    ) -> Result<Vec<Delivery>, ReadFault> {
+        let found = self.followed(self.0.range(bounds(&range)), limit, belongs)?;
+        Ok(found.into_iter().map(|record| record.delivery).collect())
+    }
+
     /// The first that an index names within `range`, of those that `belong` there.
     pub(super) fn first(
         &self,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use lienthong_outbox::contract::samples::clock;
 use lienthong_outbox::{Engine, FileStore};
 use lienthong_pipeline::ports::{
-    Admitted, Fault, HandOff, Listing, OnItsWay, OutboxStore, PendingReport, StoreStats, Transition,
+    Admitted, Fault, HandOff, Listing, OnItsWay, OutboxStore, PendingReport, PerLane, StoreStats, Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
@@ -65,7 +65,7 @@ passed_on! {
     fn delivery(&self, id: DeliveryId) -> Option<Delivery>;
     fn deliveries_of(&self, id: DocumentId) -> Vec<Delivery>;
     fn history(&self, id: DeliveryId) -> Vec<HistoryEntry>;
-    fn unpublished(&self, limit: usize) -> Vec<Delivery>;
+    fn unpublished_after(&self, after: PerLane, limit: usize) -> Vec<Delivery>;
     fn unsent_events(&self, limit: usize) -> Vec<(u64, Event)>;
     fn events_sent(&self, numbers: Vec<u64>) -> ();
     fn hand_off(&self, delivery: Delivery) -> HandOff;

@@ -1,7 +1,7 @@
 //! The loop of deliveries: queues go in parallel, one message of a queue at a time, and what is published is written down
 //! queue by queue. A receiver whose delivery fails while the broker is well is set aside for a moment.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -10,131 +10,74 @@ use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use lienthong_monitoring::Step;
 use lienthong_schemas::ids::DeliveryId;
-use lienthong_schemas::organ::{OrganId, ReceiverToken};
-use tokio::sync::Notify;
 
 use super::bodies::{Bodies, Body};
-use super::{INLINE_BYTES_MAX, Pause, Relay};
+use super::chains::{Chain, Ended, Look, Page, Place, UnderWay, place};
+use super::{News, Pause, Relay};
 use crate::crash::crash_point;
 use crate::ports::{DeliveryMessage, Fault, Transition};
 use crate::record::{AdapterKind, Delivery, Lane, State};
 
-/// Deliveries that are asked of the store at a time, beside those under way.
-const BATCH: usize = 64;
-/// Queues that publish at once; each has one message in flight.
-const QUEUES_AT_ONCE: usize = 64;
-/// Of these, with a packet that goes to the Object Store: the others do not wait for a slow upload.
-const LARGE_AT_ONCE: usize = 48;
-/// With more queues under way than this, the store is asked for others only when somebody says that there are some.
-const LOOK_BELOW: usize = 32;
-/// Deliveries looked at, at most, to find some that can go.
-const LOOK_MAX: usize = 16 * 1024;
 /// A receiver whose delivery could not be published waits this long, while others go on, those of its queue as well.
 const ASIDE: Duration = Duration::from_secs(5);
 
-/// Whom a delivery that cannot be published holds up: its receiver, in its queue. Behind an axis the others of the queue
-/// go on.
-type Place = (ReceiverToken, OrganId);
-
-fn place(delivery: &Delivery) -> Place {
-    (delivery.route.queue(), delivery.route.receiver.clone())
-}
-
-fn is_large(delivery: &Delivery) -> bool {
-    delivery.bytes > INLINE_BYTES_MAX
-}
-
-/// Deliveries of one queue that go one after the other.
-struct Chain {
-    queue: ReceiverToken,
-    deliveries: Vec<Delivery>,
-}
-
-impl Chain {
-    fn is_large(&self) -> bool {
-        self.deliveries.iter().any(is_large)
-    }
-}
-
-/// A chain that ended: all of it, or up to a delivery of this place.
-struct Ended {
-    queue: ReceiverToken,
-    count: usize,
-    large: bool,
-    outcome: Result<(), (Place, Fault)>,
-}
-
-/// What is under way, in numbers: a chain for each queue.
-#[derive(Default)]
-struct UnderWay {
-    queues: HashSet<ReceiverToken>,
-    deliveries: usize,
-    large: usize,
-}
-
-impl UnderWay {
-    fn begin(&mut self, chain: &Chain) {
-        self.queues.insert(chain.queue.clone());
-        self.deliveries += chain.deliveries.len();
-        self.large += usize::from(chain.is_large());
-    }
-
-    fn end(&mut self, ended: &Ended) {
-        self.queues.remove(&ended.queue);
-        self.deliveries -= ended.count;
-        self.large -= usize::from(ended.large);
-    }
-
-    /// Whether to ask the store for more. `said`: somebody says that there is more.
-    fn has_room(&self, said: bool) -> bool {
-        self.queues.len() < if said { QUEUES_AT_ONCE } else { LOOK_BELOW }
-    }
+/// What was done.
+enum Done {
+    Chain(Ended),
+    Look(Result<Page, Fault>),
 }
 
 impl Relay {
     /// Publishes for ever.
-    pub(super) async fn publish_deliveries(&self, work: &Notify) -> Result<(), Fault> {
+    pub(super) async fn publish_deliveries(&self, news: &News) -> Result<(), Fault> {
         let (bodies, mut under_way) = (Bodies::default(), UnderWay::default());
-        let mut chains: FuturesUnordered<BoxFuture<'_, Ended>> = FuturesUnordered::new();
+        let mut working: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
         let mut aside: HashMap<Place, Timestamp> = HashMap::new();
         let (mut pause, mut away) = (Pause::new(), None::<Timestamp>);
-        // Whether there may be more than is under way, and whether somebody said so.
-        let (mut more, mut said) = (true, true);
         loop {
             let now = self.ports.clock.now();
-            let expired = aside.len();
-            aside.retain(|_, until| *until > now);
-            said |= aside.len() < expired || away.take_if(|until| *until <= now).is_some();
-            if away.is_none() && (more || said) && under_way.has_room(said) {
-                match self.free_chains(&under_way, &aside).await {
-                    Ok(free) => {
-                        (more, said) = (!free.is_empty(), false);
-                        for chain in free {
-                            under_way.begin(&chain);
-                            chains.push(Box::pin(self.publish_all(&bodies, chain)));
-                        }
-                    }
-                    Err(fault) => away = Some(self.away(fault, &mut pause)?),
-                }
+            for (place, _) in aside.extract_if(|_, until| *until <= now) {
+                under_way.look_for(place.0);
+            }
+            if away.take_if(|until| *until <= now).is_some() {
+                under_way.look_anew();
+            }
+            if away.is_none()
+                && let Some(look) = under_way.next_look()
+            {
+                working.push(Box::pin(async move { Done::Look(self.look(look).await) }));
             }
             let due = away.or_else(|| aside.values().min().copied()).unwrap_or(Timestamp::MAX);
             tokio::select! {
-                Some(ended) = chains.next(), if !chains.is_empty() => {
-                    under_way.end(&ended);
-                    more = true;
-                    match ended.outcome {
-                        Ok(()) => pause = Pause::new(),
-                        Err((place, fault)) => {
-                            if fault.fatal || self.ports.broker.ready().await.is_err() {
-                                away = Some(self.away(fault, &mut pause)?);
-                            } else {
-                                tracing::error!(%fault, receiver = %place.1, "not published; set aside for a moment");
-                                aside.insert(place, self.after(ASIDE));
+                Some(done) = working.next(), if !working.is_empty() => match done {
+                    Done::Look(Ok(page)) => {
+                        let chains = under_way.choose(page, |place| aside.contains_key(place));
+                        for chain in chains {
+                            let publish = self.publish_all(&bodies, chain);
+                            working.push(Box::pin(async move { Done::Chain(publish.await) }));
+                        }
+                    }
+                    Done::Look(Err(fault)) => {
+                        under_way.look_failed();
+                        away = Some(self.away(fault, &mut pause)?);
+                    }
+                    Done::Chain(ended) => {
+                        under_way.end(&ended);
+                        match ended.outcome {
+                            Ok(()) => pause = Pause::new(),
+                            Err((place, fault)) => {
+                                if fault.fatal || self.ports.broker.ready().await.is_err() {
+                                    away = Some(self.away(fault, &mut pause)?);
+                                } else {
+                                    tracing::error!(%fault, receiver = %place.1, "not published; set aside for a moment");
+                                    aside.insert(place, self.after(ASIDE));
+                                }
                             }
                         }
                     }
-                }
-                () = work.notified() => said = true,
+                },
+                () = news.admitted.notified() => under_way.look_on(),
+                () = news.of_all.notified() => under_way.look_anew(),
                 () = self.ports.clock.sleep_until(due) => {}
             }
         }
@@ -150,22 +93,9 @@ impl Relay {
         Ok(self.after(pause))
     }
 
-    /// The first deliveries of queues that are not under way, without those of receivers set aside.
-    async fn free_chains(
-        &self,
-        under_way: &UnderWay,
-        aside: &HashMap<Place, Timestamp>,
-    ) -> Result<Vec<Chain>, Fault> {
-        let mut limit = BATCH + under_way.deliveries;
-        loop {
-            let waiting = self.ports.store.unpublished(limit).await?;
-            let all = waiting.len() < limit || limit >= LOOK_MAX;
-            let chains = choose(waiting, under_way, aside);
-            if all || !chains.is_empty() {
-                return Ok(chains);
-            }
-            limit = (limit * 4).min(LOOK_MAX);
-        }
+    async fn look(&self, look: Look) -> Result<Page, Fault> {
+        let waiting = self.ports.store.unpublished_after(look.after, look.limit).await?;
+        Ok(Page { look, waiting })
     }
 
     async fn publish_all(&self, bodies: &Bodies, chain: Chain) -> Ended {
@@ -250,34 +180,4 @@ impl Relay {
         published.insert(id, generation);
         Ok(())
     }
-}
-
-/// Chains of what can go now. A queue whose first delivery has to wait waits whole.
-fn choose(waiting: Vec<Delivery>, under_way: &UnderWay, aside: &HashMap<Place, Timestamp>) -> Vec<Chain> {
-    let mut chains: Vec<Chain> = Vec::new();
-    let (mut at, mut waits) = (HashMap::new(), HashSet::new());
-    let (mut large, mut count) = (under_way.large, 0);
-    for delivery in waiting {
-        let queue = delivery.route.queue();
-        let stays = under_way.queues.contains(&queue) || waits.contains(&queue);
-        if count == BATCH || stays || aside.contains_key(&place(&delivery)) {
-            continue;
-        }
-        let begins = !at.contains_key(&queue);
-        let is_new_large =
-            is_large(&delivery) && at.get(&queue).is_none_or(|at: &usize| !chains[*at].is_large());
-        let no_place = begins && under_way.queues.len() + chains.len() >= QUEUES_AT_ONCE;
-        if no_place || (is_new_large && large >= LARGE_AT_ONCE) {
-            waits.insert(queue);
-            continue;
-        }
-        large += usize::from(is_new_large);
-        count += 1;
-        let place = *at.entry(queue.clone()).or_insert_with(|| {
-            chains.push(Chain { queue, deliveries: Vec::new() });
-            chains.len() - 1
-        });
-        chains[place].deliveries.push(delivery);
-    }
-    chains
 }
