@@ -1,5 +1,5 @@
-//! How far the tree is on disk. A reader may see what is applied and not yet on disk; it then waits for the barrier
-//! that covers what it saw, so that nobody is told of a change that a power cut could take back.
+//! How far the tree is on disk. A reader may see what a barrier is putting on disk; it then waits for that barrier, so
+//! that nobody is told of a change that a power cut could take back.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,8 @@ pub(super) struct Progress {
     folder: Mutex<PathBuf>,
     damaged: AtomicBool,
     applied: AtomicU64,
+    /// Of these, so many may be seen.
+    shown: AtomicU64,
     phase: watch::Sender<Phase>,
     pending: AtomicU64,
     unpublished: AtomicU64,
@@ -58,6 +60,7 @@ impl Progress {
             folder: Mutex::new(folder),
             damaged: AtomicBool::new(false),
             applied: AtomicU64::new(0),
+            shown: AtomicU64::new(0),
             phase: watch::Sender::new(Phase::Durable(0)),
             pending: AtomicU64::new(pending),
             unpublished: AtomicU64::new(unpublished),
@@ -67,11 +70,16 @@ impl Progress {
         }
     }
 
-    /// A batch is about to be applied; whoever sees any of it will wait.
+    /// A batch is about to be applied.
     pub(super) fn begin(&self, pending: i64, unpublished: i64) {
         self.applied.fetch_add(1, Ordering::SeqCst);
         self.pending.fetch_add(pending.cast_unsigned(), Ordering::SeqCst);
         self.unpublished.fetch_add(unpublished.cast_unsigned(), Ordering::SeqCst);
+    }
+
+    /// A barrier is about to begin; whoever sees what it puts on disk will wait for it.
+    pub(super) fn show(&self) {
+        self.shown.store(self.applied.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
     /// Whether something is applied and not on disk.
@@ -138,9 +146,9 @@ impl Progress {
         self.damaged.load(Ordering::SeqCst)
     }
 
-    /// Batches applied by now.
+    /// Batches that may be seen by now.
     pub(super) fn seen(&self) -> u64 {
-        self.applied.load(Ordering::SeqCst)
+        self.shown.load(Ordering::SeqCst)
     }
 
     /// Pending and unpublished deliveries on disk.

@@ -34,6 +34,7 @@ impl Writer {
 
     /// One step forward; whether there are more.
     pub(super) fn forward(&mut self) -> Result<bool, Fault> {
+        self.progress.show();
         let step = self.generations.forward(self.clock.now());
         match step.map_err(|fault| self.progress.read_fault(fault))? {
             Step::More => Ok(true),
@@ -51,6 +52,7 @@ impl Writer {
 
     /// Moves some of what only the oldest generation has; when nothing is left, it is removed. Whether there is more.
     fn drop_oldest(&mut self, cursor: &mut Cursor) -> Result<bool, Fault> {
+        self.progress.show();
         let step = self.generations.move_up(cursor);
         match step.map_err(|fault| self.progress.read_fault(fault))? {
             Step::More => return Ok(true),

@@ -263,6 +263,7 @@ impl Writer {
         if !self.progress.is_waiting() {
             return Ok(());
         }
+        self.progress.show();
         let synced = self.generations.barrier();
         synced.map_err(|cause| self.fail(&cause))?;
         self.waiting_bytes = 0;

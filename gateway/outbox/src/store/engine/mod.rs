@@ -147,7 +147,7 @@ pub(crate) trait Reader {
 
 /// A [`Reader`] for other threads than the writer's.
 pub(crate) trait SharedReader: Reader + Send + Sync {
-    /// Whether it sees what is applied and not yet on disk.
+    /// Whether it sees what a barrier is putting on disk.
     fn is_ahead_of_disk(&self) -> bool;
     /// Bytes of all keys and values; reads them all.
     fn bytes(&self) -> Result<u64, EngineFault> {

@@ -1,10 +1,12 @@
 //! sled, used the one safe way (notes: `flush` does not sync the drive): one tree, small values, and an fdatasync of our
-//! own on its file.
+//! own on its file. What is applied waits in memory and goes in one batch of sled's at the barrier: each such batch begins
+//! a new write of the log, with threads of its own that wait for the drive.
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::overlay::Overlay;
 use super::{
     Backend, Batch, Bounds, Engine, EngineFault, Entries, Entry, Reader, SharedReader, Stored, Tree, file_in,
     is_empty,
@@ -20,6 +22,7 @@ const BACKGROUND_FLUSH_MS: u64 = 500;
 pub(super) struct SledBackend {
     db: sled::Db,
     file: File,
+    waiting: Batch,
 }
 
 impl SledBackend {
@@ -33,7 +36,7 @@ impl SledBackend {
             .mode(sled::Mode::HighThroughput);
         let db = config.open()?;
         let file = File::options().read(true).write(true).open(file_in(folder, Engine::Sled))?;
-        Ok(Self { db, file })
+        Ok(Self { db, file, waiting: Batch::default() })
     }
 
     /// The same, with another file to sync.
@@ -55,17 +58,19 @@ impl From<sled::Error> for EngineFault {
 
 impl Backend for SledBackend {
     fn apply(&mut self, batch: Batch) -> Result<(), EngineFault> {
+        self.waiting.0.extend(batch.0);
+        Ok(())
+    }
+
+    fn barrier(&mut self) -> Result<(), EngineFault> {
         let mut changes = sled::Batch::default();
-        for (key, value) in batch.0 {
+        for (key, value) in std::mem::take(&mut self.waiting).0 {
             match value {
                 Some(value) => changes.insert(key, value),
                 None => changes.remove(key),
             }
         }
-        Ok(self.db.apply_batch(changes)?)
-    }
-
-    fn barrier(&mut self) -> Result<(), EngineFault> {
+        self.db.apply_batch(changes)?;
         self.db.flush()?;
         // Whatever it says, it is no damage.
         self.file.sync_data().map_err(EngineFault::Io)
@@ -78,7 +83,8 @@ impl Backend for SledBackend {
 
 impl Reader for SledBackend {
     fn tree(&self) -> Result<Box<dyn Tree + '_>, EngineFault> {
-        self.db.tree()
+        let below: &sled::Tree = &self.db;
+        Ok(Box::new(Overlay { above: &self.waiting.0, below }))
     }
 }
 

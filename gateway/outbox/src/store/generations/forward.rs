@@ -13,7 +13,7 @@ use super::folders::{begun, mark_left, take_away, take_away_folder};
 use super::{Generation, Generations, Left};
 use crate::change::Record;
 use crate::sealed;
-use crate::store::engine::{Backend, Batch, Engine, EngineFault, Reader, after};
+use crate::store::engine::{Backend, Batch, Engine, EngineFault, Tree, after};
 use crate::store::keys;
 use crate::store::view::{ReadFault, View, unsealed};
 
@@ -174,12 +174,8 @@ impl Generations {
     pub(in crate::store) fn move_up(&mut self, cursor: &mut Cursor) -> Result<Step, ReadFault> {
         let Some((oldest, others)) = self.older.split_last() else { return Ok(Step::Done) };
         let tree = oldest.reader.tree()?;
-        let newer = super::Readers {
-            newest: self.newest.backend.reader(),
-            older: others.iter().map(|left| (left.filter.clone(), left.reader.clone())).collect(),
-            _token: self.token.clone(),
-        };
-        let newer = newer.tree()?;
+        // With what waits for the next barrier.
+        let newer = super::Layers { newest: self.newest.backend.tree()?, older: super::older(others) };
         let mut batch = Batch::default();
         while let Some(prefix) = keys::KEPT.get(cursor.pass) {
             let end = after(prefix);
