@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 lienthong_outbox::over_both_engines! {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)] what_is_over_and_old_goes_and_nothing_else;
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)] a_packet_that_somebody_just_asked_for_stays_till_the_next_look;
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)] a_clock_that_leaps_makes_nothing_old;
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)] a_store_that_was_lost_does_not_bring_back_what_is_too_old;
 }
@@ -217,6 +218,33 @@ async fn what_is_over_and_old_goes_and_nothing_else(engine: Engine) {
         assert_eq!(ground.opened, Opened::Existing);
         ground.is_clean().await;
     }
+}
+
+async fn a_packet_that_somebody_just_asked_for_stays_till_the_next_look(engine: Engine) {
+    let dir = tempfile::tempdir().expect("a folder");
+    filled(dir.path(), engine, false).await;
+    let ground = Ground::open(dir.path(), engine, clock());
+    ground.prune().await;
+    ground.pass(2).await;
+    ground.clock.advance(DAY * STEP);
+    {
+        let mut prune = std::pin::pin!(ground.outbox.prune());
+        loop {
+            tokio::select! {
+                biased;
+                pruned = &mut prune => break pruned.expect("pruned"),
+                has = ground.has_packet(0) => assert!(has, "each time that it is asked for"),
+            }
+            ground.clock.advance(Duration::from_secs(1));
+        }
+    }
+    assert!(ground.is_known(0).await && ground.has_packet(0).await);
+    assert!(ground.spool.admission(document_id(0)).await.expect("read").is_some());
+    assert!(!ground.is_known(5).await && !ground.has_packet(5).await, "the others went");
+    ground.is_clean().await;
+    ground.clock.advance(DAY);
+    ground.prune().await;
+    what_went_is_gone(&ground).await;
 }
 
 async fn a_clock_that_leaps_makes_nothing_old(engine: Engine) {

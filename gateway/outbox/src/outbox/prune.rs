@@ -52,7 +52,7 @@ impl Outbox {
             return Ok(());
         }
         self.forget(&store, ages).await?;
-        let marked = self.heard(&store, store.condemned().await)?;
+        let marked = self.marked_before(&store).await?;
         self.remove(&store, marked, ages).await?;
         self.remove_strays(&store, ages).await?;
         let mut from = None;
@@ -95,51 +95,60 @@ impl Outbox {
     /// Removes documents that are marked.
     async fn remove(&self, store: &Arc<FileStore>, marked: Vec<Old>, ages: Ages) -> Result<(), Fault> {
         for together in marked.chunks(TOGETHER) {
-            let documents: Arc<HashSet<DocumentId>> =
-                Arc::new(together.iter().map(|old| old.document).collect());
-            self.remove_files(store, together, &documents).await?;
+            let gone = self.remove_files(store, together).await?;
+            let documents: Arc<HashSet<DocumentId>> = Arc::new(gone.iter().map(|old| old.document).collect());
             let mut keys = self.idempotency_keys(store, ages.idempotency, &documents).await?;
             keys.retain(|(_, document)| documents.contains(document));
-            for old in together {
+            for old in &gone {
                 let own = keys.iter().filter(|(_, document)| *document == old.document);
                 let own = own.map(|(key, _)| key.clone()).collect();
                 self.heard(store, store.forget(old.document, own).await)?;
                 crash_point("while-keys-removed");
                 self.metrics.pruned_documents.inc();
             }
-            tracing::info!(documents = together.len(), "documents that are kept no longer are removed");
+            tracing::info!(documents = gone.len(), "documents that are kept no longer are removed");
         }
         Ok(())
     }
 
     /// Packets, admissions and notes, in this order: without its notes an admission would be delivered again by a store that
-    /// is built anew.
-    async fn remove_files(
-        &self,
-        store: &Arc<FileStore>,
-        old: &[Old],
-        documents: &Arc<HashSet<DocumentId>>,
-    ) -> Result<(), Fault> {
+    /// is built anew. Which documents have none left: all but those whose packet somebody just asked for.
+    async fn remove_files(&self, store: &Arc<FileStore>, old: &[Old]) -> Result<Vec<Old>, Fault> {
+        let documents: Arc<HashSet<DocumentId>> = Arc::new(old.iter().map(|old| old.document).collect());
         let digests: HashSet<PacketDigest> = old.iter().filter_map(|old| old.digest).collect();
         self.spool.condemn(digests.clone());
         let clock = &self.options.clock;
         clock.sleep_until(after(clock.now(), GRACE)).await;
         let digests = Arc::new(digests);
-        let mut from = None;
+        let (mut named, mut from) = (HashSet::new(), None);
         loop {
-            let named = store.named_elsewhere(digests.clone(), documents.clone(), from).await;
-            let Looked { found, next } = self.heard(store, named)?;
-            found.into_iter().for_each(|digest| self.spool.reprieve(digest));
+            let elsewhere = store.named_elsewhere(digests.clone(), documents.clone(), from).await;
+            let Looked { found, next } = self.heard(store, elsewhere)?;
+            named.extend(found);
             match next {
                 Some(next) => from = Some(next),
                 None => break,
             }
         }
         let (spool, old) = (self.spool.clone(), old.to_vec());
-        let removed = tokio::task::spawn_blocking(move || removed(&spool, &old)).await;
-        let bytes = removed.map_err(elsewhere)?.map_err(elsewhere)?;
+        let removed = tokio::task::spawn_blocking(move || removed(&spool, old, &named)).await;
+        let (gone, bytes) = removed.map_err(elsewhere)?.map_err(elsewhere)?;
         self.metrics.pruned_bytes.add(bytes);
-        Ok(())
+        Ok(gone)
+    }
+
+    /// Documents that were marked at an earlier look, with the packets that they still have.
+    async fn marked_before(&self, store: &Arc<FileStore>) -> Result<Vec<Old>, Fault> {
+        let mut marked = self.heard(store, store.condemned().await)?;
+        let spool = self.spool.clone();
+        let complete = move || {
+            for old in marked.iter_mut().filter(|old| old.digest.is_none()) {
+                let found = spool.read_admission(old.document).ok().flatten();
+                old.digest = found.map(|found| found.admission.receipt.sha256);
+            }
+            marked
+        };
+        tokio::task::spawn_blocking(complete).await.map_err(elsewhere)
     }
 
     /// Admissions that a store which was built anew did not take in, because they are too old.
@@ -156,13 +165,12 @@ impl Outbox {
                 let old = found.filter(|found| found.is_old(before)).map(|found| Old {
                     document: found.admission.receipt.document_id,
                     digest: Some(found.admission.receipt.sha256),
-                    bytes: found.admission.receipt.bytes,
-                    deliveries: found.admission.deliveries.len() as u64,
                 });
                 old.collect::<Vec<_>>()
             };
             let old = tokio::task::spawn_blocking(old).await.map_err(elsewhere)?;
-            self.remove(store, old, ages).await?;
+            let marked = self.heard(store, store.condemn_unknown(&old).await)?;
+            self.remove(store, marked, ages).await?;
         }
         Ok(())
     }
@@ -206,25 +214,36 @@ impl Outbox {
     }
 }
 
-/// Removes the files of these documents; how many bytes of packets that freed.
-fn removed(spool: &FileSpool, old: &[Old]) -> std::io::Result<u64> {
-    let mut bytes = 0;
-    for old in old {
-        bytes += old.digest.map_or(Ok(0), |digest| spool.remove_packet(digest))?;
+/// Removes the files of these documents, but for packets that others have. Which of them have none left, and how many
+/// bytes of packets that freed.
+fn removed(
+    spool: &FileSpool,
+    old: Vec<Old>,
+    named: &HashSet<PacketDigest>,
+) -> std::io::Result<(Vec<Old>, u64)> {
+    let (mut asked_for, mut bytes) = (HashSet::new(), 0);
+    let digests: HashSet<PacketDigest> = old.iter().filter_map(|old| old.digest).collect();
+    for digest in digests.difference(named) {
+        match spool.remove_packet(*digest)? {
+            Some(freed) => bytes += freed,
+            None => drop(asked_for.insert(*digest)),
+        }
         crash_point("after-packet-removed");
     }
-    for old in old {
+    let may_go = |old: &Old| old.digest.is_none_or(|digest| !asked_for.contains(&digest));
+    let gone: Vec<Old> = old.into_iter().filter(may_go).collect();
+    for old in &gone {
         spool.remove_admission(old.document)?;
         crash_point("after-admission-removed");
     }
     spool.sync_removals()?;
-    for old in old {
+    for old in &gone {
         spool.remove_notes(old.document)?;
         crash_point("after-notes-removed");
     }
     spool.sync_removals()?;
     spool.condemn(HashSet::new());
-    Ok(bytes)
+    Ok((gone, bytes))
 }
 
 fn elsewhere(cause: impl std::fmt::Display) -> Fault {

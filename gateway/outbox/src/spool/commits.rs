@@ -217,7 +217,16 @@ fn sync(written: Written) -> Option<Written> {
 /// Gives a job's packet its lasting name.
 fn keep(folders: &Folders, written: Written) -> Option<Kept> {
     let Written { job, blob, paper } = written;
-    match blob.map_or(Ok(()), |(blob, _)| blob.keep(&folders.blob(job.packet.digest()))) {
+    let (digest, bytes) = (job.packet.digest(), job.packet.bytes());
+    let kept = match blob {
+        Some((blob, _)) => blob.keep(&folders.blob(digest)),
+        // It was there; one that nobody needed any more may have been removed since.
+        None => folders.has_blob(digest, bytes).and_then(|has| match has {
+            true => Ok(()),
+            false => Err(io::Error::other(format!("packet {digest} was removed just now"))),
+        }),
+    };
+    match kept {
         Ok(()) => Some(Kept { job, paper: paper.0 }),
         Err(cause) => {
             job.answer(Err(cause));

@@ -40,26 +40,21 @@ impl FileSpool {
         *waiting = digests;
     }
 
-    /// This packet is not to go.
-    pub(crate) fn reprieve(&self, digest: PacketDigest) {
-        self.folders.condemned.ask_for(digest);
-    }
-
-    /// Removes a packet that is condemned and that nobody asked for since; how many bytes that freed. Blocks.
-    pub(crate) fn remove_packet(&self, digest: PacketDigest) -> io::Result<u64> {
+    /// Removes a packet that is condemned; how many bytes that freed, or `None` where somebody asked for it since. Blocks.
+    pub(crate) fn remove_packet(&self, digest: PacketDigest) -> io::Result<Option<u64>> {
         // Held until the file is gone: who asks meanwhile waits, and then finds that it is.
         let mut condemned = locked(&self.folders.condemned.digests);
         if !condemned.remove(&digest) {
-            return Ok(0);
+            return Ok(None);
         }
         let path = self.folders.blob(digest);
         let bytes = match fs::symlink_metadata(&path) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(0),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Some(0)),
             found => found?.len(),
         };
         fs::remove_file(&path)?;
         self.folders.room.free(bytes);
-        Ok(bytes)
+        Ok(Some(bytes))
     }
 
     /// Removes what is written of a document beside its packet: the admission first, or a rebuild would take its

@@ -31,10 +31,6 @@ pub(crate) struct Old {
     pub(crate) document: DocumentId,
     /// Its packet; `None` where nothing tells any more.
     pub(crate) digest: Option<PacketDigest>,
-    /// Length of its packet in bytes.
-    pub(crate) bytes: u64,
-    /// How many deliveries it has.
-    pub(crate) deliveries: u64,
 }
 
 /// Where a look goes on; `None` at the beginning.
@@ -87,9 +83,7 @@ impl View<'_> {
             if !is_old(&record, before) {
                 return Ok(None);
             }
-            let (digest, bytes) = (Some(record.delivery.digest), record.delivery.bytes);
-            let one = old.get_or_insert(Old { document, digest, bytes, deliveries: 0 });
-            one.deliveries += 1;
+            old = Some(Old { document, digest: Some(record.delivery.digest) });
         }
         Ok(old)
     }
@@ -136,11 +130,13 @@ impl FileStore {
             let mut found = Vec::new();
             view.some(keys::CONDEMNED, &None, |key, sealed| {
                 let document: DocumentId = unsealed(key, sealed)?;
-                let own = view.value::<DocumentRecord>(&keys::document(document))?;
-                let digest = own.map(|record| record.digest);
-                // Some of its keys may be gone already.
-                let left = Old { document, digest, bytes: 0, deliveries: 0 };
-                found.push(view.old(document, Timestamp::MAX)?.unwrap_or(left));
+                if let Some(old) = view.old(document, Timestamp::MAX)? {
+                    found.push(old);
+                } else if view.below(&keys::of_document(document)).next().is_none() {
+                    // Its deliveries are gone already, or it had none.
+                    let own = view.value::<DocumentRecord>(&keys::document(document))?;
+                    found.push(Old { document, digest: own.map(|record| record.digest) });
+                }
                 Ok(())
             })?;
             Ok(found)
@@ -154,6 +150,16 @@ impl FileStore {
         for some in old.chunks(DOCUMENTS_PER_CHANGE) {
             let some = some.to_vec();
             marked.extend(self.change(move |writer| writer.condemn(&some, before)).await?);
+        }
+        Ok(marked)
+    }
+
+    /// Marks these of them that the store does not know; from now on it takes none of them in.
+    pub(crate) async fn condemn_unknown(&self, old: &[Old]) -> Result<Vec<Old>, Fault> {
+        let mut marked = Vec::new();
+        for some in old.chunks(DOCUMENTS_PER_CHANGE) {
+            let some = some.to_vec();
+            marked.extend(self.change(move |writer| writer.condemn_unknown(&some)).await?);
         }
         Ok(marked)
     }
@@ -267,6 +273,19 @@ impl Writer {
             if let Some(still) = self.read(|view| view.old(one.document, before))? {
                 draft.put(keys::condemned(still.document), &still.document)?;
                 marked.push(still);
+            }
+        }
+        self.apply(draft)?;
+        Ok(marked)
+    }
+
+    fn condemn_unknown(&mut self, old: &[Old]) -> Result<Vec<Old>, Fault> {
+        let mut draft = Draft::new(self.next());
+        let mut marked = Vec::new();
+        for one in old {
+            if !self.knows(one.document)? {
+                draft.put(keys::condemned(one.document), &one.document)?;
+                marked.push(*one);
             }
         }
         self.apply(draft)?;

@@ -10,6 +10,7 @@ use lienthong_pipeline::record::State;
 use tempfile::TempDir;
 
 use super::parts::Part;
+use super::prune::Old;
 use super::*;
 use crate::contract::samples::*;
 use crate::sealed::{HEAD_BYTES, VERSION};
@@ -22,6 +23,7 @@ crate::over_both_engines! {
     #[tokio::test] a_value_over_two_kilobytes_is_refused_whole;
     #[tokio::test] a_key_over_its_limit_is_refused;
     #[tokio::test] a_flipped_byte_is_a_fault_that_names_the_key_and_is_noted;
+    #[tokio::test] what_is_being_removed_is_not_taken_in;
     #[tokio::test] a_value_of_a_newer_program_is_no_damage;
     #[tokio::test] a_record_without_a_time_of_publication_reads;
     #[tokio::test] every_value_is_versioned_summed_and_small;
@@ -222,6 +224,21 @@ async fn a_value_of_a_newer_program_is_no_damage(engine: Engine) {
     assert!(fault.cause.contains("its version is 2") && !fault.fatal, "{fault:?}");
     drop(store);
     reopened(&dir, engine).stats().await.expect("open again");
+}
+
+/// Its admission may be the one that is about to go.
+async fn what_is_being_removed_is_not_taken_in(engine: Engine) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = reopened(&dir, engine);
+    let stray = [Old { document: document_id(1), digest: None }];
+    assert_eq!(store.condemn_unknown(&stray).await.expect("marked"), stray);
+    let fault = store.admit(&admission(1, &["H02"])).await.expect_err("it comes again");
+    assert!(!fault.fatal, "{fault:?}");
+    assert_eq!(store.condemned().await.expect("read"), stray);
+    store.forget(document_id(1), Vec::new()).await.expect("removed");
+    assert_eq!(store.admit(&admission(1, &["H02"])).await.expect("written"), Admitted::Inserted);
+    assert_eq!(store.condemn_unknown(&stray).await.expect("looked"), [], "it is none any more");
+    assert!(store.old(Timestamp::MAX, None).await.expect("read").found.is_empty(), "it waits");
 }
 
 /// Written before there was a time of publication, and an index by it: it reads, and goes on.

@@ -8,7 +8,7 @@ use lienthong_pipeline::record::{Admission, Recall, Standing};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
 use super::Writer;
-use crate::change::{self, Basis, Noted, Record};
+use crate::change::{self, Basis, Noted, PLACE, Record};
 use crate::store::draft::Draft;
 use crate::store::keys;
 use crate::store::parts::Part;
@@ -43,6 +43,10 @@ impl Writer {
                 Some((settled, epoch)) if self.is_newest_lost => self.catch_up(admission, settled, epoch),
                 _ => Ok(Admitted::Existing),
             };
+        }
+        if restored.is_none() && self.is_condemned(receipt.document_id)? {
+            // An earlier one of the same id; when it is gone this one is taken.
+            return Err(Fault::new(PLACE, format!("{} is just being removed", receipt.document_id)));
         }
         let mut draft = Draft::new(self.next);
         if part.is_last {
