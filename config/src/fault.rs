@@ -25,8 +25,6 @@ pub enum FaultCode {
     FileMissing,
     /// A value that must be unique stands twice.
     Duplicate,
-    /// A choice that this version does not have.
-    Unavailable,
     /// A secret that must not stand in the settings as it is.
     SecretInClear,
     /// A sealed secret that does not open.
@@ -46,7 +44,6 @@ impl FaultCode {
             Self::Contradiction => "contradiction",
             Self::FileMissing => "file-missing",
             Self::Duplicate => "duplicate",
-            Self::Unavailable => "unavailable",
             Self::SecretInClear => "secret-in-clear",
             Self::WrongSeal => "wrong-seal",
         }

@@ -226,32 +226,23 @@ impl<'r, 't> Section<'r, 't> {
         None
     }
 
-    /// One of several words. A word without value is a choice that this version does not have.
-    pub(crate) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, Option<T>)], default: T) -> T {
+    /// One of several words.
+    pub(crate) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], default: T) -> T {
         let Some(word) = self.read::<String>(key) else {
             return default;
         };
-        let offered: Vec<&str> = choices.iter().filter(|c| c.1.is_some()).map(|c| c.0).collect();
-        let offered = offered.join(", ");
-        match choices.iter().find(|choice| choice.0 == word) {
-            Some((_, Some(value))) => return *value,
-            Some((word, None)) => {
-                let rule = Rule::new(
-                    format!("phiên bản này chưa có lựa chọn \"{word}\"; hiện có: {offered}"),
-                    format!("\"{word}\" is not available in this version; available: {offered}"),
-                );
-                self.fault(key, FaultCode::Unavailable, rule);
-            }
-            None => {
-                let rule = Rule::new(format!("phải là một trong: {offered}"), format!("one of: {offered}"));
-                self.fault(key, FaultCode::WrongType, rule);
-            }
+        if let Some((_, value)) = choices.iter().find(|choice| choice.0 == word) {
+            return *value;
         }
+        let offered: Vec<&str> = choices.iter().map(|choice| choice.0).collect();
+        let offered = offered.join(", ");
+        let rule = Rule::new(format!("phải là một trong: {offered}"), format!("one of: {offered}"));
+        self.fault(key, FaultCode::WrongType, rule);
         default
     }
 
     /// One of several words that must be set.
-    pub(crate) fn required_choice<T: Copy>(&mut self, key: &str, choices: &[(&str, Option<T>)], or: T) -> T {
+    pub(crate) fn required_choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], or: T) -> T {
         self.needed(key);
         self.choice(key, choices, or)
     }

@@ -235,16 +235,17 @@ fn a_settings_file_has_a_longest_length() {
 }
 
 #[test]
-fn choices_of_later_versions_are_refused_plainly() {
-    let text = "[receipt]\nafter = \"outbox+broker\"\n";
-    let found = load(text).expect_err("faults");
+fn a_word_that_is_no_choice_is_refused_plainly() {
+    let found = load("[receipt]\nafter = \"pigeon\"\n").expect_err("faults");
     assert_eq!(found.len(), 1);
-    for fault in &found {
-        assert_eq!(fault.code, FaultCode::Unavailable, "{fault}");
-        assert!(fault.vietnamese.contains("chưa có") && fault.english.contains("not available"), "{fault}");
-    }
+    assert_eq!((found[0].key.as_str(), found[0].code), ("receipt.after", FaultCode::WrongType));
+    assert!(
+        found[0].vietnamese.contains("outbox+broker") && found[0].english.contains("outbox, outbox+broker")
+    );
     let unknown = faults("[notify]\ngiven_up = \"pigeon\"\n");
     assert_eq!(unknown, [("notify.given_up".to_owned(), FaultCode::WrongType)]);
+    let both = load("[receipt]\nafter = \"outbox+broker\"\n").expect("settings");
+    assert_eq!(both.receipt.after, ReceiptAfter::Broker);
 }
 
 #[test]

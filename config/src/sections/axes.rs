@@ -84,7 +84,7 @@ fn axis(id: &str, section: &mut Section<'_, '_>) -> Option<AxisSettings> {
     }
     let system_id = system_id(section);
     let secret = section.required_secret("secret", &SecretOf::Axis.variable(id), InClear::Refused);
-    let words = [("send", Some(ToHeader::Send)), ("omit", Some(ToHeader::Omit))];
+    let words = [("send", ToHeader::Send), ("omit", ToHeader::Omit)];
     let to_header = section.choice("to_header", &words, ToHeader::Send);
     let ca = section.file("ca");
     let (least, most) = (ByteSize::new(1_000), ByteSize::new(4_000_000_000));

@@ -75,7 +75,7 @@ impl EmailSettings {
     /// `id` is the system's, `gateway_name` the name where none is set.
     pub(crate) fn read(id: &str, gateway_name: &str, section: &mut Section<'_, '_>) -> Option<Self> {
         let host = host(section);
-        let words = [("tls", Some(MailSecurity::Tls)), ("starttls", Some(MailSecurity::Starttls))];
+        let words = [("tls", MailSecurity::Tls), ("starttls", MailSecurity::Starttls)];
         let security = section.choice("security", &words, MailSecurity::Tls);
         let port = section.ranged("port", u64::from(security.default_port()), 1, u64::from(u16::MAX));
         let user = section.required_text("user", LINE_BYTES_MAX);

@@ -38,7 +38,7 @@ impl GatewaySettings {
         let data_dir = section.required_path("data_dir");
         let organ_id = section.required_text("organ_id", ORGAN_ID_BYTES_MAX);
         let name = section.required_text("name", LINE_BYTES_MAX);
-        let choices = [("trial", Some(Profile::Trial)), ("production", Some(Profile::Production))];
+        let choices = [("trial", Profile::Trial), ("production", Profile::Production)];
         let profile = section.choice("profile", &choices, Profile::Production);
         section.master_key("master_key_file");
         let moved = Rule::new("đã chuyển sang hotline của mục [support]", "it is hotline in [support] now");

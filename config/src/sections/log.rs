@@ -50,9 +50,9 @@ pub struct LogSettings {
 
 impl LogSettings {
     pub(crate) fn read(section: &mut Section<'_, '_>) -> Self {
-        let formats = [("json", Some(LogFormat::Json)), ("text", Some(LogFormat::Text))];
+        let formats = [("json", LogFormat::Json), ("text", LogFormat::Text)];
         let levels = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
-        let levels = levels.map(|level| (level.as_str(), Some(level)));
+        let levels = levels.map(|level| (level.as_str(), level));
         Self {
             format: section.choice("format", &formats, LogFormat::Json),
             level: section.choice("level", &levels, LogLevel::Info),

@@ -25,9 +25,9 @@ pub struct NotifySettings {
 impl NotifySettings {
     pub(crate) fn read(section: &mut Section<'_, '_>) -> Self {
         let choices = [
-            ("status-02", Some(GivenUpNotice::Status02)),
-            ("mail", Some(GivenUpNotice::Mail)),
-            ("api", Some(GivenUpNotice::Api)),
+            ("status-02", GivenUpNotice::Status02),
+            ("mail", GivenUpNotice::Mail),
+            ("api", GivenUpNotice::Api),
         ];
         let given_up = section.choice("given_up", &choices, GivenUpNotice::Status02);
         if given_up == GivenUpNotice::Mail {

@@ -61,7 +61,7 @@ fn operator(uids: &mut BTreeSet<u32>, section: &mut Section<'_, '_>) -> Option<O
         );
         section.fault("uid", FaultCode::Duplicate, rule);
     }
-    let roles = [("operator", Some(OperatorRole::Operator)), ("viewer", Some(OperatorRole::Viewer))];
+    let roles = [("operator", OperatorRole::Operator), ("viewer", OperatorRole::Viewer)];
     let role = section.required_choice("role", &roles, OperatorRole::Viewer);
     Some(OperatorSettings { uid: uid?, role })
 }

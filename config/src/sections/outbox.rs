@@ -26,7 +26,7 @@ pub struct OutboxSettings {
 
 impl OutboxSettings {
     pub(crate) fn read(section: &mut Section<'_, '_>) -> Self {
-        let engines = [("sled", Some(OutboxEngine::Sled)), ("redb", Some(OutboxEngine::Redb))];
+        let engines = [("sled", OutboxEngine::Sled), ("redb", OutboxEngine::Redb)];
         let engine = section.choice("engine", &engines, OutboxEngine::Sled);
         let days = |n: u64| Span::new(Duration::from_secs(n * 86_400));
         Self { engine, rotate_every: section.ranged("rotate_every", days(30), days(1), days(366)).duration() }

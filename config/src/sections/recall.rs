@@ -20,7 +20,7 @@ pub struct RecallSettings {
 
 impl RecallSettings {
     pub(crate) fn read(section: &mut Section<'_, '_>) -> Self {
-        let choices = [("withdraw", Some(Undelivered::Withdraw)), ("deliver", Some(Undelivered::Deliver))];
+        let choices = [("withdraw", Undelivered::Withdraw), ("deliver", Undelivered::Deliver)];
         Self { undelivered: section.choice("undelivered", &choices, Undelivered::Withdraw) }
     }
 }

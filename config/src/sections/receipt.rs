@@ -7,6 +7,9 @@ use crate::reading::Section;
 pub enum ReceiptAfter {
     /// Packet and records are on this gateway's disk; the receipt says `durability: local`.
     Outbox,
+    /// The broker has them too; the receipt says `durability: broker`. A broker that does not answer within 10 s makes
+    /// the sender come again.
+    Broker,
 }
 
 /// When a sender gets its receipt.
@@ -18,7 +21,7 @@ pub struct ReceiptSettings {
 
 impl ReceiptSettings {
     pub(crate) fn read(section: &mut Section<'_, '_>) -> Self {
-        let choices = [("outbox", Some(ReceiptAfter::Outbox)), ("outbox+broker", None)];
+        let choices = [("outbox", ReceiptAfter::Outbox), ("outbox+broker", ReceiptAfter::Broker)];
         Self { after: section.choice("after", &choices, ReceiptAfter::Outbox) }
     }
 }

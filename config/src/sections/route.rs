@@ -20,10 +20,7 @@ pub struct RouteSettings {
 
 impl RouteSettings {
     pub(crate) fn read(section: &mut Section<'_, '_>) -> Self {
-        let choices = [
-            ("to", Some(UpdateReceivers::To)),
-            ("to+receiver-list", Some(UpdateReceivers::ToAndReceiverList)),
-        ];
+        let choices = [("to", UpdateReceivers::To), ("to+receiver-list", UpdateReceivers::ToAndReceiverList)];
         Self { update_receivers: section.choice("update_receivers", &choices, UpdateReceivers::To) }
     }
 }

@@ -2,6 +2,7 @@
 //! record, so it checks the indexes of the real store. Nothing of it outlives the process.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -197,6 +198,14 @@ impl OutboxStore for MemoryStore {
 
     async fn unsent_events(&self, limit: usize) -> Result<Vec<(u64, Event)>, Fault> {
         self.with(|shelf| shelf.events.iter().take(limit).map(|(n, event)| (*n, event.clone())).collect())
+    }
+
+    async fn unsent_span(&self) -> Result<Option<RangeInclusive<u64>>, Fault> {
+        self.with(|shelf| {
+            let (first, _) = shelf.events.first_key_value()?;
+            let (last, _) = shelf.events.last_key_value()?;
+            Some(*first..=*last)
+        })
     }
 
     async fn events_sent(&self, numbers: Vec<u64>) -> Result<(), Fault> {

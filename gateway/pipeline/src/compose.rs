@@ -24,6 +24,8 @@ pub(crate) struct Document {
     pub(crate) bytes: u64,
     pub(crate) accepted_at: Timestamp,
     pub(crate) origin: SystemId,
+    /// Where it is when its receipt is given.
+    pub(crate) durability: &'static str,
 }
 
 pub(crate) fn admission(
@@ -49,7 +51,7 @@ pub(crate) fn admission(
         signer: envelope.signer().map(|signer| shown(&signer)),
         findings,
         remarks,
-        durability: "local".to_owned(),
+        durability: document.durability.to_owned(),
         deliveries: routed.iter().map(|routed| line(document.id, routed)).collect(),
     };
     let mut receivers = BTreeSet::new();

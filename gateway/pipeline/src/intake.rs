@@ -3,13 +3,16 @@
 //! undone: a packet that is refused simply never leaves `incoming/`.
 
 mod follow;
+mod published;
+
+pub use self::published::BROKER_WAIT;
 
 use std::cell::Cell;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::civil::Date;
-use lienthong_config::{Undelivered, UpdateReceivers};
+use lienthong_config::{ReceiptAfter, Undelivered, UpdateReceivers};
 use lienthong_monitoring::{Metrics, Step};
 use lienthong_schemas::edxml::{Content, Envelope, Finding, VIETNAM, VerifiedEnvelope, check_carried};
 use lienthong_schemas::ids::{DocumentId, PacketDigest};
@@ -45,6 +48,8 @@ pub struct IntakePolicy {
     pub undelivered: Undelivered,
     /// To whom an update goes.
     pub update_receivers: UpdateReceivers,
+    /// What is done before a sender gets its receipt.
+    pub receipt_after: ReceiptAfter,
 }
 
 /// Who brought a packet: never read from the packet.
@@ -129,11 +134,23 @@ impl Intake {
         self.idempotency_turns.try_take(key).ok_or_else(|| header(RejectionCode::IdempotencyKeyInFlight))
     }
 
-    /// Takes a packet: verified, recognised, routed and on disk when this returns `Ok`.
+    /// Takes a packet: verified, recognised, routed and on disk when this returns `Ok`, and in the broker too where
+    /// [`IntakePolicy::receipt_after`] says so.
     ///
     /// Must not be cancelled half way by a client that goes away: the caller runs it to its end
     /// ([`crate::tasks::Tasks::complete`]).
     pub async fn admit(
+        &self,
+        packet: Box<dyn Incoming>,
+        origin: &Origin,
+        idempotency: Option<IdempotencyKey>,
+    ) -> Result<Accepted, Refused> {
+        let accepted = self.admit_here(packet, origin, idempotency).await?;
+        self.until_durable(accepted.receipt.document_id, origin).await?;
+        Ok(accepted)
+    }
+
+    async fn admit_here(
         &self,
         packet: Box<dyn Incoming>,
         origin: &Origin,
@@ -314,6 +331,10 @@ impl Intake {
             bytes: packet.bytes(),
             accepted_at: self.ports.clock.now(),
             origin: origin.system(),
+            durability: match self.policy.receipt_after {
+                ReceiptAfter::Outbox => "local",
+                ReceiptAfter::Broker => "broker",
+            },
         };
         crate::compose::admission(&document, envelope, routed, effects, keys, idempotency)
     }

@@ -2,6 +2,7 @@
 //! Each has two implementations and one contract suite (`contract.rs` beside the trait's users).
 
 use std::io::BufRead;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -369,6 +370,8 @@ pub trait OutboxStore: Send + Sync + 'static {
     async fn unpublished_after(&self, after: PerLane, limit: usize) -> Result<Vec<Delivery>, Fault>;
     /// Events that `EVENTS` has not acknowledged, oldest first, each with the number to confirm it by.
     async fn unsent_events(&self, limit: usize) -> Result<Vec<(u64, Event)>, Fault>;
+    /// The numbers of the first and the last of these; `None` when all were sent.
+    async fn unsent_span(&self) -> Result<Option<RangeInclusive<u64>>, Fault>;
     /// These events are in `EVENTS`.
     async fn events_sent(&self, numbers: Vec<u64>) -> Result<(), Fault>;
 

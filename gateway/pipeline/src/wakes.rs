@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lienthong_schemas::ids::DeliveryId;
 use lienthong_schemas::organ::ReceiverToken;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::record::{AdapterKind, Delivery, Lane};
 use crate::turns::Turns;
@@ -23,6 +23,8 @@ pub struct Wakes {
     pub(crate) events: Arc<Notify>,
     /// Something was settled: senders to tell.
     pub report: Arc<Notify>,
+    /// Changes whenever the broker has acknowledged deliveries or events, and that is written down.
+    pub(crate) published: Arc<watch::Sender<()>>,
     /// Whoever ends a delivery or takes its end back holds its turn until that stands both in the store and beside the
     /// admission, so that the last note is of the last change.
     pub(crate) noting: Arc<Turns<DeliveryId>>,

@@ -177,6 +177,7 @@ fn intake(
         idempotency: loaded.settings.retention.idempotency,
         undelivered: loaded.settings.recall.undelivered,
         update_receivers: loaded.settings.route.update_receivers,
+        receipt_after: loaded.settings.receipt.after,
     };
     let (directory, metrics) = (directory.clone(), metrics.clone());
     Arc::new(Intake::new(ports.clone(), policy, directory, metrics, wakes.clone()))

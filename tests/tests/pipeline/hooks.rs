@@ -1,5 +1,6 @@
 //! A broker and a store that do what a test wants at one place and pass everything else on.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -207,6 +208,9 @@ impl OutboxStore for HookedStore {
             Some(fate) => fate.map(|()| Vec::new()),
             None => self.store.unsent_events(limit).await,
         }
+    }
+    async fn unsent_span(&self) -> Result<Option<RangeInclusive<u64>>, Fault> {
+        self.store.unsent_span().await
     }
     async fn events_sent(&self, numbers: Vec<u64>) -> Result<(), Fault> {
         self.store.events_sent(numbers).await

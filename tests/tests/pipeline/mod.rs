@@ -9,6 +9,7 @@ mod broker_bytes;
 mod codes;
 mod consignments;
 mod cuts;
+mod durable;
 mod failing;
 mod fairness;
 mod fan_out;

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use lienthong_adapters::contract::{MemoryAdapter, handed_over, received};
 use lienthong_broker::MemoryBroker;
-use lienthong_config::{GivenUpNotice, Undelivered, UpdateReceivers};
+use lienthong_config::{GivenUpNotice, ReceiptAfter, Undelivered, UpdateReceivers};
 use lienthong_monitoring::Metrics;
 use lienthong_outbox::{FileSpool, MemoryStore};
 use lienthong_pipeline::clock::ManualClock;
@@ -58,6 +58,8 @@ pub(super) struct Setup {
     pub(super) mail: Option<MailNotice>,
     pub(super) undelivered: Undelivered,
     pub(super) update_receivers: UpdateReceivers,
+    /// `receipt.after`.
+    pub(super) receipt_after: ReceiptAfter,
     /// What stands between the gateway and its broker.
     pub(super) wrap: Wrap,
 }
@@ -80,6 +82,7 @@ impl Default for Setup {
             // Most tests are about the order of what is delivered; `recall` is about what is not.
             undelivered: Undelivered::Deliver,
             update_receivers: UpdateReceivers::To,
+            receipt_after: ReceiptAfter::Outbox,
             wrap,
         }
     }
@@ -385,6 +388,7 @@ fn intake(
         idempotency: Duration::from_secs(24 * 3600),
         undelivered: setup.undelivered,
         update_receivers: setup.update_receivers,
+        receipt_after: setup.receipt_after,
     };
     let (ports, directory, metrics) = (ports.clone(), directory.clone(), metrics.clone());
     Arc::new(Intake::new(ports, policy, directory, metrics, wakes.clone()))

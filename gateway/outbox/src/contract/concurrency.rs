@@ -78,6 +78,7 @@ pub async fn after_close_every_call_fails(store: Arc<dyn OutboxStore>) {
         store.history(id).await.err(),
         store.unpublished(1).await.err(),
         store.unsent_events(1).await.err(),
+        store.unsent_span().await.err(),
         store.events_sent(vec![1]).await.err(),
         store.hand_off(delivery).await.err(),
         store.remember(&idempotency("k"), document_id(1), PacketDigest::of(b""), NOW).await.err(),

@@ -176,9 +176,12 @@ pub async fn every_step_is_one_event(store: Arc<dyn OutboxStore>) {
 
 /// Events come oldest first until they are said to be sent, in whatever order.
 pub async fn events_wait_until_they_are_sent(store: Arc<dyn OutboxStore>) {
+    assert_eq!(store.unsent_span().await.expect("read"), None);
     for n in 1..=4 {
         admitted(&*store, n, "H02").await;
     }
+    let all = store.unsent_events(9).await.expect("read");
+    assert_eq!(store.unsent_span().await.expect("read"), Some(all[0].0..=all[3].0));
     let events = store.unsent_events(3).await.expect("read");
     let documents: Vec<_> = events.iter().map(|(_, event)| event.document).collect();
     assert_eq!(documents, [1, 2, 3].map(document_id));
@@ -188,7 +191,10 @@ pub async fn events_wait_until_they_are_sent(store: Arc<dyn OutboxStore>) {
     let left = store.unsent_events(9).await.expect("read");
     let documents: Vec<_> = left.iter().map(|(_, event)| event.document).collect();
     assert_eq!(documents, [2, 4].map(document_id));
+    assert_eq!(store.unsent_span().await.expect("read"), Some(all[1].0..=all[3].0));
     assert!(store.unsent_events(0).await.expect("read").is_empty());
+    store.events_sent(left.into_iter().map(|(number, _)| number).collect()).await.expect("written");
+    assert_eq!(store.unsent_span().await.expect("read"), None);
 }
 
 /// Pending, unpublished and the oldest pending, after each step.

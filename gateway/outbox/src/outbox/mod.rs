@@ -9,6 +9,7 @@ mod restart;
 #[cfg(test)]
 mod tests;
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -174,6 +175,12 @@ macro_rules! passed_on {
                 let (store, epoch) = self.store_and_epoch()?;
                 let events = self.heard(&store, store.unsent_events(limit).await)?;
                 Ok(events.into_iter().map(|(number, event)| (numbers::tied(number, epoch), event)).collect())
+            }
+
+            async fn unsent_span(&self) -> Result<Option<RangeInclusive<u64>>, Fault> {
+                let (store, epoch) = self.store_and_epoch()?;
+                let span = self.heard(&store, store.unsent_span().await)?;
+                Ok(span.map(|span| numbers::tied(*span.start(), epoch)..=numbers::tied(*span.end(), epoch)))
             }
 
             async fn events_sent(&self, numbers: Vec<u64>) -> Result<(), Fault> {

@@ -22,6 +22,7 @@ mod view;
 mod writer;
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -257,6 +258,10 @@ impl OutboxStore for FileStore {
 
     async fn unsent_events(&self, limit: usize) -> Result<Vec<(u64, Event)>, Fault> {
         self.read(move |view| view.events(limit)).await
+    }
+
+    async fn unsent_span(&self) -> Result<Option<RangeInclusive<u64>>, Fault> {
+        self.read(|view| view.event_span()).await
     }
 
     async fn events_sent(&self, numbers: Vec<u64>) -> Result<(), Fault> {

@@ -1,7 +1,7 @@
 //! Reading the tree. Every range is bounded by its prefix and by a limit; nothing walks over all deliveries.
 //! An index entry and its record are two reads: whoever follows one checks that the record still belongs there.
 
-use std::ops::{Bound, Range};
+use std::ops::{Bound, Range, RangeInclusive};
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Fault, Listing, PendingReport};
@@ -200,12 +200,16 @@ impl View<'_> {
         let mut found = Vec::new();
         for entry in self.below(keys::EVENTS).take(limit) {
             let (key, sealed) = entry?;
-            let event = unsealed(&key, &sealed)?;
-            let number = key[keys::EVENTS.len()..].first_chunk::<8>();
-            let number = number.ok_or_else(|| ReadFault::Damaged(key.to_vec(), Damage::Short))?;
-            found.push((u64::from_be_bytes(*number), event));
+            found.push((event_number(&key)?, unsealed(&key, &sealed)?));
         }
         Ok(found)
+    }
+
+    /// The numbers of the first event and the last.
+    pub(super) fn event_span(&self) -> Result<Option<RangeInclusive<u64>>, ReadFault> {
+        let Some(first) = self.below(keys::EVENTS).next().transpose()? else { return Ok(None) };
+        let Some(last) = self.newest_below(keys::EVENTS).next().transpose()? else { return Ok(None) };
+        Ok(Some(event_number(&first.0)?..=event_number(&last.0)?))
     }
 
     /// One look-up for each receiver that has something, however much it has.
@@ -243,4 +247,11 @@ fn bounds(range: &Range<Vec<u8>>) -> Bounds<'_> {
 /// The value that was stored under `key`.
 pub(super) fn unsealed<T: DeserializeOwned>(key: &[u8], sealed: &[u8]) -> Result<T, ReadFault> {
     sealed::unseal(key, sealed).map_err(|damage| ReadFault::Damaged(key.to_vec(), damage))
+}
+
+/// The number in a key below [`keys::EVENTS`].
+fn event_number(key: &[u8]) -> Result<u64, ReadFault> {
+    let number = key[keys::EVENTS.len()..].first_chunk::<8>();
+    let number = number.ok_or_else(|| ReadFault::Damaged(key.to_vec(), Damage::Short))?;
+    Ok(u64::from_be_bytes(*number))
 }

@@ -67,6 +67,7 @@ passed_on! {
     fn history(&self, id: DeliveryId) -> Vec<HistoryEntry>;
     fn unpublished_after(&self, after: PerLane, limit: usize) -> Vec<Delivery>;
     fn unsent_events(&self, limit: usize) -> Vec<(u64, Event)>;
+    fn unsent_span(&self) -> Option<std::ops::RangeInclusive<u64>>;
     fn events_sent(&self, numbers: Vec<u64>) -> ();
     fn hand_off(&self, delivery: Delivery) -> HandOff;
     fn remember(&self, key: &IdempotencyKey, document: DocumentId, digest: PacketDigest, at: Timestamp) -> ();

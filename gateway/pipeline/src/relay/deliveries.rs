@@ -121,6 +121,7 @@ impl Relay {
             self.ports.store.transition(id, now, Transition::Published { generation })
         });
         let written = join_all(written).await.into_iter().try_for_each(|written| written.map(drop));
+        self.wakes.published.send_replace(());
         match (at, written.and(outcome)) {
             (Some(place), Err(fault)) => Err((place, fault)),
             _ => Ok(()),

@@ -75,6 +75,7 @@ impl Relay {
         }
         if !sent.is_empty() {
             self.ports.store.events_sent(sent).await?;
+            self.wakes.published.send_replace(());
         }
         outcome
     }
