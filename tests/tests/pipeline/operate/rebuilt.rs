@@ -36,15 +36,20 @@ async fn with_a_refused_one() -> (World, DeliveryId) {
     world.answer(|_, _| Err(failure(FailureClass::Permanent, "http_410")));
     let id = world.send(letter(1, &[B])).await.deliveries[0].delivery_id;
     until(&world, id, |delivery| delivery.state == State::Refused).await;
+    noted(&world, id, " refused ").await;
+    world.kill();
+    (world, id)
+}
+
+/// Waits, in real time, until this stands in a note beside a delivery's admission: it is written after the store has it.
+async fn noted(world: &World, id: DeliveryId, what: &str) {
     let document = world.delivery(id).await.document;
     let notes = world.folder.path().join("admissions").join(format!("{document}.settled"));
     let end = Instant::now() + Duration::from_secs(60);
-    while !std::fs::read_to_string(&notes).is_ok_and(|notes| notes.contains(" refused ")) {
+    while !std::fs::read_to_string(&notes).is_ok_and(|notes| notes.contains(what)) {
         assert!(Instant::now() < end, "it is noted");
         tokio::task::yield_now().await;
     }
-    world.kill();
-    (world, id)
 }
 
 /// Another process opens what this one leaves; with `lost`, without the store.
@@ -237,6 +242,7 @@ async fn what_was_rerouted_goes_its_new_way_after_a_rebuild() {
     let delivery = world.delivery(id).await;
     assert_eq!((way(&delivery), delivery.since), ((C, "ba"), Some(world.ports.clock.now())));
     assert!(world.adapter.attempts().iter().all(|attempt| attempt.seen.receiver == organ(C)));
+    noted(&world, id, " received ").await;
     // It stays there whatever is noted later.
     let mut world = again(world, true).await;
     world.kill();
