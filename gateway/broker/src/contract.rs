@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use lienthong_pipeline::ports::{Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Taken};
+use lienthong_pipeline::ports::{
+    Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Publication, Taken,
+};
 use lienthong_pipeline::record::{AdapterKind, Event, Lane};
 use lienthong_schemas::ids::{DeliveryId, PacketDigest};
 
@@ -185,7 +187,7 @@ async fn an_outage_loses_nothing(stage: &dyn Stage, (_, normal): &mut Lanes) {
     let broker = stage.broker();
     let before = sample::inline(9, Lane::Normal, b"before");
     let after = sample::inline(10, Lane::Normal, b"after");
-    broker.publish(&before).await.expect("published");
+    assert_eq!(broker.publish(&before).await.expect("published"), Publication::New);
     let held = next(normal).await;
     stage.stop().await;
 
@@ -203,7 +205,8 @@ async fn an_outage_loses_nothing(stage: &dyn Stage, (_, normal): &mut Lanes) {
     stage.start().await;
     becomes_ready(stage.broker()).await;
     broker.publish(&after).await.expect("published after the outage");
-    broker.publish(&before).await.expect("repeated after the outage");
+    let again = broker.publish(&before).await.expect("repeated after the outage");
+    assert_eq!(again, Publication::Repeat);
     broker.publish_event(&sample::event(2, 1)).await.expect("published after the outage");
     broker.put_blob(digest, 6, file).await.expect("put after the outage");
     // The same stream goes on. What was held may come again at once, or later.

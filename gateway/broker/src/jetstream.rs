@@ -14,7 +14,9 @@ use async_nats::jetstream::stream::Stream;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use lienthong_monitoring::Metrics;
-use lienthong_pipeline::ports::{Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Taken};
+use lienthong_pipeline::ports::{
+    Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Publication, Taken,
+};
 use lienthong_pipeline::record::{AdapterKind, Event, Lane};
 use lienthong_schemas::ids::PacketDigest;
 use tokio::sync::{Mutex, Notify, Semaphore};
@@ -257,7 +259,7 @@ impl Link {
         self.doubt.notify_one();
     }
 
-    async fn send(&self, outgoing: Outgoing) -> Result<(), Fault> {
+    async fn send(&self, outgoing: Outgoing) -> Result<Publication, Fault> {
         let subject = outgoing.subject.clone();
         let sent = async {
             let stored = timeout(PUBLISH_WAIT, self.store(outgoing)).await;
@@ -267,7 +269,7 @@ impl Link {
     }
 
     /// Publishes, and waits until it is stored.
-    async fn store(&self, outgoing: Outgoing) -> Result<(), Fault> {
+    async fn store(&self, outgoing: Outgoing) -> Result<Publication, Fault> {
         self.usable().await?;
         let _place = self.in_flight.acquire_many(weight(outgoing.body.len())).await.map_err(fault)?;
         let Outgoing { subject, headers, body, stream } = outgoing;
@@ -283,7 +285,7 @@ impl Link {
             self.mistrust();
             return Err(fault(format!("stream {} stored what is for {stream}", stored.stream)));
         }
-        Ok(())
+        Ok(if stored.duplicate { Publication::Repeat } else { Publication::New })
     }
 }
 
@@ -321,7 +323,7 @@ impl Broker for NatsBroker {
         self.0.refusals.lately()
     }
 
-    async fn publish(&self, message: &DeliveryMessage) -> Result<(), Fault> {
+    async fn publish(&self, message: &DeliveryMessage) -> Result<Publication, Fault> {
         self.0.send(message::encode(message)?).await
     }
 
@@ -350,7 +352,7 @@ impl Broker for NatsBroker {
     }
 
     async fn publish_events(&self, events: &[Event]) -> Result<(), Fault> {
-        self.0.send(message::encode_events(events)?).await
+        self.0.send(message::encode_events(events)?).await.map(drop)
     }
 
     async fn deliveries(

@@ -9,7 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use lienthong_pipeline::ports::{Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Taken};
+use lienthong_pipeline::ports::{
+    Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Publication, Taken,
+};
 use lienthong_pipeline::record::{AdapterKind, Event, Lane};
 use lienthong_schemas::ids::PacketDigest;
 use tokio::io::AsyncWriteExt;
@@ -206,10 +208,11 @@ impl Broker for MemoryBroker {
         self.0.running().map(|_| ())
     }
 
-    async fn publish(&self, message: &DeliveryMessage) -> Result<(), Fault> {
+    async fn publish(&self, message: &DeliveryMessage) -> Result<Publication, Fault> {
         let outgoing = message::encode(message)?;
         let mut board = self.0.running()?;
-        if board.seen.insert(message::message_id(&message.delivery)) {
+        let is_new = board.seen.insert(message::message_id(&message.delivery));
+        if is_new {
             board.count += 1;
             let (number, visible) = (board.count, Instant::now());
             let prefix = prefix(message.delivery.route.adapter, message.delivery.lane);
@@ -217,7 +220,7 @@ impl Broker for MemoryBroker {
         }
         drop(board);
         self.0.changed.notify_waiters();
-        Ok(())
+        Ok(if is_new { Publication::New } else { Publication::Repeat })
     }
 
     async fn put_blob(&self, digest: PacketDigest, bytes: u64, file: PathBuf) -> Result<(), Fault> {

@@ -340,7 +340,7 @@ async fn a_full_store_refuses_more_and_keeps_what_it_has() {
     let fault = loop {
         let message = sample::inline(stored.len() as u32, Lane::Normal, &packet);
         match broker.publish(&message).await {
-            Ok(()) => stored.push(message.delivery.id),
+            Ok(_) => stored.push(message.delivery.id),
             Err(fault) => break fault.to_string(),
         }
         assert!(stored.len() <= 4, "more than a MiB was stored");

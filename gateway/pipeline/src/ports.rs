@@ -469,6 +469,15 @@ pub trait Taken: Send + Sync {
     async fn again(self: Box<Self>, delay: Duration) -> Result<(), Fault>;
 }
 
+/// What the broker says of a message that it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Publication {
+    /// It has it since now.
+    New,
+    /// It had one with its Nats-Msg-Id before, and keeps that one only.
+    Repeat,
+}
+
 /// The broker (design.md B7). Every call may fail at any time and is repeated with the same ids.
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
@@ -480,7 +489,7 @@ pub trait Broker: Send + Sync + 'static {
         None
     }
     /// Puts a delivery on its subject under Nats-Msg-Id `<delivery id>:g<generation>`; returns when it is stored.
-    async fn publish(&self, message: &DeliveryMessage) -> Result<(), Fault>;
+    async fn publish(&self, message: &DeliveryMessage) -> Result<Publication, Fault>;
     /// Puts a blob into the Object Store under its digest unless it is there already with this length.
     async fn put_blob(&self, digest: PacketDigest, bytes: u64, file: PathBuf) -> Result<(), Fault>;
     /// Takes a blob out of the Object Store; that it is not there is no fault.

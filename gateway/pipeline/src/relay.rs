@@ -1,11 +1,13 @@
 //! Step publish: what is committed goes to the broker, with the same ids for as long as it takes; then the events.
 //! Three loops that do not wait for each other: deliveries, events, and a look for messages that were lost.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
+use lienthong_schemas::ids::DeliveryId;
 use tokio::sync::Notify;
 
 use crate::clock::after;
@@ -30,6 +32,8 @@ const LOST_AFTER: Duration = Duration::from_secs(600);
 const LOOK_FOR_LOST_EVERY: Duration = Duration::from_secs(60);
 /// Lost deliveries that are looked at in one go.
 const LOST_BATCH: usize = 64;
+/// Deliveries that are published anew because an earlier life had published them, at most, in one life.
+const ANEW_MAX: usize = 10_000;
 
 /// Publishes what the store says is not published.
 pub struct Relay {
@@ -37,6 +41,10 @@ pub struct Relay {
     metrics: Arc<Metrics>,
     wakes: Wakes,
     settle: Settle,
+    /// When this life began.
+    began: Timestamp,
+    /// What an earlier life had published without writing it down, and this one published anew.
+    anew: Mutex<HashSet<DeliveryId>>,
 }
 
 /// What the loop of deliveries hears.
@@ -67,7 +75,8 @@ impl Relay {
     /// The relay of one gateway.
     pub fn new(ports: Ports, metrics: Arc<Metrics>, wakes: Wakes) -> Self {
         let settle = Settle::new(ports.clone(), metrics.clone(), wakes.clone());
-        Self { ports, metrics, wakes, settle }
+        let (began, anew) = (ports.clock.now(), Mutex::default());
+        Self { ports, metrics, wakes, settle, began, anew }
     }
 
     /// Runs until shutdown. A broker that is away is waited for, and so is a store that can come back; the wait never

@@ -17,7 +17,9 @@ use lienthong_pipeline::examine::PacketLimits;
 use lienthong_pipeline::intake::{Intake, IntakePolicy};
 use lienthong_pipeline::late::Late;
 use lienthong_pipeline::operate::Operate;
-use lienthong_pipeline::ports::{Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Ports, Taken};
+use lienthong_pipeline::ports::{
+    Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Ports, Publication, Taken,
+};
 use lienthong_pipeline::record::{AdapterKind, BootId, Event, Lane, State, SystemId};
 use lienthong_pipeline::relay::Relay;
 use lienthong_pipeline::report::{MailNotice, Report, Reporter};
@@ -353,7 +355,7 @@ impl Broker for NoBroker {
     async fn ready(&self) -> Result<(), Fault> {
         Err(none())
     }
-    async fn publish(&self, _: &DeliveryMessage) -> Result<(), Fault> {
+    async fn publish(&self, _: &DeliveryMessage) -> Result<Publication, Fault> {
         Err(none())
     }
     async fn put_blob(&self, _: PacketDigest, _: u64, _: PathBuf) -> Result<(), Fault> {

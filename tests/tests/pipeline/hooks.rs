@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use lienthong_broker::MemoryBroker;
 use lienthong_pipeline::ports::{
     Admitted, Broker, DeliveryMessage, Fault, HandOff, Incoming, IncomingWriter, Listing, OnItsWay,
-    OutboxStore, PendingReport, PerLane, StoreStats, Taken, Transition,
+    OutboxStore, PendingReport, PerLane, Publication, StoreStats, Taken, Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
@@ -89,9 +89,9 @@ impl Broker for HookedBroker {
     async fn ready(&self) -> Result<(), Fault> {
         self.broker.ready().await
     }
-    async fn publish(&self, message: &DeliveryMessage) -> Result<(), Fault> {
+    async fn publish(&self, message: &DeliveryMessage) -> Result<Publication, Fault> {
         match self.publish.of(&message.delivery).await {
-            Some(fate) => fate,
+            Some(fate) => fate.map(|()| Publication::New),
             None => self.broker.publish(message).await,
         }
     }

@@ -10,7 +10,7 @@ use futures_util::stream::BoxStream;
 use lienthong_adapters::contract::{failure, received};
 use lienthong_broker::MemoryBroker;
 use lienthong_pipeline::ports::{
-    Broker, DeliveryMessage, FailureClass, Fault, Incoming, IncomingWriter, Taken,
+    Broker, DeliveryMessage, FailureClass, Fault, Incoming, IncomingWriter, Publication, Taken,
 };
 use lienthong_pipeline::record::{AdapterKind, Event, Lane, State};
 use lienthong_schemas::ids::PacketDigest;
@@ -133,7 +133,7 @@ impl Broker for Repeating {
     async fn ready(&self) -> Result<(), Fault> {
         self.0.ready().await
     }
-    async fn publish(&self, message: &DeliveryMessage) -> Result<(), Fault> {
+    async fn publish(&self, message: &DeliveryMessage) -> Result<Publication, Fault> {
         self.0.publish(message).await
     }
     async fn put_blob(&self, digest: PacketDigest, bytes: u64, file: PathBuf) -> Result<(), Fault> {

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use lienthong_broker::MemoryBroker;
-use lienthong_pipeline::ports::{Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Taken};
+use lienthong_pipeline::ports::{
+    Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Publication, Taken,
+};
 use lienthong_pipeline::record::{AdapterKind, Event, Lane};
 use lienthong_schemas::ids::PacketDigest;
 use tokio::sync::Semaphore;
@@ -108,7 +110,7 @@ impl Broker for Watched {
     async fn ready(&self) -> Result<(), Fault> {
         self.broker.ready().await
     }
-    async fn publish(&self, message: &DeliveryMessage) -> Result<(), Fault> {
+    async fn publish(&self, message: &DeliveryMessage) -> Result<Publication, Fault> {
         let now = self.counts.publishing.fetch_add(1, Ordering::SeqCst) + 1;
         self.counts.published_at_once.fetch_max(now, Ordering::SeqCst);
         tokio::task::yield_now().await;

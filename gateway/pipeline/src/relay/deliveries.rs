@@ -2,6 +2,7 @@
 //! queue by queue. A receiver whose delivery fails while the broker is well is set aside for a moment.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -13,9 +14,9 @@ use lienthong_schemas::ids::DeliveryId;
 
 use super::bodies::{Bodies, Body};
 use super::chains::{Chain, Ended, Look, Page, Place, UnderWay, place};
-use super::{News, Pause, Relay};
+use super::{ANEW_MAX, News, Pause, Relay};
 use crate::crash::crash_point;
-use crate::ports::{DeliveryMessage, Fault, Transition};
+use crate::ports::{DeliveryMessage, Fault, Publication, Transition};
 use crate::record::{AdapterKind, Delivery, Lane, State};
 
 /// A receiver whose delivery could not be published waits this long, while others go on, those of its queue as well.
@@ -175,10 +176,37 @@ impl Relay {
             Body::Inline(body) => Some(body),
             Body::Stored => None,
         };
-        let (id, generation) = (delivery.id, delivery.generation);
-        self.ports.broker.publish(&DeliveryMessage { delivery, inline }).await?;
+        let mut message = DeliveryMessage { delivery, inline };
+        let publication = self.ports.broker.publish(&message).await?;
         crash_point("after-publish");
-        published.insert(id, generation);
+        if publication == Publication::Repeat
+            && let Some(delivery) = self.anew(&message.delivery).await?
+        {
+            message.delivery = delivery;
+            self.ports.broker.publish(&message).await?;
+        }
+        published.insert(message.delivery.id, message.delivery.generation);
         Ok(())
+    }
+
+    /// What an earlier life published, and could not write down, may be in its hands still: it would come out of the broker
+    /// only when its acknowledgement is overdue, and everything of its lane behind it. A new generation is there at once,
+    /// and the old message then does no harm. What came in since may be known from another gateway, and that is fine; and
+    /// once a life is enough, so that a slow broker has not even more to do.
+    async fn anew(&self, delivery: &Delivery) -> Result<Option<Delivery>, Fault> {
+        let (id, generation, now) = (delivery.id, delivery.generation, self.ports.clock.now());
+        if delivery.accepted_at >= self.began || delivery.handed_off {
+            return Ok(None);
+        }
+        {
+            let mut anew = self.anew.lock().unwrap_or_else(PoisonError::into_inner);
+            if anew.len() >= ANEW_MAX || !anew.insert(id) {
+                return Ok(None);
+            }
+        }
+        let store = &self.ports.store;
+        store.transition(id, now, Transition::Published { generation }).await?;
+        let note = "published before this start, and not taken over".to_owned();
+        store.transition(id, now, Transition::Requeued { note }).await
     }
 }
