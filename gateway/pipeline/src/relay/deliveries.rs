@@ -21,6 +21,9 @@ use crate::record::{AdapterKind, Delivery, Lane, State};
 
 /// A receiver whose delivery could not be published waits this long, while others go on, those of its queue as well.
 const ASIDE: Duration = Duration::from_secs(5);
+/// So often the store is looked at from its beginning, whatever is known of it: nothing waits for ever because somebody
+/// was not told.
+const LOOK_ANEW_EVERY: Duration = Duration::from_secs(60);
 
 /// What was done.
 enum Done {
@@ -35,8 +38,13 @@ impl Relay {
         let mut working: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
         let mut aside: HashMap<Place, Timestamp> = HashMap::new();
         let (mut pause, mut away) = (Pause::new(), None::<Timestamp>);
+        let mut anew = self.after(LOOK_ANEW_EVERY);
         loop {
             let now = self.ports.clock.now();
+            if anew <= now {
+                anew = self.after(LOOK_ANEW_EVERY);
+                under_way.look_anew();
+            }
             for (place, _) in aside.extract_if(|_, until| *until <= now) {
                 under_way.look_for(place.0);
             }
@@ -48,7 +56,7 @@ impl Relay {
             {
                 working.push(Box::pin(async move { Done::Look(self.look(look).await) }));
             }
-            let due = away.or_else(|| aside.values().min().copied()).unwrap_or(Timestamp::MAX);
+            let due = away.or_else(|| aside.values().min().copied()).unwrap_or(anew).min(anew);
             tokio::select! {
                 Some(done) = working.next(), if !working.is_empty() => match done {
                     Done::Look(Ok(page)) => {
