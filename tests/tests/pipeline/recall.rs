@@ -133,29 +133,30 @@ async fn a_letter_that_has_not_left_is_withdrawn_with_its_revocation() {
 /// The revocation comes before the letter was published, while it lies in the broker, or after it was taken over.
 #[tokio::test(start_paused = true)]
 async fn what_lies_in_the_broker_is_dropped_when_it_comes_out() {
-    let mut withdrawn = 0;
     for rests in 0..40 {
+        let is_published = rests % 4 != 0;
         let mut world = World::open(withdrawing());
         let _down = Down::of(&world, &[B]);
         world.broker.stop();
         let first = world.send(letter(1, &[B])).await;
         world.quiet().await;
-        world.broker.start();
-        world.clock.advance(Duration::from_secs(60));
-        for _ in 0..rests {
-            tokio::task::yield_now().await;
+        if is_published {
+            world.broker.start();
+            world.clock.advance(Duration::from_secs(60));
+            for _ in 0..rests {
+                tokio::task::yield_now().await;
+            }
         }
         let revoked = world.send(revocation(2, &[B])).await;
+        world.broker.start();
         world.pass(Duration::from_secs(600), Duration::from_secs(30)).await;
         let states = [world.states(&first).await, world.states(&revoked).await];
         // An attempt that was under way at that moment counts as delivered: then both stay.
-        let under_way = states == [[State::Queued]; 2] && !took(&world, B).is_empty();
-        withdrawn += u32::from(states == [[State::Withdrawn]; 2]);
+        let under_way = is_published && states == [[State::Queued]; 2] && !took(&world, B).is_empty();
         assert!(under_way || states == [[State::Withdrawn]; 2], "{rests} rests: {states:?}");
         assert!(took(&world, B).iter().all(|id| *id == first.document_id), "{rests} rests");
         assert_eq!(world.broker.waiting(), 0, "{rests} rests");
     }
-    assert!(withdrawn >= 30, "{withdrawn} of 40 were taken back");
 }
 
 #[tokio::test(start_paused = true)]
