@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     pub(crate) adapter: Arc<dyn Adapter>,
     pub(crate) policies: Arc<ArcSwap<Policies>>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) settle: Settle,
+    pub(crate) settle: Arc<Settle>,
     pub(crate) breakers: Mutex<Breakers>,
     pub(crate) boot: BootId,
     pub(crate) began: Timestamp,

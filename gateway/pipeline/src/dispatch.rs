@@ -60,7 +60,7 @@ impl Dispatch {
         wakes: Wakes,
         boot: BootId,
     ) -> Self {
-        let settle = Settle::new(ports.clone(), metrics.clone(), wakes.clone());
+        let settle = Arc::new(Settle::new(ports.clone(), metrics.clone(), wakes.clone()));
         let schedule = Schedule::new(policies.load().all.concurrent);
         let now = ports.clock.now();
         let breakers = Mutex::default();

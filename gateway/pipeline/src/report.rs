@@ -200,6 +200,8 @@ impl Report {
         let now = self.ports.clock.now();
         self.ports.store.transition(delivery.id, now, Transition::Reported).await?;
         self.wakes.events.notify_one();
+        // Behind the note of the state that asked for it.
+        let _turn = self.wakes.noting.take(delivery.id).await;
         if let Err(fault) = self.ports.spool.reported(delivery.document, delivery.id).await {
             // Only a rebuild of the store would miss it: it would tell the sender once more, by the same packet.
             tracing::error!(delivery_id = %delivery.id, %fault, "the note that the sender was told is not on disk");

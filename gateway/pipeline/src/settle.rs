@@ -8,11 +8,14 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::crash::crash_point;
 use crate::ports::{Fault, Ports, Transition};
 use crate::record::{Delivery, State};
 use crate::relay::INLINE_BYTES_MAX;
+use crate::tasks::Tasks;
+use crate::turns::Turn;
 use crate::wakes::Wakes;
 
 /// Notes for the spool that are kept until it takes them; more than these are left to a rebuild, which may then repeat
@@ -21,6 +24,9 @@ const NOTES_MAX: usize = 10_000;
 
 /// Documents with a large packet that are remembered; when there are more, all are forgotten and looked at anew.
 const REMEMBERED_MAX: usize = 10_000;
+
+/// Notes that are written while their queues go on; further ones are waited for.
+const NOTES_AT_ONCE: usize = 64;
 
 #[derive(Clone, Copy)]
 struct Note {
@@ -31,19 +37,29 @@ struct Note {
     at: Timestamp,
 }
 
+/// The end of a delivery that the store has and that is not yet noted beside the admission. Nobody else ends it, or takes
+/// its end back, meanwhile.
+pub(crate) struct Unnoted {
+    note: Note,
+    _turn: Turn<DeliveryId>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
 /// Writes outcomes.
 pub(crate) struct Settle {
     ports: Ports,
     metrics: Arc<Metrics>,
     wakes: Wakes,
     notes: Mutex<Vec<Note>>,
+    at_once: Arc<Semaphore>,
     /// Of documents with a large packet, the last delivery that was seen under way.
     under_way: Mutex<HashMap<DocumentId, DeliveryId>>,
 }
 
 impl Settle {
     pub(crate) fn new(ports: Ports, metrics: Arc<Metrics>, wakes: Wakes) -> Self {
-        Self { ports, metrics, wakes, notes: Mutex::default(), under_way: Mutex::default() }
+        let at_once = Arc::new(Semaphore::new(NOTES_AT_ONCE));
+        Self { ports, metrics, wakes, notes: Mutex::default(), at_once, under_way: Mutex::default() }
     }
 
     /// These deliveries of one document are over. Returned are those that were not so already; for the others nothing is
@@ -71,15 +87,42 @@ impl Settle {
         state: State,
         note: String,
     ) -> Result<bool, Fault> {
-        let _turn = self.wakes.noting.take(delivery.id).await;
+        let Some(Unnoted { note, _turn, .. }) = self.end(delivery, state, note).await? else {
+            return Ok(false);
+        };
+        self.note(note).await;
+        Ok(true)
+    }
+
+    /// The same, and its note is written while the queue goes on: it is for a rebuild of the store only.
+    pub(crate) async fn finish_one_and_note(
+        self: &Arc<Self>,
+        delivery: &Delivery,
+        state: State,
+        note: String,
+        tasks: &Tasks,
+    ) -> Result<bool, Fault> {
+        let Some(mut unnoted) = self.end(delivery, state, note).await? else { return Ok(false) };
+        unnoted._place = self.at_once.clone().acquire_owned().await.ok();
+        let settle = self.clone();
+        // Nobody waits for it but the end of the process, and whoever changes the delivery next.
+        drop(tasks.complete(async move {
+            settle.note(unnoted.note).await;
+            drop(unnoted);
+        }));
+        Ok(true)
+    }
+
+    async fn end(&self, delivery: &Delivery, state: State, note: String) -> Result<Option<Unnoted>, Fault> {
+        let turn = self.wakes.noting.take(delivery.id).await;
         let (change, at) = (Transition::Settled { state, note }, self.ports.clock.now());
         let Some(after) = self.ports.store.transition(delivery.id, at, change).await? else {
-            return Ok(false);
+            return Ok(None);
         };
         self.metrics.settled.of(state.as_str()).inc();
         let Delivery { id, document, generation, .. } = after;
-        self.note(Note { document, delivery: id, generation, state, at }).await;
-        Ok(true)
+        let note = Note { document, delivery: id, generation, state, at };
+        Ok(Some(Unnoted { note, _turn: turn, _place: None }))
     }
 
     /// Wakes whoever has to do with what was written of these deliveries of one document.

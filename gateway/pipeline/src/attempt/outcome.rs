@@ -199,7 +199,9 @@ impl Turn {
     async fn write_one(&self, part: &Delivery, outcome: &Outcome) -> Result<bool, Fault> {
         let settle = &self.shared.settle;
         match outcome {
-            Outcome::Over { state, note } => settle.finish_one(part, *state, note.clone()).await,
+            Outcome::Over { state, note } => {
+                settle.finish_one_and_note(part, *state, note.clone(), &self.tasks).await
+            }
             Outcome::Parked { note } => settle.park_one(part, note.clone()).await,
             Outcome::Failed { pause, document_fault, ours_to_fix, may_have_arrived, note } => {
                 let now = self.shared.ports.clock.now();
