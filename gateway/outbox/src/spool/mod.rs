@@ -213,7 +213,8 @@ impl Folders {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(cause),
         };
-        let mut body = Vec::new();
+        let bytes = file.metadata()?.len().min(most);
+        let mut body = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default() + 1);
         io::Read::read_to_end(&mut io::Read::take(file, most.saturating_add(1)), &mut body)?;
         Ok((body.len() as u64 <= most).then(|| body.into()))
     }
