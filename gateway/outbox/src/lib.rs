@@ -17,6 +17,8 @@ mod sealed;
 mod spool;
 mod store;
 
+#[cfg(feature = "bare")]
+pub mod bare;
 #[cfg(feature = "contract")]
 pub mod contract;
 

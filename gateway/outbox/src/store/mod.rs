@@ -42,6 +42,8 @@ use lienthong_schemas::organ::ReceiverToken;
 use tokio::sync::{mpsc, oneshot};
 
 pub use draft::VALUE_BYTES_MAX;
+#[cfg(feature = "bare")]
+pub(crate) use engine::Alone;
 pub use engine::Engine;
 #[cfg(test)]
 pub(crate) use engine::SharedReader;

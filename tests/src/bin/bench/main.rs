@@ -33,6 +33,9 @@ fn main() -> ExitCode {
     if first.is_some_and(|first| first == "serve" || first == "broker-guard") {
         return lienthong::cli::main();
     }
+    if let Some(done) = delivery::store_alone() {
+        return done;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

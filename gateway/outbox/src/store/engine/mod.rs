@@ -202,6 +202,29 @@ impl Batch {
     }
 }
 
+/// An engine with nothing around it.
+#[cfg(feature = "bare")]
+pub(crate) struct Alone(Box<dyn Backend>);
+
+#[cfg(feature = "bare")]
+impl Alone {
+    /// With the settings that the store gives it, in a folder that is there.
+    pub(crate) fn open(folder: &Path, engine: Engine, cache_bytes: usize) -> Result<Self, EngineFault> {
+        engine.open(folder, cache_bytes).map(Self)
+    }
+
+    /// See [`Backend::apply`].
+    pub(crate) fn apply(&mut self, entries: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), EngineFault> {
+        let entries = entries.into_iter().map(|(key, value)| (key, Some(value)));
+        self.0.apply(Batch(entries.collect()))
+    }
+
+    /// See [`Backend::barrier`].
+    pub(crate) fn barrier(&mut self) -> Result<(), EngineFault> {
+        self.0.barrier()
+    }
+}
+
 /// The first key after all that begin with a prefix; no bound where there is none.
 pub(super) fn after(prefix: &[u8]) -> Bound<Vec<u8>> {
     let mut after = prefix.to_vec();

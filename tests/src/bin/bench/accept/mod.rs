@@ -100,8 +100,8 @@ impl Accept {
              raw lean: a thread a caller: file of the same bytes written, fdatasynced, renamed; folder fsynced; then \
              {} bytes of\n          metadata through one committer that appends and fdatasyncs for all who wait (group \
              commit)\n\
-             raw same: the same with the admission too: two files fdatasynced and renamed, two folders fsynced \
-             (design.md B2)\n\
+             raw same: two files, packet and admission, fdatasynced and renamed, two folders fsynced (design.md B2); \
+             then the\n          entries of an admission, varied, into the engine of the store with its barrier\n\
              The halves of a pair follow each other: gateway, raw lean, raw same; the gateway of a pair is fresh, \
              warmed up, and\n\
              stopped before the raw halves. Callers, receivers and gateway share the cores.",

@@ -1,5 +1,5 @@
-//! The least that a durable accept can cost on this disk: the same bytes into files, synced the way the spool does it,
-//! and metadata appended by one committer for all who wait.
+//! The least that a durable accept can cost on this disk: the same bytes into files, synced and named in the order of the
+//! spool, and metadata by one committer for all who wait: appended, or as the same entries into the engine of the store.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -12,12 +12,32 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 
+use lienthong_outbox::bare::{Commits, Entry, varied};
+
 use super::Arm;
 
 /// Metadata of one packet: what the outbox writes of a document with one receiver, about.
 pub(super) const METADATA_BYTES: usize = 2_048;
 /// Most commits under one sync, as in the outbox.
 const GROUP_MAX: usize = 1_024;
+
+/// What is written of a packet beside its file.
+pub(super) enum Metadata {
+    /// So many bytes, appended to a file.
+    Appended,
+    /// An admission beside the packet, and entries in an engine.
+    Same(Same),
+}
+
+/// What the gateway writes of a packet.
+pub(super) struct Same {
+    /// The admission's file.
+    pub(super) admission: Vec<u8>,
+    /// What the store writes.
+    pub(super) entries: Vec<Entry>,
+    /// In an engine that is empty.
+    pub(super) engine: Commits,
+}
 
 /// Where files go, and whether each packet has an admission beside it.
 struct Folders<'a> {
@@ -27,20 +47,19 @@ struct Folders<'a> {
     admission: Option<&'a [u8]>,
 }
 
-/// Commits all packets below a folder that does not exist, in `callers` threads, each with `admission` as a second
-/// file if there is one.
-pub(super) fn commit(
-    folder: &Path,
-    callers: usize,
-    packets: &[Bytes],
-    admission: Option<&[u8]>,
-) -> Result<Arm> {
+/// Commits all packets below a folder, in `callers` threads.
+pub(super) fn commit(folder: &Path, callers: usize, packets: &[Bytes], metadata: Metadata) -> Result<Arm> {
     let [incoming, blobs, admissions] = ["incoming", "blobs", "admissions"].map(|name| folder.join(name));
     for folder in [&incoming, &blobs, &admissions] {
         fs::create_dir_all(folder)?;
     }
-    let folders = Folders { incoming, blobs, admissions, admission };
-    let store = File::create_new(folder.join("store"))?;
+    let (admission, store) = match metadata {
+        Metadata::Appended => (None, Store::File(File::create_new(folder.join("store"))?)),
+        Metadata::Same(Same { admission, entries, engine }) => {
+            (Some(admission), Store::Engine { engine, entries, next: 0 })
+        }
+    };
+    let folders = Folders { incoming, blobs, admissions, admission: admission.as_deref() };
     let (next, ready) = (AtomicUsize::new(0), Barrier::new(callers + 1));
     let (commits, queue) = sync_channel(GROUP_MAX);
     std::thread::scope(|scope| {
@@ -113,12 +132,34 @@ impl Folders<'_> {
     }
 }
 
-fn serve(mut store: File, queue: &Receiver<Sender<()>>) -> io::Result<()> {
-    let metadata = [0x6C; METADATA_BYTES];
+/// Where metadata goes.
+enum Store {
+    File(File),
+    Engine { engine: Commits, entries: Vec<Entry>, next: u64 },
+}
+
+impl Store {
+    fn put(&mut self, count: usize) -> io::Result<()> {
+        match self {
+            Self::File(file) => {
+                file.write_all(&[0x6C; METADATA_BYTES].repeat(count))?;
+                file.sync_data()
+            }
+            Self::Engine { engine, entries, next } => {
+                for _ in 0..count {
+                    *next += 1;
+                    engine.apply(varied(entries, *next))?;
+                }
+                engine.barrier()
+            }
+        }
+    }
+}
+
+fn serve(mut store: Store, queue: &Receiver<Sender<()>>) -> io::Result<()> {
     while let Ok(first) = queue.recv() {
         let waiting: Vec<_> = std::iter::once(first).chain(queue.try_iter().take(GROUP_MAX - 1)).collect();
-        store.write_all(&metadata.repeat(waiting.len()))?;
-        store.sync_data()?;
+        store.put(waiting.len())?;
         for caller in waiting {
             caller.send(()).map_err(io::Error::other)?;
         }

@@ -7,6 +7,8 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use lienthong::demo::child::Gateway;
 use lienthong::demo::world::{Wishes, World};
+use lienthong_outbox::bare::{Commits, entries_of};
+use lienthong_outbox::{Engine, FileSpool};
 
 use super::packets::Press;
 use super::{Arm, callers, raw};
@@ -80,17 +82,23 @@ pub(super) async fn play(plan: &mut Plan, program: &Path, folder: &Path) -> Resu
     let cpu: Vec<f64> = cpu_after.iter().zip(cpu_before).map(|(after, before)| after - before).collect();
     let inside = inside(&before, &after, &cpu, count, gateway.peak_memory());
 
-    let admission = one_admission(&folder.join("data/admissions"), warm + count)?;
+    let data = folder.join("data");
+    let admission = one_admission(&data.join("admissions"), warm + count)?;
     end(&mut gateway, &world).await?;
-    let raw = |name: &str, admission| {
+    let raw = |name: &str, metadata| {
         rustix::fs::sync();
         let before = cpu_seconds(Some(std::process::id()));
-        let arm = raw::commit(&folder.join("data").join(name), plan.callers, &packets, admission)?;
+        let arm = raw::commit(&data.join(name), plan.callers, &packets, metadata)?;
         let cpu = (cpu_seconds(Some(std::process::id())) - before) / packets.len() as f64 * 1e3;
         anyhow::Ok((arm, format!("{cpu:.2}")))
     };
-    let (lean, lean_cpu) = raw("raw-lean", None)?;
-    let (same, same_cpu) = raw("raw-same", Some(&admission))?;
+    let (lean, lean_cpu) = raw("raw-lean", raw::Metadata::Appended)?;
+    let found = FileSpool::open(&data)?.admissions()?.next().context("no admission")?;
+    let found = found.map_err(|damaged| anyhow::anyhow!("{damaged}"))?;
+    let entries = entries_of(&found.admission, &data.join("raw-entries"), Engine::default()).await?;
+    std::fs::create_dir_all(data.join("raw-same/engine"))?;
+    let engine = Commits::open(&data.join("raw-same/engine"), Engine::default())?;
+    let (same, same_cpu) = raw("raw-same", raw::Metadata::Same(raw::Same { admission, entries, engine }))?;
     let inside = format!("{inside}; CPU ms a packet of raw lean and raw same: {lean_cpu}, {same_cpu}");
     let (to_lean, to_same) = (taken.rate() / lean.rate(), taken.rate() / same.rate());
     Ok(Round { gateway: taken, lean, same, to_lean, to_same, inside })

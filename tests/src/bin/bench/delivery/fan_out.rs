@@ -48,10 +48,11 @@ async fn stored_by(ground: &Ground, to: &[String]) -> Result<u64> {
     let before = ground.bare.stored().await?;
     let mut caller = Caller::open(&ground.world.public, &ground.token).await?;
     caller.submit(letter(to, BYTES, false)?).await?;
+    ground.published().await?;
     let mut peak = before;
     let mut ticks = lienthong::demo::child::ticks();
     let begun = std::time::Instant::now();
-    // Published in full when the growth stands still for a second.
+    // All deliveries are there; their events are when the growth stands still for a second.
     let mut still = 0;
     while still < 20 && begun.elapsed() < PATIENCE {
         ticks.tick().await;

@@ -7,6 +7,7 @@ mod fan_out;
 mod giant;
 mod ground;
 mod letters;
+mod pending;
 mod sink;
 mod urgent;
 
@@ -14,6 +15,8 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use measure::wanted::Verdicts;
 use measure::{conditions, print};
+
+pub(crate) use pending::alone as store_alone;
 
 use crate::accept;
 
@@ -40,6 +43,8 @@ enum Case {
     FanOut,
     /// An urgent packet behind 10,000 normal ones, beside idle
     Urgent,
+    /// 1,000,000 pending deliveries: start beside a bare scan, commits beside an empty store
+    Pending,
     /// One receiver of 1,000 dead, beside all alive
     Dead,
     /// A packet of 1 GB
@@ -85,6 +90,7 @@ impl Delivery {
                     Case::EndToEnd => end_to_end::run(program, folder, pairs, &mut verdicts).await,
                     Case::FanOut => fan_out::run(program, folder, pairs, &mut verdicts).await,
                     Case::Urgent => urgent::run(program, folder, pairs, &mut verdicts).await,
+                    Case::Pending => pending::run(program, folder, pairs, &mut verdicts).await,
                     Case::Dead => dead::run(program, folder, pairs, &mut verdicts).await,
                     Case::Giant => giant::run(program, folder, pairs, &mut verdicts).await,
                 }

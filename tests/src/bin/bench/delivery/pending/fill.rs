@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use anyhow::{Context, Result, bail};
 use lienthong_outbox::contract::samples::{admission, delivery_id, lay_down};
 use lienthong_outbox::{Engine, FileStore, open_or_rebuild};
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::ports::{OutboxStore, Transition};
 use tokio::task::JoinSet;
 
-use crate::options::{Fault, Options};
+use super::Size;
 
 /// Documents on their way at once.
 const AT_ONCE: u64 = 256;
@@ -19,16 +20,16 @@ const AT_ONCE: u64 = 256;
 const EVENTS: usize = 10_000;
 
 /// What was filled in.
-pub(crate) struct Filled {
-    pub(crate) documents: u64,
-    pub(crate) deliveries: u64,
+pub(super) struct Filled {
+    pub(super) documents: u64,
+    pub(super) deliveries: u64,
 }
 
-pub(crate) async fn fill(folder: &Path, engine: Engine, options: &Options) -> Result<Filled, Fault> {
+pub(super) async fn fill(folder: &Path, engine: Engine, size: Size) -> Result<Filled> {
     let (store, _, _) = open_or_rebuild(folder, engine, Arc::new(SystemClock))?;
     let store = Arc::new(store);
-    let receivers: Arc<[String]> = (0..options.receivers).map(|n| format!("H{:03}", n + 100)).collect();
-    let documents = options.deliveries / receivers.len() as u64;
+    let receivers: Arc<[String]> = (0..size.receivers).map(|n| format!("H{:03}", n + 100)).collect();
+    let documents = size.deliveries / receivers.len() as u64;
     let next = Arc::new(AtomicU64::new(0));
     let mut workers = JoinSet::new();
     for _ in 0..AT_ONCE {
@@ -38,7 +39,7 @@ pub(crate) async fn fill(folder: &Path, engine: Engine, options: &Options) -> Re
             loop {
                 let n = next.fetch_add(1, Ordering::Relaxed);
                 if n >= documents {
-                    return Ok::<(), Fault>(());
+                    return Ok::<_, anyhow::Error>(());
                 }
                 one(&store, &folder, n, &receivers).await?;
             }
@@ -58,12 +59,12 @@ pub(crate) async fn fill(folder: &Path, engine: Engine, options: &Options) -> Re
     let pending = store.stats().await?.pending;
     store.close().await?;
     if pending != documents * receivers.len() as u64 {
-        return Err(format!("{pending} pending").into());
+        bail!("{pending} pending");
     }
     Ok(Filled { documents, deliveries: pending })
 }
 
-async fn one(store: &FileStore, folder: &Path, n: u64, receivers: &[String]) -> Result<(), Fault> {
+async fn one(store: &FileStore, folder: &Path, n: u64, receivers: &[String]) -> Result<()> {
     let codes: Vec<&str> = receivers.iter().map(String::as_str).collect();
     let document = admission(n, &codes);
     lay_down(folder, &document)?;
@@ -72,7 +73,7 @@ async fn one(store: &FileStore, folder: &Path, n: u64, receivers: &[String]) -> 
         let id = delivery_id(n, code);
         let published =
             store.transition(id, document.receipt.accepted_at, Transition::Published { generation: 1 });
-        let delivery = published.await?.ok_or("it was admitted")?;
+        let delivery = published.await?.context("it was admitted")?;
         store.hand_off(delivery).await?;
     }
     Ok(())
