@@ -1,6 +1,8 @@
 //! Which deliveries of one queue are next (design.md B6, Order): first in, first out in each lane; packets that share
 //! or refer to a DocumentId never overtake each other; a document that fails alone is told from a receiver that fails.
 
+mod instead;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -305,37 +307,6 @@ impl Queue<'_> {
         let may = together.iter().any(|part| part.is_due(now) || cut(part));
         let first = together.iter().map(|part| part.due).min().unwrap_or(Timestamp::MAX);
         (!may).then_some(first)
-    }
-
-    /// What may go although `stuck` and the other parts of its consignment do not: the first in order, of its lane or, if
-    /// there is none, of the other one, which may wait for it too. But one that failed [`PARK_AFTER`] times itself stands
-    /// back, so that a second bad document does not hide for ever that others pass.
-    async fn unrelated(
-        &mut self,
-        stuck: &Delivery,
-        parts: usize,
-        now: Timestamp,
-    ) -> Result<Option<Together>, Fault> {
-        let within = LOOK_BEHIND + parts;
-        let (mut waiting, mut ahead) = (Vec::new(), Vec::new());
-        for lane in Lane::ALL {
-            waiting.extend(self.store.heads(self.adapter, self.token, lane, within).await?);
-            ahead.extend(self.ahead(lane, now).await?);
-        }
-        // What shares the stuck one's document says nothing of others.
-        let related = |d: &Delivery| d.correlations.iter().any(|key| stuck.correlations.contains(key));
-        waiting.retain(|d| d.document != stuck.document && d.is_due(now) && !related(d));
-        let standing_back = |d: &Delivery| if d.attempts < PARK_AFTER { 0 } else { d.attempts };
-        waiting.sort_by_key(|d| (standing_back(d), d.lane != stuck.lane, d.order));
-        for delivery in waiting {
-            if let Gathered::Whole(together) = self.memory.gather(self.store, &delivery, now).await?
-                && !is_behind(&together, &ahead)
-                && self.kin(&together).await?.is_none()
-            {
-                return Ok(Some(together));
-            }
-        }
-        Ok(None)
     }
 
     async fn kin(&self, together: &[Delivery]) -> Result<Option<Kin>, Fault> {

@@ -232,3 +232,25 @@ async fn a_stuck_urgent_document_does_not_hold_up_the_normal_lane_because_its_he
         assert_eq!(world.states(receipt).await, [State::Parked]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_tried_for_a_stuck_document_does_not_overtake_one_that_waits_for_another_lane() {
+    let mut world = World::new();
+    down(&world);
+    let paused = world.send(letter(1, &[B])).await;
+    let document = world.send(letter(2, &[B])).await;
+    let bad = world.send(letter(3, &[B]).priority(4)).await;
+    let change = letter(4, &[B]).priority(4).business(BusinessType::Update, "sửa", &name_of(2));
+    let change = world.send(change).await;
+    let last = world.send(letter(5, &[B]).priority(4)).await;
+    world.quiet().await;
+    failing_alone(&world, &[&paused, &bad]);
+    world.pass(HOUR, STEP).await;
+    let tried = world.tried();
+    let place = |receipt: &Receipt| tried.iter().position(|id| *id == receipt.document_id).expect("tried");
+    assert!(place(&document) < place(&change) && place(&change) < place(&last), "{tried:?}");
+    for receipt in [&document, &change, &last] {
+        assert_eq!(world.states(receipt).await, [State::Received]);
+    }
+    assert_eq!(world.states(&bad).await, [State::Parked]);
+}
