@@ -254,3 +254,27 @@ async fn what_is_tried_for_a_stuck_document_does_not_overtake_one_that_waits_for
     }
     assert_eq!(world.states(&bad).await, [State::Parked]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_stuck_documents_do_not_hide_from_each_other_that_others_pass() {
+    let mut world = World::new();
+    down(&world);
+    let urgent = world.send(letter(1, &[B]).priority(4)).await;
+    let of_urgent = world.send(revocation(2, 1, &[B])).await;
+    let normal = world.send(letter(3, &[B])).await;
+    let of_normal = world.send(revocation(4, 3, &[B])).await;
+    let other = world.send(letter(5, &[B])).await;
+    world.quiet().await;
+    failing_alone(&world, &[&urgent, &normal]);
+    world.pass(HOUR * 2, STEP).await;
+    assert_eq!(world.states(&other).await, [State::Received]);
+    for receipt in [&urgent, &of_urgent] {
+        assert_eq!(world.states(receipt).await, [State::Parked]);
+    }
+    let late = world.send(letter(6, &[B])).await;
+    world.pass(HOUR, STEP).await;
+    for receipt in [&normal, &of_normal] {
+        assert_eq!(world.states(receipt).await, [State::Parked]);
+    }
+    assert_eq!(world.states(&late).await, [State::Received]);
+}

@@ -14,8 +14,8 @@ enum Instead {
     Go(Together),
     /// What it waits for will be over.
     Waits,
-    /// It refers to a parked one, and will be parked.
-    Parked,
+    /// It refers to one that is parked or fails by itself, or to the stuck one, and stands aside with that.
+    Aside,
 }
 
 impl Queue<'_> {
@@ -34,9 +34,7 @@ impl Queue<'_> {
             waiting.extend(self.store.heads(self.adapter, self.token, lane, within).await?);
             ahead.extend(self.ahead(lane, now).await?);
         }
-        // What shares the stuck one's document says nothing of others.
-        let related = |d: &Delivery| d.correlations.iter().any(|key| stuck.correlations.contains(key));
-        waiting.retain(|d| d.document != stuck.document && d.is_due(now) && !related(d));
+        waiting.retain(|d| d.is_due(now) && !is_related(d, stuck));
         let standing_back = |d: &Delivery| if d.attempts < PARK_AFTER { 0 } else { d.attempts };
         waiting.sort_by_key(|d| (standing_back(d), d.lane != stuck.lane, d.order));
         let mut closed = [false; 2];
@@ -47,7 +45,7 @@ impl Queue<'_> {
             }
             match self.instead(delivery, stuck, &ahead, now).await? {
                 Instead::Go(together) => return Ok(Some(together)),
-                Instead::Parked => {}
+                Instead::Aside => {}
                 // What will go in a moment is not overtaken. Behind an axis others stand in the queue, too.
                 Instead::Waits => {
                     let waits = now < after(self.memory.held_since(document, now), HOLDS_UP);
@@ -75,8 +73,9 @@ impl Queue<'_> {
             }
             delivery = match self.kin(&together).await? {
                 None => return Ok(Instead::Go(together)),
-                Some(Kin::Parked(_)) => return Ok(Instead::Parked),
-                Some(Kin::Earlier(kin)) if self.may_go_before(&delivery, &kin, stuck, now).await? => *kin,
+                Some(Kin::Parked(_)) => return Ok(Instead::Aside),
+                Some(Kin::Earlier(kin)) if stands_aside(&kin, stuck) => return Ok(Instead::Aside),
+                Some(Kin::Earlier(kin)) if self.may_go_before(&delivery, &kin, now).await? => *kin,
                 Some(Kin::Earlier(_) | Kin::Hidden) => break,
             };
         }
@@ -88,15 +87,23 @@ impl Queue<'_> {
         &mut self,
         delivery: &Delivery,
         kin: &Delivery,
-        stuck: &Delivery,
         now: Timestamp,
     ) -> Result<bool, Fault> {
-        let here = kin.handed_off && kin.route.adapter == self.adapter && kin.is_due(now);
-        let related = kin.correlations.iter().any(|key| stuck.correlations.contains(key));
-        if !here || related || kin.document == stuck.document {
+        if !kin.handed_off || kin.route.adapter != self.adapter || !kin.is_due(now) {
             return Ok(false);
         }
         let taken_along = delivery.lane == Lane::Normal && kin.lane == Lane::Urgent;
         Ok(!taken_along || self.is_first(kin, now).await?)
     }
+}
+
+/// What shares the stuck one's document says nothing of others.
+fn is_related(delivery: &Delivery, stuck: &Delivery) -> bool {
+    let shared = delivery.correlations.iter().any(|key| stuck.correlations.contains(key));
+    shared || delivery.document == stuck.document
+}
+
+/// Nothing is learnt from it, and what refers to it is not waited for.
+fn stands_aside(kin: &Delivery, stuck: &Delivery) -> bool {
+    kin.attempts >= PARK_AFTER || is_related(kin, stuck)
 }
