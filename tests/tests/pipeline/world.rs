@@ -243,12 +243,17 @@ impl World {
 
     /// Returns when no task has anything left to do before a clock moves. Fails when a task has ended.
     pub(super) async fn quiet(&mut self) {
-        // With tokio's clock paused this is no wait: its time moves when all tasks, and all work off them, rest.
-        let rest = tokio::time::timeout(Duration::from_secs(1), std::future::pending::<()>()).await;
-        assert!(rest.is_err(), "nothing ends a wait for nothing");
+        self.rest().await;
         if let Some(ended) = self.tasks.try_join_next() {
             panic!("a task of the gateway ended: {ended:?}");
         }
+    }
+
+    /// The same, and looks at no task.
+    pub(super) async fn rest(&self) {
+        // With tokio's clock paused this is no wait: its time moves when all tasks, and all work off them, rest.
+        let rest = tokio::time::timeout(Duration::from_secs(1), std::future::pending::<()>()).await;
+        assert!(rest.is_err(), "nothing ends a wait for nothing");
     }
 
     /// Moves the gateway's clock and lets everything happen that is due.
