@@ -43,7 +43,7 @@ pub(super) async fn run(program: &Path, folder: &Path, pairs: Pairs, verdicts: &
 async fn stored_by(ground: &Ground, to: &[String]) -> Result<u64> {
     ground.settled().await?;
     ground.sink.forget();
-    // The packet leaves the broker with its last delivery; until then the receivers refuse, so that all of it is there.
+    // The packet leaves the broker with its last delivery; until then the receivers answer nothing, so that all of it is there.
     ground.sink.set_open(false);
     let before = ground.bare.stored().await?;
     let mut caller = Caller::open(&ground.world.public, &ground.token).await?;

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,7 +25,7 @@ pub(super) struct Sink {
     pub(super) address: String,
     taken: watch::Sender<u64>,
     first: Mutex<HashMap<String, Instant>>,
-    open: AtomicBool,
+    open: watch::Sender<bool>,
 }
 
 impl Sink {
@@ -37,7 +36,7 @@ impl Sink {
             address: listener.local_addr()?.to_string(),
             taken: watch::Sender::default(),
             first: Mutex::default(),
-            open: AtomicBool::new(true),
+            open: watch::Sender::new(true),
         });
         let served = sink.clone();
         #[expect(clippy::disallowed_methods, reason = "a peer of the gateway, which ends with the program")]
@@ -58,9 +57,9 @@ impl Sink {
         Ok(sink)
     }
 
-    /// Takes packets, or answers 503.
+    /// Takes packets, or keeps its answers back until it is open again: what refused would be tried again meanwhile.
     pub(super) fn set_open(&self, open: bool) {
-        self.open.store(open, Ordering::SeqCst);
+        self.open.send_replace(open);
     }
 
     /// Forgets what came.
@@ -108,7 +107,8 @@ impl Sink {
             whole &= frame.is_ok();
         }
         let mut answer = Response::new(Empty::new());
-        if !whole || !self.open.load(Ordering::SeqCst) {
+        let mut open = self.open.subscribe();
+        if !whole || open.wait_for(|open| *open).await.is_err() {
             *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
             return answer;
         }

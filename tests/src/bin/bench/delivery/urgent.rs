@@ -29,7 +29,7 @@ pub(super) async fn run(program: &Path, folder: &Path, pairs: Pairs, verdicts: &
         submit_all(&ground.world.public, &ground.token, CALLERS, normal).await?;
         ground.published().await?;
         ground.sink.set_open(true);
-        // The receiver was refusing: its pause ends first.
+        // The one whose answer was kept back comes first.
         ground.sink.wait_for(1, PATIENCE).await?;
         let mut busy = latencies(&ground, samples).await?;
         let left = behind as u64 + samples as u64 - ground.sink.taken();
