@@ -264,6 +264,8 @@ impl Server {
                     return Err(trouble::early(&yes, &self.secrets));
                 }
                 Ok(answer) => return Err(unclear(trouble::out_of_place(STAGE, &answer, &self.secrets))),
+                // Half a line, and it was gone.
+                Err(gone) if trouble::is_end(&gone) => Err(gone),
                 Err(_) => Err(cut),
             },
             answer => answer,

@@ -113,6 +113,12 @@ fn is_status(word: &str) -> bool {
         || matches!(parts[..], ["2" | "4" | "5", subject, detail] if digits(subject, 3) && digits(detail, 3))
 }
 
+/// The server closed the connection.
+pub(super) fn is_end(error: &smtp::Error) -> bool {
+    let broken = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    broken.is_some_and(|broken| broken.kind() == io::ErrorKind::UnexpectedEof)
+}
+
 fn broken_off(stage: Stage, error: &io::Error) -> (FailureClass, &'static str) {
     if let Some(tls) = certificates::within(error) {
         return certificates::classify(tls);
