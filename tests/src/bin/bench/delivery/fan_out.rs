@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use measure::figures::Spread;
 use measure::print;
 use measure::wanted::{Verdicts, Wanted};
@@ -63,8 +63,12 @@ async fn stored_by(ground: &Ground, to: &[String]) -> Result<u64> {
     ground.sink.set_open(true);
     ground.sink.wait_for(to.len() as u64, PATIENCE).await?;
     ground.settled().await?;
-    // What was stored after the peak: outcomes of the last attempts.
-    let after = ground.bare.stored().await?;
-    let kept_after_the_packet = after.saturating_sub(before);
+    // What was stored after the peak: outcomes of the last attempts. The packet itself goes a moment after them.
+    let mut kept_after_the_packet = BYTES;
+    while kept_after_the_packet >= BYTES {
+        ensure!(begun.elapsed() < PATIENCE, "the packet does not leave the broker");
+        ticks.tick().await;
+        kept_after_the_packet = ground.bare.stored().await?.saturating_sub(before);
+    }
     Ok((peak - before).max(BYTES + kept_after_the_packet))
 }
