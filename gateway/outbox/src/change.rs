@@ -68,24 +68,22 @@ impl Record {
         Self { delivery, lines: 0, report: None, told: false, published_at: None }
     }
 
-    /// Waits for a place in the broker's stream. A parked delivery is held back until it is requeued.
+    /// See [`Delivery::is_unpublished`].
     pub(crate) fn is_unpublished(&self) -> bool {
-        self.delivery.state == State::Queued && self.delivery.published < self.delivery.generation
+        self.delivery.is_unpublished()
     }
 
     /// The broker has it, and nobody took it over: since when.
     pub(crate) fn not_taken_over(&self) -> Option<Timestamp> {
-        let Delivery { state, published, generation, handed_off, .. } = self.delivery;
-        let waits = state == State::Queued && published == generation && !handed_off;
-        self.published_at.filter(|_| waits)
+        let Delivery { published, generation, .. } = self.delivery;
+        self.published_at.filter(|_| self.delivery.is_on_its_way() && published == generation)
     }
 
-    /// Will stand in its receiver's queue, and nobody took it over yet: since when. That is when the broker acknowledged it,
-    /// or from when on its age counts.
+    /// If it [is on its way](Delivery::is_on_its_way), since when: the broker acknowledged it then, or its age counts from
+    /// then on.
     pub(crate) fn on_its_way_since(&self) -> Option<Timestamp> {
-        let Delivery { state, handed_off, .. } = self.delivery;
         let since = || self.not_taken_over().unwrap_or_else(|| self.delivery.tried_since());
-        (state == State::Queued && !handed_off).then(since)
+        self.delivery.is_on_its_way().then(since)
     }
 
     /// On its way, as others see it.

@@ -93,12 +93,12 @@ impl Memory {
         if let Some(late) = self.late.get(&head.document)
             && late.since <= now
             && now < after(late.since, PARTS_WAIT)
-            && store.delivery(late.part).await?.is_some_and(|part| is_on_its_way(&part))
+            && store.delivery(late.part).await?.is_some_and(|part| part.is_on_its_way())
         {
             return Ok(Gathered::Late);
         }
         let mut parts = parts(store, head).await?;
-        if let Some(last) = parts.iter().rfind(|part| is_on_its_way(part))
+        if let Some(last) = parts.iter().rfind(|part| part.is_on_its_way())
             && self.waits_for(last, now)
         {
             return Ok(Gathered::Late);
@@ -157,10 +157,6 @@ pub(crate) async fn alike(
     parts.retain(|part| part.handed_off && holds(part));
     parts.truncate(RECEIVERS_MAX);
     Ok(parts)
-}
-
-fn is_on_its_way(part: &Delivery) -> bool {
-    part.state == State::Queued && !part.handed_off
 }
 
 /// What the adapter is given for these deliveries.

@@ -329,6 +329,16 @@ impl Delivery {
         self.due <= now || self.paused_at.is_none_or(|began| now < began)
     }
 
+    /// Waits for a place in the broker's stream. A parked delivery is held back until it is requeued.
+    pub fn is_unpublished(&self) -> bool {
+        self.state == State::Queued && self.published < self.generation
+    }
+
+    /// Will stand in its receiver's queue, and nobody took it over yet.
+    pub fn is_on_its_way(&self) -> bool {
+        self.state == State::Queued && !self.handed_off
+    }
+
     /// Nothing of it can have reached its receiver, and no attempt is under way.
     pub fn has_not_left(&self) -> bool {
         let waits = matches!(self.state, State::Queued | State::Parked);

@@ -311,7 +311,7 @@ pub(super) fn indexes(record: &Record) -> Vec<Vec<u8>> {
     if record.is_head() {
         keys.push(ordered(heads(delivery.route.adapter, &receiver, delivery.lane), order));
     }
-    if record.on_its_way_since().is_some() {
+    if delivery.is_on_its_way() {
         keys.push(ordered(on_its_way(delivery.route.adapter, &receiver, delivery.lane), order));
     }
     if record.is_in_the_way() {

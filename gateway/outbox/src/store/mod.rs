@@ -312,7 +312,7 @@ impl OutboxStore for FileStore {
         limit: usize,
     ) -> Result<Vec<OnItsWay>, Fault> {
         let prefix = keys::on_its_way(adapter, receiver, lane);
-        let waits = |record: &Record| record.on_its_way_since().is_some();
+        let waits = |record: &Record| record.delivery.is_on_its_way();
         let found = self.read(move |view| view.indexed(&prefix, limit, waits)).await?;
         Ok(found.iter().filter_map(Record::on_its_way).collect())
     }

@@ -9,7 +9,7 @@ use lienthong_schemas::ids::DocumentId;
 use super::{Intake, Origin};
 use crate::clock::after;
 use crate::ports::Fault;
-use crate::record::{Delivery, State};
+use crate::record::Delivery;
 
 /// How long a receipt waits for the broker.
 pub const BROKER_WAIT: Duration = Duration::from_secs(10);
@@ -56,8 +56,6 @@ impl Intake {
         {
             return Ok(false);
         }
-        let waits =
-            |delivery: &Delivery| delivery.state == State::Queued && delivery.published < delivery.generation;
-        Ok(!self.ports.store.deliveries_of(document).await?.iter().any(waits))
+        Ok(!self.ports.store.deliveries_of(document).await?.iter().any(Delivery::is_unpublished))
     }
 }

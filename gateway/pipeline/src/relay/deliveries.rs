@@ -17,7 +17,7 @@ use super::chains::{Chain, Ended, Look, Page, Place, UnderWay, place};
 use super::{ANEW_MAX, News, Pause, Relay};
 use crate::crash::crash_point;
 use crate::ports::{DeliveryMessage, Fault, Publication, Transition};
-use crate::record::{AdapterKind, Delivery, Lane, State};
+use crate::record::{AdapterKind, Delivery, Lane};
 
 /// A receiver whose delivery could not be published waits this long, while others go on, those of its queue as well.
 const ASIDE: Duration = Duration::from_secs(5);
@@ -155,7 +155,7 @@ impl Relay {
         for first in join_all(firsts).await {
             let earlier = |kin: &Delivery| kin.order < delivery.order && kin.document != delivery.document;
             let Some(first) = first?.filter(earlier) else { continue };
-            if first.state == State::Queued && first.published < first.generation {
+            if first.is_unpublished() {
                 self.publish(bodies, first, published).await?;
             }
         }
