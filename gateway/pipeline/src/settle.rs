@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::crash::crash_point;
 use crate::ports::{Fault, Ports, Transition};
@@ -35,14 +35,6 @@ struct Note {
     generation: u32,
     state: State,
     at: Timestamp,
-}
-
-/// The end of a delivery that the store has and that is not yet noted beside the admission. Nobody else ends it, or takes
-/// its end back, meanwhile.
-pub(crate) struct Unnoted {
-    note: Note,
-    _turn: Turn<DeliveryId>,
-    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// Writes outcomes.
@@ -87,9 +79,7 @@ impl Settle {
         state: State,
         note: String,
     ) -> Result<bool, Fault> {
-        let Some(Unnoted { note, _turn, .. }) = self.end(delivery, state, note).await? else {
-            return Ok(false);
-        };
+        let Some((note, _turn)) = self.end(delivery, state, note).await? else { return Ok(false) };
         self.note(note).await;
         Ok(true)
     }
@@ -102,18 +92,25 @@ impl Settle {
         note: String,
         tasks: &Tasks,
     ) -> Result<bool, Fault> {
-        let Some(mut unnoted) = self.end(delivery, state, note).await? else { return Ok(false) };
-        unnoted._place = self.at_once.clone().acquire_owned().await.ok();
+        let Some((note, turn)) = self.end(delivery, state, note).await? else { return Ok(false) };
+        let place = self.at_once.clone().acquire_owned().await.ok();
         let settle = self.clone();
         // Nobody waits for it but the end of the process, and whoever changes the delivery next.
         drop(tasks.complete(async move {
-            settle.note(unnoted.note).await;
-            drop(unnoted);
+            settle.note(note).await;
+            drop((turn, place));
         }));
         Ok(true)
     }
 
-    async fn end(&self, delivery: &Delivery, state: State, note: String) -> Result<Option<Unnoted>, Fault> {
+    /// Ends it in the store; `None`: it was over already. Returned is what is yet to be noted beside the admission, and the
+    /// turn that keeps others from ending it, or taking its end back, meanwhile.
+    async fn end(
+        &self,
+        delivery: &Delivery,
+        state: State,
+        note: String,
+    ) -> Result<Option<(Note, Turn<DeliveryId>)>, Fault> {
         let turn = self.wakes.noting.take(delivery.id).await;
         let (change, at) = (Transition::Settled { state, note }, self.ports.clock.now());
         let Some(after) = self.ports.store.transition(delivery.id, at, change).await? else {
@@ -121,8 +118,7 @@ impl Settle {
         };
         self.metrics.settled.of(state.as_str()).inc();
         let Delivery { id, document, generation, .. } = after;
-        let note = Note { document, delivery: id, generation, state, at };
-        Ok(Some(Unnoted { note, _turn: turn, _place: None }))
+        Ok(Some((Note { document, delivery: id, generation, state, at }, turn)))
     }
 
     /// Wakes whoever has to do with what was written of these deliveries of one document.
