@@ -188,11 +188,7 @@ impl Report {
 
     /// Nobody is told, as the settings want it: the sender asks.
     async fn left_to_the_api(&self, delivery: &Delivery) -> Result<(), Fault> {
-        let note = LEFT_TO_THE_API.to_owned();
-        let now = self.ports.clock.now();
-        self.ports.store.transition(delivery.id, now, Transition::NotTold { note }).await?;
-        self.wakes.relay.notify_one();
-        Ok(())
+        self.keep_untold(delivery, LEFT_TO_THE_API.to_owned()).await
     }
 
     /// The sender has been told, or need not be.
@@ -213,6 +209,11 @@ impl Report {
     async fn not_told(&self, delivery: &Delivery, note: String) -> Result<(), Fault> {
         tracing::error!(delivery_id = %delivery.id, sender = %delivery.sender, note, "sender cannot be told");
         self.metrics.notices.of("refused").inc();
+        self.keep_untold(delivery, note).await
+    }
+
+    /// Why nobody is told stands in the delivery's history, and it is over with that.
+    async fn keep_untold(&self, delivery: &Delivery, note: String) -> Result<(), Fault> {
         let now = self.ports.clock.now();
         self.ports.store.transition(delivery.id, now, Transition::NotTold { note }).await?;
         self.wakes.events.notify_one();
