@@ -60,6 +60,19 @@ struct Model {
 }
 
 impl Model {
+    fn new(seed: u64) -> Self {
+        Self {
+            rng: StdRng::seed_from_u64(seed),
+            next: 0,
+            store: BTreeMap::new(),
+            chains: Vec::new(),
+            pages: VecDeque::new(),
+            aside: HashSet::new(),
+            sent: HashSet::new(),
+            looked_at: 0,
+        }
+    }
+
     fn admit(&mut self, under_way: &mut UnderWay) {
         // Most of it is for a few.
         let queue = if self.rng.random_bool(0.5) { 0 } else { self.rng.random_range(0..QUEUES) };
@@ -142,16 +155,7 @@ impl Model {
 #[test]
 fn everything_goes_out_once_and_in_the_order_of_its_queue() {
     for seed in 0..60 {
-        let mut model = Model {
-            rng: StdRng::seed_from_u64(seed),
-            next: 0,
-            store: BTreeMap::new(),
-            chains: Vec::new(),
-            pages: VecDeque::new(),
-            aside: HashSet::new(),
-            sent: HashSet::new(),
-            looked_at: 0,
-        };
+        let mut model = Model::new(seed);
         let mut under_way = UnderWay::default();
         for _ in 0..2_000 {
             model.step(&mut under_way);
@@ -174,16 +178,7 @@ fn everything_goes_out_once_and_in_the_order_of_its_queue() {
 
 #[test]
 fn a_long_queue_is_looked_at_about_twice() {
-    let mut model = Model {
-        rng: StdRng::seed_from_u64(1),
-        next: 0,
-        store: BTreeMap::new(),
-        chains: Vec::new(),
-        pages: VecDeque::new(),
-        aside: HashSet::new(),
-        sent: HashSet::new(),
-        looked_at: 0,
-    };
+    let mut model = Model::new(1);
     let mut under_way = UnderWay::default();
     for n in 1..=10_000 {
         model.store.insert((Lane::Normal, n), delivery(n, 0, Lane::Normal, 1));
