@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lienthong_adapters::contract::failure;
-use lienthong_outbox::{FileSpool, MemoryStore};
-use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::ports::FailureClass;
 use lienthong_pipeline::record::{AdapterKind, Receipt, State};
 
-use super::hooks::HookedStore;
+use super::hooks::{HookedStore, hooked};
 use super::world::{A, Setup, World, letter, taken};
 
 const STEP: Duration = Duration::from_secs(10);
@@ -23,12 +21,7 @@ async fn tried_once() -> (World, Arc<HookedStore>, Receipt) {
         format!("[[organisation]]\norgan_id = \"{code}\"\nname = \"Cục\"\nhome = {{ axis = \"vpcp\" }}\n")
     };
     let directory = codes.iter().map(entry).collect();
-    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
-    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
-    let spool = Arc::new(FileSpool::open(folder.path()).expect("a spool"));
-    let store = HookedStore::over(MemoryStore::new(clock.clone()));
-    let setup = Setup { directory, ..Setup::default() };
-    let mut world = World::over(setup, clock, folder, store.clone(), spool);
+    let (mut world, store) = hooked(Setup { directory, ..Setup::default() });
     answer(&world, Err(FailureClass::Receiver));
     let scan = std::io::Read::take(std::io::repeat(9), 300_000);
     let to: Vec<&str> = codes.iter().map(String::as_str).collect();

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use lienthong_adapters::contract::failure;
-use lienthong_outbox::{FileSpool, MemoryStore};
-use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::ports::{FailureClass, OutboxStore, Transition};
 use lienthong_pipeline::recognise::delivery_id;
 use lienthong_pipeline::record::{AdapterKind, Receipt, State};
@@ -17,16 +15,8 @@ use lienthong_schemas::ids::DocumentId;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::hooks::{Fate, HookedStore};
+use super::hooks::{Fate, HookedStore, hooked};
 use super::world::{B, M, Setup, World, X, Y, Z, letter, name_of, taken};
-
-fn world() -> (World, Arc<HookedStore>) {
-    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
-    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
-    let spool = Arc::new(FileSpool::open(folder.path()).expect("a spool"));
-    let store = HookedStore::over(MemoryStore::new(clock.clone()));
-    (World::over(Setup::default(), clock, folder, store.clone(), spool), store)
-}
 
 /// Whether a transition is one of those that are counted.
 type Counts = fn(&Transition) -> bool;
@@ -52,7 +42,7 @@ fn fails(change: &Transition) -> bool {
 async fn after_a_kill_between_two_outcomes_the_rest_is_sent_again_to_the_rest() {
     let all = [X, Y, Z];
     for written in 0..=3 {
-        let (mut world, store) = world();
+        let (mut world, store) = hooked(Setup::default());
         cut_after(&store, written, settles);
         let receipt = world.send(letter(1, &all)).await;
         world.quiet().await;
@@ -79,7 +69,7 @@ async fn a_kill_while_a_refusal_or_a_failure_is_written_loses_nothing() {
     ];
     for (class, counts) in classes {
         for written in 0..=3 {
-            let (mut world, store) = world();
+            let (mut world, store) = hooked(Setup::default());
             world.answer(move |consignment, _| match (class, consignment.receivers.len()) {
                 (FailureClass::OneOfSeveral, 1) => Ok(taken(consignment)),
                 _ => Err(failure(class, "code")),
@@ -143,7 +133,7 @@ fn moody(world: &World, store: &Arc<HookedStore>, watch: &Arc<Mutex<Watch>>, mut
 async fn one_run(seed: u64) {
     println!("seed {seed}");
     let mut dice = StdRng::seed_from_u64(seed);
-    let (mut world, store) = world();
+    let (mut world, store) = hooked(Setup::default());
     let watch = Arc::new(Mutex::new(Watch::default()));
     moody(&world, &store, &watch, StdRng::seed_from_u64(seed + 1));
     let to = [B, X, M, Y, Z];

@@ -2,15 +2,12 @@
 //! fault that passes stops nothing.
 
 use std::fmt::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
-use lienthong_outbox::{FileSpool, MemoryStore};
-use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::ports::Transition;
 use lienthong_pipeline::record::State;
 
-use super::hooks::{Fate, HookedStore};
+use super::hooks::{Fate, hooked};
 use super::watched::Watch;
 use super::world::{B, C, Setup, World, letter};
 
@@ -56,11 +53,7 @@ async fn a_large_packet_for_hundreds_is_put_once_and_goes_to_each() {
 
 #[tokio::test(start_paused = true)]
 async fn deliveries_go_on_after_store_faults_that_pass() {
-    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
-    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
-    let spool = FileSpool::open(folder.path()).expect("a spool");
-    let store = HookedStore::over(MemoryStore::new(clock.clone()));
-    let mut world = World::over(Setup::default(), clock, folder, store.clone(), Arc::new(spool));
+    let (mut world, store) = hooked(Setup::default());
     store.reads.set(|()| Fate::Fails);
     store.transition.set(|(_, change)| match change {
         Transition::Published { .. } => Fate::Fails,

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use lienthong_broker::MemoryBroker;
+use lienthong_outbox::{FileSpool, MemoryStore};
 use lienthong_pipeline::ports::{
     Admitted, Broker, DeliveryMessage, Fault, HandOff, Incoming, IncomingWriter, Listing, OnItsWay,
     OutboxStore, PendingReport, PerLane, Publication, StoreStats, Taken, Transition,
@@ -18,7 +19,7 @@ use lienthong_pipeline::record::{
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
 
-use super::world::Wrap;
+use super::world::{Setup, World, Wrap, clock, new_folder};
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +137,14 @@ pub(super) struct HookedStore {
     pub(super) look: Hook<AdapterKind>,
     looks: Mutex<Vec<AdapterKind>>,
     documents: Mutex<Vec<DocumentId>>,
+}
+
+/// A running world over a store of this kind, in memory.
+pub(super) fn hooked(setup: Setup) -> (World, Arc<HookedStore>) {
+    let (clock, folder) = (clock(), new_folder());
+    let spool = Arc::new(FileSpool::open(folder.path()).expect("a spool"));
+    let store = HookedStore::over(MemoryStore::new(clock.clone()));
+    (World::over(setup, clock, folder, store.clone(), spool), store)
 }
 
 impl HookedStore {

@@ -5,13 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lienthong_adapters::contract::{failure, received};
-use lienthong_outbox::{FileSpool, MemoryStore};
-use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::ports::{Clock, FailureClass, Transition};
 use lienthong_pipeline::record::{AdapterKind, Delivery, Receipt, State};
 use lienthong_schemas::edxml::BusinessType;
 
-use super::hooks::{Fate, Hook, HookedStore, publications};
+use super::hooks::{Fate, Hook, hooked, publications};
 use super::world::{B, Setup, World, X, Y, Z, letter, name_of, organ, taken};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -177,11 +175,7 @@ async fn a_part_that_never_comes_holds_the_others_for_a_quarter_of_an_hour() {
 
 #[tokio::test(start_paused = true)]
 async fn a_part_whose_takeover_fails_is_waited_for() {
-    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
-    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
-    let spool = Arc::new(FileSpool::open(folder.path()).expect("a spool"));
-    let store = HookedStore::over(MemoryStore::new(clock.clone()));
-    let mut world = World::over(Setup::default(), clock, folder, store.clone(), spool);
+    let (mut world, store) = hooked(Setup::default());
     to(&store.hand_off, X, Fate::Fails);
     let receipt = world.send(letter(1, &[X, Y])).await;
     // The takeover gives the message back to the broker, which keeps real time.
@@ -256,11 +250,7 @@ async fn what_waits_for_a_lost_document_does_not_hold_up_its_receiver() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_killed_life_held_in_its_hands_comes_at_once_and_is_not_overtaken() {
-    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
-    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
-    let spool = Arc::new(FileSpool::open(folder.path()).expect("a spool"));
-    let store = HookedStore::over(MemoryStore::new(clock.clone()));
-    let mut world = World::over(Setup::default(), clock, folder, store.clone(), spool);
+    let (mut world, store) = hooked(Setup::default());
     // It is in the broker and in the hands of this life, which has written neither down when it ends.
     store.transition.set(|_| Fate::Hangs);
     store.hand_off.set(|_| Fate::Hangs);
@@ -365,11 +355,7 @@ async fn a_normal_packet_does_not_take_its_urgent_document_along_past_what_goes_
 
 #[tokio::test(start_paused = true)]
 async fn each_dispatch_is_woken_by_its_own_takeover_only() {
-    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
-    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
-    let spool = Arc::new(FileSpool::open(folder.path()).expect("a spool"));
-    let store = HookedStore::over(MemoryStore::new(clock.clone()));
-    let mut world = World::over(Setup::default(), clock, folder, store.clone(), spool);
+    let (mut world, store) = hooked(Setup::default());
     world.quiet().await;
     for (number, receiver, woken) in [
         (1, B, AdapterKind::VendorHttp),

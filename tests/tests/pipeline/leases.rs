@@ -6,25 +6,15 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use lienthong_adapters::contract::{failure, received};
-use lienthong_outbox::{FileSpool, MemoryStore};
-use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::ports::{Clock, FailureClass, Transition};
 use lienthong_pipeline::record::{BootId, Delivery, Receipt, State};
 use lienthong_schemas::ids::DeliveryId;
 
-use super::hooks::{Fate, HookedStore};
+use super::hooks::{Fate, hooked};
 use super::world::{B, C, Setup, World, X, Y, Z, letter, taken};
 
 const STEP: Duration = Duration::from_secs(10);
 const ELSEWHERE: BootId = BootId::new(7);
-
-fn world() -> (World, Arc<HookedStore>) {
-    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
-    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
-    let spool = Arc::new(FileSpool::open(folder.path()).expect("a spool"));
-    let store = HookedStore::over(MemoryStore::new(clock.clone()));
-    (World::over(Setup::default(), clock, folder, store.clone(), spool), store)
-}
 
 fn leases(change: &Transition) -> bool {
     matches!(change, Transition::Leased { .. })
@@ -45,7 +35,7 @@ async fn change(world: &World, id: DeliveryId, change: Transition) {
 
 #[tokio::test(start_paused = true)]
 async fn an_attempt_is_on_disk_before_the_adapter_is_called_and_ends_with_its_outcome() {
-    let (mut world, _) = world();
+    let (mut world, _) = hooked(Setup::default());
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (at_attempt, ports) = (seen.clone(), world.ports.clone());
     world.answer(move |consignment, nth| {
@@ -68,7 +58,7 @@ async fn an_attempt_is_on_disk_before_the_adapter_is_called_and_ends_with_its_ou
 
 #[tokio::test(start_paused = true)]
 async fn what_lost_its_place_between_the_look_and_the_lease_is_not_attempted() {
-    let (mut world, store) = world();
+    let (mut world, store) = hooked(Setup::default());
     world.answer(|_, _| Ok(received()));
     let (inner, mut first) = (store.inner(), true);
     store.transition.set(move |(id, change)| {
@@ -90,7 +80,7 @@ async fn what_lost_its_place_between_the_look_and_the_lease_is_not_attempted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_part_that_is_gone_leaves_the_others_to_go_without_it() {
-    let (mut world, store) = world();
+    let (mut world, store) = hooked(Setup::default());
     up(&world);
     let mut nth = 0;
     store.transition.set(move |(_, change)| {
@@ -143,7 +133,7 @@ async fn an_attempt_of_another_life_is_made_again_at_once_and_may_have_arrived()
 async fn a_gateway_killed_between_lease_and_attempt_delivers_in_the_next_life() {
     for receivers in [&[B][..], &[X, Y, Z]] {
         for written in 0..=receivers.len() {
-            let (mut world, store) = world();
+            let (mut world, store) = hooked(Setup::default());
             up(&world);
             let mut count = 0;
             store.transition.set(move |(_, change)| {
@@ -194,7 +184,7 @@ async fn a_gateway_killed_between_lease_and_attempt_delivers_in_the_next_life() 
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_whose_word_was_lost_is_gone_on_with_in_the_same_life() {
-    let (mut world, store) = world();
+    let (mut world, store) = hooked(Setup::default());
     let (inner, mut first) = (store.inner(), true);
     store.transition.set(move |(id, change)| {
         if leases(change) && std::mem::take(&mut first) {

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use lienthong_adapters::contract::{MemoryNotifier, failure, received};
 use lienthong_config::GivenUpNotice;
-use lienthong_outbox::{FileSpool, MemoryStore};
-use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::operate::{Act, By, Operate, Reason, Target};
 use lienthong_pipeline::ports::{FailureClass, Transition};
 use lienthong_pipeline::record::{Receipt, State};
@@ -14,7 +12,7 @@ use lienthong_pipeline::report::MailNotice;
 use lienthong_pipeline::view::{self, Viewer};
 use lienthong_schemas::edxml::{BusinessType, StatusCode};
 
-use super::hooks::{Fate, HookedStore};
+use super::hooks::{Fate, hooked};
 use super::world::{A, B, C, D, LATE_AFTER, OWN, Setup, World, letter, name_of, organ, status, system};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -210,12 +208,7 @@ async fn a_sender_is_told_once_whatever_the_directory_calls_the_receiver_by_then
     let called = |name: &str| {
         format!("[[organisation]]\norgan_id = \"{MOVED}\"\nname = \"{name}\"\nhome = {{ system = \"ba\" }}\n")
     };
-    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
-    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
-    let spool = Arc::new(FileSpool::open(folder.path()).expect("a spool"));
-    let store = HookedStore::over(MemoryStore::new(clock.clone()));
-    let setup = Setup { directory: called("Xã Bảy"), ..Setup::default() };
-    let mut world = World::over(setup, clock, folder, store.clone(), spool);
+    let (mut world, store) = hooked(Setup { directory: called("Xã Bảy"), ..Setup::default() });
     world.answer(|consignment, _| match consignment.delivery.route.receiver.as_str() {
         MOVED => Err(failure(FailureClass::Receiver, "connect")),
         _ => Ok(received()),

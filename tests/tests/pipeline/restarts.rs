@@ -16,7 +16,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::time::Instant;
 
-use super::world::{B, C, D, Setup, World, letter, name_of};
+use super::world::{B, C, D, Setup, World, clock, letter, name_of, new_folder};
 
 /// Receivers that fail in three of ten attempts, each time in another way.
 fn moody(world: &World, seed: u64) {
@@ -126,8 +126,7 @@ async fn until_settled(world: &World) {
 
 #[tokio::test]
 async fn the_same_way_leads_over_the_store_on_disk() {
-    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
-    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
+    let (clock, folder) = (clock(), new_folder());
     let mut world = on_disk(folder, &clock).await;
     world.broker.stop();
     let mut receipts = Vec::new();

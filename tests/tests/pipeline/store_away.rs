@@ -7,24 +7,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use lienthong_adapters::contract::{failure, received};
-use lienthong_outbox::{FileSpool, MemoryStore};
-use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::ports::{FailureClass, HandOff, Transition};
 use lienthong_pipeline::record::{AdapterKind, Receipt, State};
 
-use super::hooks::{Fate, HookedStore};
+use super::hooks::{Fate, HookedStore, hooked};
 use super::world::{B, C, D, M, Setup, World, X, Y, letter, taken};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-
-fn world() -> (World, Arc<HookedStore>) {
-    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
-    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
-    let spool = Arc::new(FileSpool::open(folder.path()).expect("a spool"));
-    let store = HookedStore::over(MemoryStore::new(clock.clone()));
-    (World::over(Setup::default(), clock, folder, store.clone(), spool), store)
-}
 
 /// Changes of this kind fail while the flag is up.
 fn failing(store: &HookedStore, which: fn(&Transition) -> bool) -> Arc<AtomicBool> {
@@ -51,7 +41,7 @@ async fn what_a_receiver_said_is_written_when_the_store_is_back() {
         (Some(FailureClass::Packet), State::Parked),
         (Some(FailureClass::Receiver), State::HandedOver),
     ] {
-        let (mut world, store) = world();
+        let (mut world, store) = hooked(Setup::default());
         world.answer(move |consignment, nth| match class {
             Some(class) if nth == 1 => Err(failure(class, "code")),
             _ => Ok(taken(consignment)),
@@ -80,7 +70,7 @@ async fn what_a_receiver_said_is_written_when_the_store_is_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_part_that_was_written_is_not_written_again_with_the_others() {
-    let (mut world, store) = world();
+    let (mut world, store) = hooked(Setup::default());
     world.answer(|consignment, nth| match nth {
         1 => Err(failure(FailureClass::Receiver, "timeout")),
         _ => Ok(taken(consignment)),
@@ -104,7 +94,7 @@ async fn a_part_that_was_written_is_not_written_again_with_the_others() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_goes_out_while_it_cannot_be_written_that_it_does() {
-    let (mut world, store) = world();
+    let (mut world, store) = hooked(Setup::default());
     let away = failing(&store, |change| matches!(change, Transition::Leased { .. }));
     let mut receipts = Vec::new();
     for (number, receiver) in (1..).zip([B, C, M, X]) {
@@ -123,7 +113,7 @@ async fn nothing_goes_out_while_it_cannot_be_written_that_it_does() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_be_read_is_asked_again_and_what_came_meanwhile_is_found() {
-    let (mut world, store) = world();
+    let (mut world, store) = hooked(Setup::default());
     world.quiet().await;
     let away = Arc::new(AtomicBool::new(true));
     let flag = away.clone();
@@ -144,7 +134,7 @@ async fn a_store_that_cannot_be_read_is_asked_again_and_what_came_meanwhile_is_f
 
 #[tokio::test(start_paused = true)]
 async fn a_word_that_was_lost_is_made_good_by_the_next_look_for_all() {
-    let (mut world, store) = world();
+    let (mut world, store) = hooked(Setup::default());
     world.answer(|_, _| Ok(received()));
     // The hand-off is written, and the answer says that it is not; then the message does not come again for long.
     let (inner, mut first) = (store.inner(), true);
@@ -166,7 +156,7 @@ async fn a_word_that_was_lost_is_made_good_by_the_next_look_for_all() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wake_costs_a_look_at_what_changed_however_much_waits() {
-    let (mut world, store) = world();
+    let (mut world, store) = hooked(Setup::default());
     world.answer(|_, _| Err(failure(FailureClass::Receiver, "connect")));
     for (number, receiver) in (1..).zip([B, D].iter().cycle().take(40)) {
         world.send(letter(number, &[receiver])).await;

@@ -7,15 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use lienthong_broker::contract::sample;
 use lienthong_outbox::{FileSpool, MemoryStore, SpoolLimits};
-use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::ports::{Broker, DeliveryMessage};
 use lienthong_pipeline::record::{Lane, State};
 use lienthong_schemas::ids::{DeliveryId, Operation};
 
 use super::agencies::organ;
-use super::hooks::{Fate, HookedStore};
+use super::hooks::{Fate, hooked};
 use super::watched::Watch;
-use super::world::{ADAPTER, B, C, Setup, World, letter};
+use super::world::{ADAPTER, B, C, Setup, World, clock, letter, new_folder};
 
 /// A delivery of another gateway, its packet inline.
 fn foreign(number: u32, receiver: &str, packet: &[u8]) -> DeliveryMessage {
@@ -52,8 +51,7 @@ async fn is_here(world: &World, message: &DeliveryMessage) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn without_room_packets_of_others_stay_in_the_broker_and_ours_go_on() {
-    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
-    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
+    let (clock, folder) = (clock(), new_folder());
     let spool = FileSpool::open(folder.path()).expect("a spool");
     let store = Arc::new(MemoryStore::new(clock.clone()));
     let mut world = World::over(Setup::default(), clock, folder, store, Arc::new(spool.clone()));
@@ -93,8 +91,7 @@ async fn without_room_packets_of_others_stay_in_the_broker_and_ours_go_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_disk_that_is_nearly_full_is_no_room_either() {
-    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
-    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
+    let (clock, folder) = (clock(), new_folder());
     let spool = FileSpool::open(folder.path()).expect("a spool");
     let store = Arc::new(MemoryStore::new(clock.clone()));
     let mut world = World::over(Setup::default(), clock, folder, store, Arc::new(spool.clone()));
@@ -133,11 +130,7 @@ async fn a_packet_that_takes_long_is_not_given_out_again_nor_what_waits_behind_i
 
 #[tokio::test(start_paused = true)]
 async fn a_receiver_whose_messages_wait_leaves_room_for_others() {
-    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
-    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
-    let spool = FileSpool::open(folder.path()).expect("a spool");
-    let store = HookedStore::over(MemoryStore::new(clock.clone()));
-    let mut world = World::over(Setup::default(), clock, folder, store.clone(), Arc::new(spool));
+    let (mut world, store) = hooked(Setup::default());
     let stuck = organ(B);
     store.hand_off.set(move |delivery| match delivery.route.receiver == stuck {
         true => Fate::Hangs,

@@ -114,8 +114,7 @@ impl World {
 
     /// A running one.
     pub(super) fn open(setup: Setup) -> Self {
-        let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
-        let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
+        let (clock, folder) = (clock(), new_folder());
         let spool = FileSpool::open(folder.path()).expect("a spool");
         let store = Arc::new(MemoryStore::new(clock.clone()));
         Self::over(setup, clock, folder, store, Arc::new(spool))
@@ -369,6 +368,16 @@ impl World {
     pub(super) fn paused(&self) -> i64 {
         self.metrics.receivers_paused.of(ADAPTER).value()
     }
+}
+
+/// A clock at the time at which worlds begin.
+pub(super) fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")))
+}
+
+/// An empty folder.
+pub(super) fn new_folder() -> TempDir {
+    tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder")
 }
 
 /// The answer of who takes everything: a vendor's system has it, mail and axis hand it over.

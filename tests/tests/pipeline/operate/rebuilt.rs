@@ -3,17 +3,16 @@
 use std::path::PathBuf;
 
 use lienthong_outbox::{Engine, open_or_rebuild};
-use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::operate::Target;
 use lienthong_pipeline::record::{Delivery, Route};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::*;
-use crate::pipeline::world::{Setup, organ, system};
+use crate::pipeline::world::{Setup, clock, new_folder, organ, system};
 
 async fn on_disk(folder: TempDir) -> World {
-    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
+    let clock = clock();
     let (data, time) = (folder.path().to_owned(), clock.clone());
     let opening = tokio::task::spawn_blocking(move || open_or_rebuild(&data, Engine::default(), time));
     let (store, spool, _) = opening.await.expect("it ends").expect("opened");
@@ -31,7 +30,7 @@ async fn until(world: &World, id: DeliveryId, is: impl Fn(&Delivery) -> bool) {
 
 /// A gateway with one letter to B, refused, in which nothing moves any more.
 async fn with_a_refused_one() -> (World, DeliveryId) {
-    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
+    let folder = new_folder();
     let mut world = on_disk(folder).await;
     world.answer(|_, _| Err(failure(FailureClass::Permanent, "http_410")));
     let id = world.send(letter(1, &[B])).await.deliveries[0].delivery_id;
@@ -170,7 +169,7 @@ async fn who_was_told_before_the_store_was_lost_is_not_told_again_after_a_requeu
 
 /// A gateway whose letter to B is refused while no note can be written beside its admission. Where the notes will be.
 async fn with_a_refused_one_that_is_not_noted() -> (World, DeliveryId, PathBuf) {
-    let folder = tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder");
+    let folder = new_folder();
     let world = on_disk(folder).await;
     let admissions = world.folder.path().join("admissions");
     let beside = move |document| admissions.join(format!("{document}.settled"));

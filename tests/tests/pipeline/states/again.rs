@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use lienthong_outbox::{Engine, MemoryStore, open_or_rebuild};
-use lienthong_pipeline::clock::ManualClock;
+use lienthong_outbox::{Engine, open_or_rebuild};
 use lienthong_pipeline::record::Admission;
 use lienthong_schemas::business_state::{BusinessState, Event};
 use rand::rngs::StdRng;
@@ -13,10 +12,11 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::pipeline::hooks::{Fate, HookedStore};
+use crate::pipeline::world::{clock, new_folder};
 
 /// A world over the store on disk, in a folder that may have been used before.
 pub(super) async fn on_disk(folder: TempDir) -> (World, Arc<HookedStore>) {
-    let clock = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
+    let clock = clock();
     let (data, time) = (folder.path().to_owned(), clock.clone());
     let opening = tokio::task::spawn_blocking(move || open_or_rebuild(&data, Engine::default(), time));
     let (store, spool, _) = opening.await.expect("it ends").expect("opened");
@@ -25,10 +25,6 @@ pub(super) async fn on_disk(folder: TempDir) -> (World, Arc<HookedStore>) {
     // What is to be delivered is of no interest here.
     world.kill();
     (world, store)
-}
-
-pub(super) fn new_folder() -> TempDir {
-    tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder")
 }
 
 /// Another process opens what this one leaves; with `lost`, without the store.
@@ -176,11 +172,7 @@ async fn a_kill_before_the_admission_is_on_disk_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn packets_that_come_at_once_move_one_after_the_other() {
     for _ in 0..10 {
-        let folder = new_folder();
-        let spool = Arc::new(lienthong_outbox::FileSpool::open(folder.path()).expect("a spool"));
-        let time = Arc::new(ManualClock::new("2026-01-05T01:00:00Z".parse().expect("a time")));
-        let store = Arc::new(MemoryStore::new(time.clone()));
-        let mut world = World::over(Setup::default(), time, folder, store, spool);
+        let mut world = World::new();
         world.kill();
         world.send(letter(1, &[B])).await;
         let (one, two, three, four, five) = tokio::join!(

@@ -2,9 +2,10 @@
 
 use lienthong_schemas::business_state::Event;
 
-use super::again::{all, new_folder, on_disk, opened_again};
+use super::again::{all, on_disk, opened_again};
 use super::*;
 use crate::pipeline::hooks::Fate;
+use crate::pipeline::world::new_folder;
 
 /// A status packet without its `Timestamp`.
 fn undated(code: StatusCode, why: &str) -> Vec<u8> {
