@@ -3,7 +3,6 @@
 //! at a time; keys go last, so whatever is cut off is found again by them.
 
 use std::collections::{BTreeSet, HashSet};
-use std::ops::Bound;
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::Fault;
@@ -12,7 +11,7 @@ use lienthong_schemas::ids::{DocumentId, PacketDigest};
 use serde::Deserialize;
 
 use super::draft::Draft;
-use super::engine::{Batch, after};
+use super::engine::Batch;
 use super::view::{DocumentRecord, IdempotencyRecord, ReadFault, View, unsealed};
 use super::writer::Writer;
 use super::{FileStore, keys};
@@ -95,10 +94,8 @@ impl View<'_> {
         from: &From,
         mut look: impl FnMut(&[u8], &[u8]) -> Result<(), ReadFault>,
     ) -> Result<Option<Vec<u8>>, ReadFault> {
-        let end = after(prefix);
-        let start = from.as_deref().map_or(Bound::Included(prefix), Bound::Excluded);
         let (mut count, mut last) = (0, None);
-        for entry in self.0.range((start, end.as_ref().map(Vec::as_slice))).take(KEYS_PER_LOOK) {
+        for entry in self.below_after(prefix, from.as_deref()).take(KEYS_PER_LOOK) {
             let (key, value) = entry?;
             look(&key, &value)?;
             count += 1;

@@ -4,14 +4,13 @@
 
 mod names;
 
-use std::ops::Bound;
 use std::path::Path;
 
 use lienthong_pipeline::ports::Fault;
 use lienthong_schemas::ids::DeliveryId;
 
 use super::draft::{Draft, Next};
-use super::engine::{self, Backend};
+use super::engine::Backend;
 use super::view::{ReadFault, View, unsealed};
 use super::{StoreFault, keys};
 use crate::change::Record;
@@ -87,14 +86,13 @@ impl From<ReadFault> for StepFault {
 impl Upgrade<'_> {
     /// Takes a step for every key that begins with `prefix`, a chunk at a time.
     fn each(&mut self, prefix: &[u8], step: Step) -> Result<u64, StoreFault> {
-        let (end, mut after, mut changed) = (engine::after(prefix), None::<Vec<u8>>, 0);
+        let (mut after, mut changed) = (None::<Vec<u8>>, 0);
         loop {
-            let start = after.as_deref().map_or(Bound::Included(prefix), Bound::Excluded);
             let mut draft = Draft::new(Next { order: 0, event: 0 });
             let (mut in_chunk, mut last) = (0, None);
             let tree = self.backend.tree().map_err(|cause| StoreFault::of_engine(self.folder, cause))?;
             let view = View(&*tree);
-            for entry in tree.range((start, end.as_ref().map(Vec::as_slice))).take(CHUNK) {
+            for entry in view.below_after(prefix, after.as_deref()).take(CHUNK) {
                 let (key, sealed) = entry.map_err(|cause| StoreFault::of_engine(self.folder, cause))?;
                 in_chunk += step(&view, &key, &sealed, &mut draft).map_err(|fault| match fault {
                     StepFault::Read(fault) => StoreFault::of_reading(self.folder, fault),

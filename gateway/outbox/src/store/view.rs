@@ -67,8 +67,14 @@ impl View<'_> {
 
     /// All that begins with a prefix, in order.
     pub(super) fn below(&self, prefix: &[u8]) -> Entries<'_> {
+        self.below_after(prefix, None)
+    }
+
+    /// The same behind a key of them, if one is given.
+    pub(super) fn below_after(&self, prefix: &[u8], after: Option<&[u8]>) -> Entries<'_> {
+        let start = after.map_or(Bound::Included(prefix), Bound::Excluded);
         let end = engine::after(prefix);
-        self.0.range((Bound::Included(prefix), end.as_ref().map(Vec::as_slice)))
+        self.0.range((start, end.as_ref().map(Vec::as_slice)))
     }
 
     fn newest_below(&self, prefix: &[u8]) -> Entries<'_> {
@@ -93,9 +99,7 @@ impl View<'_> {
     /// Queued, acknowledged by the broker before a time, and not handed off.
     pub(super) fn not_taken_over(&self, before: Timestamp, limit: usize) -> Result<Vec<Delivery>, ReadFault> {
         let belongs = |record: &Record| record.not_taken_over().is_some_and(|since| since < before);
-        let range = keys::published_before(before);
-        let found = self.followed(self.0.range(bounds(&range)), limit, belongs)?;
-        Ok(found.into_iter().map(|record| record.delivery).collect())
+        self.within(keys::published_before(before), limit, belongs)
     }
 
     /// A page of a list. A delivery that left the list meanwhile still marks where the page begins.
@@ -110,9 +114,7 @@ impl View<'_> {
             Some(id) => self.record(id)?.map(|record| keys::listed(listing, &record)),
             None => None,
         };
-        let start = after.as_deref().map_or(Bound::Included(prefix), Bound::Excluded);
-        let end = engine::after(prefix);
-        let index = self.0.range((start, end.as_ref().map(Vec::as_slice)));
+        let index = self.below_after(prefix, after.as_deref());
         let found = self.followed(index, limit, |record| change::is_listed(record, listing))?;
         Ok(found.into_iter().map(|record| record.delivery).collect())
     }
@@ -165,8 +167,7 @@ impl View<'_> {
         range: Range<Vec<u8>>,
         belongs: impl Fn(&Record) -> bool,
     ) -> Result<Option<Delivery>, ReadFault> {
-        let first = self.followed(self.0.range(bounds(&range)), 1, belongs)?.pop();
-        Ok(first.map(|record| record.delivery))
+        Ok(self.within(range, 1, belongs)?.pop())
     }
 
     /// The newest [`KNOWN_MAX`], oldest first.

@@ -2,8 +2,6 @@
 //! written meanwhile goes to both. When all is there and on disk the next one takes over, and the one before only answers
 //! for its keys. An older one goes when its time is over; what is then left in it moves into the newest first.
 
-use std::ops::Bound;
-
 use jiff::Timestamp;
 use lienthong_pipeline::crash::crash_point;
 use lienthong_schemas::ids::DeliveryId;
@@ -13,7 +11,7 @@ use super::folders::{begun, mark_left, take_away, take_away_folder};
 use super::{Generation, Generations, Left};
 use crate::change::Record;
 use crate::sealed;
-use crate::store::engine::{Backend, Batch, Engine, EngineFault, Tree, after};
+use crate::store::engine::{Backend, Batch, Engine, EngineFault, Tree};
 use crate::store::keys;
 use crate::store::view::{ReadFault, View, unsealed};
 
@@ -178,10 +176,8 @@ impl Generations {
         let newer = super::Layers { newest: self.newest.backend.tree()?, older: super::older(others) };
         let mut batch = Batch::default();
         while let Some(prefix) = keys::KEPT.get(cursor.pass) {
-            let end = after(prefix);
-            let start = cursor.after.as_deref().map_or(Bound::Included(*prefix), Bound::Excluded);
             let (mut looked_at, mut last) = (0, None);
-            for entry in tree.range((start, end.as_ref().map(Vec::as_slice))).take(KEYS_CHUNK) {
+            for entry in View(&*tree).below_after(prefix, cursor.after.as_deref()).take(KEYS_CHUNK) {
                 let (key, value) = entry?;
                 if newer.get(&key)?.is_none() {
                     batch.insert(key.to_vec(), value.to_vec());
@@ -233,11 +229,9 @@ fn abandon(generation: Generation) {
 /// The next chunk of what is alive in a tree; `None` when there is no more.
 fn copied(view: &View<'_>, cursor: &mut Cursor) -> Result<Option<Batch>, ReadFault> {
     while let Some(prefix) = PASSES.get(cursor.pass) {
-        let end = after(prefix);
-        let start = cursor.after.as_deref().map_or(Bound::Included(*prefix), Bound::Excluded);
         let mut batch = Batch::default();
         let mut last = None;
-        for entry in view.0.range((start, end.as_ref().map(Vec::as_slice))).take(CHUNK) {
+        for entry in view.below_after(prefix, cursor.after.as_deref()).take(CHUNK) {
             let (key, value) = entry?;
             match *prefix {
                 keys::EVENTS | keys::CONDEMNED => batch.insert(key.to_vec(), value.to_vec()),

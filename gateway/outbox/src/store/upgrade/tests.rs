@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use lienthong_pipeline::ports::{Listing, OutboxStore, Transition};
