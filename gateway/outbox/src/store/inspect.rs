@@ -160,10 +160,7 @@ impl<'a> Inspector<'a> {
                 findings.check.pending += u64::from(!record.delivery.state.is_final());
                 highest.order = highest.order.max(record.delivery.order);
             }
-            b"v|" => {
-                let number = key[2..].first_chunk::<8>().map_or(0, |number| u64::from_be_bytes(*number));
-                highest.event = highest.event.max(number);
-            }
+            b"v|" => highest.event = highest.event.max(keys::event_in(key).unwrap_or(0)),
             _ => {}
         }
     }

@@ -189,6 +189,11 @@ pub(super) fn event(number: u64) -> Vec<u8> {
     joined(&[EVENTS, &number.to_be_bytes()])
 }
 
+/// The number in a key below [`EVENTS`].
+pub(super) fn event_in(key: &[u8]) -> Option<u64> {
+    key.strip_prefix(EVENTS)?.first_chunk().map(|number| u64::from_be_bytes(*number))
+}
+
 pub(super) fn history(id: DeliveryId) -> Vec<u8> {
     joined(&[HISTORY, id.as_bytes()])
 }

@@ -86,9 +86,7 @@ fn line(view: &View<'_>, key: &[u8], sealed: &[u8]) -> Result<Option<Line>, Read
             standing: unsealed(key, sealed)?,
         },
         keys::EVENTS => {
-            let number =
-                key[2..].first_chunk().map(|number| u64::from_be_bytes(*number)).ok_or_else(short)?;
-            Line::Event { number, event: unsealed(key, sealed)? }
+            Line::Event { number: keys::event_in(key).ok_or_else(short)?, event: unsealed(key, sealed)? }
         }
         _ => return Ok(None),
     };

@@ -106,10 +106,7 @@ impl Look {
                     self.found.names.add((name, document));
                 }
             }
-            keys::EVENTS => {
-                let number = key[2..].first_chunk().map_or(0, |number| u64::from_be_bytes(*number));
-                self.event = self.event.max(number);
-            }
+            keys::EVENTS => self.event = self.event.max(keys::event_in(key).unwrap_or(0)),
             keys::OF_DOCUMENTS if keys::document_of(key).is_some_and(|id| self.condemned.contains(&id)) => {}
             _ if keys::INDEXES.contains(&prefix) => {
                 self.pending += u64::from(prefix == keys::PENDING);

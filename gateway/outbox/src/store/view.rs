@@ -252,7 +252,5 @@ pub(super) fn unsealed<T: DeserializeOwned>(key: &[u8], sealed: &[u8]) -> Result
 
 /// The number in a key below [`keys::EVENTS`].
 fn event_number(key: &[u8]) -> Result<u64, ReadFault> {
-    let number = key[keys::EVENTS.len()..].first_chunk::<8>();
-    let number = number.ok_or_else(|| ReadFault::Damaged(key.to_vec(), Damage::Short))?;
-    Ok(u64::from_be_bytes(*number))
+    keys::event_in(key).ok_or_else(|| ReadFault::Damaged(key.to_vec(), Damage::Short))
 }
