@@ -143,20 +143,24 @@ impl FileStore {
 
     /// Marks these of them that are still to go; from now on nothing happens to them any more.
     pub(crate) async fn condemn(&self, old: &[Old], before: Timestamp) -> Result<Vec<Old>, Fault> {
-        let mut marked = Vec::new();
-        for some in old.chunks(DOCUMENTS_PER_CHANGE) {
-            let some = some.to_vec();
-            marked.extend(self.change(move |writer| writer.condemn(&some, before)).await?);
-        }
-        Ok(marked)
+        self.mark(old, move |writer, one| writer.read(|view| view.old(one.document, before))).await
     }
 
     /// Marks these of them that the store does not know; from now on it takes none of them in.
     pub(crate) async fn condemn_unknown(&self, old: &[Old]) -> Result<Vec<Old>, Fault> {
+        self.mark(old, |writer, one| Ok((!writer.knows(one.document)?).then_some(one))).await
+    }
+
+    /// Marks what `still` leaves of these documents.
+    async fn mark(
+        &self,
+        old: &[Old],
+        still: impl Fn(&Writer, Old) -> Result<Option<Old>, Fault> + Copy + Send + 'static,
+    ) -> Result<Vec<Old>, Fault> {
         let mut marked = Vec::new();
         for some in old.chunks(DOCUMENTS_PER_CHANGE) {
             let some = some.to_vec();
-            marked.extend(self.change(move |writer| writer.condemn_unknown(&some)).await?);
+            marked.extend(self.change(move |writer| writer.mark(some, still)).await?);
         }
         Ok(marked)
     }
@@ -177,18 +181,12 @@ impl FileStore {
         documents: std::sync::Arc<HashSet<DocumentId>>,
         from: From,
     ) -> Result<Looked<PacketDigest>, Fault> {
-        let look = move |view: View<'_>| {
-            let mut found = Vec::new();
-            let next = view.some(keys::DELIVERIES, &from, |key, sealed| {
-                let Slim { delivery } = unsealed(key, sealed)?;
-                if digests.contains(&delivery.digest) && !documents.contains(&delivery.document) {
-                    found.push(delivery.digest);
-                }
-                Ok(())
-            })?;
-            Ok(Looked { found, next })
+        let look = move |key: &[u8], sealed: &[u8]| {
+            let Slim { delivery } = unsealed(key, sealed)?;
+            let is_named = digests.contains(&delivery.digest) && !documents.contains(&delivery.document);
+            Ok(is_named.then_some(delivery.digest))
         };
-        self.read(look).await
+        self.looked(keys::DELIVERIES, from, look).await
     }
 
     /// Idempotency keys older than a time, or of these documents, of some.
@@ -198,18 +196,12 @@ impl FileStore {
         documents: std::sync::Arc<HashSet<DocumentId>>,
         from: From,
     ) -> Result<Looked<(Vec<u8>, DocumentId)>, Fault> {
-        let look = move |view: View<'_>| {
-            let mut found = Vec::new();
-            let next = view.some(keys::IDEMPOTENCY, &from, |key, sealed| {
-                let record: IdempotencyRecord = unsealed(key, sealed)?;
-                if record.at < before || documents.contains(&record.document) {
-                    found.push((key.to_vec(), record.document));
-                }
-                Ok(())
-            })?;
-            Ok(Looked { found, next })
+        let look = move |key: &[u8], sealed: &[u8]| {
+            let record: IdempotencyRecord = unsealed(key, sealed)?;
+            let is_old = record.at < before || documents.contains(&record.document);
+            Ok(is_old.then(|| (key.to_vec(), record.document)))
         };
-        self.read(look).await
+        self.looked(keys::IDEMPOTENCY, from, look).await
     }
 
     /// Business states that have not moved since a time, of some.
@@ -218,13 +210,24 @@ impl FileStore {
         before: Timestamp,
         from: From,
     ) -> Result<Looked<Vec<u8>>, Fault> {
+        let look = move |key: &[u8], sealed: &[u8]| {
+            let standing: Standing = unsealed(key, sealed)?;
+            Ok((standing.since < before).then(|| key.to_vec()))
+        };
+        self.looked(keys::STANDINGS, from, look).await
+    }
+
+    /// What a look finds in entries below a prefix, of some.
+    async fn looked<T: Send + 'static>(
+        &self,
+        prefix: &'static [u8],
+        from: From,
+        look: impl Fn(&[u8], &[u8]) -> Result<Option<T>, ReadFault> + Send + 'static,
+    ) -> Result<Looked<T>, Fault> {
         let look = move |view: View<'_>| {
             let mut found = Vec::new();
-            let next = view.some(keys::STANDINGS, &from, |key, sealed| {
-                let standing: Standing = unsealed(key, sealed)?;
-                if standing.since < before {
-                    found.push(key.to_vec());
-                }
+            let next = view.some(prefix, &from, |key, sealed| {
+                found.extend(look(key, sealed)?);
                 Ok(())
             })?;
             Ok(Looked { found, next })
@@ -263,26 +266,17 @@ impl FileStore {
 }
 
 impl Writer {
-    fn condemn(&mut self, old: &[Old], before: Timestamp) -> Result<Vec<Old>, Fault> {
+    fn mark(
+        &mut self,
+        old: Vec<Old>,
+        still: impl Fn(&Self, Old) -> Result<Option<Old>, Fault>,
+    ) -> Result<Vec<Old>, Fault> {
         let mut draft = Draft::new(self.next());
         let mut marked = Vec::new();
         for one in old {
-            if let Some(still) = self.read(|view| view.old(one.document, before))? {
-                draft.put(keys::condemned(still.document), &still.document)?;
-                marked.push(still);
-            }
-        }
-        self.apply(draft)?;
-        Ok(marked)
-    }
-
-    fn condemn_unknown(&mut self, old: &[Old]) -> Result<Vec<Old>, Fault> {
-        let mut draft = Draft::new(self.next());
-        let mut marked = Vec::new();
-        for one in old {
-            if !self.knows(one.document)? {
+            if let Some(one) = still(self, one)? {
                 draft.put(keys::condemned(one.document), &one.document)?;
-                marked.push(*one);
+                marked.push(one);
             }
         }
         self.apply(draft)?;
