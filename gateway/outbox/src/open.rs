@@ -2,7 +2,6 @@
 //! admissions, so that losing the store loses nothing (design.md B2).
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::folder;
 use crate::format::{self, FormatFault};
 use crate::offline;
 use crate::spool::{FileSpool, Found};
-use crate::store::{Engine, FileStore, StoreFault, Writer, noted, numbers, said, take_away_folder};
+use crate::store::{Engine, FileStore, StoreFault, Writer, caught, noted, numbers, take_away_folder};
 
 /// The store's folder below the data folder.
 pub(crate) const STORE: &str = "outbox";
@@ -141,7 +140,7 @@ fn open_and_fill(
     clock: &Arc<dyn Clock>,
     (before, moved_to): (Option<Timestamp>, Option<PathBuf>),
 ) -> Result<(Writer, Opened), OpenFault> {
-    let work = || {
+    caught(store, engine, || {
         let mut writer = Writer::open(store, engine, clock.clone())?;
         let was_cut_off = !writer.is_whole()? && !writer.is_newest_lost();
         if was_cut_off && !writer.is_empty().map_err(OpenFault::Rebuild)? {
@@ -153,10 +152,6 @@ fn open_and_fill(
         }
         let opened = fill(spool, &mut writer, &**clock, (before, moved_to))?;
         Ok((writer, opened))
-    };
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let cause = format!("{} panicked: {}", engine.as_str(), said(&*panic));
-        Err(StoreFault::Damaged { path: store.to_owned(), cause }.into())
     })
 }
 

@@ -1,11 +1,13 @@
 //! Why a store cannot be opened, and which of these reasons is damage.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use super::committer::said;
 use super::engine::{Engine, EngineFault};
-use super::keys;
 use super::view::ReadFault;
+use super::{keys, progress};
 use crate::sealed::Damage;
 
 /// Why a store cannot be opened.
@@ -51,6 +53,15 @@ pub enum StoreFault {
 }
 
 impl StoreFault {
+    /// Damage that was noted when it was met.
+    pub(super) fn if_noted(path: &Path) -> Result<(), Self> {
+        if progress::is_noted(path) {
+            let cause = "what was written may not be on disk, as was noted before".to_owned();
+            return Err(Self::Damaged { path: path.to_owned(), cause });
+        }
+        Ok(())
+    }
+
     pub(super) fn of_engine(path: &Path, cause: EngineFault) -> Self {
         let path = path.to_owned();
         match cause {
@@ -68,4 +79,16 @@ impl StoreFault {
             }
         }
     }
+}
+
+/// What came of work with a store; where the engine panics, the store is damaged.
+pub(crate) fn caught<T, F: From<StoreFault>>(
+    path: &Path,
+    engine: Engine,
+    work: impl FnOnce() -> Result<T, F>,
+) -> Result<T, F> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let cause = format!("{} panicked: {}", engine.as_str(), said(&*panic));
+        Err(StoreFault::Damaged { path: path.to_owned(), cause }.into())
+    })
 }

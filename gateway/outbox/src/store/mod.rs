@@ -51,6 +51,7 @@ pub use fault::StoreFault;
 
 pub(crate) use committer::said;
 pub(crate) use copy::{Content, copy};
+pub(crate) use fault::caught;
 pub(crate) use generations::{engine_of, look_at, noted, numbers, take_away_folder};
 pub(crate) use inspect::{Inspector, Lookup, Suspect};
 pub(crate) use lines::{Line, lines};

@@ -7,7 +7,6 @@
 use std::fs;
 use std::io;
 use std::ops::Bound;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ use crate::sealed;
 use crate::store::draft::{Draft, Next};
 use crate::store::engine::{Backend, Engine, EngineFault, Tree};
 use crate::store::view::{ReadFault, View};
-use crate::store::{StoreFault, keys, progress, said, upgrade};
+use crate::store::{StoreFault, caught, keys, progress, upgrade};
 
 /// Memory for the pages of the newest generation.
 const CACHE_BYTES: usize = 64 << 20;
@@ -214,17 +213,6 @@ fn open_one(
     caught(&path, engine, || opened(&path, number, engine, cache, now))
 }
 
-fn caught<T>(
-    path: &Path,
-    engine: Engine,
-    work: impl FnOnce() -> Result<T, StoreFault>,
-) -> Result<T, StoreFault> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let cause = format!("{} panicked: {}", engine.as_str(), said(&*panic));
-        Err(StoreFault::Damaged { path: path.to_owned(), cause })
-    })
-}
-
 fn opened(
     path: &Path,
     number: u32,
@@ -232,10 +220,7 @@ fn opened(
     cache: usize,
     now: Timestamp,
 ) -> Result<Opened, StoreFault> {
-    if progress::is_noted(path) {
-        let cause = "what was written may not be on disk, as was noted before".to_owned();
-        return Err(StoreFault::Damaged { path: path.to_owned(), cause });
-    }
+    StoreFault::if_noted(path)?;
     let io = |source| StoreFault::Io { path: path.to_owned(), source };
     let mut backend = crate::store::writer::open_engine(path, engine, cache)?;
     folder::sync(path).map_err(io)?;

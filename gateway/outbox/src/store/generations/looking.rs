@@ -11,7 +11,7 @@ use super::{Generation, Generations};
 use crate::store::engine::{Backend, Engine, Reader};
 use crate::store::view::View;
 use crate::store::writer::open_engine;
-use crate::store::{StoreFault, keys, progress};
+use crate::store::{StoreFault, keys};
 
 /// All that counts, read as one; `None` when there is no store. Nothing is removed or marked.
 ///
@@ -64,10 +64,7 @@ fn marks(backend: &dyn Backend, path: &Path) -> Result<Marks, StoreFault> {
 }
 
 fn looked_at(path: &Path) -> Result<Box<dyn Backend>, StoreFault> {
-    if progress::is_noted(path) {
-        let cause = "what was written may not be on disk, as was noted before".to_owned();
-        return Err(StoreFault::Damaged { path: path.to_owned(), cause });
-    }
+    StoreFault::if_noted(path)?;
     let found = Engine::found(path).map_err(|source| StoreFault::Io { path: path.to_owned(), source })?;
     let engine = found.first().copied().ok_or_else(|| {
         let cause = "there is nothing in it".to_owned();
