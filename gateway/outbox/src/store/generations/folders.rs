@@ -14,13 +14,13 @@ use jiff::Timestamp;
 
 use super::filter::{Filter, Noting};
 use super::forward::{Cursor, Step};
+use super::marks::{Marks, mark_begun, mark_left, mark_made, marks};
 use super::{Generation, Generations};
 use crate::folder;
 use crate::sealed;
-use crate::store::draft::{Draft, Next};
-use crate::store::engine::{Backend, Engine, EngineFault, Tree};
-use crate::store::view::{ReadFault, View};
-use crate::store::{StoreFault, caught, keys, progress, upgrade};
+use crate::store::engine::{Engine, EngineFault, Tree};
+use crate::store::view::ReadFault;
+use crate::store::{StoreFault, caught, progress, upgrade};
 
 /// Memory for the pages of the newest generation.
 const CACHE_BYTES: usize = 64 << 20;
@@ -43,15 +43,14 @@ pub(in crate::store) struct Found {
 impl Found {
     /// A single tree that is empty.
     #[cfg(test)]
-    pub(in crate::store) fn of_one(backend: Box<dyn Backend>, folder: &Path) -> Self {
+    pub(in crate::store) fn of_one(backend: Box<dyn crate::store::engine::Backend>, folder: &Path) -> Self {
         Self { generations: Generations::of_one(backend, folder), is_newest_lost: false }
     }
 }
 
 struct Opened {
     generation: Generation,
-    is_whole: bool,
-    is_left: bool,
+    marks: Marks,
 }
 
 /// Opens the generations below `root`, or makes the first one there. Every value of the older ones is read, and its
@@ -68,10 +67,10 @@ pub(in crate::store) fn open(root: &Path, engine: Engine, now: Timestamp) -> Res
         let is_first = newest.is_none() && older.is_empty();
         let cache = if is_first { CACHE_BYTES } else { CACHE_BYTES_LEFT };
         let opened = open_one(root, number, engine, cache, now)?;
-        if number == highest && !opened.is_whole && numbers.len() > 1 {
+        if number == highest && !opened.marks.is_whole && numbers.len() > 1 {
             tracing::warn!(number, "a generation that was not filled to its end is removed");
             take_away(opened.generation).map_err(io)?;
-        } else if is_first && !opened.is_left {
+        } else if is_first && !opened.marks.is_left {
             newest = Some(opened.generation);
         } else {
             older.push(left(opened, engine, now)?);
@@ -104,7 +103,7 @@ fn refilled(generations: &mut Generations) -> Result<(), ReadFault> {
 /// A generation that a later one has followed: that is noted, if a kill came between. All of it is read.
 fn left(mut opened: Opened, engine: Engine, now: Timestamp) -> Result<super::Left, StoreFault> {
     let path = opened.generation.folder.clone();
-    if !opened.is_left {
+    if !opened.marks.is_left {
         let marked = mark_left(&mut *opened.generation.backend, now);
         marked.map_err(|cause| StoreFault::of_engine(&path, cause))?;
     }
@@ -123,14 +122,6 @@ fn read_all(tree: &dyn Tree) -> Result<(), ReadFault> {
         sealed::look(&key, &value).map_err(|damage| ReadFault::Damaged(key.to_vec(), damage))?;
     }
     Ok(())
-}
-
-/// Notes that another generation has followed this one.
-pub(super) fn mark_left(backend: &mut dyn Backend, now: Timestamp) -> Result<(), EngineFault> {
-    let mut draft = Draft::new(Next { order: 0, event: 0 });
-    draft.put(keys::LEFT.to_vec(), &now).map_err(|fault| EngineFault::Failed(fault.cause))?;
-    backend.apply(draft.batch)?;
-    backend.barrier()
 }
 
 /// The folders below a store that hold a tree each, the lowest number first; the store's own, which has no name there,
@@ -189,13 +180,7 @@ pub(super) fn begun(
     let path = root.join(number.to_string());
     folder::make(&path)?;
     let mut backend = engine.open(&path, CACHE_BYTES)?;
-    let mut draft = Draft::new(Next { order: 0, event: 0 });
-    let put = draft
-        .put(keys::LAYOUT.to_vec(), &upgrade::LAYOUT)
-        .and_then(|()| draft.put(keys::BEGUN.to_vec(), &now));
-    put.map_err(|fault| EngineFault::Failed(fault.cause))?;
-    backend.apply(draft.batch)?;
-    backend.barrier()?;
+    mark_made(&mut *backend, now)?;
     folder::sync(&path)?;
     folder::sync(root)?;
     Ok(Generation { number, folder: path, backend, filter: Filter::for_keys(KEYS_AT_FIRST) })
@@ -225,29 +210,12 @@ fn opened(
     let mut backend = crate::store::writer::open_engine(path, engine, cache)?;
     folder::sync(path).map_err(io)?;
     upgrade::upgrade(&mut *backend, path)?;
-    let read = |fault| StoreFault::of_reading(path, fault);
-    note_begun(&mut *backend, now).map_err(read)?;
+    mark_begun(&mut *backend, now).map_err(|fault| StoreFault::of_reading(path, fault))?;
     let keys_at_first = if cache == CACHE_BYTES { KEYS_AT_FIRST } else { 0 };
     let filter = Filter::for_keys((size_on_disk(path).map_err(io)? / BYTES_PER_KEY).max(keys_at_first));
-    let tree = backend.tree().map_err(|cause| StoreFault::of_engine(path, cause))?;
-    let view = View(&*tree);
-    let is_whole = view.value::<bool>(keys::WHOLE).map_err(read)? == Some(true);
-    let is_left = view.value::<Timestamp>(keys::LEFT).map_err(read)?.is_some();
-    drop(tree);
+    let marks = marks(&*backend, path)?;
     let generation = Generation { number, folder: path.to_owned(), backend, filter };
-    Ok(Opened { generation, is_whole, is_left })
-}
-
-/// A store of an earlier program begins now, as far as anybody knows.
-fn note_begun(backend: &mut dyn Backend, now: Timestamp) -> Result<(), ReadFault> {
-    let is_noted = View(&*backend.tree()?).value::<Timestamp>(keys::BEGUN)?.is_some();
-    if !is_noted {
-        let mut draft = Draft::new(Next { order: 0, event: 0 });
-        draft.put(keys::BEGUN.to_vec(), &now).map_err(|fault| EngineFault::Failed(fault.cause))?;
-        backend.apply(draft.batch)?;
-        backend.barrier()?;
-    }
-    Ok(())
+    Ok(Opened { generation, marks })
 }
 
 /// Bytes of the files of a folder.

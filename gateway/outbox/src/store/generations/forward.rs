@@ -7,7 +7,8 @@ use lienthong_pipeline::crash::crash_point;
 use lienthong_schemas::ids::DeliveryId;
 use serde::Serialize;
 
-use super::folders::{begun, mark_left, take_away, take_away_folder};
+use super::folders::{begun, take_away, take_away_folder};
+use super::marks::mark_left;
 use super::{Generation, Generations, Left};
 use crate::change::Record;
 use crate::sealed;

@@ -3,15 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::filter::Filter;
 use super::folders::{CACHE_BYTES_LEFT, trees};
+use super::marks::{Marks, marks};
 use super::{Generation, Generations};
+use crate::store::StoreFault;
 use crate::store::engine::{Backend, Engine, Reader};
-use crate::store::view::View;
 use crate::store::writer::open_engine;
-use crate::store::{StoreFault, keys};
 
 /// All that counts, read as one; `None` when there is no store. Nothing is removed or marked.
 ///
@@ -47,20 +45,6 @@ pub(crate) fn look_at(root: &Path) -> Result<Option<Box<dyn Reader>>, StoreFault
             Err(StoreFault::Damaged { path: root.to_owned(), cause })
         }
     }
-}
-
-struct Marks {
-    is_whole: bool,
-    is_left: bool,
-}
-
-fn marks(backend: &dyn Backend, path: &Path) -> Result<Marks, StoreFault> {
-    let tree = backend.tree().map_err(|cause| StoreFault::of_engine(path, cause))?;
-    let read = |fault| StoreFault::of_reading(path, fault);
-    Ok(Marks {
-        is_whole: View(&*tree).value::<bool>(keys::WHOLE).map_err(read)?.is_some(),
-        is_left: View(&*tree).value::<Timestamp>(keys::LEFT).map_err(read)?.is_some(),
-    })
 }
 
 fn looked_at(path: &Path) -> Result<Box<dyn Backend>, StoreFault> {

@@ -6,6 +6,7 @@ mod folders;
 mod forward;
 mod layers;
 mod looking;
+mod marks;
 #[cfg(test)]
 mod tests;
 
