@@ -1,0 +1,85 @@
+//! The streams between gateways: deliveries, events, and packets that are too large for a message.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use lienthong_schemas::ids::PacketDigest;
+
+use super::{Fault, Incoming, IncomingWriter};
+use crate::record::{AdapterKind, Delivery, Event, Lane};
+
+/// What one message of `DELIVERIES` carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryMessage {
+    /// The delivery as the accepting gateway has it.
+    pub delivery: Delivery,
+    /// The packet, when it is at most 256 KiB; else it is in the Object Store under its digest.
+    pub inline: Option<Bytes>,
+}
+
+/// A message taken from the broker; acknowledged after the hand-off is on disk, else it comes again.
+#[async_trait]
+pub trait Taken: Send + Sync {
+    /// What came. `Err`: the message cannot be read (newer version, broken header); it is to be put aside and counted.
+    fn message(&self) -> Result<DeliveryMessage, Fault>;
+    /// How long it may be held without a word before it comes again.
+    fn patience(&self) -> Duration;
+    /// Says that it is being worked on: the time that it may be held begins anew.
+    async fn working(&self) -> Result<(), Fault>;
+    /// Acknowledges, and waits for the broker to confirm.
+    async fn ack(self: Box<Self>) -> Result<(), Fault>;
+    /// Gives it back, to come again after `delay`.
+    async fn again(self: Box<Self>, delay: Duration) -> Result<(), Fault>;
+}
+
+/// What the broker says of a message that it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Publication {
+    /// It has it since now.
+    New,
+    /// It had one with its Nats-Msg-Id before, and keeps that one only.
+    Repeat,
+}
+
+/// The broker (design.md B7). Every call may fail at any time and is repeated with the same ids.
+#[async_trait]
+pub trait Broker: Send + Sync + 'static {
+    /// Connected, and streams and consumers read back as they should be.
+    async fn ready(&self) -> Result<(), Fault>;
+    /// What the broker has refused this gateway in the last minute, by its permissions; for the operator. Other calls may
+    /// go well all the same.
+    fn refusal(&self) -> Option<Fault> {
+        None
+    }
+    /// Puts a delivery on its subject under Nats-Msg-Id `<delivery id>:g<generation>`; returns when it is stored.
+    async fn publish(&self, message: &DeliveryMessage) -> Result<Publication, Fault>;
+    /// Puts a blob into the Object Store under its digest unless it is there already with this length.
+    async fn put_blob(&self, digest: PacketDigest, bytes: u64, file: PathBuf) -> Result<(), Fault>;
+    /// Takes a blob out of the Object Store; that it is not there is no fault.
+    async fn remove_blob(&self, digest: PacketDigest) -> Result<(), Fault>;
+    /// Writes a blob of the Object Store into `sink` and returns it finished, its digest checked.
+    async fn fetch_blob(
+        &self,
+        digest: PacketDigest,
+        sink: Box<dyn IncomingWriter>,
+    ) -> Result<Box<dyn Incoming>, Fault>;
+    /// Puts an event on `lt.evt.<document id>`; returns when it is stored.
+    async fn publish_event(&self, event: &Event) -> Result<(), Fault>;
+    /// Puts events of one document, in their order, on its subject in one message. The same events again make no other
+    /// message; put together in another way, an event may be stored twice, and its id tells.
+    async fn publish_events(&self, events: &[Event]) -> Result<(), Fault> {
+        for event in events {
+            self.publish_event(event).await?;
+        }
+        Ok(())
+    }
+    /// The messages of one adapter and lane. Rides out disconnections; ends only on shutdown.
+    async fn deliveries(
+        &self,
+        adapter: AdapterKind,
+        lane: Lane,
+    ) -> Result<BoxStream<'static, Box<dyn Taken>>, Fault>;
+}
