@@ -2,16 +2,17 @@
 //! Each step gives the record after it and one line of history; that line is the event, too.
 
 use jiff::Timestamp;
-use lienthong_pipeline::ports::{Fault, HandOff, Listing, OnItsWay, Transition};
-use lienthong_pipeline::record::{Admission, Delivery, Event, HistoryEntry, Lease, Move, Standing, State};
-use serde::{Deserialize, Serialize};
+use lienthong_pipeline::ports::{Fault, HandOff, Listing, Transition};
+use lienthong_pipeline::record::{Admission, Delivery, Lease, Move, Standing, State};
 
 mod noted;
 mod recall;
+mod record;
 
 pub use self::noted::Noted;
 pub(crate) use self::noted::{is_behind, rebuilt};
 pub(crate) use self::recall::{Basis, moved_by_recall, recalled, recalls};
+pub(crate) use self::record::{HISTORY_LINES_MAX, Record, Report, Step};
 
 /// Most deliveries that one admission may have (design.md B2: they go in one batch).
 pub const DELIVERIES_MAX: usize = 5_000;
@@ -19,125 +20,8 @@ pub const DELIVERIES_MAX: usize = 5_000;
 /// Most documents under one name that `known` answers with, the newest.
 pub(crate) const KNOWN_MAX: usize = 1_000;
 
-/// Lines of history kept for a delivery (design.md B2).
-pub(crate) const HISTORY_LINES_MAX: u64 = 50;
-
-/// Longest line of history when written down, in bytes (design.md B2).
-pub(crate) const HISTORY_LINE_BYTES_MAX: usize = 512;
-
 /// The `place` of every fault of a store.
 pub(crate) const PLACE: &str = "store";
-
-/// What a store keeps of one delivery.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Record {
-    /// As others see it.
-    pub(crate) delivery: Delivery,
-    /// Number of the last line of history; part of the event's id.
-    pub(crate) lines: u64,
-    /// Set while the sender has yet to be told.
-    pub(crate) report: Option<Report>,
-    /// The sender has been told that it was given up; that is told once, however often it is sent again.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) told: bool,
-    /// When the broker acknowledged the generation that is published.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) published_at: Option<Timestamp>,
-}
-
-/// An outcome that the sender has yet to be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Report {
-    /// When it was settled.
-    pub(crate) at: Timestamp,
-    /// The store's number of the event; reports go in this order.
-    pub(crate) number: u64,
-}
-
-/// One change, decided and not yet written.
-#[derive(Clone, Debug)]
-pub(crate) struct Step {
-    /// The record after it.
-    pub(crate) after: Record,
-    /// What is remembered of it; nothing of an attempt that begins.
-    pub(crate) line: Option<HistoryEntry>,
-}
-
-impl Record {
-    fn new(delivery: Delivery) -> Self {
-        Self { delivery, lines: 0, report: None, told: false, published_at: None }
-    }
-
-    /// See [`Delivery::is_unpublished`].
-    pub(crate) fn is_unpublished(&self) -> bool {
-        self.delivery.is_unpublished()
-    }
-
-    /// The broker has it, and nobody took it over: since when.
-    pub(crate) fn not_taken_over(&self) -> Option<Timestamp> {
-        let Delivery { published, generation, .. } = self.delivery;
-        self.published_at.filter(|_| self.delivery.is_on_its_way() && published == generation)
-    }
-
-    /// If it [is on its way](Delivery::is_on_its_way), since when: the broker acknowledged it then, or its age counts from
-    /// then on.
-    pub(crate) fn on_its_way_since(&self) -> Option<Timestamp> {
-        let since = || self.not_taken_over().unwrap_or_else(|| self.delivery.tried_since());
-        self.delivery.is_on_its_way().then(since)
-    }
-
-    /// On its way, as others see it.
-    pub(crate) fn on_its_way(&self) -> Option<OnItsWay> {
-        let since = self.on_its_way_since()?;
-        Some(OnItsWay { delivery: self.delivery.clone(), since })
-    }
-
-    /// Stands in its receiver's queue.
-    pub(crate) fn is_head(&self) -> bool {
-        self.delivery.state == State::Queued && self.delivery.handed_off
-    }
-
-    /// Its outcome is one that a sender is told, and has not been told yet.
-    fn asks_for_report(&self) -> bool {
-        self.delivery.reportable
-            && match self.delivery.state {
-                State::Received => true,
-                State::GivenUp => !self.told,
-                _ => false,
-            }
-    }
-
-    /// Holds up what shares a key with it.
-    pub(crate) fn is_in_the_way(&self) -> bool {
-        matches!(self.delivery.state, State::Queued | State::Parked)
-    }
-
-    fn step(mut self, at: Timestamp, event: &str, note: &str) -> Step {
-        self.lines += 1;
-        let Delivery { state, attempts: attempt, .. } = self.delivery;
-        let line = HistoryEntry { at, state, event: event.to_owned(), attempt, note: note.to_owned() };
-        Step { line: Some(fitted(line)), after: self }
-    }
-
-    /// A step that is not remembered by a line of its own.
-    fn unsaid(self) -> Step {
-        Step { line: None, after: self }
-    }
-}
-
-impl Step {
-    /// The event of this step, if it has one.
-    pub(crate) fn event(&self) -> Option<Event> {
-        let Delivery { id, document, route, .. } = &self.after.delivery;
-        Some(Event {
-            id: format!("{id}:{}", self.after.lines),
-            document: *document,
-            delivery: *id,
-            receiver: route.receiver.clone(),
-            entry: self.line.clone()?,
-        })
-    }
-}
 
 /// Whether a delivery stands in a list.
 pub(crate) fn is_listed(record: &Record, listing: Listing) -> bool {
@@ -364,56 +248,4 @@ fn settle(after: &mut Record, state: State, at: Timestamp, number: u64) -> Optio
     }
     after.report = after.asks_for_report().then_some(Report { at, number });
     Some(if state == State::Parked { "parked" } else { "settled" })
-}
-
-/// The line, its note cut so that it is at most [`HISTORY_LINE_BYTES_MAX`] bytes when written down.
-fn fitted(mut line: HistoryEntry) -> HistoryEntry {
-    const CUT: &str = "…";
-    let room = HISTORY_LINE_BYTES_MAX - crate::sealed::HEAD_BYTES;
-    let length = |line: &HistoryEntry| serde_json::to_vec(line).map_or(usize::MAX, |json| json.len());
-    if length(&line) <= room {
-        return line;
-    }
-    let note = std::mem::take(&mut line.note);
-    let room = room.saturating_sub(length(&line) + CUT.len());
-    let mut used = 0;
-    let end = note.char_indices().find_map(|(start, c)| {
-        used += written_bytes(c);
-        (used > room).then_some(start)
-    });
-    line.note = format!("{}{CUT}", &note[..end.unwrap_or(note.len())]);
-    line
-}
-
-/// Bytes of one character in a JSON string (RFC 8259 section 7).
-const fn written_bytes(c: char) -> usize {
-    match c {
-        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
-        '\0'..='\u{1f}' => 6,
-        _ => c.len_utf8(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(note: &str) -> HistoryEntry {
-        let (state, event) = (State::Queued, "attempt_failed".to_owned());
-        HistoryEntry { at: Timestamp::MAX, state, event, attempt: u32::MAX, note: note.to_owned() }
-    }
-
-    #[test]
-    fn a_line_is_cut_at_its_limit_and_not_before() {
-        let length = |line: &HistoryEntry| crate::sealed::seal(b"", line).expect("sealed").len();
-        let room = HISTORY_LINE_BYTES_MAX - length(&line(""));
-        assert_eq!(fitted(line(&"x".repeat(room))).note, "x".repeat(room));
-        for unit in ["x", "ệ", "\"", "\0", "\n", "😀", "\u{7f}", "x\0ệ\\"] {
-            let cut = fitted(line(&unit.repeat(room + 1)));
-            assert!(cut.note.ends_with('…'), "{unit:?}");
-            let length = length(&cut);
-            assert!(length <= HISTORY_LINE_BYTES_MAX, "{unit:?}: {length}");
-            assert!(length + 16 > HISTORY_LINE_BYTES_MAX, "{unit:?}: {length}");
-        }
-    }
 }
