@@ -65,6 +65,12 @@ impl Environment {
         SecretOf::Axis.variable(id)
     }
 
+    /// The variable that holds the secret of a system that speaks the SDK's protocol: `LIENTHONG_SDK_<ID>_SECRET`, as
+    /// [`Environment::system_secret`]. That of the secret to come is `LIENTHONG_NEXT_SDK_<ID>_SECRET`.
+    pub fn sdk_secret(id: &str) -> String {
+        SecretOf::Sdk.variable(id)
+    }
+
     /// Names of the variables for secrets of this kind.
     pub(crate) fn secrets_of(&self, kind: SecretOf) -> impl Iterator<Item = &str> {
         let prefix = format!("{PREFIX}{}_", kind.as_str());
@@ -80,6 +86,10 @@ pub(crate) enum SecretOf {
     System,
     /// An axis's.
     Axis,
+    /// That of a system which speaks the SDK's protocol.
+    Sdk,
+    /// The one that it will have next.
+    NextSdk,
 }
 
 impl SecretOf {
@@ -87,6 +97,8 @@ impl SecretOf {
         match self {
             Self::System => "SYSTEM",
             Self::Axis => "AXIS",
+            Self::Sdk => "SDK",
+            Self::NextSdk => "NEXT_SDK",
         }
     }
 

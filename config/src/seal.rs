@@ -166,7 +166,7 @@ pub struct SecretPlace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "phải là một trong (one of): axes.<id>.secret, systems.<id>.vendor_http.secret, systems.<id>.email.password, \
-     broker.password, broker.token"
+     systems.<id>.sdk.secret, systems.<id>.sdk.secret_next, broker.password, broker.token"
 )]
 pub struct SecretPlaceFault;
 
@@ -174,7 +174,7 @@ impl SecretPlace {
     /// The place of a key that a section asks for. A shared secret (`secret`) has a least length; a password is as long as
     /// somebody else chose it.
     pub(crate) fn of_key(path: String) -> Self {
-        let shared = path.ends_with(".secret");
+        let shared = path.ends_with(".secret") || path.ends_with(".secret_next");
         Self { path, bytes_min: if shared { SECRET_BYTES_MIN } else { 1 } }
     }
 
@@ -203,6 +203,7 @@ impl FromStr for SecretPlace {
             ["broker", "password" | "token"] => true,
             ["axes", id, "secret"]
             | ["systems", id, "vendor_http", "secret"]
+            | ["systems", id, "sdk", "secret" | "secret_next"]
             | ["systems", id, "email", "password"] => is_id(id),
             _ => false,
         };

@@ -4,10 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::fault::{FaultCode, Rule};
 use crate::reading::Section;
 use crate::values::byte_size::ByteSize;
 use crate::values::network::Network;
 use crate::values::span::Span;
+
+/// Longest `sdk_prefix`, in bytes.
+const SDK_PREFIX_BYTES_MAX: usize = 128;
 
 /// What protects the door (design.md B8). A door to other machines without TLS is open to named networks only.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +51,8 @@ pub struct ListenSettings {
     pub uploads_per_system: usize,
     /// Connections open at once, of all callers.
     pub connections_max: usize,
+    /// What the operations of the SDK's protocol stand behind: `/sdk`; `None`: they are switched off.
+    pub sdk_prefix: Option<String>,
 }
 
 impl ListenSettings {
@@ -61,6 +67,7 @@ impl ListenSettings {
         let body_max = section.ranged("body_max", megabytes(200), ByteSize::new(1_000), megabytes(4_000));
         let uploads_per_system = section.count("uploads_per_system", 4, 1, 1_024);
         let connections_max = section.count("connections_max", 1_024, 1, 65_535);
+        let sdk_prefix = sdk_prefix(section);
         Some(Self {
             address,
             security: security?,
@@ -70,8 +77,36 @@ impl ListenSettings {
             body_max,
             uploads_per_system,
             connections_max,
+            sdk_prefix,
         })
     }
+}
+
+/// Segments of a path, none of them ours; empty for no door.
+fn sdk_prefix(section: &mut Section<'_, '_>) -> Option<String> {
+    const KEY: &str = "sdk_prefix";
+    let text = section.read(KEY).unwrap_or_else(|| "/sdk".to_owned());
+    if text.is_empty() {
+        return None;
+    }
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let segment = |part: &str| !part.is_empty() && part.bytes().all(plain) && part.bytes().any(|b| b != b'.');
+    let fits = text.len() <= SDK_PREFIX_BYTES_MAX
+        && text
+            .strip_prefix('/')
+            .is_some_and(|path| path.split('/').all(segment) && path.split('/').next() != Some("api"));
+    if !fits {
+        let rule = Rule::new(
+            format!(
+                "phải là đường dẫn như \"/sdk\", không có / ở cuối, không bắt đầu bằng /api, tối đa {SDK_PREFIX_BYTES_MAX} byte; \"\" là tắt"
+            ),
+            format!(
+                "a path such as \"/sdk\" without / at its end, not below /api, at most {SDK_PREFIX_BYTES_MAX} bytes; \"\" switches it off"
+            ),
+        );
+        section.fault(KEY, FaultCode::WrongType, rule);
+    }
+    Some(text)
 }
 
 /// The three ways to be safe, of which exactly one must be meant.

@@ -19,6 +19,7 @@ pub(crate) mod receipt;
 pub(crate) mod retention;
 pub(crate) mod retry;
 pub(crate) mod route;
+pub(crate) mod sdk;
 pub(crate) mod spool;
 pub(crate) mod support;
 pub(crate) mod systems;

@@ -12,6 +12,7 @@ use crate::sections::email::EmailSettings;
 use crate::sections::gateway::LINE_BYTES_MAX;
 use crate::sections::line;
 use crate::sections::retry::LineRetrySettings;
+use crate::sections::sdk::SdkSettings;
 use crate::values::secret::Secret;
 use crate::values::url::HttpUrl;
 
@@ -26,10 +27,12 @@ pub struct SystemSettings {
     /// SHA-256 of each token that it may show. Two at once let a token be changed without a pause; none: it cannot
     /// send to us.
     pub token_sha256: Vec<[u8; 32]>,
-    /// Packets are posted to it over HTTP. It has at most one of this and `email`; with neither it takes none.
+    /// Packets are posted to it over HTTP. It has at most one of this, `email` and a mailbox; with none of them it takes none.
     pub vendor_http: Option<VendorHttpSettings>,
     /// It is a mail system, and packets go to its mailboxes.
     pub email: Option<EmailSettings>,
+    /// It speaks the SDK's protocol to us; with [`SdkSettings::mailbox`] that is its one way in.
+    pub sdk: Option<SdkSettings>,
 }
 
 /// The way out to a vendor's document system over HTTP.
@@ -52,13 +55,16 @@ pub struct VendorHttpSettings {
 /// Reads all of them; the keys are their ids. `gateway_name` is ours.
 pub(crate) fn read(gateway_name: &str, section: &mut Section<'_, '_>) -> BTreeMap<String, SystemSettings> {
     let mut systems = BTreeMap::new();
-    let mut tokens = BTreeSet::new();
+    let (mut tokens, mut sdk_ids) = (BTreeSet::new(), BTreeSet::new());
     let ids = line::ids(section);
     for id in &ids {
-        let system = section.section(id, |section| system(id, gateway_name, &mut tokens, section));
+        let system =
+            section.section(id, |section| system(id, gateway_name, &mut tokens, &mut sdk_ids, section));
         systems.extend(system.map(|system| (id.clone(), system)));
     }
-    line::strange_variables(SecretOf::System, &ids, section);
+    for kind in [SecretOf::System, SecretOf::Sdk, SecretOf::NextSdk] {
+        line::strange_variables(kind, &ids, section);
+    }
     systems
 }
 
@@ -66,6 +72,7 @@ fn system(
     id: &str,
     gateway_name: &str,
     tokens: &mut BTreeSet<[u8; 32]>,
+    sdk_ids: &mut BTreeSet<String>,
     section: &mut Section<'_, '_>,
 ) -> Option<SystemSettings> {
     let name = section.required_text("name", LINE_BYTES_MAX);
@@ -82,7 +89,16 @@ fn system(
         section.section("vendor_http", |section| has_vendor.then(|| vendor_http(id, section))?);
     let email = section
         .section("email", |section| has_email.then(|| EmailSettings::read(id, gateway_name, section))?);
-    Some(SystemSettings { name: name?, token_sha256, vendor_http, email })
+    let has_sdk = section.is_set("sdk");
+    let sdk = section.section("sdk", |section| has_sdk.then(|| SdkSettings::read(id, sdk_ids, section))?);
+    if sdk.as_ref().is_some_and(|sdk| sdk.mailbox) && (has_vendor || has_email) {
+        section.contradiction(
+            "sdk",
+            "mailbox = true không đi cùng vendor_http, email: một hệ thống chỉ nhận theo một đường",
+            "mailbox = true does not go together with vendor_http or email: a system has one way in",
+        );
+    }
+    Some(SystemSettings { name: name?, token_sha256, vendor_http, email, sdk })
 }
 
 /// The hashes of a system's tokens, which no other system has.

@@ -20,9 +20,10 @@ fn whole_example() -> (String, String) {
 }
 
 /// The variables of the secrets that the example leaves to the environment.
-const VARIABLES: [&str; 3] = [
+const VARIABLES: [&str; 4] = [
     "LIENTHONG_SYSTEM_QLVB_SO_NOI_VU_SECRET",
     "LIENTHONG_SYSTEM_THU_CONG_VU_SECRET",
+    "LIENTHONG_SDK_QLVB_XA_SECRET",
     "LIENTHONG_AXIS_VPCP_SECRET",
 ];
 
@@ -34,7 +35,7 @@ fn secrets() -> Environment {
 fn the_example_loads_as_it_is() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/lienthong.toml");
     let settings = Settings::load(&file, &secrets()).unwrap_or_else(|faults| panic!("{faults:#?}"));
-    assert_eq!((settings.systems.len(), settings.axes.len()), (2, 1));
+    assert_eq!((settings.systems.len(), settings.axes.len()), (3, 1));
 }
 
 #[test]
@@ -45,6 +46,7 @@ fn the_example_has_no_secret_of_its_own() {
     let missing = [
         "systems.qlvb-so-noi-vu.vendor_http.secret",
         "systems.thu-cong-vu.email.password",
+        "systems.qlvb-xa.sdk.secret",
         "axes.vpcp.secret",
     ];
     assert_eq!(found, missing.map(|key| (key, FaultCode::Missing)));
@@ -111,6 +113,9 @@ fn the_example_shows_the_defaults() {
         "secret",
         "secret_file",
         "secret_sealed",
+        "secret_next_file",
+        "secret_next_sealed",
+        "allowed_cidrs",
         "credentials",
         "token_sha256",
         "mail_system",
@@ -139,5 +144,5 @@ fn the_example_shows_the_defaults() {
         assert_eq!(format!("{:?}", explicit.expect(key)), defaults, "line {}: {setting}", at + 1);
         shown += 1;
     }
-    assert_eq!(shown, 43);
+    assert_eq!(shown, 46);
 }

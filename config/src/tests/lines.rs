@@ -330,3 +330,67 @@ fn no_first_pause_is_longer_than_the_longest_and_repeats_are_known_as_long_as_th
         assert_eq!(faults(&text), found, "{text}");
     }
 }
+
+/// A system `x` that speaks the SDK's protocol, in the same way.
+fn sdk(lines: &str) -> String {
+    let least = "system_id = \"demo.sys.01\"\nsecret_file = \"secret\"\n";
+    format!("[systems.x]\nname = \"X\"\n[systems.x.sdk]\n{}", overlaid(least, lines))
+}
+
+#[test]
+fn a_system_with_the_sdk_has_an_id_of_its_own_and_secrets() {
+    let of = |lines: &str| load(&sdk(lines)).expect("loads").systems["x"].sdk.clone().expect("is set");
+    let plain = of("");
+    assert_eq!((plain.system_id.as_str(), plain.secrets.len(), plain.mailbox), ("demo.sys.01", 1, true));
+    assert_eq!((plain.hash_file, plain.allowed_cidrs.len()), (HashFile::Required, 0));
+    let other = of(
+        "secret_next_file = \"secret\"\nallowed_cidrs = [\"10.0.0.0/8\", \"::1\"]\nmailbox = false\nhash_file = \"optional\"\n",
+    );
+    assert_eq!((other.secrets.len(), other.allowed_cidrs.len()), (2, 2));
+    assert_eq!((other.mailbox, other.hash_file), (false, HashFile::Optional));
+    let key = |key: &str| format!("systems.x.sdk.{key}");
+    for (line, name, code) in [
+        ("secret_file = absent\n", "secret", FaultCode::Missing),
+        ("secret_file = absent\nsecret = \"0123456789abcdef\"\n", "secret", FaultCode::SecretInClear),
+        ("secret_next = \"0123456789abcdef\"\n", "secret_next", FaultCode::SecretInClear),
+        ("secret_next_file = \"nowhere\"\n", "secret_next_file", FaultCode::FileMissing),
+        ("system_id = absent\n", "system_id", FaultCode::Missing),
+        ("system_id = \"a b\"\n", "system_id", FaultCode::WrongType),
+        ("system_id = \"á\"\n", "system_id", FaultCode::WrongType),
+        ("allowed_cidrs = [\"0.0.0.0/0\"]\n", "allowed_cidrs", FaultCode::Contradiction),
+        ("allowed_cidrs = [\"10.1.0.0/8\"]\n", "allowed_cidrs", FaultCode::WrongType),
+        ("hash_file = \"never\"\n", "hash_file", FaultCode::WrongType),
+    ] {
+        let found = faults(&sdk(line));
+        assert!(found.contains(&(key(name), code)), "{line}: {found:?}");
+    }
+    let twin = sdk("") + &sdk("").replace("systems.x", "systems.y");
+    assert_eq!(faults(&twin), [("systems.y.sdk.system_id".to_owned(), FaultCode::Duplicate)]);
+}
+
+#[test]
+fn a_mailbox_is_the_one_way_in() {
+    let both = |mailbox: &str| {
+        let mail = email("").replace("systems.m", "systems.x").replace("[systems.x]\nname = \"M\"\n", "");
+        sdk(mailbox) + &mail
+    };
+    assert_eq!(faults(&both("")), [("systems.x.sdk".to_owned(), FaultCode::Contradiction)]);
+    assert_eq!(faults(&both("mailbox = false\n")), []);
+}
+
+#[test]
+fn the_operations_of_the_sdk_stand_behind_a_path() {
+    let with = |prefix: &str| {
+        load(&format!("[listen]\nsdk_prefix = \"{prefix}\"\n")).map(|settings| settings.listen.sdk_prefix)
+    };
+    assert_eq!(load("").expect("loads").listen.sdk_prefix.as_deref(), Some("/sdk"));
+    assert_eq!(with("").expect("loads"), None);
+    for prefix in ["/vxp", "/a/b-c_d.e", "/VXP2"] {
+        assert_eq!(with(prefix).expect("loads").as_deref(), Some(prefix));
+    }
+    let long = format!("/{}", "a".repeat(128));
+    for prefix in ["sdk", "/", "/sdk/", "//sdk", "/a b", "/{x}", "/*x", "/..", "/api", "/api/v2", "/é", &long]
+    {
+        assert!(with(prefix).is_err(), "{prefix}");
+    }
+}

@@ -138,6 +138,35 @@ fn every_secret_may_be_sealed() {
 }
 
 #[test]
+fn both_secrets_of_the_sdk_may_be_sealed_or_in_the_environment() {
+    let [now, next] =
+        ["secret", "secret_next"].map(|key| sealed(&format!("systems.x.sdk.{key}"), key.repeat(3).as_str()));
+    let with =
+        |lines: &str| format!("[systems.x]\nname = \"X\"\n[systems.x.sdk]\nsystem_id = \"x\"\n{lines}");
+    let secrets = |text: &str, environment: &Environment| -> Vec<String> {
+        let settings = load_with(text, environment).unwrap_or_else(|faults| panic!("{faults:#?}"));
+        let sdk = settings.systems["x"].sdk.as_ref().expect("is set");
+        sdk.secrets.iter().map(|secret| secret.expose().to_owned()).collect()
+    };
+    let text = with(&format!("secret_sealed = \"{now}\"\nsecret_next_sealed = \"{next}\"\n"));
+    assert_eq!(secrets(&text, &master()), ["secret".repeat(3), "secret_next".repeat(3)]);
+    let swapped = with(&format!("secret_sealed = \"{next}\"\n"));
+    assert_eq!(
+        faults_with(&swapped, &master()),
+        [("systems.x.sdk.secret_sealed".to_owned(), FaultCode::WrongSeal)]
+    );
+    let environment = Environment::empty()
+        .with(Environment::sdk_secret("x"), SHARED)
+        .with("LIENTHONG_NEXT_SDK_X_SECRET", "another of sixteen bytes");
+    assert_eq!(secrets(&with(""), &environment), [SHARED, "another of sixteen bytes"]);
+    let stranger = Environment::empty().with("LIENTHONG_SDK_Y_SECRET", SHARED);
+    assert_eq!(
+        faults_with("", &stranger),
+        [("systems.LIENTHONG_SDK_Y_SECRET".to_owned(), FaultCode::UnknownKey)]
+    );
+}
+
+#[test]
 fn a_sealed_secret_opens_in_its_place_under_its_key_only() {
     let at = |code| vec![("axes.a.secret_sealed".to_owned(), code)];
     let with = |sealed: &str| axis(&format!("secret_sealed = \"{sealed}\""));
@@ -247,6 +276,8 @@ fn a_place_is_a_key_of_a_secret() {
         "axes.vpcp.secret",
         "systems.qlvb-a.vendor_http.secret",
         "systems.m.email.password",
+        "systems.x.sdk.secret",
+        "systems.x.sdk.secret_next",
     ] {
         assert_eq!(place.parse::<SecretPlace>().expect(place).to_string(), place);
     }

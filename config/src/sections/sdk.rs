@@ -1,0 +1,95 @@
+//! `[systems.<id>.sdk]`: a system that speaks the protocol of the national SDK to us. We are its axis: it sends with
+//! `sendEdoc`, and fetches what is for it from a mailbox.
+
+use std::collections::BTreeSet;
+
+use crate::environment::SecretOf;
+use crate::fault::{FaultCode, Rule};
+use crate::reading::{InClear, Section};
+use crate::values::network::Network;
+use crate::values::secret::Secret;
+
+/// Longest `systemid`, in bytes.
+pub const SDK_SYSTEM_ID_BYTES_MAX: usize = 256;
+
+/// Networks that one system may be bound to.
+pub const SDK_NETWORKS_MAX: usize = 64;
+
+/// Whether a submission may leave out `hash-file`. The SDK always has it; without it nothing that is signed vouches for
+/// the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashFile {
+    /// It must be there.
+    Required,
+    /// It is checked if it is there.
+    Optional,
+}
+
+/// How a system speaks the SDK's protocol to us.
+#[derive(Clone, Debug)]
+pub struct SdkSettings {
+    /// Its `systemid`, which no other system has: printable ASCII without blanks.
+    pub system_id: String,
+    /// The keys of the signature over each request: one, or two while it is being changed.
+    pub secrets: Vec<Secret>,
+    /// Where it may come from; empty: from anywhere.
+    pub allowed_cidrs: Vec<Network>,
+    /// Packets for it wait in a mailbox until it fetches them. `false`: it only sends this way.
+    pub mailbox: bool,
+    /// Whether `hash-file` may be left out.
+    pub hash_file: HashFile,
+}
+
+impl SdkSettings {
+    /// Reads those of the system `id`. `taken` are the `systemid`s of the systems before it.
+    pub(crate) fn read(
+        id: &str,
+        taken: &mut BTreeSet<String>,
+        section: &mut Section<'_, '_>,
+    ) -> Option<Self> {
+        let system_id = system_id(taken, section);
+        let secret = section.required_secret("secret", &SecretOf::Sdk.variable(id), InClear::Refused);
+        let next = section.secret("secret_next", &SecretOf::NextSdk.variable(id), InClear::Refused);
+        let allowed_cidrs = allowed_cidrs(section);
+        let mailbox = section.read("mailbox").unwrap_or(true);
+        let words = [("required", HashFile::Required), ("optional", HashFile::Optional)];
+        let hash_file = section.choice("hash_file", &words, HashFile::Required);
+        let secrets = [secret?].into_iter().chain(next).collect();
+        Some(Self { system_id: system_id?, secrets, allowed_cidrs, mailbox, hash_file })
+    }
+}
+
+/// It travels as the value of a header, where only ASCII survives, and tells who asks.
+fn system_id(taken: &mut BTreeSet<String>, section: &mut Section<'_, '_>) -> Option<String> {
+    const KEY: &str = "system_id";
+    let text = section.required_text(KEY, SDK_SYSTEM_ID_BYTES_MAX)?;
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        let rule = Rule::new("chỉ gồm chữ ASCII, không có dấu cách", "ASCII without blanks");
+        section.fault(KEY, FaultCode::WrongType, rule);
+        return None;
+    }
+    if !taken.insert(text.clone()) {
+        let rule = Rule::new("một hệ thống khác đã có mã này", "another system has this id");
+        section.fault(KEY, FaultCode::Duplicate, rule);
+        return None;
+    }
+    Some(text)
+}
+
+fn allowed_cidrs(section: &mut Section<'_, '_>) -> Vec<Network> {
+    const KEY: &str = "allowed_cidrs";
+    let networks: Vec<Network> = section.read(KEY).unwrap_or_default();
+    if networks.len() > SDK_NETWORKS_MAX {
+        let most = SDK_NETWORKS_MAX;
+        let rule = Rule::new(format!("tối đa {most} mạng"), format!("at most {most} networks"));
+        section.fault(KEY, FaultCode::OutOfRange, rule);
+    }
+    if networks.iter().any(|network| network.prefix() == 0) {
+        section.contradiction(
+            KEY,
+            "không được là toàn bộ Internet; để trống nếu không giới hạn",
+            "a network must not be the whole Internet; leave the key out for no limit",
+        );
+    }
+    networks
+}
