@@ -25,6 +25,8 @@ pub enum Manner {
     Say(Vec<u8>),
     /// It is taken, and so many bytes of the answer come back before the connection breaks.
     Lost(usize),
+    /// It is taken, and the body of the answer is another one.
+    Altered(fn(&str) -> String),
     /// It is not taken, and nothing is ever said.
     Hang,
 }
@@ -121,6 +123,11 @@ impl Shared {
                 let mut said = self.behind(&asked).await?;
                 said.truncate(bytes);
                 said
+            }
+            Manner::Altered(alter) => {
+                let said = String::from_utf8(self.behind(&asked).await?).ok()?;
+                let body = said.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+                answer("200 OK", &[("Content-Type", "application/json")], &alter(body))
             }
             Manner::Hang => std::future::pending().await,
         };

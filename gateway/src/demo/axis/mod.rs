@@ -1,6 +1,7 @@
-//! The Government Office axis as the demo meets it: `sendEdoc` of the national SDK's protocol over HTTP/1.1. It verifies
-//! signature and body by its own code, keeps the packets, and says what was wrong.
+//! The Government Office axis as the demo meets it: the national SDK's protocol over HTTP/1.1. It verifies signature and
+//! body by its own code, keeps the packets, has a mailbox for the system that it knows, and says what was wrong.
 
+mod post;
 mod signed;
 #[cfg(test)]
 mod tests;
@@ -16,12 +17,14 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::ports::Clock;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use self::post::{Habits, Mail};
+use self::post::{Post, ok};
 use self::signed::{Signed, unpadded};
 use super::sockets::{Sum, accept, answer_http, lock};
 
@@ -30,6 +33,9 @@ const BAD_GATEWAY: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>
 
 /// Begins what is said of a body that ended too early.
 const CUT: &str = "cut body";
+
+/// What `updateStatus` and `getEdoc` send as their body.
+const LITTLE_BYTES_MAX: usize = 1024;
 
 /// One consignment: a packet and exactly the receivers that it was sent for.
 #[derive(Clone, Debug)]
@@ -40,7 +46,7 @@ pub struct Consigned {
     pub message_type: String,
     /// `from`.
     pub from: String,
-    /// `to`, in its order.
+    /// `to`, in its order; empty where the axis was told none.
     pub to: Vec<String>,
     /// SHA-256 of the packet.
     pub sha256: String,
@@ -61,6 +67,7 @@ pub struct Axis {
     taken: watch::Sender<Vec<Consigned>>,
     complaints: Mutex<Vec<String>>,
     away_once: AtomicBool,
+    post: Mutex<Post>,
     _open: DropGuard,
 }
 
@@ -81,6 +88,7 @@ impl Axis {
             taken: watch::Sender::default(),
             complaints: Mutex::default(),
             away_once: AtomicBool::default(),
+            post: Mutex::default(),
             _open: open.clone().drop_guard(),
         });
         let served = Arc::downgrade(&axis);
@@ -122,24 +130,61 @@ impl Axis {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
-        if head.method != Method::POST || head.uri.path() != "/vxp/sendEdoc" {
-            self.complain(format!("{} {}", head.method, head.uri));
-            return response(StatusCode::NOT_FOUND, "text/html", "<html>404</html>".to_owned());
-        }
-        let (code, why, doc_id) = match self.take(&head.headers, body).await {
-            Ok(None) => return response(StatusCode::BAD_GATEWAY, "text/html", BAD_GATEWAY.to_owned()),
-            Ok(Some(doc_id)) => ("0", "Success".to_owned(), doc_id),
-            Err((code, why)) => {
-                // A gateway that is killed cuts what it was sending.
-                if !why.starts_with(CUT) {
-                    self.complain(why.clone());
+        let operation = head.uri.path().strip_prefix("/vxp/").unwrap_or_default().to_owned();
+        let answered = match (&head.method, operation.as_str()) {
+            (&Method::POST, "sendEdoc") => match self.take(&head.headers, body).await {
+                Ok(None) => {
+                    return response(StatusCode::BAD_GATEWAY, "text/html", BAD_GATEWAY.to_owned());
                 }
-                (code, why.escape_default().to_string(), String::new())
+                Ok(Some(doc_id)) => Ok(ok(json!({ "DocId": doc_id }))),
+                Err(failed) => Err(failed),
+            },
+            (&Method::GET | &Method::POST, name) if is_operation(name) => {
+                self.perform(&operation, &head.headers, body).await
+            }
+            _ => {
+                self.complain(format!("{} {}", head.method, head.uri));
+                return response(StatusCode::NOT_FOUND, "text/html", "<html>404</html>".to_owned());
             }
         };
-        let status = if code == "0" { "OK" } else { "FAIL" };
-        let json = json!({ "status": status, "ErrorCode": code, "ErrorDesc": why, "DocId": doc_id });
+        let json = answered.unwrap_or_else(|(code, why)| {
+            // A gateway that is killed cuts what it was sending.
+            if !why.starts_with(CUT) {
+                self.complain(why.clone());
+            }
+            let why = why.escape_default().to_string();
+            let mut failed = json!({ "status": "FAIL", "ErrorCode": code, "ErrorDesc": why });
+            let more = if operation == "sendEdoc" { "DocId" } else { "data" };
+            failed[more] = Value::from("");
+            failed
+        });
         response(StatusCode::OK, "application/json", json.to_string())
+    }
+
+    /// Everything but `sendEdoc`: parameters come in signed headers, and the body says nothing.
+    async fn perform(&self, operation: &str, headers: &HeaderMap, body: Incoming) -> Result<Value, Failed> {
+        let now = SystemClock.now();
+        let signed =
+            Signed::verify(headers, &self.system_id, &self.secret, now).map_err(|why| ("15", why))?;
+        let body = http_body_util::Limited::new(body, LITTLE_BYTES_MAX).collect().await;
+        let body = body.map_err(|cause| ("21", format!("{CUT}: {cause}")))?.to_bytes();
+        let content = |why: String| ("22", why);
+        let wanted: &[u8] = if matches!(operation, "getEdoc" | "updateStatus") { b"{}" } else { b"" };
+        if body != wanted || signed.get("Content-Type").map_err(content)? != "application/json" {
+            return Err(content(format!("{operation} with a body of {} bytes", body.len())));
+        }
+        let get = |name: &str| signed.get(name).map_err(content);
+        match operation {
+            "getEdoc" => self.edoc(get("docId")?),
+            "updateStatus" => self.update(get("docId")?, get("status")?),
+            "getAgenciesList" => Ok(self.agencies()),
+            _ if get("servicetype")? != "eDoc" => Err(content("servicetype is not eDoc".to_owned())),
+            "getReceivedEdocList" => match get("messagetype")? {
+                kind @ ("edoc" | "status") => Ok(self.received(kind, now)),
+                other => Err(content(format!("messagetype {other}"))),
+            },
+            _ => self.sent(get("docId")?, now),
+        }
     }
 
     fn complain(&self, what: String) {
@@ -160,7 +205,7 @@ impl Axis {
         if !matches!(message_type.as_str(), "edoc" | "status") {
             return Err(content(format!("messagetype {message_type}")));
         }
-        let to = signed.receivers().map_err(content)?;
+        let to = signed.receivers().map_err(content)?.unwrap_or_default();
         let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
         let length: u64 = length.ok_or_else(|| content("no Content-Length".to_owned()))?;
         let (digest, bytes, draft) = self.keep(body, length).await.map_err(|why| ("21", why))?;
@@ -183,15 +228,21 @@ impl Axis {
             times: 1,
             file,
         };
-        self.enter(new, draft).map(Some).map_err(|cause| ("20", cause.to_string()))
+        let (doc_id, is_new) = self.enter(new, draft).map_err(|cause| ("20", cause.to_string()))?;
+        let taken = self.taken();
+        if let Some(consigned) = taken.iter().find(|consigned| is_new && consigned.doc_id == doc_id) {
+            self.distribute(consigned)?;
+        }
+        Ok(Some(doc_id))
     }
 
+    /// The id of a consignment, and whether it is new.
     fn enter(
         &self,
         new: impl FnOnce(usize, PathBuf) -> Consigned,
         draft: tempfile::TempPath,
-    ) -> std::io::Result<String> {
-        let mut entered = Ok(String::new());
+    ) -> std::io::Result<(String, bool)> {
+        let mut entered = Ok((String::new(), false));
         self.taken.send_modify(|taken| {
             let number = taken.len();
             let new = new(number, self.folder.join(number.to_string()));
@@ -199,10 +250,11 @@ impl Axis {
                 |old: &&mut Consigned| old.sha256 == new.sha256 && old.to == new.to && old.from == new.from;
             if let Some(old) = taken.iter_mut().find(same) {
                 old.times += 1;
-                entered = Ok(old.doc_id.clone());
+                entered = Ok((old.doc_id.clone(), false));
                 return;
             }
-            entered = draft.persist(&new.file).map_err(|cause| cause.error).map(|()| new.doc_id.clone());
+            let kept = draft.persist(&new.file).map_err(|cause| cause.error);
+            entered = kept.map(|()| (new.doc_id.clone(), true));
             if entered.is_ok() {
                 taken.push(new);
             }
@@ -238,6 +290,10 @@ impl Axis {
         }
         Ok((digest, bytes, draft))
     }
+}
+
+fn is_operation(name: &str) -> bool {
+    matches!(name, "getReceivedEdocList" | "getSentEdocList" | "getEdoc" | "updateStatus" | "getAgenciesList")
 }
 
 fn response(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {

@@ -96,10 +96,13 @@ impl Signed {
         }
     }
 
-    /// `to`: a JSON array of codes.
-    pub(super) fn receivers(&self) -> Result<Vec<String>, String> {
+    /// `to`: a JSON array of codes; `None` where it is not signed.
+    pub(super) fn receivers(&self) -> Result<Option<Vec<String>>, String> {
+        if !self.0.iter().any(|(name, _)| name == "to") {
+            return Ok(None);
+        }
         let to = self.get("to")?;
-        serde_json::from_str(to).map_err(|cause| format!("to is {to}: {cause}"))
+        serde_json::from_str(to).map(Some).map_err(|cause| format!("to is {to}: {cause}"))
     }
 
     /// `ddMMyyyy'T'HHmmss+SSSS` of the Vietnamese clock; the four digits are milliseconds.
