@@ -1,5 +1,7 @@
 //! What every adapter keeps to, as a suite; and [`MemoryAdapter`], the one without a network, for tests of the pipeline.
+//! The same for what waits at an axis, and for letters to senders.
 
+mod inbox;
 mod notices;
 
 use std::future::poll_fn;
@@ -16,6 +18,7 @@ use tokio::sync::watch;
 use crate::failure::{NOTE_BYTES_MAX, NOTE_CHARS_MAX, failed};
 use crate::packet::PacketReader;
 
+pub use inbox::{Call, Kept, MemoryInbox, MemorySink, inbox_holds};
 pub use notices::{MemoryNotifier, SeenNotice, tells};
 
 /// What a receiver saw of one attempt.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{HeaderName, LOCATION, RETRY_AFTER};
 use http::status::StatusCode;
 use jiff::Timestamp;
@@ -83,6 +84,11 @@ impl Answer {
 
     fn field(&self, name: HeaderName) -> Option<&str> {
         self.response.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The next bytes of the body; `None` at its end.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, DeliveryFailure> {
+        self.response.chunk().await.map_err(|error| trouble::sort(error, self.attempt.whole()))
     }
 
     /// The body's first `bytes_max` bytes, or what came of them.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::HeaderMap;
+use http::header::{CONTENT_LENGTH, HeaderMap};
 use lienthong_pipeline::ports::DeliveryFailure;
 use reqwest::{Certificate, Client, Url};
 
@@ -83,6 +83,28 @@ impl Line {
         }
         let answer = answer.map_err(|error| trouble::sort(error, attempt.whole()))?;
         Ok(Answer::new(answer, attempt))
+    }
+
+    /// Posts a few bytes to another place of the same endpoint; returns with the head of the answer. The whole answer
+    /// may take as long as `answer_bytes` bytes take at the slowest rate.
+    pub(crate) async fn ask(
+        &self,
+        url: Url,
+        mut headers: HeaderMap,
+        body: &'static str,
+        answer_bytes: u64,
+    ) -> Result<Answer, DeliveryFailure> {
+        // An empty body would go without it.
+        headers.insert(CONTENT_LENGTH, body.len().into());
+        let patience = patience(self.timeout, self.slowest_bytes_per_second, answer_bytes);
+        let request = self.client.post(url).headers(headers).timeout(patience).body(body);
+        let answer = request.send().await.map_err(|error| trouble::sort(error, false))?;
+        Ok(Answer::new(answer, Attempt::default()))
+    }
+
+    /// How long the answer may take up to here, counted from its request: whoever sends slower is cut off.
+    pub(crate) fn pace(&self, answer_bytes: u64) -> Duration {
+        patience(self.timeout, self.slowest_bytes_per_second, answer_bytes)
     }
 }
 

@@ -1,13 +1,19 @@
-//! Hand-over to the Government Office axis, or to one that speaks like it: `sendEdoc` of the national SDK's protocol
-//! (SDKVXP 2.0). One POST of the packet followed by CR LF; every parameter is a header, and the headers are signed with a
-//! secret that the axis gave us. The manual for operators is `docs/national-axis.md`.
+//! The Government Office axis, or one that speaks like it: the national SDK's protocol (SDKVXP 2.0). Hand-over is
+//! `sendEdoc`, one POST of the packet followed by CR LF; every parameter is a header, and the headers are signed with a
+//! secret that the axis gave us. What waits for us there is listed, fetched and confirmed ([`AxisInbox`]). The manual for
+//! operators is `docs/national-axis.md`.
+//!
+//! [`AxisInbox`]: lienthong_pipeline::ports::AxisInbox
 //!
 //! The protocol carries no id of ours: a repeat after a lost answer is the same bytes under the same `hash-file`, `from`
 //! and `to`, and only the axis can see that it has them. Its OK says that it took the packet over, not that a receiver
 //! has it.
 
+mod inlet;
+mod list;
 mod outlet;
 mod reply;
+mod unwrap;
 mod wire;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use http::status::StatusCode;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Adapter, Consignment, DeliveryFailure, FailureClass, Handover};
 use lienthong_pipeline::record::{AdapterKind, State, SystemId};
+use reqwest::Url;
 
 use super::reply::{self, Reply};
 use super::wire::{self, Account};
@@ -15,12 +16,12 @@ use crate::http::{Answer, End, Line, Target, url};
 use crate::packet::PacketReader;
 
 /// Longest answer, in bytes. A real one has some hundred.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+pub(super) const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// The adapter of [`AdapterKind::NationalAxis`]. Its endpoints can be replaced while attempts run; each attempt ends with
 /// the endpoint that it began with.
 pub struct NationalAxis {
-    lines: Lines<AxisEndpoint, Axis>,
+    pub(super) lines: Lines<AxisEndpoint, Axis>,
 }
 
 impl NationalAxis {
@@ -88,9 +89,10 @@ async fn judge(mut answer: Answer, splits: bool, now: Timestamp) -> Result<Hando
 }
 
 /// An axis as it is reached.
-struct Axis {
-    line: Line,
-    account: Account,
+pub(super) struct Axis {
+    pub(super) line: Line,
+    pub(super) account: Account,
+    prefix: Url,
 }
 
 impl Axis {
@@ -99,8 +101,8 @@ impl Axis {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(EndpointCause::Prefix);
         }
-        let path = format!("{}/sendEdoc", url.path().trim_end_matches('/'));
-        url.set_path(&path);
+        let prefix = url.clone();
+        url = operation(&prefix, "sendEdoc");
         let id = endpoint.system_id.as_bytes();
         if id.is_empty() || id.len() > SYSTEM_ID_BYTES_MAX || !id.iter().all(u8::is_ascii_graphic) {
             return Err(EndpointCause::SystemId);
@@ -121,6 +123,17 @@ impl Axis {
             timeout: endpoint.timeout,
             slowest_bytes_per_second: endpoint.slowest_bytes_per_second,
         })?;
-        Ok(Self { line, account })
+        Ok(Self { line, account, prefix })
     }
+
+    /// Where an operation is asked for.
+    pub(super) fn operation(&self, name: &str) -> Url {
+        operation(&self.prefix, name)
+    }
+}
+
+fn operation(prefix: &Url, name: &str) -> Url {
+    let mut url = prefix.clone();
+    url.set_path(&format!("{}/{name}", prefix.path().trim_end_matches('/')));
+    url
 }

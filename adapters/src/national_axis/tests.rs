@@ -2,7 +2,9 @@
 
 mod answers;
 mod arrival;
+mod fetched;
 mod lines;
+mod listed;
 mod replies;
 mod sent;
 mod signing;

@@ -71,6 +71,24 @@ pub(super) fn headers(consignment: &Consignment, account: &Account) -> Result<He
     Ok(headers)
 }
 
+/// All headers of an operation other than `sendEdoc` but `Content-Length`: these parameters beside those of every one.
+///
+/// Fails as [`sign`] does.
+pub(super) fn request(
+    account: &Account,
+    parameters: &[(&str, &str)],
+    at: Timestamp,
+) -> Result<HeaderMap, DeliveryFailure> {
+    let timestamp = timestamp(at);
+    let mut fields = vec![("systemid", account.system_id.as_str())];
+    fields.extend_from_slice(parameters);
+    fields.extend([("timestamp", timestamp.as_str()), ("Content-Type", "application/json")]);
+    let mut headers = sign(&account.secret, &fields)?;
+    headers.insert(HOST, value(&account.host)?);
+    headers.insert(CONNECTION, HeaderValue::from_static("Keep-Alive"));
+    Ok(headers)
+}
+
 /// The signed header set of any operation, in this order: `Content-Type`, each parameter as it stands in `fields`, the
 /// list of their names, the JSON object of them all, its HMAC, and what the SDK calls itself. `fields` holds each name
 /// once, and `Content-Type`.

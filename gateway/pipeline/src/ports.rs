@@ -2,6 +2,7 @@
 //! Each has two implementations and one contract suite (`contract.rs` beside the trait's users).
 
 mod adapter;
+mod axis;
 mod broker;
 mod spool;
 mod store;
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 pub use self::adapter::{
     Adapter, Addressee, Consignment, DeliveryFailure, FailureClass, Handover, Notice, Notifier,
 };
+pub use self::axis::{AxisDocId, AxisEntry, AxisInbox, AxisList, Confirmation, FetchFailure, Traffic};
 pub use self::broker::{Broker, DeliveryMessage, Publication, Taken};
 pub use self::spool::{Incoming, IncomingWriter, Spool, SpoolUsage};
 pub use self::store::{

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 
+mod inbox;
 mod post;
 
 const SYSTEM: &str = "demo.sys.01";
