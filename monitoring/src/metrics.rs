@@ -77,6 +77,10 @@ metrics! {
     late_deliveries: Gauge = "late_deliveries";
     /// Time spent in each step of a document's way.
     step_seconds: SecondsBy = "step_seconds" ["step"];
+    /// Calls of the national SDK's operations, by operation and outcome.
+    sdk_calls: CounterByTwo = "sdk_calls_total" ["operation", "outcome"];
+    /// Addresses that a system with the SDK came from for the first time since the start.
+    sdk_new_sources: Counter = "sdk_new_sources_total";
     /// Uploads that are coming in.
     uploads_in_flight: Gauge = "uploads_in_flight";
     /// Receivers that are paused, by adapter.

@@ -8,6 +8,7 @@ pub mod hostile;
 mod http_peer;
 pub mod mail;
 mod outward;
+pub mod sdk_client;
 pub mod smtp;
 mod socket;
 mod wire;

@@ -96,7 +96,7 @@ async fn connection(stream: UnixStream, router: Router, tasks: Tasks) {
     };
     let router = router.layer(Extension(User(uid)));
     let stream = Patient::new(stream, WRITE_STALL_MAX);
-    http(stream, &format!("user {uid}"), HEADER_TIMEOUT, router, tasks).await;
+    http(stream, &format!("user {uid}"), None, HEADER_TIMEOUT, router, tasks).await;
 }
 
 impl Drop for SocketFile {

@@ -23,8 +23,9 @@ use tower::ServiceExt as _;
 use super::patient::Patient;
 use super::peers::Peers;
 
-/// Longest request head, in bytes.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Longest request head, in bytes: the SDK names hundreds of receivers twice, up to 64 KiB a line and 128 KiB in all
+/// (spec/vxp-api.md section 2).
+const HEAD_BYTES_MAX: usize = 192 * 1024;
 /// How long requests under way may go on after shutdown was asked for (design.md B8).
 pub const GRACE: Duration = Duration::from_secs(30);
 /// How long a peer may take nothing of what is written to it.
@@ -121,10 +122,11 @@ impl Entry {
             tracing::debug!(%peer, %cause, "nodelay");
         }
         let stream = Patient::new(stream, self.write_stall);
+        let source = Source(peer.ip().to_canonical());
         match &self.tls {
-            None => http(stream, &peer, self.header_timeout, router, tasks).await,
+            None => http(stream, &peer, Some(source), self.header_timeout, router, tasks).await,
             Some(tls) => match tokio::time::timeout(self.header_timeout, tls.accept(stream)).await {
-                Ok(Ok(stream)) => http(stream, &peer, self.header_timeout, router, tasks).await,
+                Ok(Ok(stream)) => http(stream, &peer, Some(source), self.header_timeout, router, tasks).await,
                 Ok(Err(cause)) => tracing::debug!(%peer, %cause, "TLS handshake"),
                 Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
             },
@@ -136,18 +138,29 @@ impl Entry {
     }
 }
 
+/// Where a request comes from: an extension of every request over TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Source(pub(crate) IpAddr);
+
 /// Speaks HTTP/1.1 on one connection until it ends, or until shutdown and the end of the request under way. A request's
 /// head has `header_timeout`.
 pub(crate) async fn http<S>(
     stream: S,
     peer: &(dyn std::fmt::Display + Sync),
+    source: Option<Source>,
     header_timeout: Duration,
     router: Router,
     tasks: Tasks,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(router.map_request(|r: http::Request<hyper::body::Incoming>| r));
+    let marked = move |mut request: http::Request<hyper::body::Incoming>| {
+        if let Some(source) = source {
+            request.extensions_mut().insert(source);
+        }
+        request
+    };
+    let service = TowerToHyperService::new(router.map_request(marked));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)

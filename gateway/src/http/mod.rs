@@ -9,3 +9,4 @@ pub(crate) mod patient;
 mod peers;
 pub mod problem;
 pub mod public;
+pub mod sdk;

@@ -65,7 +65,7 @@ fn lock(held: &Mutex<HashMap<IpAddr, Held>>) -> MutexGuard<'_, HashMap<IpAddr, H
 }
 
 /// One IPv6 host has a whole /64 of addresses (RFC 4291, section 2.5.4).
-fn who(ip: IpAddr) -> IpAddr {
+pub(super) fn who(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.into(),
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),

@@ -168,6 +168,12 @@ impl Public {
     }
 
     fn refuse(&self, rejection: Rejection) -> Response {
+        self.note_refused(&rejection);
+        Refusal { rejection, hotline: self.guests.load().hotline.clone() }.into_response()
+    }
+
+    /// Counts and logs a refusal, at whichever door.
+    pub(super) fn note_refused(&self, rejection: &Rejection) {
         self.metrics.refused.of(rejection.code.row().label).inc();
         tracing::info!(
             code = rejection.code.row().name,
@@ -175,7 +181,6 @@ impl Public {
             detail = rejection.detail.as_deref().unwrap_or_default(),
             "refused",
         );
-        Refusal { rejection, hotline: self.guests.load().hotline.clone() }.into_response()
     }
 }
 

@@ -48,6 +48,7 @@ use crate::http::body::BodyLimits;
 use crate::http::guests::Guests;
 use crate::http::listener::{Door, WRITE_STALL_MAX};
 use crate::http::public::{self, Public};
+use crate::http::sdk::{self, Accounts, Sdk};
 
 /// Packets read and verified at once: each keeps a core busy.
 const EXAMINATIONS: usize = 4;
@@ -93,10 +94,17 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     start_way_out(&loaded, &ports, &ways, &intake, &directory, &metrics, &wakes, tasks);
     let operators = Arc::new(ArcSwap::from_pointee(Operators::new(&settings.operators)));
     let guests = Arc::new(ArcSwap::from_pointee(guests(&loaded, settings.listen.uploads_per_system)));
+    let accounts = Arc::new(ArcSwap::from_pointee(Accounts::of(&settings)));
     let reload = Reload {
         loaded: loaded.clone(),
         directory: directory.clone(),
-        apply: live(ways, operators.clone(), guests.clone(), settings.listen.uploads_per_system),
+        apply: live(
+            ways,
+            operators.clone(),
+            guests.clone(),
+            accounts.clone(),
+            settings.listen.uploads_per_system,
+        ),
         clock: ports.clock.clone(),
         metrics: metrics.clone(),
         hangup: Hangup::listen()?,
@@ -109,7 +117,7 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     control::open(&data, desk, operators, tasks)
         .map_err(|cause| CommandFault::at(data.join(control::SOCKET).display(), cause))?;
     let public_address =
-        open_public(&loaded, &ports, intake, directory, guests, &metrics, &share, tasks).await?;
+        open_public(&loaded, &ports, intake, directory, guests, accounts, &metrics, &share, tasks).await?;
     let admin_address = open_admin(&settings, &ports, &metrics, &share, tasks).await?;
     Ok(Running { public_address, admin_address, ports, broker, _lock: lock })
 }
@@ -234,12 +242,14 @@ fn live(
     ways: Arc<Ways>,
     operators: Arc<ArcSwap<Operators>>,
     known: Arc<ArcSwap<Guests>>,
+    accounts: Arc<ArcSwap<Accounts>>,
     uploads: usize,
 ) -> Apply {
     Box::new(move |next| {
         ways.replace(&next.settings)?;
         let next_guests = guests(next, uploads).after(&known.load());
         known.store(Arc::new(next_guests));
+        accounts.store(Arc::new(Accounts::of(&next.settings)));
         operators.store(Arc::new(Operators::new(&next.settings.operators)));
         Ok(())
     })
@@ -282,6 +292,7 @@ async fn open_public(
     intake: Arc<Intake>,
     directory: Arc<ArcSwap<Directory>>,
     guests: Arc<ArcSwap<Guests>>,
+    accounts: Arc<ArcSwap<Accounts>>,
     metrics: &Arc<Metrics>,
     share: &Share,
     tasks: &Tasks,
@@ -312,7 +323,17 @@ async fn open_public(
     let address = listener.local_addr().map_err(|cause| CommandFault::at(listen.address, cause))?;
     let (header_timeout, write_stall) = (listen.header_timeout, WRITE_STALL_MAX);
     let door = Door { listener, tls, networks, header_timeout, write_stall, connections_max: share.public };
-    tasks.spawn("public listener", door.serve(public::router(Arc::new(public)), tasks.clone()));
+    let public = Arc::new(public);
+    let mut router = public::router(public.clone());
+    if let Some(prefix) = &listen.sdk_prefix {
+        router = router.merge(sdk::router(Arc::new(Sdk::new(
+            public,
+            accounts,
+            loaded.own.clone(),
+            prefix.clone(),
+        ))));
+    }
+    tasks.spawn("public listener", door.serve(router, tasks.clone()));
     Ok(address)
 }
 

@@ -47,11 +47,19 @@ table! {
         "Thông tin xác thực không đúng" "Credentials not accepted"
         "Mã hệ thống hoặc khóa bí mật không khớp với đăng ký; hãy kiểm tra lại với đơn vị vận hành trục."
         "The system id or secret does not match a registration; check it with the operator of the gateway.";
+    AttemptsTooMany "ATTEMPTS_TOO_MANY" 429 "15" "attempts_too_many"
+        "Sai thông tin xác thực quá nhiều lần" "Too many wrong credentials"
+        "Từ địa chỉ này, hoặc với mã hệ thống này, đã có quá nhiều lần ký sai; hãy sửa khóa bí mật, chờ một phút rồi gọi lại."
+        "Too many wrong signatures have come from this address or under this system id; correct the secret, wait a minute and call again.";
+    OperationOff "OPERATION_OFF" 403 "10" "operation_off"
+        "Lệnh không mở cho hệ thống này" "Operation switched off"
+        "Trục không mở lệnh này cho hệ thống của bạn; hãy đề nghị đơn vị vận hành trục thực hiện hoặc mở lệnh."
+        "The gateway has this operation switched off for your system; ask its operator to do it or to switch it on.";
     NotFound "NOT_FOUND" 404 "10" "not_found"
         "Không tìm thấy" "Not found"
         "Không có đối tượng này, hoặc hệ thống của bạn không gửi và không nhận nó; hãy kiểm tra lại mã."
         "There is no such object, or your system neither sent nor receives it; check the id.";
-    MethodNotAllowed "METHOD_NOT_ALLOWED" 405 "" "method_not_allowed"
+    MethodNotAllowed "METHOD_NOT_ALLOWED" 405 "10" "method_not_allowed"
         "Phương thức không được hỗ trợ" "Method not allowed"
         "Địa chỉ này không nhận phương thức HTTP đã dùng; hãy dùng phương thức ghi trong tiêu đề Allow."
         "This address does not take the HTTP method used; use one that the Allow header names.";
@@ -182,6 +190,11 @@ table! {
         "Văn bản mật và đơn thư khiếu nại, tố cáo, tranh chấp không được gửi qua trục liên thông; hãy gửi theo đường quy định riêng."
         "Secret documents and letters of complaint, denunciation or dispute are not carried; send them by the way prescribed for them.";
 
+    HashMismatch "HASH_MISMATCH" 422 "10" "hash_mismatch"
+        "Mã băm của tệp không khớp" "Digest of the file does not fit"
+        "hash-file phải là SHA-256 của tệp được gửi và nằm trong phần đã ký; hãy tính lại rồi gửi lại toàn bộ."
+        "hash-file must be the SHA-256 of the file sent, and be signed; compute it again and send all of it again.";
+
     // The signature.
     SignatureMissing "SIGNATURE_MISSING" 422 "10" "signature_missing"
         "Thiếu chữ ký số" "Signature missing"
@@ -229,6 +242,10 @@ table! {
         "Nơi nhận không tồn tại" "Receiver unknown"
         "Mã định danh của nơi nhận không có trong danh bạ của trục; hãy tra cứu lại mã."
         "The receiver's code is not in the directory; look the code up again.";
+    ReceiverNotInPacket "RECEIVER_NOT_IN_PACKET" 422 "18" "receiver_not_in_packet"
+        "Nơi nhận không có trong gói tin" "Receiver not named by the packet"
+        "Danh sách to chỉ được gồm các đơn vị có trong To của gói tin (với trạng thái: trong ResponseFor); hãy sửa danh sách hoặc gói tin."
+        "The list to may only name organisations that stand in the packet's To (of a status: in ResponseFor); correct the list or the packet.";
     ReceiverClosed "RECEIVER_CLOSED" 422 "23" "receiver_closed"
         "Nơi nhận đã ngừng hoạt động" "Receiver closed"
         "Đơn vị nhận đã đóng mã; hãy gửi đến đơn vị kế thừa được nêu."

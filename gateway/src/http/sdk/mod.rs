@@ -1,0 +1,222 @@
+//! The door for systems that speak the national SDK's protocol (spec/vxp-api.md): they change one address and are
+//! connected. docs/vendors-sdk.md is what their vendors read.
+
+mod accounts;
+mod agencies;
+mod answer;
+mod guard;
+mod operation;
+mod sent;
+mod signed;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::http::{Method, Request};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use http_body::Body as _;
+use jiff::civil::Date;
+use lienthong_pipeline::clock::after;
+use lienthong_schemas::edxml::VIETNAM;
+use lienthong_schemas::ids::DocumentId;
+use lienthong_schemas::organ::OrganId;
+use lienthong_schemas::rejections::{Rejection, RejectionCode};
+
+pub use self::accounts::{Account, Accounts};
+
+use self::answer::{Answer, no_file};
+use self::guard::Guard;
+use self::operation::{Operation, Shape};
+use self::signed::{Claim, Parameters, Unfit};
+use super::body::Holding;
+use super::listener::Source;
+use super::problem::rejection_of;
+use super::public::Public;
+
+/// Largest body of an operation that takes no packet, in bytes; and the longest wait for it.
+const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
+const SMALL_BODY_WAIT: Duration = Duration::from_secs(10);
+
+/// Everything that a request needs.
+pub struct Sdk {
+    /// What it shares with the other door.
+    pub public: Arc<Public>,
+    /// Who speaks the protocol.
+    pub accounts: Arc<ArcSwap<Accounts>>,
+    /// Our own code.
+    pub own: OrganId,
+    prefix: String,
+    guard: Guard,
+}
+
+impl Sdk {
+    /// The door behind this path, such as `/sdk`.
+    pub fn new(public: Arc<Public>, accounts: Arc<ArcSwap<Accounts>>, own: OrganId, prefix: String) -> Self {
+        Self { public, accounts, own, prefix, guard: Guard::default() }
+    }
+}
+
+/// Its routes: whatever stands behind the prefix, a second slash with it, which some settings of the SDK make.
+pub fn router(sdk: Arc<Sdk>) -> Router {
+    let path = format!("{}/{{*operation}}", sdk.prefix);
+    Router::new().route(&path, any(answer)).with_state(sdk)
+}
+
+/// A system that asks, and what it asks.
+struct Asked {
+    account: Account,
+    parameters: Parameters,
+}
+
+impl Asked {
+    /// A parameter; `None` without it.
+    fn get(&self, name: &str) -> Result<Option<&str>, Rejection> {
+        self.parameters.get(name).map_err(refused)
+    }
+
+    /// The id of a document; what is no id is one that nobody has.
+    fn document(&self, name: &str) -> Result<DocumentId, Rejection> {
+        let missing = || Rejection::new(RejectionCode::FieldMissing).at(format!("XroadVnpt-{name}"));
+        let text = self.get(name)?.ok_or_else(missing)?;
+        text.parse().map_err(|_| no_document(name))
+    }
+}
+
+async fn answer(State(sdk): State<Arc<Sdk>>, request: Request<Body>) -> Response {
+    let path = request.uri().path();
+    let path = path.strip_prefix(sdk.prefix.as_str()).unwrap_or(path).trim_start_matches('/').to_owned();
+    let operation = Operation::at(&path);
+    let outcome = match operation {
+        Some(operation) => sdk.answer(operation, request).await,
+        None => Err(Rejection::new(RejectionCode::NotFound).at(path)),
+    };
+    let label = operation.map_or("other", Operation::label);
+    let word = if outcome.is_ok() { "ok" } else { "fail" };
+    sdk.public.metrics.sdk_calls.of(label, word).inc();
+    outcome
+        .unwrap_or_else(|rejection| sdk.refuse(operation.map_or(Shape::Plain, Operation::shape), &rejection))
+}
+
+impl Sdk {
+    async fn answer(&self, operation: Operation, request: Request<Body>) -> Result<Response, Rejection> {
+        if !matches!(*request.method(), Method::GET | Method::POST) {
+            return Err(Rejection::new(RejectionCode::MethodNotAllowed));
+        }
+        let (head, body) = request.into_parts();
+        let asked = self.authenticate(&head).await?;
+        small(body).await?;
+        match operation {
+            Operation::GetAgenciesList | Operation::GetAgenciesListQd20 => self.agencies(operation, &asked),
+            Operation::GetSynchronizeUnit => self.own_unit(&asked),
+            Operation::GetSentEdocList => self.sent(&asked).await,
+            _ => Err(Rejection::new(RejectionCode::OperationOff)),
+        }
+    }
+
+    fn agencies(&self, operation: Operation, asked: &Asked) -> Result<Response, Rejection> {
+        let look = self.public.guests.load().look(&asked.account.system)?;
+        let directory = self.public.directory.load();
+        let units = match operation {
+            Operation::GetAgenciesListQd20 => agencies::list_qd20(&directory, self.today()),
+            _ => agencies::list(&directory, self.today()),
+        };
+        let answer = Answer::ok().with("data", units).into_response();
+        Ok(answer.map(|body| Body::new(Holding::new(body, look))))
+    }
+
+    fn own_unit(&self, asked: &Asked) -> Result<Response, Rejection> {
+        let directory = self.public.directory.load();
+        let unit = agencies::own_unit(&directory, &asked.account.system, &self.own, self.today());
+        let unit =
+            unit.ok_or_else(|| Rejection::new(RejectionCode::SenderUnknown).at("XroadVnpt-systemid"))?;
+        Ok(Answer::ok().with("data", unit).into_response())
+    }
+
+    async fn sent(&self, asked: &Asked) -> Result<Response, Rejection> {
+        let id = asked.document("docId")?;
+        let system = &asked.account.system;
+        let look = self.public.guests.load().look(system)?;
+        let directory = self.public.directory.load_full();
+        let entries = sent::list(&self.public.ports, &directory, system, id).await;
+        let entries =
+            entries.map_err(|fault| rejection_of(fault.into()))?.ok_or_else(|| no_document("docId"))?;
+        let answer = Answer::ok().with("data", entries).into_response();
+        Ok(answer.map(|body| Body::new(Holding::new(body, look))))
+    }
+
+    /// The day it is in Vietnam.
+    fn today(&self) -> Date {
+        self.public.ports.clock.now().to_zoned(VIETNAM.to_time_zone()).date()
+    }
+
+    /// Who asks, by the signed headers (section 2 there). Who is not known hears the same, and waits as long, as who has the
+    /// wrong secret.
+    async fn authenticate(&self, head: &Parts) -> Result<Asked, Rejection> {
+        // Without an address there is one that nobody has: all such are counted together.
+        let source =
+            head.extensions.get::<Source>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |source| source.0);
+        let missing = || Rejection::new(RejectionCode::CredentialsMissing).at("XroadVnpt-hash-header");
+        let claim = Claim::read(&head.headers).ok_or_else(missing)?;
+        let accounts = self.accounts.load_full();
+        let (claimed, now) = (claim.system_id, self.public.ports.clock.now());
+        let account = accounts.find(claimed);
+        let is_named = account.is_some_and(|account| account.names(source));
+        if !self.guard.hears(claimed, account.map(|account| &account.system), is_named, source, now) {
+            return Err(Rejection::new(RejectionCode::AttemptsTooMany));
+        }
+        let signer = accounts.signer_of(&claim);
+        let allowed = signer.filter(|account| account.allows(source));
+        let Some(account) = allowed else {
+            if let Some(account) = signer {
+                tracing::warn!(system = %account.system, %source, "a right signature from outside allowed_cidrs");
+            }
+            let wait = self.guard.failed(claimed, source, now);
+            if !wait.is_zero() {
+                self.public.ports.clock.sleep_until(after(now, wait)).await;
+            }
+            return Err(Rejection::new(RejectionCode::CredentialsUnknown));
+        };
+        if self.guard.came(&account.system, source) {
+            tracing::warn!(system = %account.system, %source, "a system comes from an address that it has not used before");
+            self.public.metrics.sdk_new_sources.inc();
+        }
+        let parameters = claim.parameters(now).map_err(refused)?;
+        Ok(Asked { account: account.clone(), parameters })
+    }
+
+    fn refuse(&self, shape: Shape, rejection: &Rejection) -> Response {
+        self.public.note_refused(rejection);
+        match shape {
+            Shape::File => no_file(rejection),
+            _ => Answer::failed(shape, rejection, &self.public.guests.load().hotline).into_response(),
+        }
+    }
+}
+
+/// What is not there, and what is not for this system, alike.
+fn no_document(name: &str) -> Rejection {
+    Rejection::new(RejectionCode::NotFound).at(format!("XroadVnpt-{name}"))
+}
+
+/// The signature is right, and the request is not what is signed.
+fn refused(unfit: Unfit) -> Rejection {
+    Rejection::new(RejectionCode::CredentialsUnknown).at(unfit.header).because(unfit.cause)
+}
+
+/// Takes a body that says nothing: with it the connection can be used again.
+async fn small(body: Body) -> Result<(), Rejection> {
+    if body.is_end_stream() {
+        return Ok(());
+    }
+    let read = axum::body::to_bytes(body, SMALL_BODY_BYTES_MAX);
+    let read = tokio::time::timeout(SMALL_BODY_WAIT, read).await;
+    let read = read.map_err(|_| Rejection::new(RejectionCode::BodyTooSlow))?;
+    read.map(drop).map_err(|_| Rejection::new(RejectionCode::BodyTooLarge))
+}
