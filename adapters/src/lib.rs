@@ -9,6 +9,7 @@ pub mod email;
 pub mod endpoint;
 mod failure;
 mod http;
+pub mod mailbox;
 pub mod national_axis;
 mod packet;
 #[cfg(test)]

@@ -52,6 +52,7 @@ impl Parcel {
             may_have_arrived: false,
             order: 1,
             closed: false,
+            mailbox: None,
         };
         Self { folder, delivery, at: "2026-08-03T02:15:30.75Z".parse().expect("a time") }
     }

@@ -88,6 +88,7 @@ fn consignment(mailbox: &str, packet: &[u8], file: &Path) -> Consignment {
         may_have_arrived: false,
         order: 1,
         closed: false,
+        mailbox: None,
     };
     let mailbox = MailAddress::parse(&format!("{mailbox}@{DOMAIN}")).expect("an address");
     Consignment {

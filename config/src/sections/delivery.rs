@@ -35,6 +35,8 @@ pub struct DeliverySettings {
     pub email: AdapterDeliverySettings,
     /// For axes.
     pub national_axis: AdapterDeliverySettings,
+    /// For mailboxes, into which packets are only put: `retry` and `jitter` count where our own disk is in trouble.
+    pub mailbox: AdapterDeliverySettings,
 }
 
 /// What holds for one adapter: as its table in `[delivery]` says, and `[delivery]` where that says nothing.
@@ -69,6 +71,7 @@ impl DeliverySettings {
             vendor_http: adapter("vendor_http"),
             email: adapter("email"),
             national_axis: adapter("national_axis"),
+            mailbox: adapter("mailbox"),
         }
     }
 }

@@ -210,6 +210,7 @@ fn fresh(told: Told) -> Delivery {
         may_have_arrived: false,
         order: 0,
         closed: false,
+        mailbox: None,
     }
 }
 

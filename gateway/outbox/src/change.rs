@@ -3,7 +3,9 @@
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Fault, HandOff, Listing, Transition};
-use lienthong_pipeline::record::{Admission, Delivery, Lease, Move, Standing, State};
+use lienthong_pipeline::record::{
+    Admission, Delivery, Lease, MAILBOX_FAILS_MAX, Mailbox, MailboxWord, Move, Standing, State,
+};
 
 mod noted;
 mod recall;
@@ -208,6 +210,7 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             delivery.paused_at = None;
             ("hastened", note)
         }
+        Transition::Mailbox { word, note } => (said(&mut after, word, at, number)?, note),
         Transition::Closed { note } => {
             if !may_be_closed(delivery) {
                 return None;
@@ -241,11 +244,40 @@ fn settle(after: &mut Record, state: State, at: Timestamp, number: u64) -> Optio
     if state == State::Queued || delivery.state.is_final() || delivery.state == state {
         return None;
     }
+    let was_offered = delivery.state == State::Offered;
     delivery.state = state;
     delivery.lease = None;
-    if !matches!(state, State::Parked | State::GivenUp | State::Withdrawn) {
+    if state == State::Offered {
+        delivery.mailbox = Some(Mailbox::new(at));
+    }
+    if let Some(mailbox) = &mut delivery.mailbox {
+        mailbox.changed = at;
+    }
+    // What a mailbox offered was an attempt then.
+    if !was_offered && !matches!(state, State::Parked | State::GivenUp | State::Withdrawn) {
         delivery.attempts = delivery.attempts.saturating_add(1);
     }
     after.report = after.asks_for_report().then_some(Report { at, number });
     Some(if state == State::Parked { "parked" } else { "settled" })
+}
+
+/// What a receiver says of a delivery that waits in its mailbox; `None` where that is no news.
+fn said(after: &mut Record, word: MailboxWord, at: Timestamp, number: u64) -> Option<&'static str> {
+    let delivery = &mut after.delivery;
+    let mailbox = delivery.mailbox.as_mut().filter(|_| delivery.state == State::Offered)?;
+    mailbox.changed = at;
+    match word {
+        MailboxWord::Fetched => (!std::mem::replace(&mut mailbox.fetched, true)).then_some("fetched"),
+        MailboxWord::Processing => {
+            (!std::mem::replace(&mut mailbox.processing, true)).then_some("processing")
+        }
+        MailboxWord::Failed => {
+            mailbox.processing = false;
+            mailbox.fails = mailbox.fails.saturating_add(1);
+            if mailbox.fails >= MAILBOX_FAILS_MAX {
+                settle(after, State::Parked, at, number)?;
+            }
+            Some("fail")
+        }
+    }
 }

@@ -13,7 +13,7 @@ use lienthong_pipeline::ports::{
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Recall,
-    Standing,
+    Standing, SystemId, Waiting,
 };
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
@@ -79,6 +79,16 @@ impl Shelf {
 
     fn document(&self, id: DocumentId) -> bool {
         self.documents.iter().any(|document| document.id == id)
+    }
+
+    /// What waits in a mailbox, urgent first, then in order.
+    fn offered(&self, system: &SystemId, waiting: Waiting) -> Vec<Delivery> {
+        let mut found = self.in_order(|record| {
+            let delivery = &record.delivery;
+            record.is_offered() && delivery.route.system == *system && Waiting::of(delivery) == waiting
+        });
+        found.sort_by_key(|delivery| delivery.lane);
+        found
     }
 
     fn in_order(&self, wanted: impl Fn(&Record) -> bool) -> Vec<Delivery> {
@@ -287,6 +297,25 @@ impl OutboxStore for MemoryStore {
             });
             found.into_iter().next()
         })
+    }
+
+    async fn offered(
+        &self,
+        system: &SystemId,
+        waiting: Waiting,
+        after: PerLane,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, Fault> {
+        self.with(|shelf| {
+            let mut found = shelf.offered(system, waiting);
+            found.retain(|delivery| delivery.order > after[delivery.lane as usize]);
+            found.truncate(limit);
+            found
+        })
+    }
+
+    async fn offered_count(&self, system: &SystemId, waiting: Waiting, most: usize) -> Result<usize, Fault> {
+        self.with(|shelf| shelf.offered(system, waiting).len().min(most))
     }
 
     async fn transition(

@@ -144,6 +144,7 @@ fn delivery(document: &Document, content: &Content, routed: &Routed) -> Delivery
         may_have_arrived: false,
         order: 0,
         closed: false,
+        mailbox: None,
     }
 }
 

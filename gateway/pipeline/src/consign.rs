@@ -181,7 +181,7 @@ pub(crate) async fn consignment(
         AdapterKind::Email | AdapterKind::NationalAxis => {
             ports.spool.admission(delivery.document).await.map_err(damaged)?
         }
-        AdapterKind::VendorHttp => None,
+        AdapterKind::VendorHttp | AdapterKind::Mailbox => None,
     };
     if let Some(admission) = &admission {
         say_if_in_part(together, admission);

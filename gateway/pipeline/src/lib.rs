@@ -18,6 +18,7 @@ pub mod examine;
 pub mod fullness;
 pub mod intake;
 pub mod late;
+pub mod mailbox;
 pub mod operate;
 pub mod ports;
 pub mod queue;

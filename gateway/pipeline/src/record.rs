@@ -2,6 +2,7 @@
 //! Every record is versioned by whoever writes it down (outbox, broker); here are only the values.
 
 mod delivery;
+mod mailbox;
 mod recall;
 mod receipt;
 mod route;
@@ -14,6 +15,7 @@ use lienthong_schemas::organ::OrganId;
 use serde::{Deserialize, Serialize};
 
 pub use self::delivery::{BootId, Delivery, HistoryEntry, Lease, State};
+pub use self::mailbox::{MAILBOX_FAILS_MAX, Mailbox, MailboxWord, Waiting};
 pub use self::recall::{Recall, RecallAct};
 pub use self::receipt::{Receipt, ReceiptLine, Remark};
 pub use self::route::{AdapterKind, Lane, MailAddress, Route, SystemId};

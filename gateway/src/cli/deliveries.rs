@@ -48,7 +48,7 @@ pub(super) struct Filter {
     /// Trạng thái / State: queued, offered, parked, refused, given_up
     #[arg(long, value_parser = named::<State>)]
     state: Option<State>,
-    /// Đường đi / Way out: vendor_http, email, national_axis
+    /// Đường đi / Way out: vendor_http, email, national_axis, mailbox
     #[arg(long, value_parser = named::<AdapterKind>)]
     adapter: Option<AdapterKind>,
     /// Hệ thống hoặc trục trên đường đi / System or axis of the way

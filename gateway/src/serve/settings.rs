@@ -203,7 +203,10 @@ pub fn lines(settings: &Settings) -> Lines {
                 way: Some(AdapterKind::Email),
                 packet_bytes_max: Some(packet_bytes_max(email.message_max.bytes())),
             },
-            (None, None) => Line::default(),
+            (None, None) => {
+                let mailbox = system.sdk.as_ref().is_some_and(|sdk| sdk.mailbox);
+                Line { way: mailbox.then_some(AdapterKind::Mailbox), packet_bytes_max: None }
+            }
         };
         Some((SystemId::parse(id)?, line))
     });

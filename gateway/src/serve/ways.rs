@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use lienthong_adapters::email::{Email, EmailEndpoint, MailSecurity};
 use lienthong_adapters::endpoint::SLOWEST_BYTES_PER_SECOND;
+use lienthong_adapters::mailbox::Mailbox;
 use lienthong_adapters::national_axis::{AxisEndpoint, NationalAxis, ToHeader};
 use lienthong_adapters::vendor_http::{VendorHttp, VendorHttpEndpoint};
 use lienthong_config::{
@@ -65,7 +66,7 @@ impl Ways {
 
     /// Each for a dispatch of its own.
     pub(super) fn adapters(&self) -> [Arc<dyn Adapter>; AdapterKind::ALL.len()] {
-        [self.vendor_http.clone(), self.email.clone(), self.national_axis.clone()]
+        [self.vendor_http.clone(), self.email.clone(), self.national_axis.clone(), Arc::new(Mailbox)]
     }
 }
 
@@ -76,9 +77,10 @@ fn policies(settings: &Settings, adapter: AdapterKind) -> Policies {
         AdapterKind::VendorHttp => delivery.vendor_http,
         AdapterKind::Email => delivery.email,
         AdapterKind::NationalAxis => delivery.national_axis,
+        AdapterKind::Mailbox => delivery.mailbox,
     };
     let concurrent = match adapter {
-        AdapterKind::VendorHttp | AdapterKind::NationalAxis => of.concurrent,
+        AdapterKind::VendorHttp | AdapterKind::NationalAxis | AdapterKind::Mailbox => of.concurrent,
         AdapterKind::Email => of.concurrent.min(MESSAGES_AT_ONCE),
     };
     let RetrySettings { retry_first, retry_max, give_up_after } = of.retry;
@@ -87,7 +89,7 @@ fn policies(settings: &Settings, adapter: AdapterKind) -> Policies {
         let retry = match adapter {
             AdapterKind::VendorHttp => system.vendor_http.as_ref()?.retry,
             AdapterKind::Email => system.email.as_ref()?.retry,
-            AdapterKind::NationalAxis => return None,
+            AdapterKind::NationalAxis | AdapterKind::Mailbox => return None,
         };
         Some((id, retry))
     });

@@ -9,12 +9,13 @@ use sha2::{Digest, Sha256};
 /// Sections, and keys of others, that a reload puts to use. All others wait for a restart. The profile is asked when
 /// files are read, and the master key opens the secrets of axes and systems: both count whenever these do. Pauses and
 /// patience count from the next attempt on; how long the broker keeps its streams follows them at the next start.
-const LIVE: [&[&str]; 16] = [
+const LIVE: [&[&str]; 17] = [
     &["axes"],
     &["delivery", "concurrent"],
     &["delivery", "email"],
     &["delivery", "give_up_after"],
     &["delivery", "jitter"],
+    &["delivery", "mailbox"],
     &["delivery", "national_axis"],
     &["delivery", "retry_first"],
     &["delivery", "retry_max"],

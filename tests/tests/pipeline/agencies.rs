@@ -23,6 +23,10 @@ pub(super) const D: &str = "H55.04";
 
 /// A clerk's mailbox, by the mail system `thu`.
 pub(super) const M: &str = "H55.05";
+/// Has a mailbox, from which the system `hop` fetches.
+pub(super) const E: &str = "H77.01";
+/// And so does this one; the axis answers for it.
+pub(super) const F: &str = "H77.02";
 /// At home at the axis `vpcp`.
 pub(super) const X: &str = "G01.01";
 /// And another one there; the axis answers for it.
@@ -55,6 +59,15 @@ name = "Xã Năm"
 home = { system = "thu" }
 adapter = { mailbox = "van-thu@xa-nam.example.vn" }
 [[organisation]]
+organ_id = "H77.01"
+name = "Sở Sáu Một"
+home = { system = "hop" }
+[[organisation]]
+organ_id = "H77.02"
+name = "Sở Sáu Hai"
+home = { system = "hop" }
+answers = "axis-on-behalf"
+[[organisation]]
 organ_id = "G01.01"
 name = "Bộ Một"
 home = { axis = "vpcp" }
@@ -69,12 +82,19 @@ name = "Bộ Ba"
 home = { axis = "vpcp" }
 "#;
 
-/// The lines: systems of vendors `mot`, `hai`, `ba` and, as an axis has that name, `vpcp`; mail `thu`; axes `vpcp`, `bo`.
+/// The lines: systems of vendors `mot`, `hai`, `ba` and, as an axis has that name, `vpcp`; mail `thu`; mailboxes of
+/// `hop`; axes `vpcp`, `bo`.
 pub(super) fn directory(more: &str) -> Directory {
     let line = |id: &str, way| (system(id), Line { way: Some(way), packet_bytes_max: None });
     let vendor = |id| line(id, AdapterKind::VendorHttp);
-    let systems =
-        [vendor("mot"), vendor("hai"), vendor("ba"), vendor("vpcp"), line("thu", AdapterKind::Email)];
+    let systems = [
+        vendor("mot"),
+        vendor("hai"),
+        vendor("ba"),
+        vendor("vpcp"),
+        line("thu", AdapterKind::Email),
+        line("hop", AdapterKind::Mailbox),
+    ];
     let axes = ["vpcp", "bo"].map(|id| line(id, AdapterKind::NationalAxis));
     let lines = Lines { systems: systems.into(), axes: axes.into() };
     let none = &mut |path: &str| Err(format!("no {path}"));

@@ -15,6 +15,7 @@ use lienthong_pipeline::ports::{
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
+    SystemId, Waiting,
 };
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
@@ -277,6 +278,18 @@ impl OutboxStore for HookedStore {
         after: Option<u64>,
     ) -> Result<Option<Delivery>, Fault> {
         self.store.first_correlated(receiver, key, after).await
+    }
+    async fn offered(
+        &self,
+        system: &SystemId,
+        waiting: Waiting,
+        after: PerLane,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, Fault> {
+        self.store.offered(system, waiting, after, limit).await
+    }
+    async fn offered_count(&self, system: &SystemId, waiting: Waiting, most: usize) -> Result<usize, Fault> {
+        self.store.offered_count(system, waiting, most).await
     }
     async fn transition(
         &self,

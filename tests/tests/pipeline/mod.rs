@@ -20,6 +20,7 @@ mod lateness;
 mod leases;
 mod letters;
 mod log;
+mod mailboxes;
 mod operate;
 mod order;
 mod outages;

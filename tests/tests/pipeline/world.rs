@@ -34,7 +34,7 @@ use tokio::task::JoinSet;
 
 use super::agencies::directory;
 pub(super) use super::agencies::{
-    A, B, B_ALIAS, C, D, M, OWN, X, Y, Z, letter, name_of, organ, status, system,
+    A, B, B_ALIAS, C, D, E, F, M, OWN, X, Y, Z, letter, name_of, organ, status, system,
 };
 
 /// When deliveries are late for who looks at a document.
@@ -380,11 +380,12 @@ pub(super) fn new_folder() -> TempDir {
     tempfile::Builder::new().prefix("lienthong-test-").tempdir().expect("a folder")
 }
 
-/// The answer of who takes everything: a vendor's system has it, mail and axis hand it over.
+/// The answer of who takes everything: a vendor's system has it, mail and axis hand it over, a mailbox offers it.
 pub(super) fn taken(consignment: &Consignment) -> Handover {
     match consignment.delivery.route.adapter {
         AdapterKind::VendorHttp => received(),
         AdapterKind::Email | AdapterKind::NationalAxis => handed_over(),
+        AdapterKind::Mailbox => Handover { state: State::Offered, note: "waits".to_owned() },
     }
 }
 

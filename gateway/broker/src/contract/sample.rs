@@ -50,6 +50,7 @@ pub fn inline(number: u32, lane: Lane, packet: &[u8]) -> DeliveryMessage {
         may_have_arrived: false,
         order: 0,
         closed: false,
+        mailbox: None,
     };
     DeliveryMessage { delivery, inline: Some(Bytes::copy_from_slice(packet)) }
 }

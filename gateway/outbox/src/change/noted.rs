@@ -2,7 +2,7 @@
 //! is brought to by that.
 
 use jiff::Timestamp;
-use lienthong_pipeline::record::{Delivery, Route, State};
+use lienthong_pipeline::record::{Delivery, Mailbox, Route, State};
 
 use super::{Record, Report, Step, may_be_closed};
 
@@ -54,6 +54,9 @@ pub(crate) fn rebuilt(mut record: Record, noted: &Noted, at: Timestamp, epoch: u
     record.delivery.state = noted.state;
     if let Some(route) = &noted.route {
         record.delivery.route = route.clone();
+    }
+    if noted.state == State::Offered {
+        record.delivery.mailbox = Some(Mailbox::new(noted.at.unwrap_or(at)));
     }
     record.delivery.closed = noted.closed && may_be_closed(&record.delivery);
     record.told = noted.is_told();

@@ -91,6 +91,11 @@ impl Record {
             }
     }
 
+    /// Waits in a mailbox.
+    pub(crate) fn is_offered(&self) -> bool {
+        self.delivery.state == State::Offered
+    }
+
     /// Holds up what shares a key with it.
     pub(crate) fn is_in_the_way(&self) -> bool {
         matches!(self.delivery.state, State::Queued | State::Parked)

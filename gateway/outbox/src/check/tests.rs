@@ -244,7 +244,7 @@ const HARMS: [(&str, Harm, &[FaultCode]); 25] = [
         |g| sealed(g, &standing_at(3), &standing("06", 1)),
         &[FaultCode::StandingDiffers],
     ),
-    ("a key of somebody else", |g| put(g, b"q|1", b"x"), &[FaultCode::KeyUnknown]),
+    ("a key of somebody else", |g| put(g, b"y|1", b"x"), &[FaultCode::KeyUnknown]),
     ("a dead letter's entry gone", |g| g.tree().remove(&key(g, b"x|", 0)), &[FaultCode::EntryMissing]),
     ("a correlation's entry gone", |g| g.tree().remove(&key(g, b"c|", 0)), &[FaultCode::EntryMissing]),
     (
@@ -407,7 +407,7 @@ async fn an_admission_and_a_delivery_that_the_store_lacks_are_found(engine: Engi
 
 async fn more_faults_than_are_listed_are_counted(engine: Engine) {
     let ground = ground(engine);
-    let many: Vec<String> = (0..SUSPECTS_MAX + 50).map(|n| format!("q|{n}")).collect();
+    let many: Vec<String> = (0..SUSPECTS_MAX + 50).map(|n| format!("y|{n}")).collect();
     many.iter().for_each(|key| put(&ground, key.as_bytes(), b"x"));
     let found = ground.checked(false).await;
     assert_eq!((found.faults.len(), found.more_faults), (FAULTS_MAX, (many.len() - FAULTS_MAX) as u64));

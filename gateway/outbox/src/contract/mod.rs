@@ -9,6 +9,7 @@ mod dispatching;
 mod leasing;
 mod listing;
 mod moving;
+mod offering;
 mod remembering;
 mod rerouting;
 mod settling;
@@ -22,6 +23,7 @@ pub use dispatching::*;
 pub use leasing::*;
 pub use listing::*;
 pub use moving::*;
+pub use offering::*;
 pub use remembering::*;
 pub use rerouting::*;
 pub use settling::*;
@@ -71,6 +73,9 @@ macro_rules! store_contract {
             an_attempt_ends_with_its_outcome
             an_attempt_of_another_life_is_void
             a_pause_has_a_beginning_and_an_end
+            a_mailbox_lists_urgent_first_and_then_in_order
+            a_receiver_says_what_becomes_of_what_it_is_offered
+            what_a_receiver_cannot_take_is_parked_in_the_end
             lists_have_their_order_and_their_limits
             a_page_goes_on_although_what_it_began_after_is_gone
             a_dead_letter_is_closed_once_and_until_it_is_requeued

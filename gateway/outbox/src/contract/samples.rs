@@ -138,6 +138,7 @@ pub fn delivery(n: u64, receiver: &str) -> Delivery {
         may_have_arrived: false,
         order: 0,
         closed: false,
+        mailbox: None,
     }
 }
 

@@ -23,6 +23,7 @@ use lienthong_pipeline::ports::{
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
+    SystemId, Waiting,
 };
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
@@ -219,6 +220,8 @@ passed_on! {
     fn heads(&self, adapter: AdapterKind, receiver: &ReceiverToken, lane: Lane, limit: usize) -> Vec<Delivery>;
     fn on_its_way(&self, adapter: AdapterKind, receiver: &ReceiverToken, lane: Lane, limit: usize) -> Vec<OnItsWay>;
     fn first_correlated(&self, receiver: &ReceiverToken, key: CorrelationKey, after: Option<u64>) -> Option<Delivery>;
+    fn offered(&self, system: &SystemId, waiting: Waiting, after: PerLane, limit: usize) -> Vec<Delivery>;
+    fn offered_count(&self, system: &SystemId, waiting: Waiting, most: usize) -> usize;
     fn transition(&self, id: DeliveryId, at: Timestamp, change: Transition) -> Option<Delivery>;
     fn list(&self, listing: Listing, after: Option<DeliveryId>, limit: usize) -> Vec<Delivery>;
     fn pending_reports(&self, limit: usize) -> Vec<PendingReport>;

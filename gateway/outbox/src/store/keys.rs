@@ -10,6 +10,7 @@
 //! u|<lane>|<order>                               queued and not published
 //! w|<published at><order>                        queued, published, and not handed off
 //! o|<adapter>|<queue>|<lane>|<order>             queued and not handed off
+//! q|<system>|<d or s>|<lane>|<order>             waits in a mailbox: documents, or status packets
 //! p|<accepted at><order>                         not final
 //! x|<order>                                      dead letters
 //! n|<number>                                     outcomes that the sender has yet to be told
@@ -29,7 +30,7 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::Listing;
-use lienthong_pipeline::record::{AdapterKind, IdempotencyKey, Lane};
+use lienthong_pipeline::record::{AdapterKind, Delivery, IdempotencyKey, Lane, SystemId, Waiting};
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
 
@@ -85,8 +86,8 @@ pub(super) const OF_DOCUMENTS: &[u8] = b"d|";
 /// Prefix of records.
 pub(super) const DELIVERIES: &[u8] = b"e|";
 /// Prefixes of all that [`indexes`] makes.
-pub(super) const INDEXES: [&[u8]; 9] =
-    [b"d|", b"r|", b"o|", b"c|", UNPUBLISHED, NOT_TAKEN_OVER, PENDING, DEAD_LETTERS, REPORTS];
+pub(super) const INDEXES: [&[u8]; 10] =
+    [b"d|", b"r|", b"o|", b"c|", b"q|", UNPUBLISHED, NOT_TAKEN_OVER, PENDING, DEAD_LETTERS, REPORTS];
 
 /// Prefix of deliveries that are not final, the oldest first.
 pub(super) const PENDING: &[u8] = b"p|";
@@ -155,6 +156,16 @@ pub(super) fn on_its_way(adapter: AdapterKind, receiver: &ReceiverToken, lane: L
 fn in_lane(index: char, adapter: AdapterKind, receiver: &ReceiverToken, lane: Lane) -> Vec<u8> {
     let (adapter, receiver, lane) = (adapter.as_str(), receiver.as_str(), lane.token());
     format!("{index}|{adapter}|{receiver}|{lane}|").into_bytes()
+}
+
+pub(super) fn offered(system: &SystemId, waiting: Waiting, lane: Lane) -> Vec<u8> {
+    format!("q|{system}|{}|{}|", waiting.token(), lane.token()).into_bytes()
+}
+
+/// Keys below [`offered`], behind an order.
+pub(super) fn offered_after(system: &SystemId, waiting: Waiting, lane: Lane, after: u64) -> Range<Vec<u8>> {
+    let prefix = offered(system, waiting, lane);
+    ordered(prefix.clone(), after.saturating_add(1))..ordered(prefix, u64::MAX)
 }
 
 pub(super) fn correlated(receiver: &ReceiverToken, key: CorrelationKey) -> Vec<u8> {
@@ -318,6 +329,10 @@ pub(super) fn indexes(record: &Record) -> Vec<Vec<u8>> {
     }
     if delivery.is_on_its_way() {
         keys.push(ordered(on_its_way(delivery.route.adapter, &receiver, delivery.lane), order));
+    }
+    if record.is_offered() {
+        let Delivery { route, lane, .. } = delivery;
+        keys.push(ordered(offered(&route.system, Waiting::of(delivery), *lane), order));
     }
     if record.is_in_the_way() {
         keys.extend(delivery.correlations.iter().map(|key| ordered(correlated(&receiver, *key), order)));

@@ -36,6 +36,7 @@ use lienthong_pipeline::ports::{
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
+    SystemId, Waiting,
 };
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
@@ -326,6 +327,39 @@ impl OutboxStore for FileStore {
     ) -> Result<Option<Delivery>, Fault> {
         let range = keys::correlated_after(receiver, key, after);
         self.read(move |view| view.first(range, Record::is_in_the_way)).await
+    }
+
+    async fn offered(
+        &self,
+        system: &SystemId,
+        waiting: Waiting,
+        after: PerLane,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, Fault> {
+        let ranges = Lane::ALL.map(|lane| keys::offered_after(system, waiting, lane, after[lane as usize]));
+        let look = move |view: View<'_>| {
+            let mut found = Vec::new();
+            for range in ranges {
+                found.extend(view.within(range, limit - found.len(), Record::is_offered)?);
+            }
+            Ok(found)
+        };
+        self.read(look).await
+    }
+
+    async fn offered_count(&self, system: &SystemId, waiting: Waiting, most: usize) -> Result<usize, Fault> {
+        let prefixes = Lane::ALL.map(|lane| keys::offered(system, waiting, lane));
+        let look = move |view: View<'_>| {
+            let mut count = 0;
+            for prefix in &prefixes {
+                for entry in view.below(prefix).take(most - count) {
+                    entry?;
+                    count += 1;
+                }
+            }
+            Ok(count)
+        };
+        self.read(look).await
     }
 
     async fn transition(

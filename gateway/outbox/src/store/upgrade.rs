@@ -17,8 +17,8 @@ use crate::change::Record;
 
 /// The layout that this program writes. 1, which has no mark: no entries for dead letters, queues named by receiver. 2:
 /// documents are not found by the name of the one that they change; no entries for what is on its way; nothing says of an
-/// attempt whether the receiver may have the packet.
-pub(super) const LAYOUT: u8 = 3;
+/// attempt whether the receiver may have the packet. 3: no entries for what waits in mailboxes, of which there were none.
+pub(super) const LAYOUT: u8 = 4;
 /// Keys looked at for one batch.
 const CHUNK: usize = 512;
 

@@ -232,7 +232,10 @@ fn mailbox(
         (None, Some(AdapterKind::Email)) => {
             fault("adapter.mailbox", "nơi nhận bằng thư cần hộp thư (mail needs a mailbox)".to_owned());
         }
-        (Some(_), Some(AdapterKind::VendorHttp | AdapterKind::NationalAxis) | None) => fault(
+        (
+            Some(_),
+            Some(AdapterKind::VendorHttp | AdapterKind::NationalAxis | AdapterKind::Mailbox) | None,
+        ) => fault(
             "adapter.mailbox",
             "chỉ dùng khi nơi kết nối nhận thư (only where the home is reached by e-mail)".to_owned(),
         ),

@@ -36,17 +36,9 @@ impl Intake {
     }
 
     async fn until_published(&self, document: DocumentId) -> Result<(), Fault> {
-        let mut published = self.wakes.published.subscribe();
         // Events of this document have no higher number.
         let last = self.ports.store.unsent_span().await?.map(|span| *span.end());
-        loop {
-            published.mark_unchanged();
-            if self.is_published(document, last).await? {
-                return Ok(());
-            }
-            let ended = published.changed().await;
-            ended.map_err(|closed| Fault::new("relay", closed))?;
-        }
+        self.wakes.until_published(|| self.is_published(document, last)).await
     }
 
     async fn is_published(&self, document: DocumentId, last: Option<u64>) -> Result<bool, Fault> {

@@ -10,7 +10,7 @@ use lienthong_schemas::organ::ReceiverToken;
 use super::Fault;
 use crate::record::{
     AdapterKind, Admission, BootId, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane,
-    Route, Standing, State,
+    MailboxWord, Route, Standing, State, SystemId, Waiting,
 };
 
 /// What became of an admission in the store.
@@ -113,6 +113,13 @@ pub enum Transition {
     /// The next attempt of a `Queued` delivery that was handed off may be made at once.
     Hastened {
         /// Who and why.
+        note: String,
+    },
+    /// A receiver's word about what is `Offered`; the first of its kind counts, but of [`MailboxWord::Failed`] each.
+    Mailbox {
+        /// The word.
+        word: MailboxWord,
+        /// What else it said.
         note: String,
     },
     /// The operator has dealt with a dead letter that is over: [`Delivery::closed`]. One that is `Parked` must be given
@@ -257,6 +264,18 @@ pub trait OutboxStore: Send + Sync + 'static {
         key: CorrelationKey,
         after: Option<u64>,
     ) -> Result<Option<Delivery>, Fault>;
+
+    /// What waits in the mailbox of a system: `Offered`, urgent first, then by order; of each lane what is behind the order
+    /// given for it.
+    async fn offered(
+        &self,
+        system: &SystemId,
+        waiting: Waiting,
+        after: PerLane,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, Fault>;
+    /// How many these are, at most `most`.
+    async fn offered_count(&self, system: &SystemId, waiting: Waiting, most: usize) -> Result<usize, Fault>;
 
     /// Applies a change. `None` when the delivery is unknown or the change does not fit its state (it is settled
     /// already, or the generation is an older one); then nothing is written.

@@ -5,7 +5,7 @@ use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDiges
 use lienthong_schemas::organ::OrganId;
 use serde::{Deserialize, Serialize};
 
-use super::{Lane, Route};
+use super::{Lane, Mailbox, Route};
 
 /// Transport state of one delivery (design.md B6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -166,6 +166,9 @@ pub struct Delivery {
     /// The operator has dealt with this dead letter: it is listed no more. A requeue takes it back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub closed: bool,
+    /// It was put into a mailbox: what became of it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mailbox: Option<Mailbox>,
 }
 
 impl Delivery {

@@ -73,11 +73,13 @@ pub enum AdapterKind {
     Email,
     /// `sendEdoc` of the national SDK's protocol, to the Government Office axis or one that speaks like it.
     NationalAxis,
+    /// A mailbox here, from which the receiver's system fetches by the national SDK's protocol.
+    Mailbox,
 }
 
 impl AdapterKind {
     /// Every adapter there is.
-    pub const ALL: [Self; 3] = [Self::VendorHttp, Self::Email, Self::NationalAxis];
+    pub const ALL: [Self; 4] = [Self::VendorHttp, Self::Email, Self::NationalAxis, Self::Mailbox];
 
     /// The name in subjects, settings, labels and logs.
     pub const fn as_str(self) -> &'static str {
@@ -85,6 +87,7 @@ impl AdapterKind {
             Self::VendorHttp => "vendor_http",
             Self::Email => "email",
             Self::NationalAxis => "national_axis",
+            Self::Mailbox => "mailbox",
         }
     }
 }
@@ -133,7 +136,7 @@ impl Route {
     /// because there a document is one consignment for all of them (design.md B5).
     pub fn queue(&self) -> ReceiverToken {
         match self.adapter {
-            AdapterKind::VendorHttp | AdapterKind::Email => self.receiver.token(),
+            AdapterKind::VendorHttp | AdapterKind::Email | AdapterKind::Mailbox => self.receiver.token(),
             AdapterKind::NationalAxis => ReceiverToken::of(&format!("axis-{}", self.system)),
         }
     }

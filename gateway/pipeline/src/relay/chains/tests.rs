@@ -43,6 +43,7 @@ fn delivery(order: u64, queue: usize, lane: Lane, bytes: u64) -> Delivery {
         may_have_arrived: false,
         order,
         closed: false,
+        mailbox: None,
     }
 }
 
