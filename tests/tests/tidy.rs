@@ -232,7 +232,7 @@ fn no_path_of_one_machine_is_written_down() {
 #[test]
 fn the_examples_load() {
     let file = root().join("config/examples/lienthong.toml");
-    let secrets = ["SYSTEM_QLVB_SO_NOI_VU", "SYSTEM_THU_CONG_VU", "AXIS_VPCP"];
+    let secrets = ["SYSTEM_QLVB_SO_NOI_VU", "SYSTEM_THU_CONG_VU", "SDK_QLVB_XA", "AXIS_VPCP"];
     let with = |all: Environment, of| all.with(format!("LIENTHONG_{of}_SECRET"), "sixteen bytes or more");
     let settings = Settings::load(&file, &secrets.into_iter().fold(Environment::empty(), with));
     let settings = settings.unwrap_or_else(|faults| panic!("lienthong.toml: {faults:#?}"));
