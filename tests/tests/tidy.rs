@@ -60,7 +60,11 @@ fn sources() -> Vec<Source> {
             let entry = entry.expect("an entry");
             let (path, kind) = (entry.path(), entry.file_type().expect("a kind"));
             let name = entry.file_name();
-            if kind.is_dir() && name != "target" && name != ".git" {
+            // In a worktree of git this is a file.
+            if name == "target" || name == ".git" {
+                continue;
+            }
+            if kind.is_dir() {
                 folders.push(path);
             } else if kind.is_file() {
                 let bytes = std::fs::read(&path).expect("a file");
