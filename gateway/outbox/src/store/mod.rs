@@ -146,6 +146,14 @@ impl FileStore {
         found
     }
 
+    /// The same, and returns at once: whoever asks acts on it by a change alone.
+    async fn glance<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(View<'_>) -> Result<T, ReadFault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.read_unless(|_| true, look).await
+    }
+
     /// Notes durably that what this store reads back proves nothing, so that it is built anew whenever it is opened.
     pub(crate) fn note_damage(&self, fault: &Fault) -> io::Result<()> {
         self.progress.note_damage(fault)
@@ -303,7 +311,7 @@ impl OutboxStore for FileStore {
         limit: usize,
     ) -> Result<Vec<Delivery>, Fault> {
         let prefix = keys::heads(adapter, receiver, lane);
-        self.read(move |view| view.deliveries(&prefix, limit, Record::is_head)).await
+        self.glance(move |view| view.deliveries(&prefix, limit, Record::is_head)).await
     }
 
     async fn on_its_way(
@@ -315,7 +323,7 @@ impl OutboxStore for FileStore {
     ) -> Result<Vec<OnItsWay>, Fault> {
         let prefix = keys::on_its_way(adapter, receiver, lane);
         let waits = |record: &Record| record.delivery.is_on_its_way();
-        let found = self.read(move |view| view.indexed(&prefix, limit, waits)).await?;
+        let found = self.glance(move |view| view.indexed(&prefix, limit, waits)).await?;
         Ok(found.iter().filter_map(Record::on_its_way).collect())
     }
 
@@ -326,7 +334,7 @@ impl OutboxStore for FileStore {
         after: Option<u64>,
     ) -> Result<Option<Delivery>, Fault> {
         let range = keys::correlated_after(receiver, key, after);
-        self.read(move |view| view.first(range, Record::is_in_the_way)).await
+        self.glance(move |view| view.first(range, Record::is_in_the_way)).await
     }
 
     async fn offered(

@@ -240,7 +240,8 @@ pub trait OutboxStore: Send + Sync + 'static {
     async fn not_taken_over(&self, before: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault>;
     /// Queues of this adapter that have deliveries handed off and `Queued`.
     async fn receivers(&self, adapter: AdapterKind) -> Result<Vec<ReceiverToken>, Fault>;
-    /// The first `limit` such deliveries of one queue ([`crate::record::Route::queue`]) and lane, in order.
+    /// The first `limit` such deliveries of one queue ([`crate::record::Route::queue`]) and lane, in order. This and the next
+    /// two may tell of changes that are not on disk yet: who acts on them does so by a change, which is on disk after those.
     async fn heads(
         &self,
         adapter: AdapterKind,

@@ -155,7 +155,11 @@ impl Relay {
         for first in join_all(firsts).await {
             let earlier = |kin: &Delivery| kin.order < delivery.order && kin.document != delivery.document;
             let Some(first) = first?.filter(earlier) else { continue };
-            if first.is_unpublished() {
+            if !first.is_unpublished() {
+                continue;
+            }
+            // As it is on disk: nothing else may leave.
+            if let Some(first) = self.ports.store.delivery(first.id).await?.filter(Delivery::is_unpublished) {
                 self.publish(bodies, first, published).await?;
             }
         }
