@@ -2,9 +2,11 @@
 //! Receiving the bytes and knowing who is connected is the door's business (gateway/src/http); nothing here is
 //! undone: a packet that is refused simply never leaves `incoming/`.
 
+mod beside;
 mod follow;
 mod published;
 
+pub use self::beside::Beside;
 pub use self::published::BROKER_WAIT;
 
 use std::cell::Cell;
@@ -57,6 +59,13 @@ pub struct IntakePolicy {
 pub enum Origin {
     /// A connected system, authenticated on its connection.
     System(SystemId),
+    /// A connected system that speaks the SDK's protocol.
+    Sdk {
+        /// Which one, by its signature.
+        system: SystemId,
+        /// What it says beside the packet.
+        beside: Beside,
+    },
     /// The gateway itself (status packets of design.md B6).
     Gateway {
         /// Stands for what the packet says: the same in every packet that says it, whatever its bytes.
@@ -67,7 +76,7 @@ pub enum Origin {
 impl Origin {
     fn system(&self) -> SystemId {
         match self {
-            Self::System(system) => system.clone(),
+            Self::System(system) | Self::Sdk { system, .. } => system.clone(),
             Self::Gateway { .. } => SystemId::gateway(),
         }
     }
@@ -167,13 +176,16 @@ impl Intake {
         let content = envelope.content();
         let timer = self.metrics.timer(Step::Attribute);
         let sender = self.attribute(&directory, content, origin)?;
+        origin.check_from(&directory, &sender)?;
         drop(timer);
         let timer = self.metrics.timer(Step::Conform);
         self.conform(content, origin)?;
         drop(timer);
 
         let document_id = content.document_id.as_deref().unwrap_or_default();
-        let id = DocumentId::derive(&sender, document_id, content.kind.id_text(), &digest);
+        let chosen = origin.chosen(&directory, content)?;
+        let kind = Origin::kind_text(content.kind.id_text(), chosen.as_ref());
+        let id = DocumentId::derive(&sender, document_id, &kind, &digest);
         let span = tracing::info_span!("document", document_id = %id, sender = %sender);
         let known_by = (id, keys(&envelope, &sender));
         let work = self.take_in(packet, envelope, origin, idempotency, directory, known_by);
@@ -197,7 +209,7 @@ impl Intake {
 
         let timer = self.metrics.timer(Step::Recognise);
         let recognised =
-            recognise(&*self.ports.store, &directory, &envelope, &keys, id, packet.digest()).await?;
+            recognise(&*self.ports.store, &directory, &envelope, &keys, id, packet.digest(), origin).await?;
         drop(timer);
         let (served, reused) = match recognised {
             Recognised::Repeat(known) => {
@@ -213,6 +225,9 @@ impl Intake {
         let timer = self.metrics.timer(Step::Route);
         let content = envelope.content();
         let (mut to, mut notices) = addressed(content, self.policy.update_receivers);
+        if let Some(chosen) = origin.chosen(&directory, content)? {
+            to.retain(|one| chosen.contains(&directory.resolved(one.code)));
+        }
         let (routed, unreached) = route(&directory, content, &mut to, packet.bytes(), self.today(), &served)?;
         notices.extend(unreached);
         drop(timer);
@@ -275,7 +290,7 @@ impl Intake {
         let refuse = |code| Rejection::new(code).at(field).because(claimed.as_str());
         let system = match origin {
             Origin::Gateway { .. } => return Ok(claimed.clone()),
-            Origin::System(system) => system,
+            Origin::System(system) | Origin::Sdk { system, .. } => system,
         };
         let sender = directory.find(claimed).ok_or_else(|| refuse(RejectionCode::SenderUnknown))?;
         if sender.home != Some(Home::System(system.clone())) {
@@ -303,7 +318,9 @@ impl Intake {
             return Err(Rejection::new(RejectionCode::AttachmentInvalid).at(field).because("placeholder"));
         }
         let ours = |hop: &str| OrganId::parse(hop).is_ok_and(|hop| hop == self.policy.own);
-        if matches!(origin, Origin::System(_)) && content.trace.iter().any(|hop| ours(&hop.organ_text)) {
+        if matches!(origin, Origin::System(_) | Origin::Sdk { .. })
+            && content.trace.iter().any(|hop| ours(&hop.organ_text))
+        {
             let field = "edXMLHeader/TraceHeaderList/TraceHeader/OrganId";
             return Err(Rejection::new(RejectionCode::Loop).at(field).because(self.policy.own.as_str()));
         }

@@ -11,6 +11,7 @@ use lienthong_schemas::rejections::{Rejection, RejectionCode};
 
 use crate::directory::Directory;
 use crate::examine::Refused;
+use crate::intake::Origin;
 use crate::ports::OutboxStore;
 use crate::record::RecognitionKeys;
 
@@ -66,6 +67,9 @@ fn status_key(content: &Content, sender: &OrganId) -> Option<[u8; 16]> {
 
 /// Compares a packet with what the store knows. The caller holds the turn of this (From, DocumentId).
 ///
+/// By the SDK's protocol the same bytes may come again for further receivers, whatever their type: each submission counts
+/// for the receivers that it is limited to.
+///
 /// # Errors
 /// [`RejectionCode::DocumentConflict`]: another document under this DocumentId went to a receiver of this one.
 pub async fn recognise(
@@ -75,10 +79,13 @@ pub async fn recognise(
     keys: &RecognitionKeys,
     id: DocumentId,
     digest: PacketDigest,
+    origin: &Origin,
 ) -> Result<Recognised, Refused> {
     let content = envelope.content();
+    let by_sdk = matches!(origin, Origin::Sdk { .. });
+    let chosen = origin.chosen(directory, content)?;
     let is_new = keys.status.is_none() && content.kind == PacketKind::Document(BusinessType::New);
-    let met = store.met(id, keys.name.filter(|_| is_new)).await?;
+    let met = store.met(id, keys.name.filter(|_| is_new || by_sdk)).await?;
     if !met.deliveries.is_empty() {
         return Ok(Recognised::Repeat(id));
     }
@@ -90,29 +97,31 @@ pub async fn recognise(
     let mut equal = None;
     let mut others = BTreeSet::new();
     for known in met.namesakes {
-        if known.keys.kind != keys.kind || known.digest == digest {
+        if known.keys.kind != keys.kind || known.id == id {
             continue;
         }
         let receivers = store.deliveries_of(known.id).await?.into_iter().map(|d| d.route.receiver);
-        if known.keys.semantic == keys.semantic {
+        if known.digest == digest || (is_new && known.keys.semantic == keys.semantic) {
             equal = Some(known.id);
             served.extend(receivers);
-        } else {
+        } else if is_new {
             others.extend(receivers);
         }
     }
-    let wanted: Vec<OrganId> = content.to.iter().map(|to| resolved(directory, &to.organ_id)).collect();
+    let named: Vec<OrganId> = content.to.iter().map(|to| directory.resolved(&to.organ_id)).collect();
+    let is_wanted = |receiver: &OrganId| chosen.as_ref().is_none_or(|chosen| chosen.contains(receiver));
     if let Some(equal) = equal
-        && wanted.iter().all(|receiver| served.contains(receiver))
+        && named.iter().filter(|receiver| is_wanted(receiver)).all(|receiver| served.contains(receiver))
     {
         return Ok(Recognised::Repeat(equal));
     }
-    let conflicts = |receiver: &OrganId| others.contains(receiver) && !served.contains(receiver);
-    if let Some(at) = wanted.iter().position(conflicts) {
+    let conflicts =
+        |receiver: &OrganId| is_wanted(receiver) && others.contains(receiver) && !served.contains(receiver);
+    if let Some(at) = named.iter().position(conflicts) {
         let field = format!("edXMLHeader/MessageHeader/To[{}]/OrganId", at + 1);
         return Err(Rejection::new(RejectionCode::DocumentConflict)
             .at(field)
-            .because(wanted[at].as_str())
+            .because(named[at].as_str())
             .into());
     }
     Ok(Recognised::New { reused: !others.is_empty(), served })
@@ -120,10 +129,6 @@ pub async fn recognise(
 
 fn fresh() -> Recognised {
     Recognised::New { served: BTreeSet::new(), reused: false }
-}
-
-fn resolved(directory: &Directory, code: &OrganId) -> OrganId {
-    directory.find(code).map_or_else(|| code.clone(), |organisation| organisation.id.clone())
 }
 
 /// The id of a delivery of this document to this organisation.

@@ -144,8 +144,10 @@ pub(crate) fn sender_trust(
     let policy = match (origin, claims.claimed_kind()) {
         (Origin::Gateway { .. }, _) => SignaturePolicy::VerifyIfPresent,
         // No status packet in use is signed (spec edxml section 1); the connection speaks for it.
-        (Origin::System(_), PacketKind::Status) => SignaturePolicy::VerifyIfPresent,
-        (Origin::System(_), PacketKind::Document(_)) => sender.map(|s| s.signature).unwrap_or_default(),
+        (Origin::System(_) | Origin::Sdk { .. }, PacketKind::Status) => SignaturePolicy::VerifyIfPresent,
+        (Origin::System(_) | Origin::Sdk { .. }, PacketKind::Document(_)) => {
+            sender.map(|s| s.signature).unwrap_or_default()
+        }
     };
     let legacy_sha1 = sender.is_some_and(|sender| sender.legacy_sha1);
     SenderTrust { trust: Trust { signers, authorities, at: now, legacy_sha1 }, policy }

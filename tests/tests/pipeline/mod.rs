@@ -6,6 +6,7 @@ mod axis_large;
 mod axis_order;
 mod breaker;
 mod broker_bytes;
+mod chosen;
 mod codes;
 mod consignments;
 mod cuts;

@@ -16,7 +16,7 @@ use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::dispatch::{Dispatch, DispatchPolicy, Policies};
 use lienthong_pipeline::examine::{PacketLimits, Refused};
-use lienthong_pipeline::intake::{Accepted, Intake, IntakePolicy, Origin};
+use lienthong_pipeline::intake::{Accepted, Beside, Intake, IntakePolicy, Origin};
 use lienthong_pipeline::ports::{Broker, Consignment, DeliveryFailure, Fault, Handover, OutboxStore, Ports};
 use lienthong_pipeline::ports::{Clock, Spool};
 use lienthong_pipeline::record::{AdapterKind, BootId, Delivery, IdempotencyKey, Lane, Receipt, State};
@@ -272,6 +272,22 @@ impl World {
     /// Brings bytes in over the connection of a system.
     pub(super) async fn bring(&self, bytes: Vec<u8>, system: &str) -> Result<Accepted, Refused> {
         self.bring_keyed(bytes, system, None).await
+    }
+
+    /// Brings bytes in by the SDK's protocol, with what is said beside them.
+    pub(super) async fn bring_beside(
+        &self,
+        bytes: Vec<u8>,
+        system: &str,
+        from: &str,
+        to: Option<&[&str]>,
+    ) -> Result<Accepted, Refused> {
+        let mut sink = self.ports.spool.receive().await?;
+        sink.write(Bytes::from(bytes)).await?;
+        let to = to.map(|codes| codes.iter().map(|code| organ(code)).collect());
+        let beside = Beside { from: organ(from), to };
+        let origin = Origin::Sdk { system: self::system(system), beside };
+        self.intake.admit(sink.finish().await?, &origin, None).await
     }
 
     /// The same with an `Idempotency-Key`.

@@ -184,6 +184,11 @@ impl Directory {
         self.by_code.get(code).map(|&at| &self.organisations[at])
     }
 
+    /// The code that the directory has for the organisation which a code means; the code itself when nobody has it.
+    pub fn resolved(&self, code: &OrganId) -> OrganId {
+        self.find(code).map_or_else(|| code.clone(), |organisation| organisation.id.clone())
+    }
+
     /// The codes for which an organisation speaks on this day: its own, then those that were closed by then and that it
     /// took over, at once or by way of others; at most [`Directory::BODIES_MAX`]. A code that nobody has speaks for itself.
     pub fn bodies(&self, code: &OrganId, day: Date) -> Vec<OrganId> {
