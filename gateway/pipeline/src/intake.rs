@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::directory::{Directory, Home};
-use crate::examine::{PacketLimits, Refused, examine};
+use crate::examine::{EXAMINATION, PacketLimits, Refused, examine, in_its_place};
 use crate::ports::{Admitted, Fault, Incoming, Ports};
 use crate::recognise::{Recognised, keys, recognise};
 use crate::record::{Admission, IdempotencyKey, Receipt, RecognitionKeys, State, SystemId};
@@ -260,9 +260,9 @@ impl Intake {
         origin: &Origin,
         directory: Arc<Directory>,
     ) -> Result<(Box<dyn Incoming>, VerifiedEnvelope), Refused> {
-        let fault = |cause: &dyn std::fmt::Display| Fault::new("examination", cause);
-        let _room = self.examinations.acquire().await.map_err(|closed| fault(&closed))?;
-        let limits = self.policy.limits.clone();
+        let room = self.examinations.acquire().await;
+        let _room = room.map_err(|closed| Fault::new(EXAMINATION, closed))?;
+        let (bytes, limits) = (packet.bytes(), self.policy.limits.clone());
         let (now, origin, metrics) = (self.ports.clock.now(), origin.clone(), self.metrics.clone());
         let work = move || {
             // The first read ends, and the second begins, when the claimed sender is known.
@@ -275,7 +275,7 @@ impl Intake {
             let envelope = examine(&*packet, &limits, &trust_of)?;
             Ok::<_, Refused>((packet, envelope))
         };
-        tokio::task::spawn_blocking(work).await.map_err(|panic| fault(&panic))?
+        in_its_place(bytes, work).await
     }
 
     /// Step attribute: this connection, and the signer the directory names for it, may speak for `From/OrganId`.
