@@ -44,7 +44,7 @@ need_packages() {
 
 # What building and running needs.
 need_build_packages() {
-    need_packages ca-certificates gcc libc6-dev libssl-dev pkg-config
+    need_packages ca-certificates gcc libc6-dev libssl-dev make pkg-config
 }
 
 # Programs that the tests set against ours.
