@@ -7,3 +7,7 @@ mod ground;
 mod hostile;
 #[path = "sdk/lists.rs"]
 mod lists;
+#[path = "sdk/mailbox.rs"]
+mod mailbox;
+#[path = "sdk/submit.rs"]
+mod submit;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http_body::{Frame, SizeHint};
 use lienthong_pipeline::examine::Refused;
-use lienthong_pipeline::ports::{Incoming, Spool};
+use lienthong_pipeline::ports::{Incoming, IncomingWriter, Spool};
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -35,7 +35,18 @@ pub async fn receive(
     limits: &BodyLimits,
     spool: &dyn Spool,
 ) -> Result<Box<dyn Incoming>, Refused> {
-    let mut sink = spool.receive().await?;
+    receive_into(body, limits, spool.receive().await?).await
+}
+
+/// Streams a body into a sink.
+///
+/// # Errors
+/// As [`receive`].
+pub async fn receive_into(
+    body: Body,
+    limits: &BodyLimits,
+    mut sink: Box<dyn IncomingWriter>,
+) -> Result<Box<dyn Incoming>, Refused> {
     let mut chunks = body.into_data_stream();
     let mut pace = Pace::new(limits);
     let mut total = 0_u64;
@@ -52,6 +63,19 @@ pub async fn receive(
         return Err(Rejection::new(RejectionCode::BodyEmpty).into());
     }
     Ok(sink.finish().await?)
+}
+
+/// Takes a body within the limits and throws it away, for a sender that listens only when it has sent everything.
+pub async fn discard(body: Body, limits: &BodyLimits) {
+    let mut chunks = body.into_data_stream();
+    let mut pace = Pace::new(limits);
+    let mut total = 0_u64;
+    while total <= limits.bytes_max
+        && let Ok(Some(Ok(chunk))) = pace.wait(chunks.next()).await
+    {
+        total += chunk.len() as u64;
+        pace.came(chunk.len() as u64);
+    }
 }
 
 /// The refusal of a body over the limit.

@@ -185,15 +185,15 @@ impl Public {
 }
 
 /// Content-Length.
-fn announced(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok())
 }
 
 /// One upload in the gauge, until it is taken in or the sender goes away.
-struct Counted(Arc<Metrics>);
+pub(super) struct Counted(Arc<Metrics>);
 
 impl Counted {
-    fn new(metrics: &Arc<Metrics>) -> Self {
+    pub(super) fn new(metrics: &Arc<Metrics>) -> Self {
         metrics.uploads_in_flight.inc();
         Self(metrics.clone())
     }

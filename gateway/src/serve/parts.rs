@@ -16,6 +16,7 @@ use lienthong_pipeline::dispatch::Dispatch;
 use lienthong_pipeline::examine::PacketLimits;
 use lienthong_pipeline::intake::{Intake, IntakePolicy};
 use lienthong_pipeline::late::Late;
+use lienthong_pipeline::mailbox::Mailboxes;
 use lienthong_pipeline::operate::Operate;
 use lienthong_pipeline::ports::{
     Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Ports, Publication, Taken,
@@ -113,11 +114,22 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
 
     let share =
         descriptors::share(descriptors::left(), settings.listen.connections_max, ADMIN_CONNECTIONS_MAX)?;
+    let mailboxes = Mailboxes::new(ports.clone(), metrics.clone(), wakes.clone());
     let desk = desk(&settings, &ports, outbox, &directory, &metrics, wakes);
     control::open(&data, desk, operators, tasks)
         .map_err(|cause| CommandFault::at(data.join(control::SOCKET).display(), cause))?;
-    let public_address =
-        open_public(&loaded, &ports, intake, directory, guests, accounts, &metrics, &share, tasks).await?;
+    let public_address = open_public(
+        &loaded,
+        &ports,
+        intake,
+        directory,
+        guests,
+        (accounts, mailboxes),
+        &metrics,
+        &share,
+        tasks,
+    )
+    .await?;
     let admin_address = open_admin(&settings, &ports, &metrics, &share, tasks).await?;
     Ok(Running { public_address, admin_address, ports, broker, _lock: lock })
 }
@@ -292,7 +304,7 @@ async fn open_public(
     intake: Arc<Intake>,
     directory: Arc<ArcSwap<Directory>>,
     guests: Arc<ArcSwap<Guests>>,
-    accounts: Arc<ArcSwap<Accounts>>,
+    (accounts, mailboxes): (Arc<ArcSwap<Accounts>>, Mailboxes),
     metrics: &Arc<Metrics>,
     share: &Share,
     tasks: &Tasks,
@@ -326,12 +338,8 @@ async fn open_public(
     let public = Arc::new(public);
     let mut router = public::router(public.clone());
     if let Some(prefix) = &listen.sdk_prefix {
-        router = router.merge(sdk::router(Arc::new(Sdk::new(
-            public,
-            accounts,
-            loaded.own.clone(),
-            prefix.clone(),
-        ))));
+        let sdk = Sdk::new(public, accounts, loaded.own.clone(), mailboxes, prefix.clone());
+        router = router.merge(sdk::router(Arc::new(sdk)));
     }
     tasks.spawn("public listener", door.serve(router, tasks.clone()));
     Ok(address)

@@ -3,6 +3,8 @@
 use acceptance::Stage;
 use acceptance::sdk_client::SdkClient;
 use lienthong::demo::world::AGENCIES;
+use lienthong_schemas::edxml::{StatusCode, StatusContact, StatusPacket, StatusSender, StatusSubject};
+use lienthong_schemas::organ::OrganId;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_lienthong-under-test");
 pub(crate) const SYSTEM_ID: &str = "demo.sys.01";
@@ -29,4 +31,48 @@ pub(crate) async fn stage(more: &str) -> Stage {
 /// A service object of agency 0.
 pub(crate) fn client(stage: &Stage) -> SdkClient {
     SdkClient::new(&stage.world.public, "/sdk", SYSTEM_ID, SECRET)
+}
+
+const RECEIVER_ID: &str = "demo.sys.02";
+
+/// The same, and agency 1 takes its packets from a mailbox.
+pub(crate) async fn stage_with_mailbox() -> Stage {
+    let stage = stage("").await;
+    let text = std::fs::read_to_string(&stage.world.config).expect("the settings");
+    let system = AGENCIES[1].system;
+    let (before, rest) = text.split_once(&format!("[systems.{system}.vendor_http]\n")).expect("its way in");
+    let after = rest.split_once("\n[").map(|(_, after)| format!("[{after}")).expect("more sections");
+    let mailbox =
+        format!("[systems.{system}.sdk]\nsystem_id = \"{RECEIVER_ID}\"\nsecret_file = \"sdk.secret\"\n\n");
+    std::fs::write(&stage.world.config, format!("{before}{mailbox}{after}")).expect("written");
+    stage
+}
+
+/// A service object of agency 1.
+pub(crate) fn receiver(stage: &Stage) -> SdkClient {
+    SdkClient::new(&stage.world.public, "/sdk", RECEIVER_ID, SECRET)
+}
+
+/// An 01 of `from` to `to` about a document.
+pub(crate) fn status_of(from: &str, to: &str, document_id: &str) -> String {
+    let organ = |code: &str| OrganId::parse(code).expect("a code");
+    let packet = StatusPacket {
+        from: StatusSender {
+            organ_id: organ(from),
+            organization_in_charge: String::new(),
+            organ_name: String::new(),
+            contact: StatusContact::default(),
+        },
+        response_for: StatusSubject {
+            organ_id: organ(to),
+            code: String::new(),
+            document_id: document_id.to_owned(),
+            promulgation_date: String::new(),
+        },
+        staff: None,
+        code: StatusCode::Arrived,
+        description: String::new(),
+        timestamp: "2026-01-05T03:04:05Z".parse().expect("a time"),
+    };
+    String::from_utf8(packet.to_xml()).expect("UTF-8")
 }

@@ -4,10 +4,13 @@
 mod accounts;
 mod agencies;
 mod answer;
+mod file;
 mod guard;
+mod mailbox;
 mod operation;
 mod sent;
 mod signed;
+mod submit;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -24,8 +27,10 @@ use axum::routing::any;
 use http_body::Body as _;
 use jiff::civil::Date;
 use lienthong_pipeline::clock::after;
+use lienthong_pipeline::mailbox::Mailboxes;
+use lienthong_pipeline::record::Waiting;
 use lienthong_schemas::edxml::VIETNAM;
-use lienthong_schemas::ids::DocumentId;
+use lienthong_schemas::ids::{DeliveryId, DocumentId};
 use lienthong_schemas::organ::OrganId;
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
 
@@ -52,14 +57,22 @@ pub struct Sdk {
     pub accounts: Arc<ArcSwap<Accounts>>,
     /// Our own code.
     pub own: OrganId,
+    /// What waits for them.
+    pub mailboxes: Mailboxes,
     prefix: String,
     guard: Guard,
 }
 
 impl Sdk {
     /// The door behind this path, such as `/sdk`.
-    pub fn new(public: Arc<Public>, accounts: Arc<ArcSwap<Accounts>>, own: OrganId, prefix: String) -> Self {
-        Self { public, accounts, own, prefix, guard: Guard::default() }
+    pub fn new(
+        public: Arc<Public>,
+        accounts: Arc<ArcSwap<Accounts>>,
+        own: OrganId,
+        mailboxes: Mailboxes,
+        prefix: String,
+    ) -> Self {
+        Self { public, accounts, own, mailboxes, prefix, guard: Guard::default() }
     }
 }
 
@@ -83,9 +96,16 @@ impl Asked {
 
     /// The id of a document; what is no id is one that nobody has.
     fn document(&self, name: &str) -> Result<DocumentId, Rejection> {
-        let missing = || Rejection::new(RejectionCode::FieldMissing).at(format!("XroadVnpt-{name}"));
-        let text = self.get(name)?.ok_or_else(missing)?;
-        text.parse().map_err(|_| no_document(name))
+        self.id(name)?.parse().map_err(|_| no_document("docId"))
+    }
+
+    /// The id of a delivery, in the same way.
+    fn delivery(&self, name: &str) -> Result<DeliveryId, Rejection> {
+        self.id(name)?.parse().map_err(|_| no_document("docId"))
+    }
+
+    fn id(&self, name: &str) -> Result<&str, Rejection> {
+        self.get(name)?.ok_or_else(|| Rejection::new(RejectionCode::FieldMissing).at("XroadVnpt-docId"))
     }
 }
 
@@ -111,12 +131,24 @@ impl Sdk {
         }
         let (head, body) = request.into_parts();
         let asked = self.authenticate(&head).await?;
+        if operation == Operation::SendEdoc {
+            return self.submit(&asked, &head.headers, body).await;
+        }
         small(body).await?;
         match operation {
             Operation::GetAgenciesList | Operation::GetAgenciesListQd20 => self.agencies(operation, &asked),
             Operation::GetSynchronizeUnit => self.own_unit(&asked),
             Operation::GetSentEdocList => self.sent(&asked).await,
-            _ => Err(Rejection::new(RejectionCode::OperationOff)),
+            Operation::GetReceivedEdocList => self.received(&asked).await,
+            Operation::CountReceiveEdoc => self.count(&asked, Waiting::Documents).await,
+            Operation::CountReceiveStatus => self.count(&asked, Waiting::Statuses).await,
+            Operation::GetEdoc => self.fetch(&asked, true).await,
+            Operation::DownloadEdoc => self.fetch(&asked, false).await,
+            Operation::UpdateStatus => self.update(&asked).await,
+            Operation::SendEdoc
+            | Operation::RegisterAgency
+            | Operation::DeleteAgency
+            | Operation::DownloadEdoc2 => Err(Rejection::new(RejectionCode::OperationOff)),
         }
     }
 

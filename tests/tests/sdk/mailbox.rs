@@ -1,0 +1,192 @@
+//! A day of a system that takes its packets from a mailbox.
+
+use acceptance::sdk_client::SdkClient;
+use acceptance::{Stage, letter, signal, until};
+use lienthong::demo::world::AGENCIES;
+use openssl::base64::{decode_block, encode_block};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::ground::{client, receiver, stage_with_mailbox, status_of};
+
+const SO: &str = AGENCIES[1].code;
+
+/// Waits until a list has so many entries; these.
+async fn listed(sdk: &mut SdkClient, kind: &str, count: usize) -> Vec<Value> {
+    let mut last = Value::Null;
+    let found = until(async || {
+        last = sdk.call("getReceivedEdocList", &[("servicetype", "eDoc"), ("messagetype", kind)]).await;
+        // At its start a gateway does not know yet what waits, and says so.
+        let list = last["data"].as_array().filter(|_| last["status"] == "OK");
+        list.filter(|list| list.len() == count).cloned()
+    });
+    let found = found.await;
+    assert!(found.is_some(), "{count} of {kind}: {last}");
+    found.unwrap_or_default()
+}
+
+async fn sent(stage: &Stage, sdk: &mut SdkClient, number: u32) -> (String, Vec<u8>) {
+    let bytes = std::fs::read(stage.letter(number, &[1])).expect("the packet");
+    let answer = sdk.send(&bytes, &[("from", AGENCIES[0].code)]).await;
+    (answer["DocId"].as_str().filter(|id| !id.is_empty()).expect("an id").to_owned(), bytes)
+}
+
+fn id_of(entry: &Value) -> String {
+    entry["docId"].as_str().expect("an id").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packet_waits_is_fetched_and_is_done() {
+    let stage = stage_with_mailbox().await;
+    let mut gateway = stage.start().await;
+    let (mut sender, mut sdk) = (client(&stage), receiver(&stage));
+    assert_eq!(listed(&mut sdk, "edoc", 0).await, Vec::<Value>::new());
+    let (document, bytes) = sent(&stage, &mut sender, 1).await;
+    let entries = listed(&mut sdk, "edoc", 1).await;
+    let (entry, id) = (&entries[0], id_of(&entries[0]));
+    assert_ne!(id, document, "each receiver has an id of its own");
+    let time = |name: &str| entry[name].as_str().filter(|text| text.len() == 19).expect("a time").to_owned();
+    assert_eq!(
+        *entry,
+        json!({
+            "docId": id, "serviceType": "eDoc", "messageType": "edoc", "created_time": time("created_time"),
+            "updated_time": time("updated_time"), "from": AGENCIES[0].code, "to": SO, "status": "initial",
+            "status_desc": "chờ bên nhận lấy",
+        })
+    );
+    assert_eq!(listed(&mut sdk, "status", 0).await, Vec::<Value>::new(), "it is no status");
+    let count = |answer: Value| (answer["status"].as_str().map(str::to_owned), answer["count"].as_u64());
+    let one = (Some("OK".to_owned()), Some(1));
+    assert_eq!(count(sdk.ask("POST", "countReceiveEdoc", &[], b"{}").await.json()), one);
+    assert_eq!(count(sdk.ask("GET", "countReceiveStatus", &[], b"").await.json()).1, Some(0));
+
+    let doc = [("docId", id.as_str()), ("filePath", "/tmp/nhan")];
+    let fetched = sdk.ask("POST", "getEdoc", &doc, b"{}").await.json();
+    assert_eq!(fetched["data"], encode_block(&bytes));
+    assert_eq!(decode_block(fetched["data"].as_str().expect("a text")).expect("base64"), bytes, "every byte");
+    let file = sdk.ask("GET", "downloadEdoc", &doc, b"").await;
+    assert_eq!((file.status, file.body), (200, bytes.clone()));
+    assert_eq!(listed(&mut sdk, "edoc", 1).await[0]["status"], "initial", "to fetch changes nothing");
+
+    let mark = |status: &'static str| [("docId", id.clone()), ("status", status.to_owned())];
+    let update = async |sdk: &mut SdkClient, status: &'static str| {
+        let parameters = mark(status);
+        let parameters: Vec<(&str, &str)> =
+            parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        sdk.ask("POST", "updateStatus", &parameters, b"{}").await.json()["ErrorCode"].clone()
+    };
+    assert_eq!(update(&mut sdk, "processing").await, "0");
+    assert_eq!(listed(&mut sdk, "edoc", 1).await[0]["status"], "processing");
+    assert_eq!(update(&mut sdk, "fail").await, "0");
+    assert_eq!(listed(&mut sdk, "edoc", 1).await[0]["status"], "fail");
+    let waits = sender.call("getSentEdocList", &[("docId", &document)]).await;
+    assert_eq!(
+        (&waits["data"][0]["receiveStatus"], &waits["data"][0]["receiverDocId"]),
+        (&json!("initial"), &json!(id))
+    );
+    for status in ["done", "done", "fail", "processing"] {
+        assert_eq!(update(&mut sdk, status).await, "0", "{status}: done is the last word, and no error");
+    }
+    assert_eq!(listed(&mut sdk, "edoc", 0).await, Vec::<Value>::new());
+    assert_eq!(
+        sdk.ask("POST", "getEdoc", &doc, b"{}").await.json()["data"],
+        encode_block(&bytes),
+        "it is kept"
+    );
+    let over = sender.call("getSentEdocList", &[("docId", &document)]).await;
+    assert_eq!((&over["data"][0]["receiveStatus"], &over["data"][0]["toCode"]), (&json!("done"), &json!(SO)));
+    assert!(over["data"][0]["receivedTime"].as_str().is_some_and(|time| time.len() == 19));
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_for_a_system_is_not_there() {
+    let stage = stage_with_mailbox().await;
+    let mut gateway = stage.start().await;
+    let (mut sender, mut sdk) = (client(&stage), receiver(&stage));
+    let (document, _) = sent(&stage, &mut sender, 1).await;
+    let id = id_of(&listed(&mut sdk, "edoc", 1).await[0]);
+    let (none, mut answers) = ("0".repeat(32), Vec::new());
+    for other in [document.as_str(), &none, "x", "../../../etc/passwd"] {
+        let doc = [("docId", other), ("status", "done")];
+        answers.push((
+            sdk.ask("POST", "getEdoc", &doc, b"{}").await.json(),
+            sdk.call("updateStatus", &doc).await,
+        ));
+        let file = sdk.ask("GET", "downloadEdoc", &doc, b"").await;
+        assert_eq!((file.status, file.body.len()), (404, 0), "{other}");
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
+    assert_eq!((&answers[0].0["ErrorCode"], &answers[0].0["data"]), (&json!("10"), &json!("")));
+    // A system without a mailbox is told so, and its own ids are of no use to it there.
+    for operation in ["getReceivedEdocList", "countReceiveEdoc", "getEdoc", "updateStatus"] {
+        let answer = sender.call(operation, &[("docId", &id), ("status", "done")]).await;
+        assert!(
+            answer["ErrorDesc"].as_str().is_some_and(|words| words.contains("OPERATION_OFF")),
+            "{answer}"
+        );
+    }
+    for (status, row) in [("finished", "FIELD_INVALID"), ("", "FIELD_MISSING")] {
+        let answer = sdk.call("updateStatus", &[("docId", &id), ("status", status)]).await;
+        assert!(answer["ErrorDesc"].as_str().is_some_and(|words| words.contains(row)), "{answer}");
+    }
+    let odd = sdk.call("getReceivedEdocList", &[("messagetype", "eStatus")]).await;
+    assert_eq!((&odd["ErrorCode"], &odd["data"]), (&json!("22"), &json!([])));
+    // `docid` is whose name an application uses here, whatever stays of `docId`.
+    let kept = sdk.call("updateStatus", &[("docId", &none), ("docid", &id), ("status", "done")]).await;
+    assert_eq!(kept["status"], "OK");
+    assert_eq!(listed(&mut sdk, "edoc", 0).await, Vec::<Value>::new());
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statuses_and_urgent_letters_have_their_places() {
+    let stage = stage_with_mailbox().await;
+    let mut gateway = stage.start().await;
+    let (mut sender, mut sdk) = (client(&stage), receiver(&stage));
+    let (first, _) = sent(&stage, &mut sender, 1).await;
+    let from = ("from", AGENCIES[0].code);
+    listed(&mut sdk, "edoc", 1).await;
+    let urgent = std::fs::read(stage.signed("2.edxml", letter(2, &[1]).priority(4))).expect("the packet");
+    assert_eq!(sender.send(&urgent, &[from]).await["status"], "OK");
+    let entries = listed(&mut sdk, "edoc", 2).await;
+    let data = sdk.call("getEdoc", &[("docId", &id_of(&entries[0]))]).await["data"].clone();
+    assert_eq!(data, encode_block(&urgent), "urgent ahead");
+    // The receiver's own word comes back to the sender, whose system takes it over HTTP.
+    let word = status_of(SO, AGENCIES[0].code, &format!("{},2026/01/02,1/UBND-VP", AGENCIES[0].code));
+    let answer = sdk.send(word.as_bytes(), &[("from", SO), ("messagetype", "status")]).await;
+    assert_eq!(answer["status"], "OK", "{answer}");
+    let said = answer["DocId"].as_str().expect("an id").to_owned();
+    assert!(stage.world.receivers[0].wait_for(&said, acceptance::PATIENCE).await.is_some(), "{first}");
+    // And the sender's word goes into the mailbox, among the statuses.
+    let recall = status_of(AGENCIES[0].code, SO, "x");
+    assert_eq!(sender.send(recall.as_bytes(), &[from, ("messagetype", "status")]).await["status"], "OK");
+    let entry = &listed(&mut sdk, "status", 1).await[0];
+    assert_eq!(
+        (&entry["messageType"], &entry["from"], &entry["to"]),
+        (&json!("status"), &json!("H55"), &json!(SO))
+    );
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_broker_is_away_no_list_is_empty() {
+    let stage = stage_with_mailbox().await;
+    let mut gateway = stage.start().await;
+    let (mut sender, mut sdk) = (client(&stage), receiver(&stage));
+    sent(&stage, &mut sender, 1).await;
+    listed(&mut sdk, "edoc", 1).await;
+    signal(gateway.broker_pid().expect("a broker"), Signal::KILL);
+    let away = until(async || {
+        let list = sdk.call("getReceivedEdocList", &[("messagetype", "edoc")]).await;
+        (list["status"] == "FAIL").then_some(list)
+    });
+    let away = away.await.expect("a failure");
+    assert_eq!((&away["ErrorCode"], &away["data"]), (&json!("20"), &json!([])));
+    let back = until(async || {
+        let list = sdk.call("getReceivedEdocList", &[("messagetype", "edoc")]).await;
+        (list["status"] == "OK").then_some(list)
+    });
+    assert_eq!(back.await.expect("it is back")["data"].as_array().map(Vec::len), Some(1));
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+}
