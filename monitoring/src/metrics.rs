@@ -109,6 +109,14 @@ metrics! {
     broker_refusals: Counter = "broker_refusals_total";
     /// Puts into the Object Store whose chunks were removed because nobody had named them.
     blobs_swept: Counter = "blobs_swept_total";
+    /// Looks at the mailbox of an axis, by result: answered, failed.
+    axis_polls: CounterBy = "axis_polls_total" ["result"];
+    /// Packets that waited at an axis, by what became of them.
+    axis_packets: CounterBy = "axis_packets_total" ["outcome"];
+    /// Packets of axes that were not taken and wait for the operator.
+    axis_quarantined: Gauge = "axis_quarantined";
+    /// Unix time at which the axis last answered that has not for longest; 0 when none is polled.
+    axis_polled: Seconds = "axis_polled_seconds";
     /// Times that the directory was read again, by result.
     directory_reloads: CounterBy = "directory_reloads_total" ["result"];
     /// Unix time by which the first revocation list of the settings must have been replaced; 0 when there is none.
@@ -150,6 +158,7 @@ impl Metrics {
         self.step_seconds.declare(Step::ALL.map(Step::as_str));
         self.anomalies.declare(Anomaly::ALL.map(Anomaly::as_str));
         self.directory_reloads.declare(["applied", "refused"]);
+        self.axis_polls.declare(["answered", "failed"]);
     }
 }
 
@@ -179,6 +188,7 @@ mod tests {
         metrics.takeover_paused.of("vendor_http").set(1);
         metrics.notices.of("told").inc();
         metrics.operator_acts.of("retry").inc();
+        metrics.axis_packets.of("taken").inc();
         drop(metrics.timer(Step::Verify));
         metrics
     }

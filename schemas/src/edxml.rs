@@ -59,7 +59,7 @@ pub use read::{
 };
 pub use reader::{EnvelopeReader, ReadMode};
 pub use secrecy::check_carried;
-pub use semantic::semantic_digest;
+pub use semantic::{content_digest, semantic_digest};
 pub use status::{StatusContact, StatusPacket, StatusSender, StatusSubject};
 pub use verified::{PLACES, SignaturePolicy, VerifiedEnvelope, covers_packet, vouch};
 

@@ -14,6 +14,7 @@ use crate::sections::retry::LineRetrySettings;
 use crate::sections::systems::SystemSettings;
 use crate::values::byte_size::ByteSize;
 use crate::values::secret::Secret;
+use crate::values::span::Span;
 use crate::values::url::HttpUrl;
 
 /// Longest id that an axis gave us, in bytes.
@@ -52,6 +53,15 @@ pub struct AxisSettings {
     pub timeout: Duration,
     /// Pauses and patience of its own.
     pub retry: LineRetrySettings,
+    /// How often we look what waits for us there; `None`: never.
+    pub poll: Option<AxisPollSettings>,
+}
+
+/// `[axes.<id>.poll]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AxisPollSettings {
+    /// From one look to the next; a tenth more or less each time.
+    pub every: Duration,
 }
 
 /// Reads all of them; the keys are their ids, which no system has.
@@ -91,6 +101,8 @@ fn axis(id: &str, section: &mut Section<'_, '_>) -> Option<AxisSettings> {
     let packet_max = section.ranged_if_set("packet_max", least, most);
     let waits = line::waits(section);
     let retry = LineRetrySettings::read(section);
+    let has_poll = section.is_set("poll");
+    let poll = section.section("poll", |section| has_poll.then(|| poll(section))?);
     Some(AxisSettings {
         name: name?,
         url: url?,
@@ -102,7 +114,15 @@ fn axis(id: &str, section: &mut Section<'_, '_>) -> Option<AxisSettings> {
         connect_timeout: waits.connect,
         timeout: waits.whole,
         retry,
+        poll,
     })
+}
+
+fn poll(section: &mut Section<'_, '_>) -> Option<AxisPollSettings> {
+    let seconds = |n| Span::new(Duration::from_secs(n));
+    let every = section.ranged("every", seconds(60), seconds(1), seconds(86_400)).duration();
+    let enabled = section.read("enabled").unwrap_or(true);
+    enabled.then_some(AxisPollSettings { every })
 }
 
 /// It travels as the value of a header, where only ASCII survives.

@@ -30,5 +30,7 @@ pub use memory::MemoryStore;
 pub use offline::{Exported, Migrated, OfflineFault, export, migrate, rebuild};
 pub use open::{OpenFault, Opened, Rebuilt, open_keeping, open_or_rebuild};
 pub use outbox::{Outbox, OutboxOptions};
-pub use spool::{ADMISSION_BYTES_MAX, Admissions, Damaged, FileSpool, Found, SpoolLimits};
+pub use spool::{
+    ADMISSION_BYTES_MAX, Admissions, Damaged, FileSpool, Found, QUARANTINED_MAX, SpoolLimits, quarantined,
+};
 pub use store::{Engine, FileStore, StoreFault, VALUE_BYTES_MAX};

@@ -2,10 +2,12 @@
 //! Receiving the bytes and knowing who is connected is the door's business (gateway/src/http); nothing here is
 //! undone: a packet that is refused simply never leaves `incoming/`.
 
+mod axis;
 mod beside;
 mod follow;
 mod published;
 
+pub use self::axis::FromAxis;
 pub use self::beside::Beside;
 pub use self::published::BROKER_WAIT;
 
@@ -16,7 +18,9 @@ use arc_swap::ArcSwap;
 use jiff::civil::Date;
 use lienthong_config::{ReceiptAfter, Undelivered, UpdateReceivers};
 use lienthong_monitoring::{Metrics, Step};
-use lienthong_schemas::edxml::{Content, Envelope, Finding, VIETNAM, VerifiedEnvelope, check_carried};
+use lienthong_schemas::edxml::{
+    Content, Envelope, Finding, VIETNAM, VerifiedEnvelope, check_carried, content_digest,
+};
 use lienthong_schemas::ids::{DocumentId, PacketDigest};
 use lienthong_schemas::organ::OrganId;
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
@@ -66,6 +70,13 @@ pub enum Origin {
         /// What it says beside the packet.
         beside: Beside,
     },
+    /// An axis, at which we fetched it ([`Intake::admit_from_axis`]).
+    Axis {
+        /// Which one.
+        axis: SystemId,
+        /// For whom it gave it, where it says so.
+        to: Option<OrganId>,
+    },
     /// The gateway itself (status packets of design.md B6).
     Gateway {
         /// Stands for what the packet says: the same in every packet that says it, whatever its bytes.
@@ -76,7 +87,7 @@ pub enum Origin {
 impl Origin {
     fn system(&self) -> SystemId {
         match self {
-            Self::System(system) | Self::Sdk { system, .. } => system.clone(),
+            Self::System(system) | Self::Sdk { system, .. } | Self::Axis { axis: system, .. } => system.clone(),
             Self::Gateway { .. } => SystemId::gateway(),
         }
     }
@@ -171,8 +182,19 @@ impl Intake {
             return Ok(accepted);
         }
         let directory = self.directory.load_full();
-        let digest = packet.digest();
         let (packet, envelope) = self.parse_and_verify(packet, origin, directory.clone()).await?;
+        self.admit_verified(packet, envelope, origin, idempotency, directory).await
+    }
+
+    async fn admit_verified(
+        &self,
+        packet: Box<dyn Incoming>,
+        envelope: VerifiedEnvelope,
+        origin: &Origin,
+        idempotency: Option<IdempotencyKey>,
+        directory: Arc<Directory>,
+    ) -> Result<Accepted, Refused> {
+        let digest = packet.digest();
         let content = envelope.content();
         let timer = self.metrics.timer(Step::Attribute);
         let sender = self.attribute(&directory, content, origin)?;
@@ -187,7 +209,11 @@ impl Intake {
         let kind = Origin::kind_text(content.kind.id_text(), chosen.as_ref());
         let id = DocumentId::derive(&sender, document_id, &kind, &digest);
         let span = tracing::info_span!("document", document_id = %id, sender = %sender);
-        let known_by = (id, keys(&envelope, &sender));
+        let mut known_by = (id, keys(&envelope, &sender));
+        if matches!(origin, Origin::Axis { .. }) {
+            // An axis writes packets anew: those of every type are known again by what they say.
+            known_by.1.semantic = content_digest(&envelope, &sender);
+        }
         let work = self.take_in(packet, envelope, origin, idempotency, directory, known_by);
         work.instrument(span).await
     }
@@ -227,6 +253,9 @@ impl Intake {
         let (mut to, mut notices) = addressed(content, self.policy.update_receivers);
         if let Some(chosen) = origin.chosen(&directory, content)? {
             to.retain(|one| chosen.contains(&directory.resolved(one.code)));
+        }
+        if matches!(origin, Origin::Axis { .. }) {
+            (to, _) = self.of_ours(&directory, content, to, packet.bytes());
         }
         let (routed, unreached) = route(&directory, content, &mut to, packet.bytes(), self.today(), &served)?;
         notices.extend(unreached);
@@ -290,6 +319,7 @@ impl Intake {
         let refuse = |code| Rejection::new(code).at(field).because(claimed.as_str());
         let system = match origin {
             Origin::Gateway { .. } => return Ok(claimed.clone()),
+            Origin::Axis { axis, .. } => return self.attribute_to_axis(directory, claimed, axis),
             Origin::System(system) | Origin::Sdk { system, .. } => system,
         };
         let sender = directory.find(claimed).ok_or_else(|| refuse(RejectionCode::SenderUnknown))?;

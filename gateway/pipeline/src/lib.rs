@@ -20,6 +20,7 @@ pub mod intake;
 pub mod late;
 pub mod mailbox;
 pub mod operate;
+pub mod poll;
 pub mod ports;
 pub mod queue;
 pub mod recognise;

@@ -9,7 +9,7 @@ use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest, digest16};
 use lienthong_schemas::organ::OrganId;
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
 
-use crate::directory::Directory;
+use crate::directory::{Directory, Home};
 use crate::examine::Refused;
 use crate::intake::Origin;
 use crate::ports::OutboxStore;
@@ -70,6 +70,9 @@ fn status_key(content: &Content, sender: &OrganId) -> Option<[u8; 16]> {
 /// By the SDK's protocol the same bytes may come again for further receivers, whatever their type: each submission counts
 /// for the receivers that it is limited to.
 ///
+/// From an axis so may the same content in other bytes; receivers behind an axis do not count there, and nothing is
+/// refused.
+///
 /// # Errors
 /// [`RejectionCode::DocumentConflict`]: another document under this DocumentId went to a receiver of this one.
 pub async fn recognise(
@@ -83,9 +86,10 @@ pub async fn recognise(
 ) -> Result<Recognised, Refused> {
     let content = envelope.content();
     let by_sdk = matches!(origin, Origin::Sdk { .. });
+    let from_axis = matches!(origin, Origin::Axis { .. });
     let chosen = origin.chosen(directory, content)?;
     let is_new = keys.status.is_none() && content.kind == PacketKind::Document(BusinessType::New);
-    let met = store.met(id, keys.name.filter(|_| is_new || by_sdk)).await?;
+    let met = store.met(id, keys.name.filter(|_| is_new || by_sdk || from_axis)).await?;
     if !met.deliveries.is_empty() {
         return Ok(Recognised::Repeat(id));
     }
@@ -101,7 +105,7 @@ pub async fn recognise(
             continue;
         }
         let receivers = store.deliveries_of(known.id).await?.into_iter().map(|d| d.route.receiver);
-        if known.digest == digest || (is_new && known.keys.semantic == keys.semantic) {
+        if known.digest == digest || ((is_new || from_axis) && known.keys.semantic == keys.semantic) {
             equal = Some(known.id);
             served.extend(receivers);
         } else if is_new {
@@ -109,7 +113,10 @@ pub async fn recognise(
         }
     }
     let named: Vec<OrganId> = content.to.iter().map(|to| directory.resolved(&to.organ_id)).collect();
-    let is_wanted = |receiver: &OrganId| chosen.as_ref().is_none_or(|chosen| chosen.contains(receiver));
+    let is_wanted = |receiver: &OrganId| {
+        let is_chosen = chosen.as_ref().is_none_or(|chosen| chosen.contains(receiver));
+        is_chosen && (!from_axis || is_ours(directory, receiver))
+    };
     if let Some(equal) = equal
         && named.iter().filter(|receiver| is_wanted(receiver)).all(|receiver| served.contains(receiver))
     {
@@ -117,14 +124,19 @@ pub async fn recognise(
     }
     let conflicts =
         |receiver: &OrganId| is_wanted(receiver) && others.contains(receiver) && !served.contains(receiver);
-    if let Some(at) = named.iter().position(conflicts) {
+    if let Some(at) = named.iter().position(conflicts).filter(|_| !from_axis) {
         let field = format!("edXMLHeader/MessageHeader/To[{}]/OrganId", at + 1);
         return Err(Rejection::new(RejectionCode::DocumentConflict)
             .at(field)
             .because(named[at].as_str())
             .into());
     }
-    Ok(Recognised::New { reused: !others.is_empty(), served })
+    Ok(Recognised::New { reused: is_new && !others.is_empty(), served })
+}
+
+/// Whether packets for this code leave by us, and not by an axis. Nobody does who is not in the directory.
+pub(crate) fn is_ours(directory: &Directory, code: &OrganId) -> bool {
+    directory.find(code).is_some_and(|found| !matches!(found.home, Some(Home::Axis(_))))
 }
 
 fn fresh() -> Recognised {

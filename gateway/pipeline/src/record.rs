@@ -3,6 +3,7 @@
 
 mod delivery;
 mod mailbox;
+mod quarantined;
 mod recall;
 mod receipt;
 mod route;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::delivery::{BootId, Delivery, HistoryEntry, Lease, State};
 pub use self::mailbox::{MAILBOX_FAILS_MAX, Mailbox, MailboxWord, Waiting};
+pub use self::quarantined::Quarantined;
 pub use self::recall::{Recall, RecallAct};
 pub use self::receipt::{Receipt, ReceiptLine, Remark};
 pub use self::route::{AdapterKind, Lane, MailAddress, Route, SystemId};

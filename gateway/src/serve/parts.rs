@@ -18,6 +18,7 @@ use lienthong_pipeline::intake::{Intake, IntakePolicy};
 use lienthong_pipeline::late::Late;
 use lienthong_pipeline::mailbox::Mailboxes;
 use lienthong_pipeline::operate::Operate;
+use lienthong_pipeline::poll::{Outcome, Poll};
 use lienthong_pipeline::ports::{
     Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Ports, Publication, Taken,
 };
@@ -141,6 +142,7 @@ fn metrics() -> Metrics {
     metrics.settled.declare(State::ALL.iter().map(|state| state.as_str()));
     metrics.delivered.declare(AdapterKind::ALL.iter().map(|adapter| adapter.as_str()));
     metrics.breaker_opened.declare(AdapterKind::ALL.iter().map(|adapter| adapter.as_str()));
+    metrics.axis_packets.declare(Outcome::ALL.iter().map(|outcome| outcome.as_str()));
     metrics.retries.declare(AdapterKind::ALL.iter().map(|adapter| adapter.as_str()));
     metrics
 }
@@ -230,6 +232,8 @@ fn start_way_out(
         let dispatch = Dispatch::new(ports, directory, adapter, policies, metrics, wakes, boot);
         tasks.spawn("dispatch", dispatch.run(tasks.clone()));
     }
+    let poll = Poll::new(ports.clone(), intake.clone(), ways.inbox(), ways.polls(), metrics.clone());
+    tasks.spawn("poll", poll.run(tasks.clone()));
     let late = Late::new(ports.clone(), metrics.clone(), settings.delivery.late_after);
     tasks.spawn("late", late.run(tasks.clone()));
     let reporter = Reporter {

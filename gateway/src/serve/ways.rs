@@ -14,7 +14,8 @@ use lienthong_config::{
     AxisSettings, EmailSettings, LineRetrySettings, RetrySettings, Settings, VendorHttpSettings,
 };
 use lienthong_pipeline::dispatch::{DispatchPolicy, LinePolicy, Policies};
-use lienthong_pipeline::ports::{Adapter, Notifier};
+use lienthong_pipeline::poll::{PollPolicies, PollPolicy};
+use lienthong_pipeline::ports::{Adapter, AxisInbox, Notifier};
 use lienthong_pipeline::record::{AdapterKind, MailAddress, SystemId};
 
 use super::files::read;
@@ -29,6 +30,7 @@ pub(super) struct Ways {
     email: Arc<Email>,
     national_axis: Arc<NationalAxis>,
     policies: [Arc<ArcSwap<Policies>>; AdapterKind::ALL.len()],
+    polls: Arc<ArcSwap<PollPolicies>>,
     /// `gateway.name` as it was at the start: another one counts after a restart, in letters as everywhere.
     gateway_name: String,
 }
@@ -51,12 +53,23 @@ impl Ways {
         for (kind, of) in AdapterKind::ALL.into_iter().zip(&self.policies) {
             of.store(Arc::new(policies(settings, kind)));
         }
+        self.polls.store(Arc::new(polls(settings)));
         Ok(())
     }
 
     /// How each adapter's deliveries are tried, as the settings say now.
     pub(super) fn policies(&self, adapter: AdapterKind) -> Arc<ArcSwap<Policies>> {
         self.policies[adapter as usize].clone()
+    }
+
+    /// What waits for us at axes.
+    pub(super) fn inbox(&self) -> Arc<dyn AxisInbox> {
+        self.national_axis.clone()
+    }
+
+    /// How it is looked for, as the settings say now.
+    pub(super) fn polls(&self) -> Arc<ArcSwap<PollPolicies>> {
+        self.polls.clone()
     }
 
     /// Who writes to senders about what was given up.
@@ -68,6 +81,13 @@ impl Ways {
     pub(super) fn adapters(&self) -> [Arc<dyn Adapter>; AdapterKind::ALL.len()] {
         [self.vendor_http.clone(), self.email.clone(), self.national_axis.clone(), Arc::new(Mailbox)]
     }
+}
+
+/// The axes that are polled. What may be sent to us may be fetched too.
+fn polls(settings: &Settings) -> PollPolicies {
+    let bytes_max = settings.listen.body_max.bytes();
+    let polled = settings.axes.iter().filter_map(|(id, axis)| Some((SystemId::parse(id)?, axis.poll?)));
+    polled.map(|(id, poll)| (id, PollPolicy { every: poll.every, bytes_max })).collect()
 }
 
 /// How deliveries of one adapter are tried, and of single lines of it.
@@ -137,6 +157,7 @@ impl Endpoints {
             email: Arc::new(Email::new(self.email).map_err(said)?),
             national_axis: Arc::new(NationalAxis::new(self.axes).map_err(said)?),
             policies: AdapterKind::ALL.map(|kind| Arc::new(ArcSwap::from_pointee(policies(settings, kind)))),
+            polls: Arc::new(ArcSwap::from_pointee(polls(settings))),
             gateway_name,
         })
     }

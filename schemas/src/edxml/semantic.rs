@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::content::Content;
 use super::kind::{BusinessType, PacketKind};
 use super::verified::VerifiedEnvelope;
 use crate::ids::PacketDigest;
@@ -18,10 +19,15 @@ use crate::text::nfc;
 ///
 /// `None` unless the packet is a document of type 0: of other types another packet is another document.
 pub fn semantic_digest(envelope: &VerifiedEnvelope, from: &OrganId) -> Option<PacketDigest> {
+    let is_new = envelope.content().kind == PacketKind::Document(BusinessType::New);
+    content_digest(envelope, from).filter(|_| is_new)
+}
+
+/// The same for document packets of every type, with what those of types 1 to 3 say of earlier documents: by it a packet
+/// is known again that an axis wrote anew. `None` for status packets.
+pub fn content_digest(envelope: &VerifiedEnvelope, from: &OrganId) -> Option<PacketDigest> {
     let content = envelope.content();
-    if content.kind != PacketKind::Document(BusinessType::New) {
-        return None;
-    }
+    let PacketKind::Document(kind) = content.kind else { return None };
     let mut parts = Parts(Sha256::new());
     parts.add("edxml semantic 1");
     parts.add_text(&content.document_type_name);
@@ -43,6 +49,10 @@ pub fn semantic_digest(envelope: &VerifiedEnvelope, from: &OrganId) -> Option<Pa
     for attachment in &content.attachments {
         parts.add(attachment.whole().sha256.as_bytes());
     }
+    if kind != BusinessType::New {
+        parts.add(content.kind.id_text());
+        parts.add_business(content);
+    }
     Some(PacketDigest::from_bytes(parts.0.finalize().into()))
 }
 
@@ -56,6 +66,23 @@ impl Parts {
 
     fn add_text(&mut self, text: &str) {
         self.add(nfc(text).as_bytes());
+    }
+
+    fn add_business(&mut self, content: &Content) {
+        let Some(business) = &content.business else { return };
+        self.add(business.document_id.as_deref().unwrap_or_default());
+        self.add([business.paper, business.document_changed, business.receivers_changed].map(u8::from));
+        self.count(business.receiver_changes.len());
+        for change in &business.receiver_changes {
+            self.add(&change.organ_text);
+            self.add(&change.receiver_type);
+        }
+        self.count(business.replaced.len());
+        for replaced in &business.replaced {
+            self.add(&replaced.document_id);
+            self.count(replaced.organ_ids.len());
+            replaced.organ_ids.iter().for_each(|code| self.add(code));
+        }
     }
 
     fn count(&mut self, count: usize) {

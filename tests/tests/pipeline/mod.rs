@@ -27,6 +27,7 @@ mod order;
 mod outages;
 mod parked;
 mod patience;
+mod polled;
 mod recall;
 mod reports;
 mod restarts;

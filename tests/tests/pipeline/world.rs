@@ -17,8 +17,9 @@ use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::dispatch::{Dispatch, DispatchPolicy, Policies};
 use lienthong_pipeline::examine::{PacketLimits, Refused};
 use lienthong_pipeline::intake::{Accepted, Beside, Intake, IntakePolicy, Origin};
+use lienthong_pipeline::poll::{Poll, PollPolicies};
+use lienthong_pipeline::ports::{AxisInbox, Clock, Spool};
 use lienthong_pipeline::ports::{Broker, Consignment, DeliveryFailure, Fault, Handover, OutboxStore, Ports};
-use lienthong_pipeline::ports::{Clock, Spool};
 use lienthong_pipeline::record::{AdapterKind, BootId, Delivery, IdempotencyKey, Lane, Receipt, State};
 use lienthong_pipeline::relay::Relay;
 use lienthong_pipeline::report::{MailNotice, Report, Reporter};
@@ -200,6 +201,12 @@ impl World {
         let report = Report::new(self.ports.clone(), intake, directory, reporter, metrics, wakes);
         self.tasks.spawn(report.run(stop.clone()));
         stop
+    }
+
+    /// Polls axes, until a kill or the end.
+    pub(super) fn poll(&mut self, inbox: Arc<dyn AxisInbox>, policies: Arc<ArcSwap<PollPolicies>>) {
+        let (ports, intake, metrics) = (self.ports.clone(), self.intake.clone(), self.metrics.clone());
+        self.tasks.spawn(Poll::new(ports, intake, inbox, policies, metrics).run(Tasks::new()));
     }
 
     /// Cuts every task where it stands, as a kill would.

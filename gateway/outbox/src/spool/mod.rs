@@ -4,6 +4,7 @@
 mod commits;
 mod incoming;
 mod papers;
+mod quarantine;
 mod removal;
 mod room;
 mod shared_sync;
@@ -20,8 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use lienthong_pipeline::ports::{Fault, Incoming, IncomingWriter, Spool, SpoolUsage};
-use lienthong_pipeline::record::{Admission, Route, State};
+use lienthong_pipeline::ports::{AxisDocId, Fault, Incoming, IncomingWriter, Spool, SpoolUsage};
+use lienthong_pipeline::record::{Admission, Quarantined, Route, State, SystemId};
 use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest};
 use tokio::sync::Semaphore;
 
@@ -34,6 +35,7 @@ use crate::folder;
 pub(crate) use incoming::digest_of;
 pub(crate) use papers::Notes;
 pub use papers::{ADMISSION_BYTES_MAX, Admissions, Damaged, Found};
+pub use quarantine::{QUARANTINED_MAX, quarantined};
 pub use room::SpoolLimits;
 
 /// The `place` of every fault of the spool.
@@ -307,6 +309,20 @@ impl Spool for FileSpool {
             }
         };
         self.off(find).await
+    }
+
+    async fn quarantine(&self, packet: Option<Arc<dyn Incoming>>, note: &Quarantined) -> Result<(), Fault> {
+        let note = note.clone();
+        self.off(move |folders| folders.quarantine(packet.as_deref(), &note)).await
+    }
+
+    async fn is_quarantined(&self, axis: &SystemId, id: &AxisDocId) -> Result<bool, Fault> {
+        let name = Quarantined::name(axis, id.as_str());
+        self.off(move |folders| folders.is_quarantined(&name)).await
+    }
+
+    async fn quarantine_count(&self) -> Result<u64, Fault> {
+        self.off(|folders| folders.quarantine_count()).await
     }
 
     async fn read(&self, digest: PacketDigest, most: u64) -> Result<Option<Bytes>, Fault> {

@@ -1,5 +1,6 @@
 //! What a sender by the SDK's protocol says beside its packet: who sends it, and to which of its receivers this submission
-//! goes. Both are signed by its connection, and neither may say what the packet does not.
+//! goes. Both are signed by its connection, and neither may say what the packet does not. An axis says for which of our
+//! receivers it has a packet.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +10,7 @@ use lienthong_schemas::rejections::{Rejection, RejectionCode};
 
 use super::Origin;
 use crate::directory::Directory;
+use crate::recognise::is_ours;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +32,12 @@ impl Origin {
         directory: &Directory,
         content: &Content,
     ) -> Result<Option<BTreeSet<OrganId>>, Rejection> {
-        let Self::Sdk { beside: Beside { to: Some(to), .. }, .. } = self else { return Ok(None) };
         let field = "XroadVnpt-to";
+        let to = match self {
+            Self::Sdk { beside: Beside { to: Some(to), .. }, .. } => to.as_slice(),
+            Self::Axis { to: Some(to), .. } => std::slice::from_ref(to),
+            _ => return Ok(None),
+        };
         if to.is_empty() {
             return Err(Rejection::new(RejectionCode::ReceiverMissing).at(field));
         }
@@ -46,6 +52,10 @@ impl Origin {
         let mut chosen = BTreeSet::new();
         for code in to {
             let resolved = directory.resolved(code);
+            if matches!(self, Self::Axis { .. }) && !(named.contains(&resolved) && is_ours(directory, code)) {
+                // An axis limits to one of ours whom the packet names, or it says nothing.
+                return Ok(None);
+            }
             if !named.contains(&resolved) {
                 return Err(Rejection::new(RejectionCode::ReceiverNotInPacket)
                     .at(field)

@@ -2,14 +2,15 @@
 
 use std::io::BufRead;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest};
 
-use super::Fault;
-use crate::record::{Admission, Route, State};
+use super::{AxisDocId, Fault};
+use crate::record::{Admission, Quarantined, Route, State, SystemId};
 
 /// A packet in `incoming/`: received whole, nobody vouches for it, thrown away when dropped.
 pub trait Incoming: Send + Sync {
@@ -116,6 +117,16 @@ pub trait Spool: Send + Sync + 'static {
 
     /// The file of a blob, `None` when the spool does not have it.
     async fn blob(&self, digest: PacketDigest) -> Result<Option<PathBuf>, Fault>;
+
+    /// Keeps what waits at an axis and was not taken, durably, with why; the packet too, where there is one. Again for the
+    /// same entry, it takes the place of what was there. [`Fault::full`] when there is too much of it.
+    async fn quarantine(&self, packet: Option<Arc<dyn Incoming>>, note: &Quarantined) -> Result<(), Fault>;
+
+    /// Whether an entry of an axis is in quarantine.
+    async fn is_quarantined(&self, axis: &SystemId, id: &AxisDocId) -> Result<bool, Fault>;
+
+    /// How many are.
+    async fn quarantine_count(&self) -> Result<u64, Fault>;
 
     /// The bytes of a blob as they are on disk; `None` when the spool has none under this digest that is at most `most`
     /// bytes long.
