@@ -31,6 +31,7 @@ pub use offline::{Exported, Migrated, OfflineFault, export, migrate, rebuild};
 pub use open::{OpenFault, Opened, Rebuilt, open_keeping, open_or_rebuild};
 pub use outbox::{Outbox, OutboxOptions};
 pub use spool::{
-    ADMISSION_BYTES_MAX, Admissions, Damaged, FileSpool, Found, QUARANTINED_MAX, SpoolLimits, quarantined,
+    ADMISSION_BYTES_MAX, Admissions, Aside, Damaged, FileSpool, Found, QUARANTINED_MAX, SpoolLimits,
+    quarantined,
 };
 pub use store::{Engine, FileStore, StoreFault, VALUE_BYTES_MAX};

@@ -118,7 +118,7 @@ impl Poll {
     ) -> (SystemId, PollPolicy, Patience, bool) {
         let (ports, metrics) = (&self.ports, &*self.metrics);
         let (intake, inbox) = (&self.intake, &*self.inbox);
-        let round = Round { axis: &id, bytes_max: policy.bytes_max, ports, intake, inbox, metrics, tasks };
+        let round = Round { axis: &id, policy, ports, intake, inbox, metrics, tasks };
         let answers = round.look(&mut patience).await;
         let result = if answers { "answered" } else { "failed" };
         metrics.axis_polls.of(result).inc();

@@ -11,6 +11,7 @@ mod inspect;
 mod keygen;
 mod new;
 mod outbox;
+mod quarantine;
 mod reach;
 mod secret;
 mod send;
@@ -112,6 +113,11 @@ enum Command {
         #[command(subcommand)]
         command: outbox::OutboxCommand,
     },
+    /// Gói tin ở trục khác mà trục này không nhận / Packets of other axes that were not taken
+    Quarantine {
+        #[command(subcommand)]
+        command: quarantine::QuarantineCommand,
+    },
     /// Tình trạng của trục / How the gateway is
     Status(status::ShowStatus),
     /// Chạy thử toàn bộ / Run the whole job once, on real input
@@ -153,6 +159,7 @@ pub fn main() -> ExitCode {
         Command::Deliveries { command } => deliveries::run(command),
         Command::DeadLetters { command } => dead_letters::run(command),
         Command::Outbox { command } => outbox::run(&command),
+        Command::Quarantine { command } => quarantine::run(&command),
         Command::Status(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::BrokerGuard { args } => {

@@ -69,7 +69,7 @@ impl Polling {
     /// Reasons of what is in quarantine, the oldest first.
     fn quarantined(&self) -> Vec<String> {
         let all = lienthong_outbox::quarantined(self.world.folder.path()).expect("a folder");
-        all.into_iter().map(|note| note.reason).collect()
+        all.into_iter().map(|aside| aside.note.reason).collect()
     }
 }
 

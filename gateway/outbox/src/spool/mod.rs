@@ -35,7 +35,7 @@ use crate::folder;
 pub(crate) use incoming::digest_of;
 pub(crate) use papers::Notes;
 pub use papers::{ADMISSION_BYTES_MAX, Admissions, Damaged, Found};
-pub use quarantine::{QUARANTINED_MAX, quarantined};
+pub use quarantine::{Aside, QUARANTINED_MAX, quarantined};
 pub use room::SpoolLimits;
 
 /// The `place` of every fault of the spool.

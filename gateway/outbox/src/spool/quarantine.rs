@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use lienthong_pipeline::ports::Incoming;
 use lienthong_pipeline::record::Quarantined;
+use serde::Serialize;
 
 use super::Folders;
 use crate::folder;
@@ -18,23 +19,38 @@ const FOLDER: &str = "quarantine";
 const NOTE: &str = "json";
 const PACKET: &str = "edxml";
 
-/// Every note below a data folder, the oldest first; what cannot be read is left out. Blocks.
+/// What is in quarantine, as its files say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Aside {
+    /// Why, and what is known of it.
+    #[serde(flatten)]
+    pub note: Quarantined,
+    /// The file of the note. Without it the entry is fetched anew.
+    pub record: PathBuf,
+    /// The file of the packet; `None` when it was too large to be fetched.
+    pub packet: Option<PathBuf>,
+}
+
+/// All that is in quarantine below a data folder, the oldest first; a note that cannot be read is left out. Blocks.
 ///
 /// # Errors
 /// The folder cannot be listed.
-pub fn quarantined(data_dir: &Path) -> io::Result<Vec<Quarantined>> {
+pub fn quarantined(data_dir: &Path) -> io::Result<Vec<Aside>> {
     let mut all = Vec::new();
     for path in notes(&data_dir.join(FOLDER))? {
         let note = fs::read(&path).map(|bytes| serde_json::from_slice(&bytes));
         match note {
-            Ok(Ok(note)) => all.push(note),
+            Ok(Ok(note)) => {
+                let packet = Some(path.with_extension(PACKET)).filter(|packet| packet.is_file());
+                all.push(Aside { note, record: path, packet });
+            }
             Ok(Err(cause)) => {
                 tracing::warn!(path = %path.display(), %cause, "no note of a packet in quarantine")
             }
             Err(cause) => tracing::warn!(path = %path.display(), %cause, "a note cannot be read"),
         }
     }
-    all.sort_by(|a: &Quarantined, b| (a.at, &a.doc_id).cmp(&(b.at, &b.doc_id)));
+    all.sort_by(|a: &Aside, b| (a.note.at, &a.note.doc_id).cmp(&(b.note.at, &b.note.doc_id)));
     Ok(all)
 }
 

@@ -21,7 +21,8 @@ use crate::route::{Addressed, addressed, route};
 #[derive(Clone, Debug)]
 pub enum FromAxis {
     /// It is on disk here, now or since before, for everybody of ours that it names and that can be reached.
-    Taken(Accepted),
+    /// It is on disk here, now or since before, for everybody of ours that it names and that can be reached.
+    Taken(Box<Accepted>),
     /// The same; but the axis does not say for whom, and somebody of ours cannot be reached: it must not hear that all is
     /// well.
     NotFor(Box<Rejection>),
@@ -80,7 +81,10 @@ impl Intake {
             self.ports.store.remember(key, document, digest, now).await?;
         }
         self.until_durable(document, &origin).await?;
-        Ok(unreached.map_or(FromAxis::Taken(accepted), |rejection| FromAxis::NotFor(Box::new(rejection))))
+        Ok(match unreached {
+            Some(rejection) => FromAxis::NotFor(Box::new(rejection)),
+            None => FromAxis::Taken(Box::new(accepted)),
+        })
     }
 
     /// Step attribute: an axis speaks for whoever is not at home here.

@@ -12,6 +12,7 @@ use lienthong_monitoring::Metrics;
 use lienthong_schemas::ids::PacketDigest;
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
 
+use super::PollPolicy;
 use crate::clock::after;
 use crate::crash::crash_point;
 use crate::examine::Refused;
@@ -25,9 +26,7 @@ use crate::tasks::Tasks;
 
 /// So many entries in a row that an axis does not give, and the look ends: it is the axis.
 const FAILURES_IN_A_ROW_MAX: u32 = 3;
-/// How long an entry is left alone that was not given, doubled after each further failure.
-const AGAIN_FIRST: Duration = Duration::from_secs(60);
-/// The longest such pause.
+/// The longest pause of an entry that was not given.
 const AGAIN_MAX: Duration = Duration::from_secs(3600);
 
 /// What became of one entry, as metrics name it.
@@ -84,9 +83,10 @@ impl Patience {
         self.0.get(id).is_some_and(|(_, due)| now < *due && *due <= after(now, AGAIN_MAX))
     }
 
-    fn failed(&mut self, id: &AxisDocId, now: Timestamp) {
+    /// It is left alone until the next look, and twice as long after each further failure.
+    fn failed(&mut self, id: &AxisDocId, every: Duration, now: Timestamp) {
         let failures = self.0.get(id).map_or(0, |(failures, _)| *failures);
-        let pause = AGAIN_FIRST.saturating_mul(1 << failures.min(16)).min(AGAIN_MAX);
+        let pause = every.saturating_mul(1 << failures.min(16)).min(AGAIN_MAX);
         self.0.insert(id.clone(), (failures.saturating_add(1), after(now, pause)));
     }
 }
@@ -107,7 +107,7 @@ impl From<Fault> for End {
 
 pub(super) struct Round<'r> {
     pub(super) axis: &'r SystemId,
-    pub(super) bytes_max: u64,
+    pub(super) policy: PollPolicy,
     pub(super) ports: &'r Ports,
     pub(super) intake: &'r Arc<Intake>,
     pub(super) inbox: &'r dyn AxisInbox,
@@ -178,7 +178,7 @@ impl Round<'_> {
                     }
                 }
                 Err(failure) => {
-                    patience.failed(&entry.id, now);
+                    patience.failed(&entry.id, self.policy.every, now);
                     self.metrics.axis_packets.of(Outcome::Failed.as_str()).inc();
                     self.complain(&failure, "a packet of an axis comes again later");
                     failures += u32::from(failure.class != FailureClass::Permanent);
@@ -206,7 +206,7 @@ impl Round<'_> {
         }
         let sink = self.ports.spool.receive().await?;
         let now = self.ports.clock.now();
-        let packet = match self.inbox.fetch(self.axis, &entry.id, sink, self.bytes_max, now).await {
+        let packet = match self.inbox.fetch(self.axis, &entry.id, sink, self.policy.bytes_max, now).await {
             Ok(packet) => Arc::<dyn Incoming>::from(packet),
             Err(FetchFailure::Axis(failure)) => return Ok(Err(failure)),
             Err(FetchFailure::Ours(fault)) => return Err(fault),

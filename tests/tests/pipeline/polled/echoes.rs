@@ -53,6 +53,7 @@ async fn what_we_never_sent_there_raises_the_alarm() {
     assert_eq!((polling.count(Outcome::Unmatched), polling.fetched()), (3, vec![1, 1, 1]));
     assert_eq!(polling.quarantined(), ["ECHO_UNMATCHED"; 3]);
     assert_eq!(polling.world.got(B).len(), 1);
-    let sender = lienthong_outbox::quarantined(polling.world.folder.path()).expect("notes").remove(0).detail;
+    let sender =
+        lienthong_outbox::quarantined(polling.world.folder.path()).expect("notes").remove(0).note.detail;
     assert_eq!(sender, organ(A).to_string());
 }
