@@ -87,7 +87,7 @@ impl Answer {
     }
 
     /// The next bytes of the body; `None` at its end.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, DeliveryFailure> {
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, DeliveryFailure> {
         self.response.chunk().await.map_err(|error| trouble::sort(error, self.attempt.whole()))
     }
 

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderMap};
-use lienthong_pipeline::ports::DeliveryFailure;
+use lienthong_pipeline::ports::{DeliveryFailure, FailureClass};
 use reqwest::{Certificate, Client, Url};
+use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::body::{Attempt, PacketBody};
 use super::trouble;
 use crate::endpoint::EndpointCause;
-use crate::failure::note;
+use crate::failure::{failed, note};
 use crate::packet::PacketReader;
 
 /// The URL of an endpoint: `http` or `https`, with a host, without user name and password.
@@ -85,27 +87,51 @@ impl Line {
         Ok(Answer::new(answer, attempt))
     }
 
-    /// Posts a few bytes to another place of the same endpoint; returns with the head of the answer. The whole answer
-    /// may take as long as `answer_bytes` bytes take at the slowest rate.
+    /// Posts a few bytes to another place of the same endpoint; returns with the head of the answer, whose body is at most
+    /// `answer_bytes` long. Whoever keeps it back for longer than an attempt with an empty body may take, or sends more
+    /// slowly than the slowest that is allowed, is cut off.
     pub(crate) async fn ask(
         &self,
         url: Url,
         mut headers: HeaderMap,
         body: &'static str,
         answer_bytes: u64,
-    ) -> Result<Answer, DeliveryFailure> {
+    ) -> Result<Paced, DeliveryFailure> {
         // An empty body would go without it.
         headers.insert(CONTENT_LENGTH, body.len().into());
-        let patience = patience(self.timeout, self.slowest_bytes_per_second, answer_bytes);
+        let (timeout, slowest) = (self.timeout, self.slowest_bytes_per_second);
+        let patience = patience(timeout, slowest, answer_bytes);
         let request = self.client.post(url).headers(headers).timeout(patience).body(body);
-        let answer = request.send().await.map_err(|error| trouble::sort(error, false))?;
-        Ok(Answer::new(answer, Attempt::default()))
+        let begun = Instant::now();
+        let answer = tokio::time::timeout(timeout, request.send()).await.map_err(|_| slow(0))?;
+        let answer = answer.map_err(|error| trouble::sort(error, false))?;
+        let answer = Answer::new(answer, Attempt::default());
+        Ok(Paced { answer, begun, came: 0, timeout, slowest_bytes_per_second: slowest })
     }
+}
 
-    /// How long the answer may take up to here, counted from its request: whoever sends slower is cut off.
-    pub(crate) fn pace(&self, answer_bytes: u64) -> Duration {
-        patience(self.timeout, self.slowest_bytes_per_second, answer_bytes)
+/// An answer that has to come at a pace.
+pub(crate) struct Paced {
+    /// Its head.
+    pub(crate) answer: Answer,
+    begun: Instant,
+    came: u64,
+    timeout: Duration,
+    slowest_bytes_per_second: u64,
+}
+
+impl Paced {
+    /// The next bytes of its body; `None` at its end.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, DeliveryFailure> {
+        let by = self.begun + patience(self.timeout, self.slowest_bytes_per_second, self.came);
+        let chunk = tokio::time::timeout_at(by, self.answer.chunk()).await.map_err(|_| slow(self.came))??;
+        self.came += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        Ok(chunk)
     }
+}
+
+fn slow(came: u64) -> DeliveryFailure {
+    failed(FailureClass::Receiver, "timeout", &format!("{came} bytes of an answer came in time"))
 }
 
 /// A connection serves one attempt: one that the receiver closed while it lay idle would look like a packet that cuts

@@ -14,7 +14,7 @@ pub(crate) use answer::{Answer, End};
 #[cfg(test)]
 pub(crate) use answer::{RETRY_AFTER_MAX, retry_after};
 use hmac::{Hmac, KeyInit, Mac};
-pub(crate) use line::{Line, Target, patience, url};
+pub(crate) use line::{Line, Paced, Target, patience, url};
 use sha2::Sha256;
 
 /// HMAC-SHA256 in lower-case hex.

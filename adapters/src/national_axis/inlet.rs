@@ -10,7 +10,6 @@ use lienthong_pipeline::ports::{
 use lienthong_pipeline::record::SystemId;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::Instant;
 
 use super::list::Lines;
 use super::outlet::{ANSWER_BYTES_MAX, Axis, NationalAxis};
@@ -18,13 +17,15 @@ use super::reply::{self, Answered, Said};
 use super::unwrap::{Odd, REST_BYTES_MAX, Unwrap};
 use super::wire;
 use crate::failure::failed;
-use crate::http::{Answer, End};
+use crate::http::{Answer, Paced};
 
 /// Longest list, in bytes: some hundred thousand lines.
 const LIST_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Decoded bytes that are gathered before they are written on.
 const PIECE_BYTES: usize = 64 * 1024;
 
+/// As much of an answer as may be said of it.
+const NOTED_BYTES: usize = 1024;
 /// The body of operations on one packet.
 const NOTHING: &str = "{}";
 
@@ -55,28 +56,25 @@ impl AxisInbox for NationalAxis {
         let axis = self.lines.of(axis)?;
         // The SDK says into which of its folders the packet goes. That is nobody's business but ours.
         let parameters = [("docId", id.as_str()), ("filePath", ".")];
-        let begun = Instant::now();
         let answer_bytes = bytes_max / 3 * 4 + REST_BYTES_MAX as u64;
-        let mut answer = axis.ask("getEdoc", &parameters, NOTHING, answer_bytes, at).await?;
-        if !answer.status().is_success() {
-            spoken::<Value>(&mut answer, ANSWER_BYTES_MAX, at).await?;
+        let mut paced = axis.ask("getEdoc", &parameters, NOTHING, answer_bytes, at).await?;
+        if !paced.answer.status().is_success() {
+            spoken::<Value>(&mut paced, ANSWER_BYTES_MAX, at).await?;
         }
         let mut packet = Packet { sink, held: Vec::new(), bytes: 0, bytes_max };
-        let (mut unwrap, mut came) = (Unwrap::default(), 0);
-        loop {
-            let next = tokio::time::timeout_at(begun + axis.line.pace(came), answer.chunk()).await;
-            let Some(chunk) = next.map_err(|_| slow(came))?? else { break };
-            came += chunk.len() as u64;
+        let mut unwrap = Unwrap::default();
+        while let Some(chunk) = paced.chunk().await? {
             let pushed = unwrap.push(&chunk, &mut packet.held);
-            pushed.map_err(|odd| no_packet(&answer, odd, unwrap.so_far()))?;
+            pushed.map_err(|odd| no_packet(&paced.answer, odd, unwrap.so_far()))?;
             packet.write(PIECE_BYTES).await?;
         }
+        let answer = &paced.answer;
         let said = answer.said(&String::from_utf8_lossy(unwrap.so_far()));
-        let rest = unwrap.rest().map_err(|odd| no_packet(&answer, odd, said.as_bytes()))?;
-        judged::<Value>(&answer, &rest, &said, at)?;
+        let rest = unwrap.rest().map_err(|odd| no_packet(answer, odd, said.as_bytes()))?;
+        judged::<Value>(answer, &rest, &said, at)?;
         packet.write(0).await?;
         if packet.bytes == 0 {
-            return Err(no_packet(&answer, Odd("no packet in it"), &rest).into());
+            return Err(no_packet(answer, Odd("no packet in it"), &rest).into());
         }
         Ok(packet.sink.finish().await?)
     }
@@ -103,7 +101,7 @@ impl Axis {
         body: &'static str,
         answer_bytes: u64,
         at: Timestamp,
-    ) -> Result<Answer, DeliveryFailure> {
+    ) -> Result<Paced, DeliveryFailure> {
         let headers = wire::request(&self.account, parameters, at)?;
         self.line.ask(self.operation(operation), headers, body, answer_bytes).await
     }
@@ -111,20 +109,28 @@ impl Axis {
 
 /// An answer that says OK, and its words.
 async fn spoken<D: DeserializeOwned>(
-    answer: &mut Answer,
+    paced: &mut Paced,
     bytes_max: usize,
     now: Timestamp,
 ) -> Result<(Answered<D>, String), DeliveryFailure> {
-    let words = answer.read(bytes_max + 1).await;
-    let beginning = &words.bytes[..words.bytes.len().min(1024)];
-    let said = answer.said(&String::from_utf8_lossy(beginning));
-    match words.end {
-        End::Whole => judged(answer, &words.bytes, &said, now).map(|answered| (answered, said)),
-        End::Broken(cause) if answer.status().is_success() => Err(cause),
-        _ if !answer.status().is_success() => Err(answer.refusal(&said, now)),
-        End::Full | End::Broken(_) => {
-            Err(failed(FailureClass::Receiver, "bad_answer", &format!("more than {bytes_max} bytes: {said}")))
+    let mut bytes = Vec::new();
+    let end = loop {
+        match paced.chunk().await {
+            Ok(Some(chunk)) if bytes.len() + chunk.len() > bytes_max => {
+                let more = format!("more than {bytes_max} bytes");
+                break Some(failed(FailureClass::Receiver, "bad_answer", &more));
+            }
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            Ok(None) => break None,
+            Err(cause) => break Some(cause),
         }
+    };
+    let answer = &paced.answer;
+    let said = answer.said(&String::from_utf8_lossy(&bytes[..bytes.len().min(NOTED_BYTES)]));
+    match end {
+        None => judged(answer, &bytes, &said, now).map(|answered| (answered, said)),
+        Some(_) if !answer.status().is_success() => Err(answer.refusal(&said, now)),
+        Some(cause) => Err(cause),
     }
 }
 
@@ -154,13 +160,9 @@ fn judged<D: DeserializeOwned>(
     }
 }
 
-fn slow(came: u64) -> DeliveryFailure {
-    failed(FailureClass::Receiver, "timeout", &format!("{came} bytes came too slowly"))
-}
-
 /// An answer that comes whole and holds no packet: others may all the same.
 fn no_packet(answer: &Answer, Odd(why): Odd, rest: &[u8]) -> DeliveryFailure {
-    let words = String::from_utf8_lossy(&rest[..rest.len().min(1024)]);
+    let words = String::from_utf8_lossy(&rest[..rest.len().min(NOTED_BYTES)]);
     failed(FailureClass::Document, "bad_answer", &format!("{why}: {}", answer.said(&words)))
 }
 

@@ -1,11 +1,14 @@
 //! Lists and confirmations: what is asked, and that nothing but a list is a list.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{
-    AxisDocId, AxisInbox, AxisList, Confirmation, DeliveryFailure, FailureClass, Traffic,
+    AxisDocId, AxisInbox, AxisList, Confirmation, DeliveryFailure, FailureClass, FetchFailure, Traffic,
 };
 
 use super::{AxisEndpoint, SECRET, adapter, answer, at, hmac, is};
+use crate::contract::MemorySink;
 use crate::http::peer::{Conduct, Peer};
 use crate::parcel::system;
 
@@ -169,4 +172,21 @@ async fn nothing_but_a_list_is_a_list() {
     );
     let flood = b"HTTP/1.1 200 OK\r\n\r\n{\"data\":[".to_vec();
     is(&list_of(Conduct::Flood(flood)).await.expect_err("endless"), FailureClass::Receiver, "bad_answer");
+}
+
+#[tokio::test]
+async fn who_is_silent_or_slow_is_cut_off() {
+    let list = ok("[]");
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", list.len());
+    for said in ["", &head, &format!("{head}{}", &list[..20])] {
+        let peer = Peer::start(Conduct::Hang(said.as_bytes().to_vec()));
+        let endpoint = AxisEndpoint { timeout: Duration::from_millis(200), ..at(&peer) };
+        let inbox = adapter(endpoint);
+        let axis = system("truc-vpcp");
+        let failure = inbox.waiting(&axis, Traffic::Documents, now()).await.expect_err("silent");
+        is(&failure, FailureClass::Receiver, "timeout");
+        let failure = inbox.fetch(&axis, &doc_id("d-1"), MemorySink::open(), u64::MAX / 8, now()).await;
+        let Err(FetchFailure::Axis(failure)) = failure else { panic!("silent: {said}") };
+        is(&failure, FailureClass::Receiver, "timeout");
+    }
 }
