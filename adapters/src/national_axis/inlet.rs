@@ -69,8 +69,9 @@ impl AxisInbox for NationalAxis {
             packet.write(PIECE_BYTES).await?;
         }
         let answer = &paced.answer;
-        let said = answer.said(&String::from_utf8_lossy(unwrap.so_far()));
-        let rest = unwrap.rest().map_err(|odd| no_packet(answer, odd, said.as_bytes()))?;
+        let words = String::from_utf8_lossy(unwrap.so_far()).into_owned();
+        let said = answer.said(&words);
+        let rest = unwrap.rest().map_err(|odd| no_packet(answer, odd, words.as_bytes()))?;
         judged::<Value>(answer, &rest, &said, at)?;
         packet.write(0).await?;
         if packet.bytes == 0 {

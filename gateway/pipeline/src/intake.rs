@@ -87,7 +87,9 @@ pub enum Origin {
 impl Origin {
     fn system(&self) -> SystemId {
         match self {
-            Self::System(system) | Self::Sdk { system, .. } | Self::Axis { axis: system, .. } => system.clone(),
+            Self::System(system) | Self::Sdk { system, .. } | Self::Axis { axis: system, .. } => {
+                system.clone()
+            }
             Self::Gateway { .. } => SystemId::gateway(),
         }
     }

@@ -1,5 +1,5 @@
 //! The way in from axes: what waits for us there is looked for again and again, one look at a time for each axis
-//! (docs/national-axis.md). What happens in a look stands in [`round`]; here is when there is one.
+//! (docs/national-axis.md). What happens in a look stands in `round.rs`; here is when there is one.
 
 mod round;
 

@@ -68,10 +68,11 @@ impl Folders {
     pub(super) fn quarantine(&self, packet: Option<&dyn Incoming>, note: &Quarantined) -> io::Result<()> {
         let folder = self.quarantine_folder();
         folder::make_durable(&folder).map_err(folder::at(&folder))?;
-        if self.quarantine_count()? >= QUARANTINED_MAX {
+        let name = Quarantined::name(&note.axis, &note.doc_id);
+        if !self.is_quarantined(&name)? && self.quarantine_count()? >= QUARANTINED_MAX {
             return Err(io::Error::new(io::ErrorKind::StorageFull, "quarantine/ is full"));
         }
-        let name = folder.join(Quarantined::name(&note.axis, &note.doc_id));
+        let name = folder.join(name);
         if let Some(packet) = packet {
             let mut source = packet.open().map_err(io::Error::other)?;
             write(&name.with_extension(PACKET), |file| io::copy(&mut source, file).map(drop))?;
@@ -110,4 +111,85 @@ fn write(path: &Path, content: impl FnOnce(&mut fs::File) -> io::Result<()>) -> 
     content(&mut file)?;
     file.sync_data()?;
     fs::rename(&draft, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use jiff::Timestamp;
+    use lienthong_pipeline::ports::{AxisDocId, Spool};
+    use lienthong_pipeline::record::SystemId;
+
+    use super::*;
+    use crate::FileSpool;
+
+    fn note(doc_id: &str, reason: &str) -> Quarantined {
+        Quarantined {
+            axis: SystemId::parse("vpcp").expect("an id"),
+            doc_id: doc_id.to_owned(),
+            list: "edoc".to_owned(),
+            from: "G22".to_owned(),
+            to: "H55.15".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+            reason: reason.to_owned(),
+            detail: String::new(),
+            told_fail: true,
+            sha256: None,
+            bytes: None,
+        }
+    }
+
+    async fn packet(spool: &FileSpool, bytes: &'static [u8]) -> Option<Arc<dyn Incoming>> {
+        let mut sink = spool.receive().await.expect("a sink");
+        sink.write(Bytes::from_static(bytes)).await.expect("written");
+        Some(Arc::from(sink.finish().await.expect("a packet")))
+    }
+
+    #[tokio::test]
+    async fn what_is_set_aside_is_there_after_a_start_until_its_note_goes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let spool = FileSpool::open(folder.path()).expect("a spool");
+        let (axis, id) = (note("", "").axis, AxisDocId::parse("../a/b").expect("an id"));
+        assert_eq!(
+            (
+                spool.quarantine_count().await.expect("a number"),
+                quarantined(folder.path()).expect("none").len()
+            ),
+            (0, 0)
+        );
+        assert!(!spool.is_quarantined(&axis, &id).await.expect("a word"));
+        for (bytes, reason) in [(&b"<a/>"[..], "FIELD_MISSING"), (b"<b/>", "FIELD_INVALID")] {
+            let packet = packet(&spool, bytes).await;
+            spool.quarantine(packet, &note("../a/b", reason)).await.expect("set aside");
+        }
+        spool.quarantine(None, &note("c", "BODY_TOO_LARGE")).await.expect("set aside");
+        drop(spool);
+        let spool = FileSpool::open(folder.path()).expect("a spool");
+        assert!(spool.is_quarantined(&axis, &id).await.expect("a word"));
+        assert_eq!(spool.quarantine_count().await.expect("a number"), 2);
+        let all = quarantined(folder.path()).expect("a list");
+        assert_eq!([&all[0].note.reason, &all[1].note.reason], ["FIELD_INVALID", "BODY_TOO_LARGE"]);
+        assert_eq!(fs::read(all[0].packet.as_ref().expect("kept")).expect("readable"), b"<b/>");
+        assert_eq!(all[1].packet, None);
+        assert!(all.iter().all(|aside| aside.record.parent() == Some(&folder.path().join(FOLDER))));
+        fs::remove_file(&all[0].record).expect("removed");
+        assert!(!spool.is_quarantined(&axis, &id).await.expect("a word"));
+    }
+
+    #[tokio::test]
+    async fn a_full_quarantine_takes_no_more_and_says_so() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let spool = FileSpool::open(folder.path()).expect("a spool");
+        spool.quarantine(None, &note("0", "X")).await.expect("set aside");
+        for n in 1..QUARANTINED_MAX {
+            fs::write(folder.path().join(FOLDER).join(format!("{n}.json")), b"{}").expect("written");
+        }
+        let fault = spool.quarantine(None, &note("1", "X")).await.expect_err("no room");
+        assert!(fault.full, "{fault}");
+        assert_eq!(quarantined(folder.path()).expect("a list").len(), 1, "what is no note is left out");
+        // What is there already may be set aside again.
+        spool.quarantine(None, &note("0", "Y")).await.expect("in its old place");
+    }
 }

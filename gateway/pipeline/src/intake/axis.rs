@@ -20,8 +20,7 @@ use crate::route::{Addressed, addressed, route};
 /// What became of a packet that an axis gave.
 #[derive(Clone, Debug)]
 pub enum FromAxis {
-    /// It is on disk here, now or since before, for everybody of ours that it names and that can be reached.
-    /// It is on disk here, now or since before, for everybody of ours that it names and that can be reached.
+    /// It is on disk here, now or since before, for whom the axis gave it: one of its receivers, or all of ours.
     Taken(Box<Accepted>),
     /// The same; but the axis does not say for whom, and somebody of ours cannot be reached: it must not hear that all is
     /// well.
@@ -138,9 +137,8 @@ impl Intake {
         bytes: u64,
         origin: &Origin,
     ) -> Result<Option<Rejection>, Rejection> {
-        let nobody = |field: &str, code: &str| {
-            Rejection::new(RejectionCode::ReceiverUnknown).at(field).because(code)
-        };
+        let nobody =
+            |field: &str, code: &str| Rejection::new(RejectionCode::ReceiverUnknown).at(field).because(code);
         if content.kind == PacketKind::Status {
             let field = "edXMLHeader/MessageHeader/ResponseFor/OrganId";
             let subject = content.response_for.first().and_then(|subject| subject.organ_id.as_ref());

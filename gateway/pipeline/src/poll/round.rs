@@ -32,7 +32,7 @@ const AGAIN_MAX: Duration = Duration::from_secs(3600);
 /// What became of one entry, as metrics name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is on disk here since now, and confirmed.
+    /// It is on disk here since now.
     Taken,
     /// It was on disk here already, and is confirmed.
     Repeated,
@@ -234,8 +234,12 @@ impl Round<'_> {
         crash_point("after-axis-commit");
         match admitted {
             Ok(FromAxis::Taken(accepted)) => {
-                let outcome = if accepted.replayed { Outcome::Repeated } else { Outcome::Taken };
-                Ok(self.confirm(entry, Confirmation::Done, outcome).await)
+                if accepted.replayed {
+                    return Ok(self.confirm(entry, Confirmation::Done, Outcome::Repeated).await);
+                }
+                // It counts from here on, whether or not the axis hears of it now.
+                self.metrics.axis_packets.of(Outcome::Taken.as_str()).inc();
+                Ok(self.confirm(entry, Confirmation::Done, Outcome::Taken).await.map(|_| None))
             }
             Ok(FromAxis::Echo(document)) => {
                 tracing::info!(axis = %self.axis, id = %entry.id, document_id = %document, "what we sent came back");

@@ -21,7 +21,7 @@ async fn each_receiver_of_ours_gets_one_copy() {
         polling.look().await;
         assert_eq!(polling.said(), [[Done], [Done]]);
         assert_eq!(counts(&polling), [1, 1, 0], "{traces:?}");
-        assert_eq!((polling.count(Outcome::Taken), polling.count(Outcome::Repeated)), (1, 1));
+        assert_eq!((polling.count(Outcome::Taken), polling.count(Outcome::Repeated)), (2, 0));
         assert!(polling.world.consigned().is_empty(), "nothing goes back to an axis");
     }
 }
@@ -40,10 +40,14 @@ async fn packets_of_every_type_are_known_again() {
         polling.put(B, &change("sai", "G22"));
         polling.put(C, &change("sai", "G23"));
         polling.look().await;
-        assert_eq!(counts(&polling), [2, 2, 0], "{business:?}: the letter and one word about it");
+        assert_eq!(
+            counts(&polling),
+            [2, 1, 0],
+            "{business:?}: the letter came to B, one word about it to each"
+        );
         polling.put(C, &change("vẫn sai", "G22"));
         polling.look().await;
-        assert_eq!(counts(&polling), [3, 3, 0], "{business:?}: another reason is another word");
+        assert_eq!(counts(&polling), [2, 2, 0], "{business:?}: another reason is another word");
         assert!(polling.said().iter().all(|said| said == &[Done]));
     }
 }
@@ -93,4 +97,23 @@ async fn who_cannot_be_reached_is_told_to_the_axis_and_the_others_get_theirs() {
     polling.look().await;
     assert_eq!((polling.said(), counts(&polling)), (vec![vec![Fail]], [0, 1, 0]));
     assert_eq!(polling.quarantined(), ["RECEIVER_CLOSED"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_packet_goes_to_whom_the_axis_has_it_for() {
+    let mut polling = Polling::open();
+    polling.put(C, &bytes(from_axis(1, &[B, C, D], "G22")));
+    polling.look().await;
+    assert_eq!(
+        (polling.said(), counts(&polling)),
+        (vec![vec![Done]], [0, 1, 0]),
+        "its sender meant this one"
+    );
+    // One whom the packet does not name, or who is not ours, limits nothing.
+    for (number, to) in (2..).zip(["", "H55.01", "G01.03", "không phải mã"]) {
+        polling.put(to, &bytes(from_axis(number, &[B, Z], "G22")));
+        polling.look().await;
+        assert_eq!(counts(&polling), [number as usize - 1, 1, 0], "{to}");
+    }
+    assert!(polling.said().iter().all(|said| said == &[Done]));
 }
