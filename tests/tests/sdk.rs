@@ -5,6 +5,8 @@
 mod ground;
 #[path = "sdk/hostile.rs"]
 mod hostile;
+#[path = "sdk/large.rs"]
+mod large;
 #[path = "sdk/lists.rs"]
 mod lists;
 #[path = "sdk/mailbox.rs"]
