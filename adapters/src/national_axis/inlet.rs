@@ -95,7 +95,8 @@ impl AxisInbox for NationalAxis {
 }
 
 impl Axis {
-    async fn ask(
+    /// Asks for an operation with these parameters beside those of every one.
+    pub(super) async fn ask(
         &self,
         operation: &str,
         parameters: &[(&str, &str)],
@@ -109,7 +110,7 @@ impl Axis {
 }
 
 /// An answer that says OK, and its words.
-async fn spoken<D: DeserializeOwned>(
+pub(super) async fn spoken<D: DeserializeOwned>(
     paced: &mut Paced,
     bytes_max: usize,
     now: Timestamp,

@@ -12,6 +12,7 @@
 mod inlet;
 mod list;
 mod outlet;
+mod register;
 mod reply;
 mod unwrap;
 mod wire;
@@ -23,6 +24,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use outlet::NationalAxis;
+pub use register::{Agencies, Register};
 
 pub use crate::endpoint::{EndpointCause, EndpointFault, SYSTEM_ID_BYTES_MAX};
 

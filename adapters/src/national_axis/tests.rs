@@ -5,6 +5,7 @@ mod arrival;
 mod fetched;
 mod lines;
 mod listed;
+mod registered;
 mod replies;
 mod sent;
 mod signing;

@@ -2,6 +2,7 @@
 //! Exit codes everywhere: 3 = usage or I/O. `verify` uses those of design.md B4.
 
 mod acts;
+mod axis;
 mod config_check;
 mod dead_letters;
 mod deliveries;
@@ -113,6 +114,11 @@ enum Command {
         #[command(subcommand)]
         command: outbox::OutboxCommand,
     },
+    /// Hỏi một trục khác / Ask another axis
+    Axis {
+        #[command(subcommand)]
+        command: axis::AxisCommand,
+    },
     /// Gói tin ở trục khác mà trục này không nhận / Packets of other axes that were not taken
     Quarantine {
         #[command(subcommand)]
@@ -159,6 +165,7 @@ pub fn main() -> ExitCode {
         Command::Deliveries { command } => deliveries::run(command),
         Command::DeadLetters { command } => dead_letters::run(command),
         Command::Outbox { command } => outbox::run(&command),
+        Command::Axis { command } => axis::run(&command),
         Command::Quarantine { command } => quarantine::run(&command),
         Command::Status(command) => command.run(),
         Command::Demo(command) => command.run(),

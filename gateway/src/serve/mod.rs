@@ -9,6 +9,8 @@ pub mod settings;
 mod signals;
 mod tls;
 mod ways;
+
+pub(crate) use self::ways::axis as axis_endpoint;
 mod written;
 
 use std::path::Path;

@@ -198,7 +198,8 @@ fn email(mail: &EmailSettings, settings: &Settings, gateway_name: &str) -> Resul
     })
 }
 
-fn axis(axis: &AxisSettings) -> Result<AxisEndpoint, String> {
+/// An axis as its client reaches it; its file of authorities is read.
+pub(crate) fn axis(axis: &AxisSettings) -> Result<AxisEndpoint, String> {
     Ok(AxisEndpoint {
         url: axis.url.as_str().to_owned(),
         system_id: axis.system_id.clone(),

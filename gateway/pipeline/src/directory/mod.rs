@@ -1,6 +1,7 @@
 //! The directory of organisations (design.md B5): who has which codes, where it is at home, what is asked of it.
 //! Read from TOML as a whole or refused as a whole; a reload swaps it.
 
+mod agencies;
 mod entry;
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,6 +13,7 @@ use lienthong_schemas::organ::OrganId;
 use serde::Deserialize;
 use xml_sig::{Authorities, Signers};
 
+pub use self::agencies::{Agency, Comparison, GONE_PERCENT_MAX};
 use self::entry::{Entry, entries, organisation};
 use crate::record::{AdapterKind, MailAddress, SystemId};
 use crate::trust::TrustSets;

@@ -73,12 +73,8 @@ impl Intake {
         let unreached = self.unreached(&directory, envelope.content(), bytes, &origin)?;
         // One that the axis must hear a no about is not to be known as taken.
         let known_by = unreached.is_none().then(|| key(axis, id));
-        let accepted = self.admit_verified(packet, envelope, &origin, known_by.clone(), directory).await?;
+        let accepted = self.admit_verified(packet, envelope, &origin, known_by, directory).await?;
         let document = accepted.receipt.document_id;
-        if let (true, Some(key)) = (accepted.replayed, &known_by) {
-            let (digest, now) = (accepted.receipt.sha256, self.ports.clock.now());
-            self.ports.store.remember(key, document, digest, now).await?;
-        }
         self.until_durable(document, &origin).await?;
         Ok(match unreached {
             Some(rejection) => FromAxis::NotFor(Box::new(rejection)),

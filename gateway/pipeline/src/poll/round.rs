@@ -26,6 +26,8 @@ use crate::tasks::Tasks;
 
 /// So many entries in a row that an axis does not give, and the look ends: it is the axis.
 const FAILURES_IN_A_ROW_MAX: u32 = 3;
+/// Most entries whose failures are remembered; beyond it all are asked for again.
+const REMEMBERED_MAX: usize = 10_000;
 /// The longest pause of an entry that was not given.
 const AGAIN_MAX: Duration = Duration::from_secs(3600);
 
@@ -87,6 +89,9 @@ impl Patience {
     fn failed(&mut self, id: &AxisDocId, every: Duration, now: Timestamp) {
         let failures = self.0.get(id).map_or(0, |(failures, _)| *failures);
         let pause = every.saturating_mul(1 << failures.min(16)).min(AGAIN_MAX);
+        if self.0.len() >= REMEMBERED_MAX {
+            self.0.clear();
+        }
         self.0.insert(id.clone(), (failures.saturating_add(1), after(now, pause)));
     }
 }

@@ -177,7 +177,7 @@ impl Axis {
         match operation {
             "getEdoc" => self.edoc(get("docId")?),
             "updateStatus" => self.update(get("docId")?, get("status")?),
-            "getAgenciesList" => Ok(self.agencies()),
+            "getAgenciesList" | "getAgenciesListQD20" => Ok(self.agencies()),
             _ if get("servicetype")? != "eDoc" => Err(content("servicetype is not eDoc".to_owned())),
             "getReceivedEdocList" => match get("messagetype")? {
                 kind @ ("edoc" | "status") => Ok(self.received(kind, now)),
@@ -293,7 +293,15 @@ impl Axis {
 }
 
 fn is_operation(name: &str) -> bool {
-    matches!(name, "getReceivedEdocList" | "getSentEdocList" | "getEdoc" | "updateStatus" | "getAgenciesList")
+    matches!(
+        name,
+        "getReceivedEdocList"
+            | "getSentEdocList"
+            | "getEdoc"
+            | "updateStatus"
+            | "getAgenciesList"
+            | "getAgenciesListQD20"
+    )
 }
 
 fn response(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {

@@ -21,7 +21,7 @@ pub struct Habits {
     pub rewrites: bool,
     /// What failed is listed again.
     pub offers_failed: bool,
-    /// What `getAgenciesList` tells: code and name.
+    /// What both lists of agencies tell: code and name.
     pub agencies: Vec<(String, String)>,
 }
 
