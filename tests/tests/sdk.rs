@@ -1,6 +1,8 @@
 //! The door for systems that have the national SDK built in, over the running gateway, asked by a client of its own that
 //! knows nothing but the protocol.
 
+#[path = "sdk/day.rs"]
+mod day;
 #[path = "sdk/ground.rs"]
 mod ground;
 #[path = "sdk/hostile.rs"]

@@ -38,14 +38,30 @@ const RECEIVER_ID: &str = "demo.sys.02";
 /// The same, and agency 1 takes its packets from a mailbox.
 pub(crate) async fn stage_with_mailbox() -> Stage {
     let stage = stage("").await;
-    let text = std::fs::read_to_string(&stage.world.config).expect("the settings");
+    let (before, after) = without_way_in(&stage, 1);
     let system = AGENCIES[1].system;
-    let (before, rest) = text.split_once(&format!("[systems.{system}.vendor_http]\n")).expect("its way in");
-    let after = rest.split_once("\n[").map(|(_, after)| format!("[{after}")).expect("more sections");
     let mailbox =
         format!("[systems.{system}.sdk]\nsystem_id = \"{RECEIVER_ID}\"\nsecret_file = \"sdk.secret\"\n\n");
     std::fs::write(&stage.world.config, format!("{before}{mailbox}{after}")).expect("written");
     stage
+}
+
+/// The same, and agency 0 takes its packets from a mailbox, too.
+pub(crate) async fn stage_with_mailboxes() -> Stage {
+    let stage = stage_with_mailbox().await;
+    let (before, after) = without_way_in(&stage, 0);
+    let text = format!("{before}{after}").replacen("mailbox = false\n", "", 1);
+    std::fs::write(&stage.world.config, text).expect("written");
+    stage
+}
+
+/// The settings before and behind the way in of an agency's system.
+fn without_way_in(stage: &Stage, agency: usize) -> (String, String) {
+    let text = std::fs::read_to_string(&stage.world.config).expect("the settings");
+    let begin = format!("[systems.{}.vendor_http]\n", AGENCIES[agency].system);
+    let (before, rest) = text.split_once(&begin).expect("its way in");
+    let after = rest.split_once("\n[").map(|(_, after)| format!("[{after}")).expect("more sections");
+    (before.to_owned(), after)
 }
 
 /// A service object of agency 1.
@@ -55,6 +71,11 @@ pub(crate) fn receiver(stage: &Stage) -> SdkClient {
 
 /// An 01 of `from` to `to` about a document.
 pub(crate) fn status_of(from: &str, to: &str, document_id: &str) -> String {
+    word_of(from, to, document_id, StatusCode::Arrived)
+}
+
+/// The same of any code.
+pub(crate) fn word_of(from: &str, to: &str, document_id: &str, code: StatusCode) -> String {
     let organ = |code: &str| OrganId::parse(code).expect("a code");
     let packet = StatusPacket {
         from: StatusSender {
@@ -70,7 +91,7 @@ pub(crate) fn status_of(from: &str, to: &str, document_id: &str) -> String {
             promulgation_date: String::new(),
         },
         staff: None,
-        code: StatusCode::Arrived,
+        code,
         description: String::new(),
         timestamp: "2026-01-05T03:04:05Z".parse().expect("a time"),
     };

@@ -12,7 +12,7 @@ use crate::ground::{client, receiver, stage_with_mailbox, status_of};
 const SO: &str = AGENCIES[1].code;
 
 /// Waits until a list has so many entries; these.
-async fn listed(sdk: &mut SdkClient, kind: &str, count: usize) -> Vec<Value> {
+pub(crate) async fn listed(sdk: &mut SdkClient, kind: &str, count: usize) -> Vec<Value> {
     let mut last = Value::Null;
     let found = until(async || {
         last = sdk.call("getReceivedEdocList", &[("servicetype", "eDoc"), ("messagetype", kind)]).await;
@@ -31,7 +31,7 @@ async fn sent(stage: &Stage, sdk: &mut SdkClient, number: u32) -> (String, Vec<u
     (answer["DocId"].as_str().filter(|id| !id.is_empty()).expect("an id").to_owned(), bytes)
 }
 
-fn id_of(entry: &Value) -> String {
+pub(crate) fn id_of(entry: &Value) -> String {
     entry["docId"].as_str().expect("an id").to_owned()
 }
 

@@ -66,7 +66,7 @@ impl Sdk {
         let (id, system) = (asked.delivery("docId")?, &asked.account.system);
         let look = self.public.guests.load().look(system)?;
         let found = self.mailboxes.fetch(system, id).await.map_err(ours)?;
-        let (delivery, path) = found.ok_or_else(|| no_document("docId"))?;
+        let (delivery, path) = found.ok_or_else(no_document)?;
         let file = open(&path, delivery.bytes).await.map_err(ours)?;
         let (body, length, media) = match in_json {
             true => (encoded(file), encoded_length(delivery.bytes), "application/json;charset=UTF-8"),
@@ -96,7 +96,7 @@ impl Sdk {
         let said = asked.get("description")?.unwrap_or_default();
         let said = SafeText::new(said).cut(SAID_BYTES_MAX).into_string();
         let known = self.mailboxes.mark(&asked.account.system, id, mark, said).await.map_err(ours)?;
-        if known { Ok(Answer::ok().into_response()) } else { Err(no_document("docId")) }
+        if known { Ok(Answer::ok().into_response()) } else { Err(no_document()) }
     }
 }
 

@@ -96,12 +96,12 @@ impl Asked {
 
     /// The id of a document; what is no id is one that nobody has.
     fn document(&self, name: &str) -> Result<DocumentId, Rejection> {
-        self.id(name)?.parse().map_err(|_| no_document("docId"))
+        self.id(name)?.parse().map_err(|_| no_document())
     }
 
     /// The id of a delivery, in the same way.
     fn delivery(&self, name: &str) -> Result<DeliveryId, Rejection> {
-        self.id(name)?.parse().map_err(|_| no_document("docId"))
+        self.id(name)?.parse().map_err(|_| no_document())
     }
 
     fn id(&self, name: &str) -> Result<&str, Rejection> {
@@ -177,8 +177,7 @@ impl Sdk {
         let look = self.public.guests.load().look(system)?;
         let directory = self.public.directory.load_full();
         let entries = sent::list(&self.public.ports, &directory, system, id).await;
-        let entries =
-            entries.map_err(|fault| rejection_of(fault.into()))?.ok_or_else(|| no_document("docId"))?;
+        let entries = entries.map_err(|fault| rejection_of(fault.into()))?.ok_or_else(no_document)?;
         let answer = Answer::ok().with("data", entries).into_response();
         Ok(answer.map(|body| Body::new(Holding::new(body, look))))
     }
@@ -233,8 +232,8 @@ impl Sdk {
 }
 
 /// What is not there, and what is not for this system, alike.
-fn no_document(name: &str) -> Rejection {
-    Rejection::new(RejectionCode::NotFound).at(format!("XroadVnpt-{name}"))
+fn no_document() -> Rejection {
+    Rejection::new(RejectionCode::NotFound).at("XroadVnpt-docId")
 }
 
 /// The signature is right, and the request is not what is signed.

@@ -1,11 +1,13 @@
 //! getSentEdocList: what became of a document, one entry a receiver, for whoever sent it.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use lienthong_pipeline::directory::{Directory, Home};
 use lienthong_pipeline::ports::{Fault, Ports};
 use lienthong_pipeline::record::{Admission, Delivery, ReceiptLine, State, SystemId};
 use lienthong_schemas::edxml::{PacketKind, VIETNAM};
-use lienthong_schemas::ids::DocumentId;
+use lienthong_schemas::ids::{DeliveryId, DocumentId};
 use serde_json::{Value, json};
 
 /// `servicetype` of everything here.
@@ -27,11 +29,11 @@ pub(super) async fn list(
     if deliveries.is_empty() {
         return Ok(None);
     }
+    let by_id: HashMap<DeliveryId, &Delivery> =
+        deliveries.iter().map(|delivery| (delivery.id, delivery)).collect();
     let mut entries = Vec::with_capacity(admission.receipt.deliveries.len());
     for line in &admission.receipt.deliveries {
-        let Some(delivery) = deliveries.iter().find(|delivery| delivery.id == line.delivery_id) else {
-            continue;
-        };
+        let Some(delivery) = by_id.get(&line.delivery_id) else { continue };
         let received = received_at(ports, delivery).await?;
         entries.push(entry(&admission, line, delivery, received));
     }
