@@ -9,6 +9,7 @@ use crate::*;
 
 mod example;
 mod lines;
+mod polls;
 mod secrets;
 
 const GATEWAY: &str = "[gateway]\ndata_dir = \"data\"\norgan_id = \"H55\"\nname = \"Trục\"\n";

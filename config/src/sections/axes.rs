@@ -69,7 +69,7 @@ pub(crate) fn read(
     systems: &BTreeMap<String, SystemSettings>,
     section: &mut Section<'_, '_>,
 ) -> BTreeMap<String, AxisSettings> {
-    let mut axes = BTreeMap::new();
+    let mut axes: BTreeMap<String, AxisSettings> = BTreeMap::new();
     let ids = line::ids(section);
     for id in &ids {
         if systems.contains_key(id) {
@@ -80,6 +80,19 @@ pub(crate) fn read(
             section.fault(id, FaultCode::Duplicate, rule);
         }
         let axis = section.section(id, |section| axis(id, section));
+        let mailbox = |axis: &AxisSettings| {
+            let url = axis.url.as_str().trim_end_matches('/').to_owned();
+            axis.poll.map(|_| (url, axis.system_id.clone()))
+        };
+        let polled = axis.as_ref().and_then(mailbox);
+        if let Some(other) = axes.iter().find(|(_, other)| polled.is_some() && mailbox(other) == polled) {
+            // Two who look into one mailbox would take turns at taking its packets out.
+            let rule = Rule::new(
+                format!("[axes.{}.poll] đã lấy cùng url và system_id", other.0),
+                format!("[axes.{}.poll] looks into the same mailbox: same url and system_id", other.0),
+            );
+            section.fault(id, FaultCode::Duplicate, rule);
+        }
         axes.extend(axis.map(|axis| (id.clone(), axis)));
     }
     line::strange_variables(SecretOf::Axis, &ids, section);

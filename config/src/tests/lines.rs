@@ -11,7 +11,7 @@ fn email(lines: &str) -> String {
 }
 
 /// An axis `a`, in the same way.
-fn axis(lines: &str) -> String {
+pub(super) fn axis(lines: &str) -> String {
     let least = "name = \"A\"\nurl = \"https://a.vn/vxp\"\nsystem_id = \"s\"\nsecret_file = \"secret\"\n";
     format!("[axes.a]\n{}", overlaid(least, lines))
 }
