@@ -4,6 +4,7 @@
 
 mod accept;
 mod delivery;
+mod mailbox;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,8 @@ enum Benchmark {
     Accept(accept::Accept),
     /// Từ biên nhận đến nơi nhận, từng phần / From receipt to receiver, case by case
     Delivery(delivery::Delivery),
+    /// Hộp thư cho hệ thống dùng SDK: danh sách và gói tin lớn / Mailboxes of systems that speak the SDK's protocol: lists, and large packets
+    Mailbox(mailbox::Mailbox),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
     let outcome = match cli.benchmark {
         Benchmark::Accept(accept) => accept.run().map(|()| true),
         Benchmark::Delivery(delivery) => delivery.run(),
+        Benchmark::Mailbox(mailbox) => mailbox.run(),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

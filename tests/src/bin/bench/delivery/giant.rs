@@ -74,7 +74,8 @@ async fn deliver(ground: &Ground, file: &Path) -> Result<()> {
     Ok(())
 }
 
-fn kib(pid: u32, what: &str) -> Result<u64> {
+/// A line of proc(5), `status`, in KiB.
+pub(crate) fn kib(pid: u32, what: &str) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(what)).context("no such line")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)

@@ -15,20 +15,20 @@ use lienthong_config::environment::NATS_SERVER;
 use super::sink::Sink;
 
 /// How long anything may take that must happen.
-pub(super) const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 /// A sender of whom no signature is asked: its packets are made faster.
-pub(super) const SENDER: &str = "H55.90";
+pub(crate) const SENDER: &str = "H55.90";
 /// Room for all streams.
 const STORE_BYTES: u64 = 20_000_000_000;
 /// Organisations below one of the second level.
 const BELOW: usize = 90;
 
 /// See the module.
-pub(super) struct Ground {
-    pub(super) world: World,
+pub(crate) struct Ground {
+    pub(crate) world: World,
     pub(super) sink: Arc<Sink>,
-    pub(super) bare: Bare,
-    pub(super) token: String,
+    pub(crate) bare: Bare,
+    pub(crate) token: String,
     gateway: Gateway,
     _broker: ManagedServer,
 }
@@ -37,24 +37,38 @@ impl Ground {
     /// A fresh world with so many receivers, each with a system of its own at the sink but for the `dead` first ones, whose
     /// port nobody opens.
     pub(super) async fn open(program: &Path, folder: &Path, receivers: usize, dead: usize) -> Result<Self> {
-        std::fs::create_dir(folder)?;
         let sink = Sink::open().await?;
+        let beside = beside(&sink, receivers, dead);
+        Self::start(program, folder, sink, beside).await
+    }
+
+    /// A fresh world with the sender, and with these systems and organisations.
+    pub(crate) async fn open_beside(program: &Path, folder: &Path, more: Beside) -> Result<Self> {
+        let sink = Sink::open().await?;
+        let mut beside = beside(&sink, 0, 0);
+        beside.settings += &more.settings;
+        beside.directory += &more.directory;
+        Self::start(program, folder, sink, beside).await
+    }
+
+    async fn start(program: &Path, folder: &Path, sink: Arc<Sink>, beside: Beside) -> Result<Self> {
+        std::fs::create_dir(folder)?;
         let broker = broker(program, folder).await?;
         let bare = Bare::connect(&broker.address()).await?;
         let wishes = wishes(&broker)?;
-        let world = World::make_of(&AGENCIES, folder, &wishes, &beside(&sink, receivers, dead)).await?;
+        let world = World::make_of(&AGENCIES, folder, &wishes, &beside).await?;
         let gateway = world.start(program, &[]).await?;
         let token = std::fs::read_to_string(world.token_file(0))?;
         Ok(Self { world, sink, bare, token, gateway, _broker: broker })
     }
 
     /// Its process.
-    pub(super) fn pid(&self) -> Result<u32> {
+    pub(crate) fn pid(&self) -> Result<u32> {
         self.gateway.pid().context("the gateway has ended")
     }
 
     /// The end of this ground: the gateway must stop as it should.
-    pub(super) async fn close(mut self) -> Result<()> {
+    pub(crate) async fn close(mut self) -> Result<()> {
         let code = self.gateway.stop().await?;
         self.world.receivers.iter().for_each(|receiver| receiver.close());
         ensure!(code == Some(0), "the gateway ended with {code:?}, see {}", self.world.log.display());
@@ -62,7 +76,7 @@ impl Ground {
     }
 
     /// Waits until the gateway has nothing pending.
-    pub(super) async fn settled(&self) -> Result<()> {
+    pub(crate) async fn settled(&self) -> Result<()> {
         let begun = std::time::Instant::now();
         let mut ticks = lienthong::demo::child::ticks();
         while begun.elapsed() < PATIENCE {
@@ -77,7 +91,7 @@ impl Ground {
     }
 
     /// Waits until the broker has everything that was accepted.
-    pub(super) async fn published(&self) -> Result<()> {
+    pub(crate) async fn published(&self) -> Result<()> {
         let begun = std::time::Instant::now();
         let mut ticks = lienthong::demo::child::ticks();
         while begun.elapsed() < PATIENCE {
@@ -97,7 +111,7 @@ impl Ground {
 }
 
 /// The code of the nth receiver.
-pub(super) fn receiver(n: usize) -> String {
+pub(crate) fn receiver(n: usize) -> String {
     format!("H55.{:02}.{:02}", n / BELOW + 1, n % BELOW + 1)
 }
 

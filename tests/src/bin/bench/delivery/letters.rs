@@ -20,11 +20,11 @@ use super::ground::SENDER;
 /// The next number of a packet, for all cases together.
 static NUMBER: AtomicUsize = AtomicUsize::new(1);
 
-fn document(to: &[String], bytes: u64, urgent: bool) -> DocumentBuilder {
+fn document(from: &str, to: &[String], bytes: u64, urgent: bool) -> DocumentBuilder {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let document = DocumentBuilder::new(SENDER, to)
+    let document = DocumentBuilder::new(from, to)
         .code(&number.to_string(), "UBND-DO")
-        .document_id(&format!("{SENDER},2026/01/02,{number:08}/UBND-DO"))
+        .document_id(&format!("{from},2026/01/02,{number:08}/UBND-DO"))
         .priority(if urgent { 4 } else { 0 });
     match bytes / 4 * 3 {
         0 => document,
@@ -33,20 +33,25 @@ fn document(to: &[String], bytes: u64, urgent: bool) -> DocumentBuilder {
 }
 
 /// A packet of about so many bytes besides its header.
-pub(super) fn letter(to: &[String], bytes: u64, urgent: bool) -> Result<Bytes> {
-    Ok(document(to, bytes, urgent).to_bytes()?.into())
+pub(crate) fn letter(to: &[String], bytes: u64, urgent: bool) -> Result<Bytes> {
+    Ok(document(SENDER, to, bytes, urgent).to_bytes()?.into())
 }
 
 /// The same, written to a file.
-pub(super) fn letter_to(path: &Path, to: &[String], bytes: u64) -> Result<()> {
+pub(crate) fn letter_to(path: &Path, to: &[String], bytes: u64) -> Result<()> {
+    letter_from(path, SENDER, to, bytes)
+}
+
+/// The same of another sender.
+pub(crate) fn letter_from(path: &Path, from: &str, to: &[String], bytes: u64) -> Result<()> {
     let mut out = std::io::BufWriter::with_capacity(1 << 20, std::fs::File::create(path)?);
-    document(to, bytes, false).write_to(&mut out)?;
+    document(from, to, bytes, false).write_to(&mut out)?;
     std::io::Write::flush(&mut out)?;
     Ok(())
 }
 
 /// One connection of a sender.
-pub(super) struct Caller {
+pub(crate) struct Caller {
     sender: SendRequest<Full<Bytes>>,
     address: String,
     token: String,
@@ -54,7 +59,7 @@ pub(super) struct Caller {
 
 impl Caller {
     /// Connects.
-    pub(super) async fn open(address: &str, token: &str) -> Result<Self> {
+    pub(crate) async fn open(address: &str, token: &str) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (sender, line) = handshake(TokioIo::new(stream)).await?;
@@ -64,7 +69,7 @@ impl Caller {
     }
 
     /// Submits a packet; the document's id.
-    pub(super) async fn submit(&mut self, packet: Bytes) -> Result<String> {
+    pub(crate) async fn submit(&mut self, packet: Bytes) -> Result<String> {
         let head = head(&self.address, &self.token).body(Full::new(packet))?;
         self.sender.ready().await?;
         let response = self.sender.send_request(head).await?;
@@ -75,7 +80,7 @@ impl Caller {
 }
 
 /// The head of a submission.
-pub(super) fn head(address: &str, token: &str) -> Builder {
+pub(crate) fn head(address: &str, token: &str) -> Builder {
     http::Request::post("/api/v1/documents")
         .header("host", address)
         .header("authorization", format!("Bearer {token}"))
@@ -83,7 +88,7 @@ pub(super) fn head(address: &str, token: &str) -> Builder {
 }
 
 /// The document's id in a receipt.
-pub(super) fn document_id(status: http::StatusCode, receipt: &[u8]) -> Result<String> {
+pub(crate) fn document_id(status: http::StatusCode, receipt: &[u8]) -> Result<String> {
     let receipt = String::from_utf8_lossy(receipt);
     ensure!(status == http::StatusCode::ACCEPTED, "not accepted: {status}, {receipt}");
     let receipt: serde_json::Value = serde_json::from_str(&receipt)?;
@@ -91,7 +96,7 @@ pub(super) fn document_id(status: http::StatusCode, receipt: &[u8]) -> Result<St
 }
 
 /// Submits all packets over so many connections.
-pub(super) async fn submit_all(
+pub(crate) async fn submit_all(
     address: &str,
     token: &str,
     callers: usize,

@@ -4,9 +4,9 @@
 mod dead;
 mod end_to_end;
 mod fan_out;
-mod giant;
-mod ground;
-mod letters;
+pub(crate) mod giant;
+pub(crate) mod ground;
+pub(crate) mod letters;
 mod pending;
 mod sink;
 mod urgent;
