@@ -33,7 +33,7 @@ pub use sections::receipt::{ReceiptAfter, ReceiptSettings};
 pub use sections::retention::RetentionSettings;
 pub use sections::retry::{LineRetrySettings, RetrySettings};
 pub use sections::route::{RouteSettings, UpdateReceivers};
-pub use sections::sdk::{HashFile, SDK_NETWORKS_MAX, SDK_SYSTEM_ID_BYTES_MAX, SdkSettings};
+pub use sections::sdk::{FanIn, HashFile, SDK_NETWORKS_MAX, SDK_SYSTEM_ID_BYTES_MAX, SdkSettings};
 pub use sections::spool::SpoolSettings;
 pub use sections::support::SupportSettings;
 pub use sections::systems::{SystemSettings, TOKENS_PER_SYSTEM_MAX, VendorHttpSettings};

@@ -189,6 +189,7 @@ mod tests {
         metrics.notices.of("told").inc();
         metrics.operator_acts.of("retry").inc();
         metrics.axis_packets.of("taken").inc();
+        metrics.sdk_calls.of("getEdoc", "ok").inc();
         drop(metrics.timer(Step::Verify));
         metrics
     }

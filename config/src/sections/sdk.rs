@@ -25,6 +25,16 @@ pub enum HashFile {
     Optional,
 }
 
+/// How a document for several organisations of one system comes into its mailbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FanIn {
+    /// Once for each of them.
+    #[default]
+    Receiver,
+    /// Once for all; what the system says of it is said for each.
+    System,
+}
+
 /// How a system speaks the SDK's protocol to us.
 #[derive(Clone, Debug)]
 pub struct SdkSettings {
@@ -36,6 +46,8 @@ pub struct SdkSettings {
     pub allowed_cidrs: Vec<Network>,
     /// Packets for it wait in a mailbox until it fetches them. `false`: it only sends this way.
     pub mailbox: bool,
+    /// How often a document comes to it that is for several of its organisations.
+    pub fan_in: FanIn,
     /// Whether `hash-file` may be left out.
     pub hash_file: HashFile,
 }
@@ -54,8 +66,10 @@ impl SdkSettings {
         let mailbox = section.read("mailbox").unwrap_or(true);
         let words = [("required", HashFile::Required), ("optional", HashFile::Optional)];
         let hash_file = section.choice("hash_file", &words, HashFile::Required);
+        let words = [("receiver", FanIn::Receiver), ("system", FanIn::System)];
+        let fan_in = section.choice("fan_in", &words, FanIn::default());
         let secrets = [secret?].into_iter().chain(next).collect();
-        Some(Self { system_id: system_id?, secrets, allowed_cidrs, mailbox, hash_file })
+        Some(Self { system_id: system_id?, secrets, allowed_cidrs, mailbox, fan_in, hash_file })
     }
 }
 

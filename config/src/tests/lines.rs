@@ -343,11 +343,13 @@ fn a_system_with_the_sdk_has_an_id_of_its_own_and_secrets() {
     let plain = of("");
     assert_eq!((plain.system_id.as_str(), plain.secrets.len(), plain.mailbox), ("demo.sys.01", 1, true));
     assert_eq!((plain.hash_file, plain.allowed_cidrs.len()), (HashFile::Required, 0));
+    assert_eq!(plain.fan_in, FanIn::Receiver);
     let other = of(
-        "secret_next_file = \"secret\"\nallowed_cidrs = [\"10.0.0.0/8\", \"::1\"]\nmailbox = false\nhash_file = \"optional\"\n",
+        "secret_next_file = \"secret\"\nallowed_cidrs = [\"10.0.0.0/8\", \"::1\"]\nmailbox = false\nhash_file = \"optional\"\n\
+         fan_in = \"system\"\n",
     );
     assert_eq!((other.secrets.len(), other.allowed_cidrs.len()), (2, 2));
-    assert_eq!((other.mailbox, other.hash_file), (false, HashFile::Optional));
+    assert_eq!((other.mailbox, other.hash_file, other.fan_in), (false, HashFile::Optional, FanIn::System));
     let key = |key: &str| format!("systems.x.sdk.{key}");
     for (line, name, code) in [
         ("secret_file = absent\n", "secret", FaultCode::Missing),

@@ -2,14 +2,19 @@
 //! and what that system says of it. A document comes into a mailbox by the way of every other one; here is only its
 //! end.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
+use lienthong_config::FanIn;
 use lienthong_monitoring::Metrics;
 use lienthong_schemas::ids::DeliveryId;
+use lienthong_schemas::organ::OrganId;
 
 use crate::clock::after;
+use crate::consign::ids;
 use crate::ports::{Fault, PerLane, Ports, Transition};
 use crate::record::{AdapterKind, Delivery, MailboxWord, State, SystemId, Waiting};
 use crate::settle::Settle;
@@ -17,6 +22,9 @@ use crate::wakes::Wakes;
 
 /// How long `done` waits for the broker.
 pub const BROKER_WAIT: Duration = Duration::from_secs(10);
+/// A document that comes once for several receivers waits so long, at most, for those that are still on their way to the
+/// mailbox.
+pub const PARTS_WAIT: Duration = Duration::from_secs(60);
 /// Whoever counts stops here.
 const MOST_COUNTED: usize = 100_000;
 
@@ -29,6 +37,15 @@ pub enum Mark {
     Done,
     /// It cannot take it.
     Fail,
+}
+
+/// What waits in a mailbox under one id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The delivery whose id it has; the first one, where it is for several receivers.
+    pub delivery: Delivery,
+    /// Whom it is for.
+    pub receivers: Vec<OrganId>,
 }
 
 /// The mailboxes of all systems.
@@ -53,14 +70,55 @@ impl Mailboxes {
     pub async fn list(
         &self,
         system: &SystemId,
+        fan_in: FanIn,
         waiting: Waiting,
         limit: usize,
-    ) -> Result<Vec<Delivery>, Fault> {
+    ) -> Result<Vec<Item>, Fault> {
         self.ports.broker.ready().await?;
-        self.ports.store.offered(system, waiting, PerLane::default(), limit).await
+        let found = self.ports.store.offered(system, waiting, PerLane::default(), limit).await?;
+        match fan_in {
+            FanIn::Receiver => Ok(found.into_iter().map(Item::of).collect()),
+            FanIn::System => {
+                let is_cut = found.len() == limit;
+                self.whole(system, joined(found, is_cut)).await
+            }
+        }
     }
 
-    /// How many these are; of more than 100,000, that number.
+    /// Those of which no receiver is still on its way to the mailbox, or that have waited for it.
+    async fn whole(&self, system: &SystemId, items: Vec<Item>) -> Result<Vec<Item>, Fault> {
+        let now = self.ports.clock.now();
+        let mut whole = Vec::new();
+        for item in items {
+            let young = item.delivery.mailbox.is_some_and(|mailbox| now < after(mailbox.since, PARTS_WAIT));
+            if !young || !self.is_coming(system, &item.delivery).await? {
+                whole.push(item);
+            }
+        }
+        Ok(whole)
+    }
+
+    async fn is_coming(&self, system: &SystemId, delivery: &Delivery) -> Result<bool, Fault> {
+        let all = self.ports.store.deliveries_of(delivery.document).await?;
+        Ok(all.iter().any(|part| is_here(part, system) && part.state == State::Queued))
+    }
+
+    /// The deliveries that an id stands for: those of its document that were put into this mailbox.
+    async fn parts(
+        &self,
+        system: &SystemId,
+        fan_in: FanIn,
+        delivery: &Delivery,
+    ) -> Result<Vec<Delivery>, Fault> {
+        if fan_in == FanIn::Receiver {
+            return Ok(vec![delivery.clone()]);
+        }
+        let mut all = self.ports.store.deliveries_of(delivery.document).await?;
+        all.retain(|part| is_here(part, system) && part.mailbox.is_some());
+        Ok(all)
+    }
+
+    /// How many deliveries wait, for whatever receiver; of more than 100,000, that number.
     ///
     /// # Errors
     /// As [`Mailboxes::list`].
@@ -76,10 +134,7 @@ impl Mailboxes {
     /// The store fails.
     pub async fn find(&self, system: &SystemId, id: DeliveryId) -> Result<Option<Delivery>, Fault> {
         let found = self.ports.store.delivery(id).await?;
-        Ok(found.filter(|delivery| {
-            let route = &delivery.route;
-            route.adapter == AdapterKind::Mailbox && route.system == *system && delivery.mailbox.is_some()
-        }))
+        Ok(found.filter(|delivery| is_here(delivery, system) && delivery.mailbox.is_some()))
     }
 
     /// The packet of such a delivery, to be sent now. Fetching changes nothing but that it is noted, once; it works as
@@ -90,19 +145,22 @@ impl Mailboxes {
     pub async fn fetch(
         &self,
         system: &SystemId,
+        fan_in: FanIn,
         id: DeliveryId,
     ) -> Result<Option<(Delivery, PathBuf)>, Fault> {
         let Some(delivery) = self.find(system, id).await? else { return Ok(None) };
         let packet = self.ports.spool.blob(delivery.digest).await?;
         let packet = packet.ok_or_else(|| Fault::new("spool", format!("the packet of {id} is gone")))?;
-        let known = delivery.mailbox.is_some_and(|mailbox| mailbox.fetched);
-        if !known && delivery.state == State::Offered {
-            self.say(&delivery, MailboxWord::Fetched, String::new()).await?;
-        }
+        let is_news = |part: &&Delivery| {
+            part.state == State::Offered && part.mailbox.is_some_and(|mailbox| !mailbox.fetched)
+        };
+        let parts = self.parts(system, fan_in, &delivery).await?;
+        let said = parts.iter().filter(is_news).map(|part| self.say(part, MailboxWord::Fetched, ""));
+        try_join_all(said).await?;
         Ok(Some((delivery, packet)))
     }
 
-    /// Takes a system's word about a delivery of its mailbox. `Done` is final, and on disk and with the broker when this
+    /// Takes a system's word about what is in its mailbox under an id. `Done` is final, and on disk and with the broker when this
     /// returns; whatever is said after it changes nothing. `false`: there is no such delivery.
     ///
     /// # Errors
@@ -111,26 +169,33 @@ impl Mailboxes {
     pub async fn mark(
         &self,
         system: &SystemId,
+        fan_in: FanIn,
         id: DeliveryId,
         mark: Mark,
-        said: String,
+        said: &str,
     ) -> Result<bool, Fault> {
         let Some(delivery) = self.find(system, id).await? else { return Ok(false) };
-        match mark {
-            Mark::Processing => self.say(&delivery, MailboxWord::Processing, said).await?,
-            Mark::Fail => self.say(&delivery, MailboxWord::Failed, said).await?,
-            Mark::Done => self.done(&delivery, said).await?,
-        }
+        let parts = self.parts(system, fan_in, &delivery).await?;
+        let word = match mark {
+            Mark::Processing => MailboxWord::Processing,
+            Mark::Fail => MailboxWord::Failed,
+            Mark::Done => {
+                self.done(&parts, said).await?;
+                return Ok(true);
+            }
+        };
+        try_join_all(parts.iter().map(|part| self.say(part, word, said))).await?;
         Ok(true)
     }
 
-    async fn say(&self, delivery: &Delivery, word: MailboxWord, note: String) -> Result<(), Fault> {
+    async fn say(&self, delivery: &Delivery, word: MailboxWord, note: &str) -> Result<(), Fault> {
         let (id, now) = (delivery.id, self.ports.clock.now());
         let failed = word == MailboxWord::Failed;
         if failed {
             tracing::warn!(delivery_id = %id, receiver = %delivery.route.receiver, note, "its receiver cannot take it");
         }
-        let after = self.ports.store.transition(id, now, Transition::Mailbox { word, note }).await?;
+        let after =
+            self.ports.store.transition(id, now, Transition::Mailbox { word, note: note.to_owned() }).await?;
         let Some(after) = after else { return Ok(()) };
         if after.state == State::Parked {
             tracing::error!(delivery_id = %id, receiver = %after.route.receiver, "parked: its receiver cannot take it");
@@ -140,10 +205,10 @@ impl Mailboxes {
         Ok(())
     }
 
-    async fn done(&self, delivery: &Delivery, said: String) -> Result<(), Fault> {
+    async fn done(&self, parts: &[Delivery], said: &str) -> Result<(), Fault> {
         self.settle.write_notes().await;
-        let note = if said.is_empty() { "done".to_owned() } else { said };
-        let done = self.settle.finish(std::slice::from_ref(delivery), State::Received, &note).await?;
+        let note = if said.is_empty() { "done" } else { said };
+        let done = self.settle.finish(parts, State::Received, note).await?;
         for delivery in done {
             self.metrics.delivered.of(AdapterKind::Mailbox.as_str()).inc();
             tracing::info!(
@@ -151,13 +216,13 @@ impl Mailboxes {
                 receiver = %delivery.route.receiver, state = State::Received.as_str(), "delivered",
             );
         }
-        // Events of this delivery have no higher number.
+        // Events of these deliveries have no higher number.
         let last = self.ports.store.unsent_span().await?.map(|span| *span.end());
         let end = after(self.ports.clock.now(), BROKER_WAIT);
         tokio::select! {
             outcome = self.wakes.until_published(|| self.is_sent(last)) => outcome,
             () = self.ports.clock.sleep_until(end) => {
-                Err(Fault::new("broker", format!("{} is done, and the broker has not acknowledged it", delivery.id)))
+                Err(Fault::new("broker", format!("{:?} is done, and the broker has not acknowledged it", ids(parts))))
             }
         }
     }
@@ -166,4 +231,36 @@ impl Mailboxes {
         let Some(last) = last else { return Ok(true) };
         Ok(self.ports.store.unsent_span().await?.is_none_or(|span| *span.start() > last))
     }
+}
+
+impl Item {
+    fn of(delivery: Delivery) -> Self {
+        let receivers = vec![delivery.route.receiver.clone()];
+        Self { delivery, receivers }
+    }
+}
+
+/// Whether a delivery's way is through this system's mailbox.
+fn is_here(delivery: &Delivery, system: &SystemId) -> bool {
+    delivery.route.adapter == AdapterKind::Mailbox && delivery.route.system == *system
+}
+
+/// One item for each document, in the order of their first deliveries. `is_cut`: more wait than these, and the last document
+/// may go on there; it comes in the next list, whole.
+fn joined(found: Vec<Delivery>, is_cut: bool) -> Vec<Item> {
+    let (mut items, mut places): (Vec<Item>, HashMap<_, usize>) = (Vec::new(), HashMap::new());
+    let last = found.last().map(|delivery| delivery.document);
+    for delivery in found {
+        match places.get(&delivery.document) {
+            Some(place) => items[*place].receivers.push(delivery.route.receiver),
+            None => {
+                places.insert(delivery.document, items.len());
+                items.push(Item::of(delivery));
+            }
+        }
+    }
+    if is_cut && items.len() > 1 {
+        items.retain(|item| Some(item.delivery.document) != last);
+    }
+    items
 }

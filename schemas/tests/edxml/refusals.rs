@@ -280,6 +280,9 @@ fn every_row_that_reading_can_give_is_given() {
         Code::SignatureInvalid,
         Code::SignerNotTrusted,
         Code::RevocationUnknown,
+        // The door of the SDK, which knows hash and receivers of a submission from its head.
+        Code::HashMismatch,
+        Code::ReceiverNotInPacket,
         // The directory and the store.
         Code::SenderUnknown,
         Code::SenderNotYours,

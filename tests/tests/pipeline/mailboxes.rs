@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use lienthong_pipeline::mailbox::{BROKER_WAIT, Mailboxes, Mark};
+use lienthong_adapters::contract::failure;
+use lienthong_config::FanIn;
+use lienthong_pipeline::mailbox::{BROKER_WAIT, Item, Mailboxes, Mark, PARTS_WAIT};
 use lienthong_pipeline::operate::{Act, By, Operate, Reason};
+use lienthong_pipeline::ports::FailureClass;
 use lienthong_pipeline::record::{Delivery, MAILBOX_FAILS_MAX, Receipt, State, SystemId, Waiting};
 use lienthong_schemas::edxml::StatusCode;
 
-use super::agencies::system;
-use super::world::{A, B, E, F, World, letter, status};
+use super::world::{A, B, E, F, World, letter, organ, status, system, taken};
 
 fn hop() -> SystemId {
     system("hop")
@@ -19,13 +21,14 @@ fn mailboxes(world: &World) -> Mailboxes {
 }
 
 async fn listed(world: &World, waiting: Waiting) -> Vec<Delivery> {
-    let found = mailboxes(world).list(&hop(), waiting, 100).await.expect("a list");
+    let items = mailboxes(world).list(&hop(), FanIn::Receiver, waiting, 100).await.expect("a list");
+    let found: Vec<Delivery> = items.into_iter().map(|item| item.delivery).collect();
     assert_eq!(mailboxes(world).count(&hop(), waiting).await.expect("a number"), found.len());
     found
 }
 
 async fn marked(world: &World, delivery: &Delivery, mark: Mark) -> bool {
-    mailboxes(world).mark(&hop(), delivery.id, mark, String::new()).await.expect("taken")
+    mailboxes(world).mark(&hop(), FanIn::Receiver, delivery.id, mark, "").await.expect("taken")
 }
 
 async fn words(world: &World, receipt: &Receipt) -> Vec<String> {
@@ -42,8 +45,11 @@ async fn a_document_waits_in_its_mailbox_until_it_is_done() {
     let found = listed(&world, Waiting::Documents).await;
     assert_eq!(found.len(), 1);
     assert_eq!(listed(&world, Waiting::Statuses).await, []);
-    let (delivery, path) =
-        mailboxes(&world).fetch(&hop(), found[0].id).await.expect("read").expect("its packet");
+    let (delivery, path) = mailboxes(&world)
+        .fetch(&hop(), FanIn::Receiver, found[0].id)
+        .await
+        .expect("read")
+        .expect("its packet");
     assert_eq!(std::fs::read(path).expect("a file"), letter(1, &[E]).to_bytes().expect("written"));
     assert_eq!(listed(&world, Waiting::Documents).await.len(), 1, "to fetch changes nothing");
     assert!(marked(&world, &delivery, Mark::Processing).await);
@@ -58,7 +64,7 @@ async fn a_document_waits_in_its_mailbox_until_it_is_done() {
     );
     assert_eq!(world.states(&receipt).await, [State::Received]);
     assert!(
-        mailboxes(&world).fetch(&hop(), delivery.id).await.expect("read").is_some(),
+        mailboxes(&world).fetch(&hop(), FanIn::Receiver, delivery.id).await.expect("read").is_some(),
         "it can be had again"
     );
     world.quiet().await;
@@ -78,9 +84,9 @@ async fn nobody_else_sees_what_is_in_a_mailbox() {
     assert!(boxes.find(&hop(), elsewhere).await.expect("read").is_none(), "it went to another system");
     for other in ["mot", "hai", "ba"].map(system) {
         assert!(boxes.find(&other, offered).await.expect("read").is_none());
-        assert!(boxes.fetch(&other, offered).await.expect("read").is_none());
-        assert!(!boxes.mark(&other, offered, Mark::Done, String::new()).await.expect("answered"));
-        assert_eq!(boxes.list(&other, Waiting::Documents, 9).await.expect("a list"), []);
+        assert!(boxes.fetch(&other, FanIn::System, offered).await.expect("read").is_none());
+        assert!(!boxes.mark(&other, FanIn::System, offered, Mark::Done, "").await.expect("answered"));
+        assert_eq!(boxes.list(&other, FanIn::Receiver, Waiting::Documents, 9).await.expect("a list"), []);
     }
     assert_eq!(world.states(&receipt).await, [State::Offered, State::Received]);
 }
@@ -132,7 +138,7 @@ async fn what_a_receiver_cannot_take_comes_to_the_operator_and_may_be_offered_ag
     assert_eq!(listed(&world, Waiting::Documents).await, []);
     let delivery = world.delivery(receipt.deliveries[0].delivery_id).await;
     assert!(
-        mailboxes(&world).fetch(&hop(), delivery.id).await.expect("read").is_some(),
+        mailboxes(&world).fetch(&hop(), FanIn::Receiver, delivery.id).await.expect("read").is_some(),
         "it can still be had"
     );
     let operate = Operate::new(world.ports.clone(), world.wakes.clone(), world.metrics.clone());
@@ -155,13 +161,13 @@ async fn without_the_broker_no_list_is_given_and_nothing_is_said_to_be_done() {
     let found = listed(&world, Waiting::Documents).await;
     world.broker.stop();
     assert!(
-        mailboxes(&world).list(&hop(), Waiting::Documents, 9).await.is_err(),
+        mailboxes(&world).list(&hop(), FanIn::Receiver, Waiting::Documents, 9).await.is_err(),
         "an empty list would be a lie"
     );
     assert!(mailboxes(&world).count(&hop(), Waiting::Documents).await.is_err());
     let boxes = mailboxes(&world);
     let system = hop();
-    let said = boxes.mark(&system, found[0].id, Mark::Done, String::new());
+    let said = boxes.mark(&system, FanIn::Receiver, found[0].id, Mark::Done, "");
     let time = async {
         world.rest().await;
         world.clock.advance(BROKER_WAIT + Duration::from_millis(1));
@@ -186,4 +192,48 @@ async fn mailboxes_are_there_again_after_a_kill() {
     assert_eq!(found.len(), 1);
     marked(&world, &found[0], Mark::Done).await;
     assert_eq!(world.states(&receipt).await, [State::Received]);
+}
+
+async fn once_for_all(world: &World) -> Vec<Item> {
+    mailboxes(world).list(&hop(), FanIn::System, Waiting::Documents, 100).await.expect("a list")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_for_several_of_a_system_may_come_once() {
+    let mut world = World::new();
+    let both = world.send(letter(1, &[F, B, E])).await;
+    world.send(letter(2, &[E])).await;
+    world.quiet().await;
+    assert_eq!(listed(&world, Waiting::Documents).await.len(), 3);
+    let items = once_for_all(&world).await;
+    assert_eq!(items.len(), 2);
+    assert_eq!(items[0].receivers, [organ(F), organ(E)]);
+    let (id, boxes) = (items[0].delivery.id, mailboxes(&world));
+    boxes.fetch(&hop(), FanIn::System, id).await.expect("read").expect("its packet");
+    assert!(boxes.mark(&hop(), FanIn::System, id, Mark::Done, "").await.expect("taken"));
+    assert_eq!(world.states(&both).await, [State::Received; 3]);
+    assert_eq!(once_for_all(&world).await.len(), 1);
+    for receiver in [0, 2] {
+        let words = world.history(both.deliveries[receiver].delivery_id).await;
+        assert!(words.iter().any(|(word, _)| word == "fetched"), "{words:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gets_a_document_once_waits_a_little_for_its_last_receiver() {
+    let mut world = World::new();
+    world.answer(|consignment, _| match consignment.delivery.route.receiver.as_str() {
+        E => Err(failure(FailureClass::OursToFix, "blob_unreadable")),
+        _ => Ok(taken(consignment)),
+    });
+    let receipt = world.send(letter(1, &[F, E])).await;
+    world.quiet().await;
+    assert_eq!(world.states(&receipt).await, [State::Offered, State::Queued]);
+    assert_eq!(once_for_all(&world).await, [], "the other one may come in a moment");
+    world.advance(PARTS_WAIT).await;
+    let items = once_for_all(&world).await;
+    assert_eq!((items.len(), &items[0].receivers), (1, &vec![organ(F)]));
+    world.answer(|consignment, _| Ok(taken(consignment)));
+    world.pass(Duration::from_secs(120), Duration::from_secs(10)).await;
+    assert_eq!(once_for_all(&world).await[0].receivers, [organ(F), organ(E)]);
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use lienthong_config::{HashFile, Network, Settings};
+use lienthong_config::{FanIn, HashFile, Network, Settings};
 use lienthong_pipeline::record::SystemId;
 use rand::Rng;
 
@@ -19,6 +19,8 @@ pub struct Account {
     pub system: SystemId,
     /// It has a mailbox here.
     pub mailbox: bool,
+    /// How often a document comes there that is for several of its organisations.
+    pub fan_in: FanIn,
     /// Whether a submission may leave out `hash-file`.
     pub hash_file: HashFile,
     secrets: Vec<Vec<u8>>,
@@ -52,6 +54,7 @@ impl Accounts {
             let account = Account {
                 system: SystemId::parse(id)?,
                 mailbox: sdk.mailbox,
+                fan_in: sdk.fan_in,
                 hash_file: sdk.hash_file,
                 secrets: sdk.secrets.iter().map(|secret| secret.expose().as_bytes().to_vec()).collect(),
                 networks: sdk.allowed_cidrs.clone(),

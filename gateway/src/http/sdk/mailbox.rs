@@ -9,9 +9,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::stream;
-use lienthong_pipeline::mailbox::Mark;
+use lienthong_pipeline::mailbox::{Item, Mark};
 use lienthong_pipeline::ports::Fault;
-use lienthong_pipeline::record::{Delivery, Waiting};
+use lienthong_pipeline::record::Waiting;
+use lienthong_schemas::organ::OrganId;
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
 use lienthong_schemas::safe_text::SafeText;
 use serde_json::{Value, json};
@@ -47,7 +48,8 @@ impl Sdk {
         };
         let system = &asked.account.system;
         let look = self.public.guests.load().look(system)?;
-        let list = self.mailboxes.list(system, waiting, LISTED_MAX).await.map_err(ours)?;
+        let list =
+            self.mailboxes.list(system, asked.account.fan_in, waiting, LISTED_MAX).await.map_err(ours)?;
         let entries: Vec<Value> = list.iter().map(entry).collect();
         let answer = Answer::ok().with("data", entries).into_response();
         Ok(answer.map(|body| Body::new(Holding::new(body, look))))
@@ -65,7 +67,7 @@ impl Sdk {
         with_mailbox(asked)?;
         let (id, system) = (asked.delivery("docId")?, &asked.account.system);
         let look = self.public.guests.load().look(system)?;
-        let found = self.mailboxes.fetch(system, id).await.map_err(ours)?;
+        let found = self.mailboxes.fetch(system, asked.account.fan_in, id).await.map_err(ours)?;
         let (delivery, path) = found.ok_or_else(no_document)?;
         let file = open(&path, delivery.bytes).await.map_err(ours)?;
         let (body, length, media) = match in_json {
@@ -95,7 +97,11 @@ impl Sdk {
         };
         let said = asked.get("description")?.unwrap_or_default();
         let said = SafeText::new(said).cut(SAID_BYTES_MAX).into_string();
-        let known = self.mailboxes.mark(&asked.account.system, id, mark, said).await.map_err(ours)?;
+        let known = self
+            .mailboxes
+            .mark(&asked.account.system, asked.account.fan_in, id, mark, &said)
+            .await
+            .map_err(ours)?;
         if known { Ok(Answer::ok().into_response()) } else { Err(no_document()) }
     }
 }
@@ -112,7 +118,8 @@ fn with_mailbox(asked: &Asked) -> Result<(), Rejection> {
     Err(Rejection::new(RejectionCode::OperationOff).at("sdk.mailbox").because("no mailbox"))
 }
 
-fn entry(delivery: &Delivery) -> Value {
+fn entry(item: &Item) -> Value {
+    let Item { delivery, receivers } = item;
     let mailbox = delivery.mailbox;
     let (status, words) = match mailbox {
         Some(mailbox) if mailbox.fails > 0 => ("fail", "bên nhận báo lỗi"),
@@ -126,7 +133,7 @@ fn entry(delivery: &Delivery) -> Value {
         "created_time": time(mailbox.map_or(delivery.accepted_at, |mailbox| mailbox.since)),
         "updated_time": time(mailbox.map_or(delivery.accepted_at, |mailbox| mailbox.changed)),
         "from": delivery.sender.as_str(),
-        "to": delivery.route.receiver.as_str(),
+        "to": receivers.iter().map(OrganId::as_str).collect::<Vec<_>>().join(","),
         "status": status,
         "status_desc": words,
     })
