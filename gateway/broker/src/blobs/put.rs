@@ -26,7 +26,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep};
 
-use super::shelf::{Draft, End};
+use super::shelf::{Draft, End, LeftBehind};
 use super::{Checked, chunks_subject, fault, name_subject, named};
 use crate::jetstream::{Link, weight};
 use crate::streams::BLOBS;
@@ -61,7 +61,7 @@ pub(crate) async fn put(link: &Link, digest: PacketDigest, bytes: u64, file: &Pa
         }
     }
     for _ in 0..LAYOUTS_MAX {
-        let mut put = Put { link, draft: link.shelf.begin(), last: 0, sent: 0 };
+        let mut put = Put { link, draft: link.shelf.begin(), last: 0 };
         if put.write(Checked::new(File::open(file).await.map_err(fault)?, digest, bytes)).await?
             && put.is_stored(&bucket).await?
         {
@@ -102,8 +102,6 @@ struct Put<'a> {
     draft: Draft,
     /// Where the last chunk that is known to be stored stands in the stream.
     last: u64,
-    /// Chunks sent, each counted once.
-    sent: usize,
 }
 
 impl<'a> Put<'a> {
@@ -149,8 +147,8 @@ impl<'a> Put<'a> {
     }
 
     async fn send(&mut self, body: Bytes, share: SemaphorePermit<'a>) -> Result<Chunk<'a>, Fault> {
-        let number = self.sent;
-        self.sent += 1;
+        let number = self.draft.sent;
+        self.draft.sent += 1;
         let stored = self.publish(number, body.clone()).await?;
         Ok(Chunk { number, body, stored, _share: share })
     }
@@ -219,7 +217,7 @@ impl<'a> Put<'a> {
 
     /// Whether the stream has every chunk: one that was made anew meanwhile has lost the first ones.
     async fn is_stored(&self, bucket: &Stream) -> Result<bool, Fault> {
-        Ok(self.sent == 0 || count(bucket, &self.draft.nuid).await? == self.sent)
+        Ok(self.draft.sent == 0 || count(bucket, &self.draft.nuid).await? == self.draft.sent)
     }
 
     /// Gives the name, unless somebody else gave one since `there` was read.
@@ -262,7 +260,7 @@ impl<'a> Put<'a> {
         }
         self.draft.end = End::Named;
         if let Some((_, old)) = there.filter(|(_, old)| !old.nuid.is_empty()) {
-            self.link.shelf.leave(old.nuid);
+            self.link.shelf.leave(LeftBehind::new(old.nuid, old.chunks as u64));
         }
         Ok(())
     }
@@ -291,7 +289,7 @@ impl<'a> Put<'a> {
             bucket: BLOBS.to_owned(),
             nuid: self.draft.nuid.clone(),
             size: usize::try_from(bytes).map_err(fault)?,
-            chunks: self.sent,
+            chunks: self.draft.sent,
             modified: None,
             digest: Some(format!("SHA-256={}", URL_SAFE.encode(digest.as_bytes()))),
             deleted: false,

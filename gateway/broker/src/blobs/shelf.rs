@@ -28,7 +28,25 @@ pub(crate) struct Shelf {
 #[derive(Default)]
 struct Puts {
     under_way: HashSet<String>,
-    left_behind: VecDeque<String>,
+    left_behind: VecDeque<LeftBehind>,
+}
+
+/// Chunks that belong to nobody.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct LeftBehind {
+    /// Their put.
+    pub(super) nuid: String,
+    /// So many were sent and are not removed. What was in flight when the put ended may be stored after a removal.
+    pub(super) chunks: u64,
+    /// Removals so far.
+    pub(super) removals: u32,
+}
+
+impl LeftBehind {
+    /// Of a put that ended, or was replaced.
+    pub(super) fn new(nuid: String, chunks: u64) -> Self {
+        Self { nuid, chunks, removals: 0 }
+    }
 }
 
 impl Shelf {
@@ -37,25 +55,25 @@ impl Shelf {
         let letters = rand::rng().sample_iter(Alphanumeric).take(NUID_LENGTH);
         let nuid: String = letters.map(char::from).collect();
         self.puts().under_way.insert(nuid.clone());
-        Draft { shelf: self.clone(), nuid, end: End::Unnamed }
+        Draft { shelf: self.clone(), nuid, sent: 0, end: End::Unnamed }
     }
 
     /// These chunks belong to nobody.
-    pub(super) fn leave(&self, nuid: String) {
-        self.keep(nuid);
+    pub(super) fn leave(&self, left: LeftBehind) {
+        self.keep(left);
         self.left.notify_one();
     }
 
-    /// The same without waking anybody: they could not be removed just now.
-    pub(super) fn keep(&self, nuid: String) {
+    /// The same without waking anybody: they could not be removed just now, or not all of them.
+    pub(super) fn keep(&self, left: LeftBehind) {
         let mut puts = self.puts();
         if puts.left_behind.len() < LEFT_BEHIND_MAX {
-            puts.left_behind.push_back(nuid);
+            puts.left_behind.push_back(left);
         }
     }
 
     /// The oldest chunks that were left behind; whoever cannot remove them puts them back by [`Shelf::keep`].
-    pub(super) fn take_left_behind(&self) -> Option<String> {
+    pub(super) fn take_left_behind(&self) -> Option<LeftBehind> {
         self.puts().left_behind.pop_front()
     }
 
@@ -83,6 +101,8 @@ pub(super) enum End {
 pub(super) struct Draft {
     shelf: Arc<Shelf>,
     pub(super) nuid: String,
+    /// Chunks sent, each counted once.
+    pub(super) sent: usize,
     pub(super) end: End,
 }
 
@@ -90,7 +110,7 @@ impl Drop for Draft {
     fn drop(&mut self) {
         self.shelf.puts().under_way.remove(&self.nuid);
         if self.end == End::Unnamed {
-            self.shelf.leave(std::mem::take(&mut self.nuid));
+            self.shelf.leave(LeftBehind::new(std::mem::take(&mut self.nuid), self.sent as u64));
         }
     }
 }
@@ -107,10 +127,10 @@ mod tests {
             let nuid = draft.nuid.clone();
             assert_eq!(nuid.len(), NUID_LENGTH);
             assert!(shelf.is_under_way(&nuid));
-            draft.end = end;
+            (draft.end, draft.sent) = (end, 3);
             drop(draft);
             assert!(!shelf.is_under_way(&nuid));
-            assert_eq!(shelf.take_left_behind(), left.then_some(nuid));
+            assert_eq!(shelf.take_left_behind(), left.then_some(LeftBehind::new(nuid, 3)));
         }
     }
 

@@ -24,6 +24,8 @@ const FIRST_AFTER: Duration = Duration::from_secs(10 * 60);
 const EVERY: Duration = Duration::from_secs(6 * 3600);
 /// Removing what a failed put left is tried again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// Removals of what one put left, of whose chunks not all were met; some may never have been stored.
+const REMOVALS_MAX: u32 = 6;
 /// Puts and names looked at in one sweep.
 const LOOK_MAX: usize = 100_000;
 /// Puts removed in one sweep.
@@ -54,10 +56,11 @@ pub(crate) async fn keep(link: Weak<Link>, shelf: Arc<Shelf>, closing: Cancellat
         }
         let Some(link) = link.upgrade() else { return };
         let work = async {
-            again = link.remove_left_behind().await.err().map(|fault| {
+            let stays = link.remove_left_behind().await.unwrap_or_else(|fault| {
                 tracing::debug!(%fault, "what a failed put left stays for now");
-                Instant::now() + AGAIN_AFTER
+                true
             });
+            again = stays.then(|| Instant::now() + AGAIN_AFTER);
             if Instant::now() >= next {
                 next = Instant::now() + EVERY;
                 if let Err(fault) = sweep(&link, ORPHAN_AGE).await {
@@ -73,22 +76,33 @@ pub(crate) async fn keep(link: Weak<Link>, shelf: Arc<Shelf>, closing: Cancellat
 }
 
 impl Link {
-    async fn remove_left_behind(&self) -> Result<(), Fault> {
-        while let Some(nuid) = self.shelf.take_left_behind() {
+    /// `true`: not all of it is gone yet.
+    async fn remove_left_behind(&self) -> Result<bool, Fault> {
+        let mut later = Vec::new();
+        let outcome = loop {
+            let Some(mut left) = self.shelf.take_left_behind() else { break Ok(()) };
             let removed = async {
                 let bucket = self.bucket().await?;
-                bucket.purge().filter(chunks_subject(&nuid)).await.map_err(fault)
+                bucket.purge().filter(chunks_subject(&left.nuid)).await.map_err(fault)
             };
-            match removed.await {
-                Ok(purged) if purged.purged > 0 => self.removed(&nuid, purged.purged),
-                Ok(_) => {}
+            let purged = match removed.await {
+                Ok(purged) => purged.purged,
                 Err(fault) => {
-                    self.shelf.keep(nuid);
-                    return Err(fault);
+                    later.push(left);
+                    break Err(fault);
                 }
+            };
+            if purged > 0 {
+                self.removed(&left.nuid, purged);
             }
-        }
-        Ok(())
+            (left.chunks, left.removals) = (left.chunks.saturating_sub(purged), left.removals + 1);
+            if left.chunks > 0 && left.removals < REMOVALS_MAX {
+                later.push(left);
+            }
+        };
+        let again = !later.is_empty();
+        later.into_iter().for_each(|left| self.shelf.keep(left));
+        outcome.map(|()| again)
     }
 
     fn removed(&self, nuid: &str, chunks: u64) {
