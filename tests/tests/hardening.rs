@@ -7,6 +7,7 @@ use acceptance::{Stage, Wire, signal, until};
 use lienthong::demo::child::is_alive;
 use lienthong_schemas::edxml::DocumentBuilder;
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lienthong-under-test");
@@ -38,6 +39,9 @@ async fn connections_leave_descriptors_for_everything_else() {
     let said = until(async || (logged(&stage, "a peer has too many connections") > 0).then_some(()));
     assert!(said.await.is_some(), "one address does not have them all");
     assert_eq!(stage.readyz().await.0, 200);
+    // They are accepted in their order: when the last one is closed, none is left that could meet free places.
+    let last = held.last_mut().expect("the last one");
+    assert_eq!(last.read(&mut [0]).await.unwrap_or(0), 0, "it is closed");
     drop(held);
     let packet = stage.letter(1, &[1]);
     let id = until(async || stage.world.submit(0, &packet).await.ok()?.document_id().ok()).await;
