@@ -9,7 +9,7 @@ mod published;
 
 pub use self::axis::FromAxis;
 pub use self::beside::Beside;
-pub use self::published::BROKER_WAIT;
+pub use crate::acknowledged::BROKER_WAIT;
 
 use std::cell::Cell;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! The way of a document: decisions without sockets or a clock of its own. Read `intake` (in), `relay` (to the broker),
 //! `takeover` and `dispatch` (out), `report` (back to the sender), in this order.
 
+mod acknowledged;
 mod attempt;
 mod breaker;
 mod compose;

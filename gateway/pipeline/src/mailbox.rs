@@ -13,6 +13,7 @@ use lienthong_monitoring::Metrics;
 use lienthong_schemas::ids::DeliveryId;
 use lienthong_schemas::organ::OrganId;
 
+use crate::acknowledged::until_acknowledged;
 use crate::clock::after;
 use crate::consign::ids;
 use crate::ports::{Fault, PerLane, Ports, Transition};
@@ -20,8 +21,6 @@ use crate::record::{AdapterKind, Delivery, MailboxWord, State, SystemId, Waiting
 use crate::settle::Settle;
 use crate::wakes::Wakes;
 
-/// How long `done` waits for the broker.
-pub const BROKER_WAIT: Duration = Duration::from_secs(10);
 /// A document that comes once for several receivers waits so long, at most, for those that are still on their way to the
 /// mailbox.
 pub const PARTS_WAIT: Duration = Duration::from_secs(60);
@@ -160,11 +159,11 @@ impl Mailboxes {
         Ok(Some((delivery, packet)))
     }
 
-    /// Takes a system's word about what is in its mailbox under an id. `Done` is final, and on disk and with the broker when this
-    /// returns; whatever is said after it changes nothing. `false`: there is no such delivery.
+    /// Takes a system's word about what is in its mailbox under an id. `Done` is final, and on disk and with the broker when
+    /// this returns; whatever is said after it changes nothing. `false`: there is no such delivery.
     ///
     /// # Errors
-    /// The store fails; the broker does not acknowledge `Done` within [`BROKER_WAIT`]: it is on disk, and saying it again
+    /// The store fails; the broker does not acknowledge `Done` within [`crate::intake::BROKER_WAIT`]: it is on disk, and saying it again
     /// does no harm.
     pub async fn mark(
         &self,
@@ -190,8 +189,7 @@ impl Mailboxes {
 
     async fn say(&self, delivery: &Delivery, word: MailboxWord, note: &str) -> Result<(), Fault> {
         let (id, now) = (delivery.id, self.ports.clock.now());
-        let failed = word == MailboxWord::Failed;
-        if failed {
+        if word == MailboxWord::Failed {
             tracing::warn!(delivery_id = %id, receiver = %delivery.route.receiver, note, "its receiver cannot take it");
         }
         let after =
@@ -216,20 +214,8 @@ impl Mailboxes {
                 receiver = %delivery.route.receiver, state = State::Received.as_str(), "delivered",
             );
         }
-        // Events of these deliveries have no higher number.
-        let last = self.ports.store.unsent_span().await?.map(|span| *span.end());
-        let end = after(self.ports.clock.now(), BROKER_WAIT);
-        tokio::select! {
-            outcome = self.wakes.until_published(|| self.is_sent(last)) => outcome,
-            () = self.ports.clock.sleep_until(end) => {
-                Err(Fault::new("broker", format!("{:?} is done, and the broker has not acknowledged it", ids(parts))))
-            }
-        }
-    }
-
-    async fn is_sent(&self, last: Option<u64>) -> Result<bool, Fault> {
-        let Some(last) = last else { return Ok(true) };
-        Ok(self.ports.store.unsent_span().await?.is_none_or(|span| *span.start() > last))
+        let what = format!("{:?} is done", ids(parts));
+        until_acknowledged(&self.ports, &self.wakes, what, || std::future::ready(Ok(true))).await
     }
 }
 

@@ -9,7 +9,6 @@ use lienthong_schemas::ids::DeliveryId;
 use lienthong_schemas::organ::ReceiverToken;
 use tokio::sync::{Notify, watch};
 
-use crate::ports::Fault;
 use crate::record::{AdapterKind, Delivery, Lane};
 use crate::turns::Turns;
 
@@ -71,21 +70,6 @@ impl Wakes {
     /// The operator wants this queue tried now: its pause ends.
     pub fn resume(&self, adapter: AdapterKind, queue: ReceiverToken) {
         self.tell(adapter, queue, |news| news.resumed = true);
-    }
-
-    /// Waits until something holds that can begin to hold whenever the broker has acknowledged something.
-    pub(crate) async fn until_published<F>(&self, holds: impl Fn() -> F) -> Result<(), Fault>
-    where
-        F: Future<Output = Result<bool, Fault>>,
-    {
-        let mut published = self.published.subscribe();
-        loop {
-            published.mark_unchanged();
-            if holds().await? {
-                return Ok(());
-            }
-            published.changed().await.map_err(|closed| Fault::new("relay", closed))?;
-        }
     }
 
     /// The store is another one than before: everybody looks at it anew.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use lienthong_adapters::contract::failure;
 use lienthong_config::FanIn;
-use lienthong_pipeline::mailbox::{BROKER_WAIT, Item, Mailboxes, Mark, PARTS_WAIT};
+use lienthong_pipeline::intake::BROKER_WAIT;
+use lienthong_pipeline::mailbox::{Item, Mailboxes, Mark, PARTS_WAIT};
 use lienthong_pipeline::operate::{Act, By, Operate, Reason};
 use lienthong_pipeline::ports::FailureClass;
 use lienthong_pipeline::record::{Delivery, MAILBOX_FAILS_MAX, Receipt, State, SystemId, Waiting};
