@@ -12,6 +12,7 @@ pub use self::beside::Beside;
 pub use crate::acknowledged::BROKER_WAIT;
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -31,7 +32,7 @@ use tracing::Instrument;
 use crate::directory::{Directory, Home};
 use crate::examine::{EXAMINATION, PacketLimits, Refused, examine, in_its_place};
 use crate::ports::{Admitted, Fault, Incoming, Ports};
-use crate::recognise::{Recognised, keys, recognise};
+use crate::recognise::{Recognised, Submission, keys, recognise};
 use crate::record::{Admission, IdempotencyKey, Receipt, RecognitionKeys, State, SystemId};
 use crate::route::{Routed, addressed, open_successors, route};
 use crate::standing::{Effects, Notice};
@@ -103,6 +104,9 @@ pub struct Accepted {
     /// It had been taken before; nothing new was begun.
     pub replayed: bool,
 }
+
+/// The receivers that a submission is limited to; see [`Origin::chosen`].
+type Chosen = Option<BTreeSet<OrganId>>;
 
 /// The one way in.
 pub struct Intake {
@@ -211,12 +215,12 @@ impl Intake {
         let kind = Origin::kind_text(content.kind.id_text(), chosen.as_ref());
         let id = DocumentId::derive(&sender, document_id, &kind, &digest);
         let span = tracing::info_span!("document", document_id = %id, sender = %sender);
-        let mut known_by = (id, keys(&envelope, &sender));
+        let mut keys = keys(&envelope, &sender);
         if matches!(origin, Origin::Axis { .. }) {
             // An axis writes packets anew: those of every type are known again by what they say.
-            known_by.1.semantic = content_digest(&envelope, &sender);
+            keys.semantic = content_digest(&envelope, &sender);
         }
-        let work = self.take_in(packet, envelope, origin, idempotency, directory, known_by);
+        let work = self.take_in(packet, envelope, origin, idempotency, directory, (id, keys, chosen));
         work.instrument(span).await
     }
 
@@ -227,7 +231,7 @@ impl Intake {
         origin: &Origin,
         idempotency: Option<IdempotencyKey>,
         directory: Arc<Directory>,
-        (id, mut keys): (DocumentId, RecognitionKeys),
+        (id, mut keys, chosen): (DocumentId, RecognitionKeys, Chosen),
     ) -> Result<Accepted, Refused> {
         if let Origin::Gateway { says } = origin {
             // Two receivers given up in one second would have one key, and one told of after its name changed, two.
@@ -236,8 +240,8 @@ impl Intake {
         let _turn = self.turns.take(turn_of(&keys, id)).await;
 
         let timer = self.metrics.timer(Step::Recognise);
-        let recognised =
-            recognise(&*self.ports.store, &directory, &envelope, &keys, id, packet.digest(), origin).await?;
+        let submission = Submission { id, digest: packet.digest(), origin, chosen: chosen.as_ref() };
+        let recognised = recognise(&*self.ports.store, &directory, &envelope, &keys, submission).await?;
         drop(timer);
         let (served, reused) = match recognised {
             Recognised::Repeat(known) => {
@@ -253,7 +257,7 @@ impl Intake {
         let timer = self.metrics.timer(Step::Route);
         let content = envelope.content();
         let (mut to, mut notices) = addressed(content, self.policy.update_receivers);
-        if let Some(chosen) = origin.chosen(&directory, content)? {
+        if let Some(chosen) = &chosen {
             to.retain(|one| chosen.contains(&directory.resolved(one.code)));
         }
         if matches!(origin, Origin::Axis { .. }) {

@@ -65,6 +65,19 @@ fn status_key(content: &Content, sender: &OrganId) -> Option<[u8; 16]> {
     ]))
 }
 
+/// What a packet is known by beside its keys, and who brought it for whom.
+#[derive(Clone, Copy)]
+pub struct Submission<'s> {
+    /// Its document id.
+    pub id: DocumentId,
+    /// The packet's digest.
+    pub digest: PacketDigest,
+    /// Who brought it.
+    pub origin: &'s Origin,
+    /// The receivers that it is limited to.
+    pub chosen: Option<&'s BTreeSet<OrganId>>,
+}
+
 /// Compares a packet with what the store knows. The caller holds the turn of this (From, DocumentId).
 ///
 /// By the SDK's protocol the same bytes may come again for further receivers, whatever their type: each submission counts
@@ -80,14 +93,12 @@ pub async fn recognise(
     directory: &Directory,
     envelope: &VerifiedEnvelope,
     keys: &RecognitionKeys,
-    id: DocumentId,
-    digest: PacketDigest,
-    origin: &Origin,
+    submission: Submission<'_>,
 ) -> Result<Recognised, Refused> {
+    let Submission { id, digest, origin, chosen } = submission;
     let content = envelope.content();
     let by_sdk = matches!(origin, Origin::Sdk { .. });
     let from_axis = matches!(origin, Origin::Axis { .. });
-    let chosen = origin.chosen(directory, content)?;
     let is_new = keys.status.is_none() && content.kind == PacketKind::Document(BusinessType::New);
     let met = store.met(id, keys.name.filter(|_| is_new || by_sdk || from_axis)).await?;
     if !met.deliveries.is_empty() {
@@ -114,7 +125,7 @@ pub async fn recognise(
     }
     let named: Vec<OrganId> = content.to.iter().map(|to| directory.resolved(&to.organ_id)).collect();
     let is_wanted = |receiver: &OrganId| {
-        let is_chosen = chosen.as_ref().is_none_or(|chosen| chosen.contains(receiver));
+        let is_chosen = chosen.is_none_or(|chosen| chosen.contains(receiver));
         is_chosen && (!from_axis || is_ours(directory, receiver))
     };
     if let Some(equal) = equal
