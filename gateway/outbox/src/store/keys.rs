@@ -164,8 +164,7 @@ pub(super) fn offered(system: &SystemId, waiting: Waiting, lane: Lane) -> Vec<u8
 
 /// Keys below [`offered`], behind an order.
 pub(super) fn offered_after(system: &SystemId, waiting: Waiting, lane: Lane, after: u64) -> Range<Vec<u8>> {
-    let prefix = offered(system, waiting, lane);
-    ordered(prefix.clone(), after.saturating_add(1))..ordered(prefix, u64::MAX)
+    from(offered(system, waiting, lane), after.saturating_add(1))
 }
 
 pub(super) fn correlated(receiver: &ReceiverToken, key: CorrelationKey) -> Vec<u8> {
@@ -178,9 +177,8 @@ pub(super) fn correlated_after(
     key: CorrelationKey,
     after: Option<u64>,
 ) -> Range<Vec<u8>> {
-    let prefix = correlated(receiver, key);
     let start = after.map_or(0, |after| after.saturating_add(1));
-    ordered(prefix.clone(), start)..ordered(prefix, u64::MAX)
+    from(correlated(receiver, key), start)
 }
 
 pub(super) fn unpublished(lane: Lane) -> Vec<u8> {
@@ -189,7 +187,7 @@ pub(super) fn unpublished(lane: Lane) -> Vec<u8> {
 
 /// Keys below [`unpublished`], behind an order.
 pub(super) fn unpublished_after(lane: Lane, after: u64) -> Range<Vec<u8>> {
-    ordered(unpublished(lane), after.saturating_add(1))..ordered(unpublished(lane), u64::MAX)
+    from(unpublished(lane), after.saturating_add(1))
 }
 
 pub(super) fn report(number: u64) -> Vec<u8> {
@@ -339,6 +337,11 @@ pub(super) fn indexes(record: &Record) -> Vec<Vec<u8>> {
     }
     keys.extend(record.report.map(|due| report(due.number)));
     keys
+}
+
+/// Keys below a prefix, from an order on.
+fn from(prefix: Vec<u8>, order: u64) -> Range<Vec<u8>> {
+    ordered(prefix.clone(), order)..ordered(prefix, u64::MAX)
 }
 
 fn ordered(mut prefix: Vec<u8>, order: u64) -> Vec<u8> {

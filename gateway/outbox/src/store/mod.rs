@@ -257,15 +257,8 @@ impl OutboxStore for FileStore {
     }
 
     async fn unpublished_after(&self, after: PerLane, limit: usize) -> Result<Vec<Delivery>, Fault> {
-        let look = move |view: View<'_>| {
-            let mut found = Vec::new();
-            for lane in Lane::ALL {
-                let range = keys::unpublished_after(lane, after[lane as usize]);
-                found.extend(view.within(range, limit - found.len(), Record::is_unpublished)?);
-            }
-            Ok(found)
-        };
-        self.read(look).await
+        let ranges = Lane::ALL.map(|lane| keys::unpublished_after(lane, after[lane as usize]));
+        self.read(move |view| view.within_each(ranges, limit, Record::is_unpublished)).await
     }
 
     async fn unsent_events(&self, limit: usize) -> Result<Vec<(u64, Event)>, Fault> {
@@ -345,14 +338,7 @@ impl OutboxStore for FileStore {
         limit: usize,
     ) -> Result<Vec<Delivery>, Fault> {
         let ranges = Lane::ALL.map(|lane| keys::offered_after(system, waiting, lane, after[lane as usize]));
-        let look = move |view: View<'_>| {
-            let mut found = Vec::new();
-            for range in ranges {
-                found.extend(view.within(range, limit - found.len(), Record::is_offered)?);
-            }
-            Ok(found)
-        };
-        self.read(look).await
+        self.read(move |view| view.within_each(ranges, limit, Record::is_offered)).await
     }
 
     async fn offered_count(&self, system: &SystemId, waiting: Waiting, most: usize) -> Result<usize, Fault> {

@@ -161,6 +161,20 @@ impl View<'_> {
         Ok(found.into_iter().map(|record| record.delivery).collect())
     }
 
+    /// The same within several ranges, one behind the other.
+    pub(super) fn within_each(
+        &self,
+        ranges: impl IntoIterator<Item = Range<Vec<u8>>>,
+        limit: usize,
+        belongs: impl Fn(&Record) -> bool,
+    ) -> Result<Vec<Delivery>, ReadFault> {
+        let mut found = Vec::new();
+        for range in ranges {
+            found.extend(self.within(range, limit - found.len(), &belongs)?);
+        }
+        Ok(found)
+    }
+
     /// The first that an index names within `range`, of those that `belong` there.
     pub(super) fn first(
         &self,
