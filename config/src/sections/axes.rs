@@ -17,9 +17,6 @@ use crate::values::secret::Secret;
 use crate::values::span::Span;
 use crate::values::url::HttpUrl;
 
-/// Longest id that an axis gave us, in bytes.
-const SYSTEM_ID_THERE_BYTES_MAX: usize = 256;
-
 /// Whether a submission names its receivers outside the packet. The meaning of the header is not known for certain
 /// (spec/vxp-api.md section 9), so an axis can be told to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +102,7 @@ fn axis(id: &str, section: &mut Section<'_, '_>) -> Option<AxisSettings> {
     if url.as_ref().is_some_and(|url| url.as_str().contains('?')) {
         section.contradiction("url", "không được có phần ?…", "must not have a query");
     }
-    let system_id = system_id(section);
+    let system_id = line::sdk_system_id(section);
     let secret = section.required_secret("secret", &SecretOf::Axis.variable(id), InClear::Refused);
     let words = [("send", ToHeader::Send), ("omit", ToHeader::Omit)];
     let to_header = section.choice("to_header", &words, ToHeader::Send);
@@ -136,15 +133,4 @@ fn poll(section: &mut Section<'_, '_>) -> Option<AxisPollSettings> {
     let every = section.ranged("every", seconds(60), seconds(1), seconds(86_400)).duration();
     let enabled = section.read("enabled").unwrap_or(true);
     enabled.then_some(AxisPollSettings { every })
-}
-
-/// It travels as the value of a header, where only ASCII survives.
-fn system_id(section: &mut Section<'_, '_>) -> Option<String> {
-    let text = section.required_text("system_id", SYSTEM_ID_THERE_BYTES_MAX)?;
-    if text.bytes().all(|b| b.is_ascii_graphic()) {
-        return Some(text);
-    }
-    let rule = Rule::new("chỉ gồm chữ ASCII, không có dấu cách", "ASCII without blanks");
-    section.fault("system_id", FaultCode::WrongType, rule);
-    None
 }

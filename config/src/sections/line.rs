@@ -57,6 +57,20 @@ pub(crate) fn url(section: &mut Section<'_, '_>) -> Option<HttpUrl> {
     url
 }
 
+/// Longest `system_id`, in bytes.
+pub const SDK_SYSTEM_ID_BYTES_MAX: usize = 256;
+
+/// `system_id`, as the SDK's protocol names a system: the value of a header, where only ASCII survives.
+pub(crate) fn sdk_system_id(section: &mut Section<'_, '_>) -> Option<String> {
+    let text = section.required_text("system_id", SDK_SYSTEM_ID_BYTES_MAX)?;
+    if text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Some(text);
+    }
+    let rule = Rule::new("chỉ gồm chữ ASCII, không có dấu cách", "ASCII without blanks");
+    section.fault("system_id", FaultCode::WrongType, rule);
+    None
+}
+
 /// Longest waits on a line.
 pub(crate) struct Waits {
     /// For a connection.

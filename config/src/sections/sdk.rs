@@ -6,11 +6,9 @@ use std::collections::BTreeSet;
 use crate::environment::SecretOf;
 use crate::fault::{FaultCode, Rule};
 use crate::reading::{InClear, Section};
+use crate::sections::line;
 use crate::values::network::Network;
 use crate::values::secret::Secret;
-
-/// Longest `systemid`, in bytes.
-pub const SDK_SYSTEM_ID_BYTES_MAX: usize = 256;
 
 /// Networks that one system may be bound to.
 pub const SDK_NETWORKS_MAX: usize = 64;
@@ -73,18 +71,12 @@ impl SdkSettings {
     }
 }
 
-/// It travels as the value of a header, where only ASCII survives, and tells who asks.
+/// It tells who asks, so each system has its own.
 fn system_id(taken: &mut BTreeSet<String>, section: &mut Section<'_, '_>) -> Option<String> {
-    const KEY: &str = "system_id";
-    let text = section.required_text(KEY, SDK_SYSTEM_ID_BYTES_MAX)?;
-    if !text.bytes().all(|b| b.is_ascii_graphic()) {
-        let rule = Rule::new("chỉ gồm chữ ASCII, không có dấu cách", "ASCII without blanks");
-        section.fault(KEY, FaultCode::WrongType, rule);
-        return None;
-    }
+    let text = line::sdk_system_id(section)?;
     if !taken.insert(text.clone()) {
         let rule = Rule::new("một hệ thống khác đã có mã này", "another system has this id");
-        section.fault(KEY, FaultCode::Duplicate, rule);
+        section.fault("system_id", FaultCode::Duplicate, rule);
         return None;
     }
     Some(text)
