@@ -1,44 +1,15 @@
 //! Bodies of every form, in pieces of every length.
 
-use std::io::{BufRead, Cursor};
-
-use lienthong_schemas::ids::PacketDigest;
+use lienthong_adapters::contract::MemorySink;
 
 use super::*;
-
-/// A spool in memory.
-#[derive(Default)]
-struct Kept(Vec<u8>);
-
-impl Incoming for Kept {
-    fn digest(&self) -> PacketDigest {
-        PacketDigest::of(&self.0)
-    }
-    fn bytes(&self) -> u64 {
-        self.0.len() as u64
-    }
-    fn open(&self) -> Result<Box<dyn BufRead + Send>, Fault> {
-        Ok(Box::new(Cursor::new(self.0.clone())))
-    }
-}
-
-#[async_trait]
-impl IncomingWriter for Kept {
-    async fn write(&mut self, chunk: Bytes) -> Result<(), Fault> {
-        self.0.extend_from_slice(&chunk);
-        Ok(())
-    }
-    async fn finish(self: Box<Self>) -> Result<Box<dyn Incoming>, Fault> {
-        Ok(self)
-    }
-}
 
 /// The packet that a body holds, if it is readable, and what was sent. The same however the body is cut.
 async fn packet(body: &[u8]) -> (Option<Vec<u8>>, Sent) {
     let mut outcomes = Vec::new();
     for length in [1, 2, 3, 5, 64, body.len().max(1)] {
         let sent = Sent::default();
-        let mut sink = Box::new(FileSink::new(Box::new(Kept::default()), sent.clone()));
+        let mut sink = Box::new(FileSink::new(MemorySink::open(), sent.clone()));
         for piece in body.chunks(length) {
             sink.write(Bytes::copy_from_slice(piece)).await.expect("written");
         }
