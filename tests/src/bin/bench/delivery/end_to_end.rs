@@ -11,16 +11,14 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::http1::SendRequest;
 use measure::figures::{Spread, percentile_ms};
 use measure::print;
 use measure::wanted::{Verdicts, Wanted};
-use tokio::net::TcpStream;
 
 use super::Pairs;
 use super::ground::{Ground, PATIENCE, receiver};
-use super::letters::{Caller, letter, submit_all};
+use super::letters::{Caller, connect, letter, submit_all};
 use super::sink::{DOCUMENT, Sink};
 
 const BYTES: u64 = 100_000;
@@ -149,12 +147,7 @@ struct Post {
 
 impl Post {
     async fn open(sink: &Sink) -> Result<Self> {
-        let stream = TcpStream::connect(&sink.address).await?;
-        stream.set_nodelay(true)?;
-        let (sender, line) = handshake(TokioIo::new(stream)).await?;
-        #[expect(clippy::disallowed_methods, reason = "a connection's own task, which ends with it")]
-        drop(tokio::spawn(line));
-        Ok(Self { sender, address: sink.address.clone() })
+        Ok(Self { sender: connect(&sink.address).await?, address: sink.address.clone() })
     }
 
     async fn send(&mut self, body: Bytes, document: &str) -> Result<()> {

@@ -7,16 +7,13 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use hyper::client::conn::http1::handshake;
-use hyper_util::rt::TokioIo;
 use measure::print;
 use measure::wanted::{Verdicts, Wanted};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 
 use super::Pairs;
 use super::ground::{Ground, PATIENCE, receiver};
-use super::letters::{document_id, head, letter_to};
+use super::letters::{connect, document_id, head, letter_to};
 
 const BYTES: u64 = 1_000_000_000;
 const CHUNK: usize = 256 * 1024;
@@ -51,10 +48,7 @@ pub(super) async fn run(program: &Path, folder: &Path, pairs: Pairs, verdicts: &
 }
 
 async fn deliver(ground: &Ground, file: &Path) -> Result<()> {
-    let stream = TcpStream::connect(&ground.world.public).await?;
-    let (mut sender, line) = handshake(TokioIo::new(stream)).await?;
-    #[expect(clippy::disallowed_methods, reason = "a connection's own task, which ends with it")]
-    drop(tokio::spawn(line));
+    let mut sender = connect(&ground.world.public).await?;
     let opened = tokio::fs::File::open(file).await?;
     let length = opened.metadata().await?.len();
     let chunks = stream::try_unfold(opened, |mut file| async move {

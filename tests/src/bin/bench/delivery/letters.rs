@@ -50,6 +50,19 @@ pub(crate) fn letter_from(path: &Path, from: &str, to: &[String], bytes: u64) ->
     Ok(())
 }
 
+/// A connection over which requests go one after the other.
+pub(crate) async fn connect<B>(address: &str) -> Result<SendRequest<B>>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (sender, line) = handshake(TokioIo::new(stream)).await?;
+    #[expect(clippy::disallowed_methods, reason = "a connection's own task, which ends with it")]
+    drop(tokio::spawn(line));
+    Ok(sender)
+}
+
 /// One connection of a sender.
 pub(crate) struct Caller {
     sender: SendRequest<Full<Bytes>>,
@@ -60,12 +73,7 @@ pub(crate) struct Caller {
 impl Caller {
     /// Connects.
     pub(crate) async fn open(address: &str, token: &str) -> Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let (sender, line) = handshake(TokioIo::new(stream)).await?;
-        #[expect(clippy::disallowed_methods, reason = "a connection's own task, which ends with it")]
-        drop(tokio::spawn(line));
-        Ok(Self { sender, address: address.to_owned(), token: token.to_owned() })
+        Ok(Self { sender: connect(address).await?, address: address.to_owned(), token: token.to_owned() })
     }
 
     /// Submits a packet; the document's id.

@@ -4,12 +4,11 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::handshake;
-use hyper_util::rt::TokioIo;
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
-use tokio::net::TcpStream;
+
+use crate::delivery::letters::connect;
 
 /// The `timestamp` that it has for life, as the SDK has.
 const TIMESTAMP: &str = "01012026T010000+0000";
@@ -58,11 +57,7 @@ impl Client {
         let empty = || (0, Full::default().map_err(|never| match never {}).boxed_unsync());
         let (length, body) = body.unwrap_or_else(empty);
         let request = request.header("content-length", length).body(body)?;
-        let stream = TcpStream::connect(&self.address).await?;
-        stream.set_nodelay(true)?;
-        let (mut sender, line) = handshake(TokioIo::new(stream)).await?;
-        #[expect(clippy::disallowed_methods, reason = "a connection's own task, which ends with it")]
-        drop(tokio::spawn(line));
+        let mut sender = connect(&self.address).await?;
         let response = sender.send_request(request).await?;
         ensure!(response.status().is_success(), "{operation}: {}", response.status());
         Ok(response.into_body())
@@ -90,6 +85,6 @@ impl Client {
 }
 
 /// Lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
