@@ -2,12 +2,14 @@
 //! Whether a code belongs to somebody is the directory's business, not this module's.
 
 mod form;
+mod group;
 mod id;
 mod standard;
 mod suggestion;
 mod token;
 
 pub use form::Form;
+pub use group::OrganGroup;
 pub use id::{ORGAN_ID_BYTES_MAX, OrganId, OrganIdFault};
 pub use standard::follows_a_standard;
 pub use suggestion::{Suggestion, suggest_other_form};
