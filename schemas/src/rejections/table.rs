@@ -55,6 +55,10 @@ table! {
         "Lệnh không mở cho hệ thống này" "Operation switched off"
         "Trục không mở lệnh này cho hệ thống của bạn; hãy đề nghị đơn vị vận hành trục thực hiện hoặc mở lệnh."
         "The gateway has this operation switched off for your system; ask its operator to do it or to switch it on.";
+    TlsRequired "TLS_REQUIRED" 403 "15" "tls_required"
+        "Lệnh này cần kết nối mã hóa" "Encrypted connection required"
+        "Nội dung của lệnh này không nằm trong chữ ký, nên trục chỉ nhận qua TLS; hãy đổi service.endpoint sang https."
+        "The signature does not cover what this operation says, so it is taken over TLS only; change the endpoint to https.";
     NotFound "NOT_FOUND" 404 "10" "not_found"
         "Không tìm thấy" "Not found"
         "Không có đối tượng này, hoặc hệ thống của bạn không gửi và không nhận nó; hãy kiểm tra lại mã."
@@ -79,6 +83,10 @@ table! {
         "Không có nội dung" "Body empty"
         "Yêu cầu không chứa gói tin; hãy gửi tệp edXML trong phần thân của yêu cầu."
         "The request holds no packet; send the edXML file as the body of the request.";
+    BodyNotJson "BODY_NOT_JSON" 400 "10" "body_not_json"
+        "Nội dung không phải JSON" "Body not JSON"
+        "Phần thân phải là một đối tượng JSON bằng UTF-8, mỗi thành phần là một chuỗi và chỉ có một lần; hãy sửa rồi gửi lại."
+        "The body must be one JSON object in UTF-8, each member a text that stands once; correct it and send it again.";
     ContentTypeUnsupported "CONTENT_TYPE_UNSUPPORTED" 415 "10" "content_type_unsupported"
         "Kiểu nội dung không được hỗ trợ" "Content type not supported"
         "Gói tin phải được gửi nguyên dạng với kiểu application/xml hoặc application/octet-stream; hãy sửa Content-Type."
@@ -230,6 +238,26 @@ table! {
         "Đơn vị gửi đã ngừng hoạt động" "Sender closed"
         "Mã định danh ở From/OrganId đã đóng; hãy gửi bằng mã của đơn vị kế thừa."
         "The code in From/OrganId is closed; send under the code of the successor.";
+    AxisSpeaksNot "AXIS_SPEAKS_NOT" 403 "19" "axis_speaks_not"
+        "Trục gửi đến không đại diện cho đơn vị gửi" "Axis does not speak for the sender"
+        "Đơn vị ở From/OrganId không thuộc các nhóm mã mà trục này được nói thay, hoặc thuộc nơi kết nối khác theo danh bạ."
+        "The organisation in From/OrganId is not of the groups that this axis speaks for, or is at home elsewhere by the directory.";
+    AgencyOutOfScope "AGENCY_OUT_OF_SCOPE" 403 "19" "agency_out_of_scope"
+        "Mã đơn vị ngoài phạm vi đăng ký" "Organisation outside your scope"
+        "Hệ thống của bạn chỉ được đăng ký đơn vị trong các nhóm mã đã thỏa thuận; hãy liên hệ đơn vị vận hành trục."
+        "Your system may register organisations of the agreed groups of codes only; ask the operator of the gateway.";
+    AgencyElsewhere "AGENCY_ELSEWHERE" 409 "10" "agency_elsewhere"
+        "Đơn vị đã kết nối ở nơi khác" "Organisation at home elsewhere"
+        "Mã này đã thuộc một hệ thống hoặc trục khác, và đăng ký không chuyển đơn vị đi đâu; hãy liên hệ đơn vị vận hành trục."
+        "This code is at home at another system or axis, and no registration moves it; ask the operator of the gateway.";
+    AgencyFixed "AGENCY_FIXED" 409 "10" "agency_fixed"
+        "Đơn vị do người vận hành khai" "Organisation kept by the operator"
+        "Đơn vị này do đơn vị vận hành trục khai trong danh bạ; hãy đề nghị họ sửa hoặc đóng."
+        "The operator of the gateway keeps this organisation in the directory; ask for it to be changed or closed there.";
+    AgencyRequestsTooMany "AGENCY_REQUESTS_TOO_MANY" 429 "20" "agency_requests_too_many"
+        "Quá nhiều yêu cầu đăng ký chờ duyệt" "Too many registrations waiting"
+        "Hệ thống của bạn có quá nhiều yêu cầu đăng ký hoặc xóa đơn vị đang chờ duyệt; hãy chờ duyệt rồi gửi tiếp."
+        "Too many registrations and deletions of your system wait for the operator; send more when they are decided.";
     ReceiverMissing "RECEIVER_MISSING" 422 "18" "receiver_missing"
         "Thiếu nơi nhận" "Receiver missing"
         "Văn bản phải có ít nhất một nơi nhận ở To/OrganId; hãy bổ sung."
