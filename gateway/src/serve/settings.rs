@@ -214,7 +214,7 @@ pub fn lines(settings: &Settings) -> Lines {
         let packet_bytes_max = axis.packet_max.map(ByteSize::bytes);
         Some((SystemId::parse(id)?, Line { way: Some(AdapterKind::NationalAxis), packet_bytes_max }))
     });
-    Lines { systems: systems.collect(), axes: axes.collect() }
+    Lines { systems: systems.collect(), axes: axes.collect(), ..Lines::default() }
 }
 
 #[cfg(test)]

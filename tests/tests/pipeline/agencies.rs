@@ -96,7 +96,7 @@ pub(super) fn directory(more: &str) -> Directory {
         line("hop", AdapterKind::Mailbox),
     ];
     let axes = ["vpcp", "bo"].map(|id| line(id, AdapterKind::NationalAxis));
-    let lines = Lines { systems: systems.into(), axes: axes.into() };
+    let lines = Lines { systems: systems.into(), axes: axes.into(), ..Lines::default() };
     let none = &mut |path: &str| Err(format!("no {path}"));
     let trust = TrustSets::default();
     Directory::from_toml(&format!("{DIRECTORY}{more}"), &lines, &trust, none).expect("a directory")

@@ -3,23 +3,32 @@
 
 mod agencies;
 mod entry;
+mod requests;
+mod roll;
+mod staging;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use lienthong_schemas::edxml::SignaturePolicy;
-use lienthong_schemas::organ::OrganId;
-use serde::Deserialize;
+use lienthong_schemas::organ::{OrganGroup, OrganId};
+use serde::{Deserialize, Serialize};
 use xml_sig::{Authorities, Signers};
 
-pub use self::agencies::{Agency, Comparison, GONE_PERCENT_MAX};
+pub use self::agencies::{Agency, Comparison, GONE_PERCENT_MAX, Joined, LIST_LINES_MAX, joined};
 use self::entry::{Entry, entries, organisation};
+pub use self::requests::{REQUESTS_MAX, Request, Undecided, Wish};
+pub use self::roll::{
+    DECISIONS_MAX, Decided, Decision, LeftOut, Listed, OTHER_CODES_MAX, Pending, ROLL_ENTRIES_MAX, Roll, Why,
+};
+pub use self::staging::{Beside, List, Plan, RollFull};
 use crate::record::{AdapterKind, MailAddress, SystemId};
 use crate::trust::TrustSets;
 
 /// The home of an organisation: exactly one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Home {
     /// A connected system.
     System(SystemId),
@@ -43,9 +52,16 @@ pub struct Lines {
     pub systems: HashMap<SystemId, Line>,
     /// Axes.
     pub axes: HashMap<SystemId, Line>,
+    /// Axes that speak for these groups only; others for whoever is not at home here.
+    pub speak_for: HashMap<SystemId, Vec<OrganGroup>>,
 }
 
 impl Lines {
+    /// Whether an axis may speak for a code that the directory does not have.
+    pub fn may_speak(&self, axis: &SystemId, code: &OrganId) -> bool {
+        self.speak_for.get(axis).is_none_or(|groups| groups.iter().any(|group| group.contains(code)))
+    }
+
     fn of(&self, home: &Home) -> Option<Line> {
         match home {
             Home::System(system) => self.systems.get(system).copied(),
@@ -136,6 +152,8 @@ pub struct DirectoryFault {
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     organisations: Vec<Organisation>,
+    /// So many of them stand in the operator's file; those behind them, in rolls.
+    written: usize,
     by_code: HashMap<OrganId, usize>,
     /// From a successor to those that it took over from.
     before: HashMap<usize, Vec<usize>>,
@@ -175,7 +193,8 @@ impl Directory {
         successors(&organisations, &by_code, &mut faults);
         if faults.is_empty() {
             let before = predecessors(&organisations, &by_code);
-            Ok(Self { organisations, by_code, before, lines: lines.clone(), trust: trust.clone() })
+            let written = organisations.len();
+            Ok(Self { organisations, written, by_code, before, lines: lines.clone(), trust: trust.clone() })
         } else {
             Err(faults)
         }
@@ -228,7 +247,7 @@ impl Directory {
         &self.trust
     }
 
-    /// All of them, as written.
+    /// All of them: as written, and then those of rolls.
     pub fn organisations(&self) -> &[Organisation] {
         &self.organisations
     }
@@ -318,3 +337,6 @@ fn successors(
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod staging_tests;

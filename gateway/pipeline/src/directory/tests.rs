@@ -18,7 +18,7 @@ fn read_with(
     let mail = Line { way: Some(AdapterKind::Email), packet_bytes_max: Some(1_000) };
     let systems = [(id("a"), vendor), (id("b"), vendor), (id("mute"), line(None)), (id("mail"), mail)];
     let axes = [(id("vpcp"), line(Some(AdapterKind::NationalAxis)))];
-    let lines = Lines { systems: systems.into(), axes: axes.into() };
+    let lines = Lines { systems: systems.into(), axes: axes.into(), ..Lines::default() };
     Directory::from_toml(text, &lines, trust, load)
 }
 
