@@ -1,9 +1,9 @@
 //! Files and folders that only this user may read, and the calls that make a name durable.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Makes a folder (0700) and those above it, unless they are there.
 pub(crate) fn make(path: &Path) -> io::Result<()> {
@@ -34,6 +34,22 @@ pub(crate) fn make_durable(path: &Path) -> io::Result<()> {
 /// A new file (0600) to write; it must not exist.
 pub(crate) fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// A whole file on disk under its name, or none: a draft that was left from before a crash is replaced. The name is not
+/// durable yet.
+pub(crate) fn replace(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".draft");
+    let draft = PathBuf::from(draft);
+    match fs::remove_file(&draft) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+        _ => {}
+    }
+    let mut file = new_file(&draft).map_err(at(&draft))?;
+    content(&mut file)?;
+    file.sync_data()?;
+    fs::rename(&draft, path)
 }
 
 /// Makes the names in a folder durable.

@@ -13,6 +13,7 @@ mod memory;
 mod offline;
 mod open;
 mod outbox;
+mod rolls;
 mod sealed;
 mod spool;
 mod store;
@@ -30,6 +31,7 @@ pub use memory::MemoryStore;
 pub use offline::{Exported, Migrated, OfflineFault, export, migrate, rebuild};
 pub use open::{OpenFault, Opened, Rebuilt, open_keeping, open_or_rebuild};
 pub use outbox::{Outbox, OutboxOptions};
+pub use rolls::{ROLL_BYTES_MAX, RollFault, RollFiles};
 pub use spool::{
     ADMISSION_BYTES_MAX, Admissions, Aside, Damaged, FileSpool, Found, QUARANTINED_MAX, SpoolLimits,
     quarantined,

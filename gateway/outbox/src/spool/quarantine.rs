@@ -75,12 +75,12 @@ impl Folders {
         let name = folder.join(name);
         if let Some(packet) = packet {
             let mut source = packet.open().map_err(io::Error::other)?;
-            write(&name.with_extension(PACKET), |file| io::copy(&mut source, file).map(drop))?;
+            folder::replace(&name.with_extension(PACKET), |file| io::copy(&mut source, file).map(drop))?;
         }
         // The note makes it count, so it comes last.
         folder::sync(&folder)?;
         let text = serde_json::to_vec_pretty(note)?;
-        write(&name.with_extension(NOTE), |file| file.write_all(&text))?;
+        folder::replace(&name.with_extension(NOTE), |file| file.write_all(&text))?;
         folder::sync(&folder)
     }
 
@@ -96,21 +96,6 @@ impl Folders {
         // Beside `incoming/`, in the data folder.
         self.incoming.with_file_name(FOLDER)
     }
-}
-
-/// A whole file on disk under its name, or none: one that was left from before a crash is replaced.
-fn write(path: &Path, content: impl FnOnce(&mut fs::File) -> io::Result<()>) -> io::Result<()> {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".draft");
-    let draft = PathBuf::from(draft);
-    match fs::remove_file(&draft) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
-        _ => {}
-    }
-    let mut file = folder::new_file(&draft).map_err(folder::at(&draft))?;
-    content(&mut file)?;
-    file.sync_data()?;
-    fs::rename(&draft, path)
 }
 
 #[cfg(test)]
