@@ -150,7 +150,7 @@ impl Receiver {
         *lock(&self.open) = Some(open.clone());
         accept(listener, open, move |stream| {
             let receiver = self.clone();
-            async move { answer_http(stream, |request| receiver.request(request)).await }
+            async move { answer_http(stream, async |request| Some(receiver.request(request).await)).await }
         });
     }
 

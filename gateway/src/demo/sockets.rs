@@ -1,12 +1,9 @@
 //! What the receiving peers of the demo have in common: an accept loop that ends by a token, and the digest of what came.
 
-use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper_util::rt::TokioIo;
 use openssl::error::ErrorStack;
 use openssl::hash::{Hasher, MessageDigest};
@@ -38,14 +35,16 @@ pub(super) fn accept<F>(
     }));
 }
 
-/// Answers HTTP/1.1 requests on one connection until either side ends it.
-pub(super) async fn answer_http<F>(stream: TcpStream, answer: impl Fn(Request<Incoming>) -> F)
+/// Answers HTTP/1.1 requests on one connection until either side ends it; no answer cuts it.
+pub(super) async fn answer_http<F, B>(stream: TcpStream, answer: impl Fn(Request<Incoming>) -> F)
 where
-    F: Future<Output = Response<Full<Bytes>>>,
+    F: Future<Output = Option<Response<B>>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let service = hyper::service::service_fn(|request| {
         let answered = answer(request);
-        async move { Ok::<_, Infallible>(answered.await) }
+        async move { answered.await.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::ConnectionAborted)) }
     });
     let served =
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
@@ -54,6 +53,7 @@ where
 }
 
 /// SHA-256 of bytes that come in pieces, and their number. By openssl: the gateway's own comes from elsewhere.
+#[derive(Clone)]
 pub(super) struct Sum {
     hash: Hasher,
     bytes: u64,

@@ -305,7 +305,7 @@ pub fn free_addresses<const N: usize>() -> Result<[String; N], CommandFault> {
 }
 
 /// A secret or a token of this world.
-pub(super) fn random_hex() -> String {
+pub(crate) fn random_hex() -> String {
     hex::encode(rand::rng().random::<[u8; 32]>())
 }
 

@@ -1,72 +1,75 @@
-//! The Government Office axis as the demo meets it: the national SDK's protocol over HTTP/1.1. It verifies signature and
-//! body by its own code, keeps the packets, has a mailbox for the system that it knows, and says what was wrong.
+//! The Government Office axis as a trial meets it: the national SDK's protocol over HTTP/1.1, for any number of systems. It
+//! verifies signature and body by its own code, keeps the packets on disk, has a mailbox for each system, says what was
+//! wrong, and fails on command. `lienthong axis-double` is this; so is the axis of the demo and of the tests.
 
+mod answer;
+mod control;
+mod faults;
+mod operation;
+mod plan;
 mod post;
+mod register;
+mod rewrite;
 mod signed;
+mod take;
 #[cfg(test)]
 mod tests;
+mod zip;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use lienthong_pipeline::clock::SystemClock;
+use lienthong_config::Network;
+use lienthong_pipeline::clock::{SystemClock, after};
 use lienthong_pipeline::ports::Clock;
-use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use self::post::{Habits, Mail};
-use self::post::{Post, ok};
-use self::signed::{Signed, unpadded};
-use super::sockets::{Sum, accept, answer_http, lock};
+use self::answer::{Answer, Body, failed, short};
+pub use self::control::Control;
+use self::faults::altered;
+pub use self::faults::{FAULTS_MAX, Fault, Manner, SLOW_MAX_MILLISECONDS};
+pub use self::operation::Operation;
+pub use self::plan::{Agency, AgencyState, Habits, System};
+use self::post::Post;
+pub use self::post::{Consigned, Mail};
+use self::signed::Signed;
+use super::sockets::{accept, answer_http, lock};
 
 /// What intermediaries answer when the axis behind them is away.
 const BAD_GATEWAY: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><h1>502 Bad Gateway</h1></body>\r\n</html>\r\n";
-
 /// Begins what is said of a body that ended too early.
 const CUT: &str = "cut body";
+/// What operations without a packet send as their body, at most.
+const LITTLE_BYTES_MAX: usize = 64 * 1024;
+/// The path before the names of operations.
+const PREFIX: &str = "/vxp/";
 
-/// What `updateStatus` and `getEdoc` send as their body.
-const LITTLE_BYTES_MAX: usize = 1024;
-
-/// One consignment: a packet and exactly the receivers that it was sent for.
-#[derive(Clone, Debug)]
-pub struct Consigned {
-    /// The id that the axis gave it.
-    pub doc_id: String,
-    /// `edoc` or `status`.
-    pub message_type: String,
-    /// `from`.
-    pub from: String,
-    /// `to`, in its order; empty where the axis was told none.
-    pub to: Vec<String>,
-    /// SHA-256 of the packet.
-    pub sha256: String,
-    /// Its length.
-    pub bytes: u64,
-    /// How often it was taken.
-    pub times: u32,
-    /// Where the packet is.
-    pub file: PathBuf,
+/// An axis that is to be.
+pub struct Plan {
+    /// Who is connected to it.
+    pub systems: Vec<System>,
+    /// How it begins.
+    pub habits: Habits,
+    /// Who may connect, beside this machine.
+    pub networks: Vec<Network>,
+    /// Where packets are kept; made where it is not there.
+    pub folder: PathBuf,
 }
 
 /// The axis. Its consignments stand in the order in which they were first taken.
 pub struct Axis {
-    system_id: String,
-    secret: Vec<u8>,
+    systems: Vec<System>,
+    networks: Vec<Network>,
     folder: PathBuf,
     address: SocketAddr,
-    taken: watch::Sender<Vec<Consigned>>,
-    complaints: Mutex<Vec<String>>,
-    away_once: AtomicBool,
+    seed: u64,
     post: Mutex<Post>,
     _open: DropGuard,
 }
@@ -75,27 +78,34 @@ pub struct Axis {
 type Failed = (&'static str, String);
 
 impl Axis {
-    /// Opens it on a free loopback port; packets go to `folder`.
+    /// Opens one with one system, for which anything goes, on a free loopback port; packets go to `folder`.
     pub async fn open(system_id: &str, secret: &[u8], folder: &Path) -> std::io::Result<Arc<Self>> {
-        std::fs::create_dir_all(folder)?;
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let system = System { id: system_id.to_owned(), secret: secret.to_vec(), organisations: Vec::new() };
+        let (systems, folder) = (vec![system], folder.to_owned());
+        let plan = Plan { systems, habits: Habits::default(), networks: Vec::new(), folder };
+        Self::open_at(plan, TcpListener::bind(("127.0.0.1", 0)).await?)
+    }
+
+    /// Opens one as planned, behind this listener. It is closed when the last handle is dropped.
+    pub fn open_at(plan: Plan, listener: TcpListener) -> std::io::Result<Arc<Self>> {
+        std::fs::create_dir_all(&plan.folder)?;
         let open = CancellationToken::new();
         let axis = Arc::new(Self {
-            system_id: system_id.to_owned(),
-            secret: secret.to_vec(),
-            folder: folder.to_owned(),
+            systems: plan.systems,
+            networks: plan.networks,
+            folder: plan.folder,
             address: listener.local_addr()?,
-            taken: watch::Sender::default(),
-            complaints: Mutex::default(),
-            away_once: AtomicBool::default(),
-            post: Mutex::default(),
+            seed: rand::random(),
+            post: Mutex::new(Post { habits: plan.habits, ..Post::default() }),
             _open: open.clone().drop_guard(),
         });
         let served = Arc::downgrade(&axis);
         accept(listener, open, move |stream| {
             let axis = served.upgrade();
             async move {
-                if let Some(axis) = axis {
+                let Some(axis) = axis else { return };
+                let may = stream.peer_addr().is_ok_and(|peer| axis.admits(peer));
+                if may {
                     answer_http(stream, |request| axis.answer(request)).await;
                 }
             }
@@ -108,205 +118,202 @@ impl Axis {
         format!("http://{}/vxp", self.address)
     }
 
-    /// The id of the system that it knows.
+    /// The id of the first system that it knows.
     pub fn system_id(&self) -> &str {
-        &self.system_id
+        self.systems.first().map_or("", |system| &system.id)
+    }
+
+    /// From now on this goes wrong; `false`: too much is wrong already.
+    pub fn fail(&self, fault: Fault) -> bool {
+        self.post().faults.add(fault)
+    }
+
+    /// Nothing more goes wrong.
+    pub fn be_well(&self) {
+        self.post().faults.clear();
     }
 
     /// The next consignment is answered by an HTML page and 502, and not taken.
     pub fn be_away_once(&self) {
-        self.away_once.store(true, Ordering::SeqCst);
+        let fault = Fault::of(Operation::SendEdoc, Manner::Page { http: 502 });
+        self.fail(Fault { times: Some(1), ..fault });
     }
 
     /// What was taken.
     pub fn taken(&self) -> Vec<Consigned> {
-        self.taken.borrow().clone()
+        self.post().taken.clone()
     }
 
     /// What was wrong.
     pub fn complaints(&self) -> Vec<String> {
-        lock(&self.complaints).clone()
+        self.post().complaints.clone()
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let (head, body) = request.into_parts();
-        let operation = head.uri.path().strip_prefix("/vxp/").unwrap_or_default().to_owned();
-        let answered = match (&head.method, operation.as_str()) {
-            (&Method::POST, "sendEdoc") => match self.take(&head.headers, body).await {
-                Ok(None) => {
-                    return response(StatusCode::BAD_GATEWAY, "text/html", BAD_GATEWAY.to_owned());
+    fn post(&self) -> MutexGuard<'_, Post> {
+        lock(&self.post)
+    }
+
+    fn admits(&self, peer: SocketAddr) -> bool {
+        let address = peer.ip().to_canonical();
+        address.is_loopback() || self.networks.iter().any(|network| network.contains(address))
+    }
+
+    /// One request; `None`: the connection is cut.
+    async fn answer(&self, request: Request<Incoming>) -> Option<Response<Body>> {
+        let (head, mut body) = request.into_parts();
+        let exact = self.post().habits.exact;
+        let name = head.uri.path().strip_prefix(PREFIX).unwrap_or_default();
+        let name = if exact { name } else { name.trim_start_matches('/') };
+        let operation = Operation::named(name).filter(|operation| {
+            head.method == Method::POST || (head.method == Method::GET && !operation.has_own_body())
+        });
+        let Some(operation) = operation else {
+            self.complain(format!("{} {}", head.method, head.uri));
+            return Some(short(StatusCode::NOT_FOUND, "text/html", "<html>404</html>".to_owned()));
+        };
+        let manner = self.post().faults.next(operation);
+        if let Some(manner) = &manner
+            && let Some(instead) = instead(manner, operation, &head, &mut body).await
+        {
+            return instead.0;
+        }
+        let done = self.perform(operation, &head, body).await;
+        self.say_of(operation, done, manner).await
+    }
+
+    /// The answer to what was done, or the refusal.
+    async fn say_of(
+        &self,
+        operation: Operation,
+        done: Result<Answer, Failed>,
+        manner: Option<Manner>,
+    ) -> Option<Response<Body>> {
+        let answer = match done {
+            Ok(answer) => answer,
+            Err((code, why)) => {
+                // A gateway that is killed cuts what it was sending.
+                if !why.starts_with(CUT) {
+                    self.complain(why.clone());
                 }
-                Ok(Some(doc_id)) => Ok(ok(json!({ "DocId": doc_id }))),
-                Err(failed) => Err(failed),
-            },
-            (&Method::GET | &Method::POST, name) if is_operation(name) => {
-                self.perform(&operation, &head.headers, body).await
-            }
-            _ => {
-                self.complain(format!("{} {}", head.method, head.uri));
-                return response(StatusCode::NOT_FOUND, "text/html", "<html>404</html>".to_owned());
+                match failed(operation, code, &why.escape_default().to_string()) {
+                    Some(said) => Answer::Json(said),
+                    None => return Some(short(StatusCode::OK, "application/octet-stream", String::new())),
+                }
             }
         };
-        let json = answered.unwrap_or_else(|(code, why)| {
-            // A gateway that is killed cuts what it was sending.
-            if !why.starts_with(CUT) {
-                self.complain(why.clone());
+        let (mut answer, mut is_cut) = (answer, false);
+        match &manner {
+            Some(Manner::LostAnswer) => return None,
+            Some(Manner::CutAnswer) => is_cut = true,
+            Some(Manner::Slow { milliseconds }) => {
+                let wait = Duration::from_millis(*milliseconds);
+                SystemClock.sleep_until(after(SystemClock.now(), wait)).await;
             }
-            let why = why.escape_default().to_string();
-            let mut failed = json!({ "status": "FAIL", "ErrorCode": code, "ErrorDesc": why });
-            let more = if operation == "sendEdoc" { "DocId" } else { "data" };
-            failed[more] = Value::from("");
-            failed
-        });
-        response(StatusCode::OK, "application/json", json.to_string())
+            Some(manner) => answer = altered(answer, manner),
+            None => {}
+        }
+        answer.send(is_cut).await.map_err(|cause| self.complain(cause.to_string())).ok()
     }
 
-    /// Everything but `sendEdoc`: parameters come in signed headers, and the body says nothing.
-    async fn perform(&self, operation: &str, headers: &HeaderMap, body: Incoming) -> Result<Value, Failed> {
-        let now = SystemClock.now();
-        let signed =
-            Signed::verify(headers, &self.system_id, &self.secret, now).map_err(|why| ("15", why))?;
+    async fn perform(&self, operation: Operation, head: &Parts, body: Incoming) -> Result<Answer, Failed> {
+        let (now, exact) = (SystemClock.now(), self.post().habits.exact);
+        let system_of = |id: &str| self.systems.iter().find(|system| system.id == id);
+        let secret_of = |id: &str| system_of(id).map(|system| system.secret.as_slice());
+        let signed = Signed::verify(&head.headers, secret_of, exact, now).map_err(|why| ("15", why))?;
+        let content = |why: String| ("22", why);
+        let id = signed.get("systemid").map_err(content)?.to_owned();
+        let system = self.systems.iter().position(|system| system.id == id).unwrap_or_default();
+        if operation == Operation::SendEdoc {
+            return self.take(&signed, system, &head.headers, body).await;
+        }
         let body = http_body_util::Limited::new(body, LITTLE_BYTES_MAX).collect().await;
         let body = body.map_err(|cause| ("21", format!("{CUT}: {cause}")))?.to_bytes();
-        let content = |why: String| ("22", why);
-        let wanted: &[u8] = if matches!(operation, "getEdoc" | "updateStatus") { b"{}" } else { b"" };
-        if body != wanted || signed.get("Content-Type").map_err(content)? != "application/json" {
-            return Err(content(format!("{operation} with a body of {} bytes", body.len())));
+        if exact && !operation.has_own_body() {
+            let wanted = if head.method == Method::GET { "" } else { operation.body() };
+            if body != wanted || signed.get("Content-Type").map_err(content)? != "application/json" {
+                return Err(content(format!("{} with a body of {} bytes", operation.as_str(), body.len())));
+            }
         }
-        let get = |name: &str| signed.get(name).map_err(content);
+        self.look(operation, &signed, (&id, system), &body)
+    }
+
+    /// Everything but `sendEdoc`: parameters come in signed headers.
+    fn look(
+        &self,
+        operation: Operation,
+        signed: &Signed,
+        (id, system): (&str, usize),
+        body: &[u8],
+    ) -> Result<Answer, Failed> {
+        let get = |name: &str| signed.get(name).map_err(|why| ("22", why));
+        let doc_id = || get("docId").or_else(|_| get("docid"));
         match operation {
-            "getEdoc" => self.edoc(get("docId")?),
-            "updateStatus" => self.update(get("docId")?, get("status")?),
-            "getAgenciesList" | "getAgenciesListQD20" => Ok(self.agencies()),
-            _ if get("servicetype")? != "eDoc" => Err(content("servicetype is not eDoc".to_owned())),
-            "getReceivedEdocList" => match get("messagetype")? {
-                kind @ ("edoc" | "status") => Ok(self.received(kind, now)),
-                other => Err(content(format!("messagetype {other}"))),
+            Operation::SendEdoc => Err(("20", "taken elsewhere".to_owned())),
+            Operation::GetReceivedEdocList | Operation::GetSentEdocList if get("servicetype")? != "eDoc" => {
+                Err(("22", "servicetype is not eDoc".to_owned()))
+            }
+            Operation::GetReceivedEdocList => match get("messagetype")? {
+                kind @ ("edoc" | "status") => Ok(self.received(id, kind)),
+                other => Err(("22", format!("messagetype {other}"))),
             },
-            _ => self.sent(get("docId")?, now),
+            Operation::GetSentEdocList => self.sent(id, doc_id()?),
+            Operation::GetEdoc => self.fetched(id, doc_id()?).map(Answer::Packet),
+            Operation::DownloadEdoc => self.fetched(id, doc_id()?).map(Answer::File),
+            Operation::UpdateStatus => self.update(id, doc_id()?, get("status")?),
+            Operation::CountReceiveEdoc => Ok(self.count(id, "edoc")),
+            Operation::CountReceiveStatus => Ok(self.count(id, "status")),
+            Operation::GetAgenciesList => Ok(self.agencies(false)),
+            Operation::GetAgenciesListQd20 => Ok(self.agencies(true)),
+            Operation::GetSynchronizeUnit => self.unit(system),
+            Operation::RegisterAgency => self.register(system, body),
+            Operation::DeleteAgency => self.unregister(system, get("AgencyCode")?),
         }
-    }
-
-    fn complain(&self, what: String) {
-        lock(&self.complaints).push(what);
-    }
-
-    /// Takes a consignment: the id given to it; `None` when the axis is away.
-    async fn take(&self, headers: &HeaderMap, body: Incoming) -> Result<Option<String>, Failed> {
-        let signed = Signed::verify(headers, &self.system_id, &self.secret, SystemClock.now());
-        let signed = signed.map_err(|why| ("15", why))?;
-        let content = |why: String| ("22", why);
-        for (name, wanted) in [("servicetype", "eDoc"), ("Content-Type", "application/octet-stream")] {
-            if signed.get(name).map_err(content)? != wanted {
-                return Err(content(format!("{name} is not {wanted}")));
-            }
-        }
-        let message_type = signed.get("messagetype").map_err(content)?.to_owned();
-        if !matches!(message_type.as_str(), "edoc" | "status") {
-            return Err(content(format!("messagetype {message_type}")));
-        }
-        let to = signed.receivers().map_err(content)?.unwrap_or_default();
-        let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-        let length: u64 = length.ok_or_else(|| content("no Content-Length".to_owned()))?;
-        let (digest, bytes, draft) = self.keep(body, length).await.map_err(|why| ("21", why))?;
-        if signed.get("hash-file").map_err(content)? != unpadded(&digest) {
-            return Err(("21", "hash-file is not that of the packet".to_owned()));
-        }
-        let sha256 = hex::encode(digest);
-        let from = signed.get("from").map_err(content)?.to_owned();
-        if self.away_once.swap(false, Ordering::SeqCst) {
-            return Ok(None);
-        }
-        let new = |number: usize, file: PathBuf| Consigned {
-            // 24 hexadecimal digits, as the real axis gives them.
-            doc_id: format!("{:.16}{number:08x}", sha256),
-            message_type,
-            from,
-            to,
-            sha256: sha256.clone(),
-            bytes,
-            times: 1,
-            file,
-        };
-        let (doc_id, is_new) = self.enter(new, draft).map_err(|cause| ("20", cause.to_string()))?;
-        let taken = self.taken();
-        if let Some(consigned) = taken.iter().find(|consigned| is_new && consigned.doc_id == doc_id) {
-            self.distribute(consigned)?;
-        }
-        Ok(Some(doc_id))
-    }
-
-    /// The id of a consignment, and whether it is new.
-    fn enter(
-        &self,
-        new: impl FnOnce(usize, PathBuf) -> Consigned,
-        draft: tempfile::TempPath,
-    ) -> std::io::Result<(String, bool)> {
-        let mut entered = Ok((String::new(), false));
-        self.taken.send_modify(|taken| {
-            let number = taken.len();
-            let new = new(number, self.folder.join(number.to_string()));
-            let same =
-                |old: &&mut Consigned| old.sha256 == new.sha256 && old.to == new.to && old.from == new.from;
-            if let Some(old) = taken.iter_mut().find(same) {
-                old.times += 1;
-                entered = Ok((old.doc_id.clone(), false));
-                return;
-            }
-            let kept = draft.persist(&new.file).map_err(|cause| cause.error);
-            entered = kept.map(|()| (new.doc_id.clone(), true));
-            if entered.is_ok() {
-                taken.push(new);
-            }
-        });
-        entered
-    }
-
-    /// Keeps the body less its last CR LF, which must be there: digest, length, file.
-    async fn keep(
-        &self,
-        mut body: Incoming,
-        length: u64,
-    ) -> Result<([u8; 32], u64, tempfile::TempPath), String> {
-        let text = |cause: &dyn std::fmt::Display| cause.to_string();
-        let draft = tempfile::NamedTempFile::new_in(&self.folder).map_err(|cause| text(&cause))?;
-        let (file, draft) = draft.into_parts();
-        let mut file = tokio::fs::File::from_std(file);
-        let mut sum = Sum::begin().map_err(|cause| text(&cause))?;
-        let (mut held, mut came) = (Vec::new(), 0);
-        while let Some(frame) = body.frame().await {
-            let Ok(piece) = frame.map_err(|cause| format!("{CUT}: {cause}"))?.into_data() else { continue };
-            came += piece.len() as u64;
-            held.extend_from_slice(&piece);
-            let ready = held.len().saturating_sub(2);
-            sum.add(&held[..ready]).map_err(|cause| text(&cause))?;
-            file.write_all(&held[..ready]).await.map_err(|cause| text(&cause))?;
-            held.drain(..ready);
-        }
-        file.flush().await.map_err(|cause| text(&cause))?;
-        let (digest, bytes) = sum.end().map_err(|cause| text(&cause))?;
-        if held != b"\r\n" || came != length {
-            return Err(format!("{came} bytes of {length} that do not end in CR LF"));
-        }
-        Ok((digest, bytes, draft))
     }
 }
 
-fn is_operation(name: &str) -> bool {
-    matches!(
-        name,
-        "getReceivedEdocList"
-            | "getSentEdocList"
-            | "getEdoc"
-            | "updateStatus"
-            | "getAgenciesList"
-            | "getAgenciesListQD20"
-    )
+/// What is said, and perhaps nothing.
+struct Instead(Option<Response<Body>>);
+
+/// What happens instead of the operation; `None`: that is done all the same.
+async fn instead(
+    manner: &Manner,
+    operation: Operation,
+    head: &Parts,
+    body: &mut Incoming,
+) -> Option<Instead> {
+    if *manner == Manner::CutBody {
+        let length =
+            head.headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+        read(body, length.unwrap_or(0) / 2).await;
+        return Some(Instead(None));
+    }
+    let status = |http: u16| StatusCode::from_u16(http).unwrap_or(StatusCode::BAD_GATEWAY);
+    let said = match manner {
+        Manner::Status { http } => short(status(*http), "text/plain", String::new()),
+        Manner::Page { http } => {
+            let page = BAD_GATEWAY.replace("502 Bad Gateway", &status(*http).to_string());
+            short(status(*http), "text/html", page)
+        }
+        Manner::Code { code } => {
+            let said = failed(operation, code, "theo lenh / as commanded");
+            let text = said.map(|said| said.to_string()).unwrap_or_default();
+            short(StatusCode::OK, "application/json;charset=UTF-8", text)
+        }
+        Manner::Hang => {
+            read(body, u64::MAX).await;
+            std::future::pending().await
+        }
+        _ => return None,
+    };
+    read(body, u64::MAX).await;
+    Some(Instead(Some(said)))
 }
 
-fn response(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
-    response
+/// Reads a body up to so many bytes, for nothing.
+async fn read(body: &mut Incoming, bytes: u64) {
+    let mut came = 0;
+    while came < bytes {
+        let Some(Ok(frame)) = body.frame().await else { return };
+        came += frame.data_ref().map_or(0, |piece| piece.len() as u64);
+    }
 }

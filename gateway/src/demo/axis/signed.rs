@@ -15,7 +15,10 @@ const PREFIX: &str = "XroadVnpt-";
 const TIME_OFF_MAX_SECONDS: i64 = 300;
 
 /// The signed parameters of one request, in their order.
-pub(super) struct Signed(Vec<(String, String)>);
+pub(super) struct Signed {
+    all: Vec<(String, String)>,
+    exact: bool,
+}
 
 /// The members of a JSON object, in order and with every repetition.
 struct Members(Vec<(String, String)>);
@@ -41,55 +44,63 @@ impl<'de> Deserialize<'de> for Members {
 }
 
 impl Signed {
-    /// Verifies the headers of a request from `system_id`, with its secret.
-    pub(super) fn verify(
+    /// Verifies the headers of a request. `secret_of` knows the key of a system. `exact`: the request is just what the SDK
+    /// makes, made now; else the key's owner is free in what the signature does not need.
+    pub(super) fn verify<'k>(
         headers: &HeaderMap,
-        system_id: &str,
-        secret: &[u8],
+        secret_of: impl Fn(&str) -> Option<&'k [u8]>,
+        exact: bool,
         now: Timestamp,
     ) -> Result<Self, String> {
         let raw = one(headers, "XroadVnpt-sign-header")?;
-        let key = PKey::hmac(secret).map_err(|cause| cause.to_string())?;
-        let made = Signer::new(MessageDigest::sha256(), &key)
-            .and_then(|mut signer| signer.sign_oneshot_to_vec(raw))
-            .map_err(|cause| cause.to_string())?;
-        if one(headers, "XroadVnpt-hash-header")? != hex::encode(made).as_bytes() {
-            return Err("hash-header is not the HMAC of sign-header".to_owned());
-        }
         let Members(members) =
             serde_json::from_slice(raw).map_err(|cause| format!("sign-header is not JSON: {cause}"))?;
-        let mut signed = Vec::new();
-        for (name, value) in members {
-            if one(headers, &name)? != value.as_bytes() {
+        let mut all = Vec::new();
+        for (name, value) in &members {
+            let prefix = name
+                .get(..PREFIX.len())
+                .filter(|prefix| if exact { *prefix == PREFIX } else { prefix.eq_ignore_ascii_case(PREFIX) });
+            let prefix = prefix.ok_or_else(|| format!("{name} is signed"))?;
+            all.push((name[prefix.len()..].to_owned(), value.clone()));
+        }
+        let signed = Self { all, exact };
+        let system = signed.get("systemid")?;
+        let secret = secret_of(system).ok_or_else(|| format!("systemid is {system}"))?;
+        check_mac(headers, raw, secret)?;
+        for (name, value) in &members {
+            if one(headers, name)? != value.as_bytes() {
                 return Err(format!("the header {name} is not the one signed"));
             }
-            let name = name.strip_prefix(PREFIX).ok_or_else(|| format!("{name} is signed"))?.to_owned();
-            signed.push((name, value));
         }
-        let names: Vec<&str> = signed.iter().map(|(name, _)| name.as_str()).collect();
+        if exact {
+            signed.check_form(headers)?;
+            signed.check_time(now)?;
+        }
+        Ok(signed)
+    }
+
+    /// What the SDK sends beside what is signed.
+    fn check_form(&self, headers: &HeaderMap) -> Result<(), String> {
+        let names: Vec<&str> = self.all.iter().map(|(name, _)| name.as_str()).collect();
         if one(headers, "XroadVnpt-sign-header-key")? != names.join(";").as_bytes() {
             return Err("sign-header-key is not the list of what is signed".to_owned());
-        }
-        let signed = Self(signed);
-        if signed.get("systemid")? != system_id {
-            return Err(format!("systemid is {}", signed.get("systemid")?));
         }
         for (name, wanted) in [
             ("User-Agent", "JAVASDKAgent/1.0.0 XRoad/VPCP"),
             ("XroadVnpt-version", "3.0.201608"),
-            ("Content-Type", signed.get("Content-Type")?),
+            ("Content-Type", self.get("Content-Type")?),
         ] {
             if one(headers, name)? != wanted.as_bytes() {
                 return Err(format!("{name} is not {wanted}"));
             }
         }
-        signed.check_time(now)?;
-        Ok(signed)
+        Ok(())
     }
 
     /// A parameter that must be signed, once.
     pub(super) fn get(&self, name: &str) -> Result<&str, String> {
-        let mut values = self.0.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str());
+        let is = |n: &str| if self.exact { n == name } else { n.eq_ignore_ascii_case(name) };
+        let mut values = self.all.iter().filter(|(n, _)| is(n)).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
             (Some(value), None) => Ok(value),
             _ => Err(format!("{name} is not signed, or twice")),
@@ -98,7 +109,7 @@ impl Signed {
 
     /// `to`: a JSON array of codes; `None` where it is not signed.
     pub(super) fn receivers(&self) -> Result<Option<Vec<String>>, String> {
-        if !self.0.iter().any(|(name, _)| name == "to") {
+        if !self.all.iter().any(|(name, _)| name == "to") {
             return Ok(None);
         }
         let to = self.get("to")?;
@@ -122,6 +133,19 @@ impl Signed {
         }
         Ok(())
     }
+}
+
+fn check_mac(headers: &HeaderMap, raw: &[u8], secret: &[u8]) -> Result<(), String> {
+    let key = PKey::hmac(secret).map_err(|cause| cause.to_string())?;
+    let made = Signer::new(MessageDigest::sha256(), &key)
+        .and_then(|mut signer| signer.sign_oneshot_to_vec(raw))
+        .map_err(|cause| cause.to_string())?;
+    let sent = one(headers, "XroadVnpt-hash-header")?.to_ascii_lowercase();
+    let made = hex::encode(made);
+    if sent.len() == made.len() && openssl::memcmp::eq(&sent, made.as_bytes()) {
+        return Ok(());
+    }
+    Err("hash-header is not the HMAC of sign-header".to_owned())
 }
 
 /// The raw bytes of a header that must stand once.

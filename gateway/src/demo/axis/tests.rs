@@ -1,6 +1,6 @@
 //! The axis spoken to by raw sockets: the worked example of the protocol, and everything that it must not let pass.
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
@@ -8,10 +8,13 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::signed::unpadded;
 use super::*;
 
+mod faults;
 mod inbox;
 mod post;
+mod systems;
 
 const SYSTEM: &str = "demo.sys.01";
 const SECRET: &[u8] = b"made-up-secret-key";
@@ -132,13 +135,16 @@ XroadVnpt-version: 3.0.201608";
     }
     // 03:04:05 in Vietnam.
     let at = "2025-01-31T20:04:05Z".parse().expect("a time");
-    let signed = Signed::verify(&headers, SYSTEM, SECRET, at).expect("it verifies");
+    let known = |id: &str| (id == SYSTEM).then_some(SECRET);
+    let signed = Signed::verify(&headers, known, true, at).expect("it verifies");
     assert_eq!(signed.receivers(), Ok(Some(vec!["H01".to_owned(), "G22".to_owned()])));
     assert_eq!(unpadded(&openssl::sha::sha256(PACKET)), HASH_FILE);
     let later = "2025-01-31T20:10:05Z".parse().expect("a time");
-    assert!(Signed::verify(&headers, SYSTEM, SECRET, later).is_err_and(|why| why.contains("360 s off")));
-    assert!(Signed::verify(&headers, SYSTEM, b"another", at).is_err_and(|why| why.contains("HMAC")));
-    assert!(Signed::verify(&headers, "other", SECRET, at).is_err_and(|why| why.contains("systemid")));
+    assert!(Signed::verify(&headers, known, true, later).is_err_and(|why| why.contains("360 s off")));
+    assert!(Signed::verify(&headers, known, false, later).is_ok(), "a client may be as old as it likes");
+    let another = |_: &str| Some(&b"another"[..]);
+    assert!(Signed::verify(&headers, another, true, at).is_err_and(|why| why.contains("HMAC")));
+    assert!(Signed::verify(&headers, |_| None, true, at).is_err_and(|why| why.contains("systemid")));
 }
 
 #[tokio::test]
