@@ -5,5 +5,4 @@ pub mod cli;
 pub mod control;
 pub mod demo;
 pub mod http;
-pub mod rolls;
 pub mod serve;

@@ -3,6 +3,7 @@
 #![allow(clippy::panic, clippy::print_stdout, reason = "this is test code, though not in test functions")]
 
 pub mod axis;
+pub mod double;
 pub mod drill;
 pub mod hostile;
 mod http_peer;

@@ -11,7 +11,6 @@ mod retry;
 mod schedule;
 mod settle;
 
-pub mod axis_lists;
 pub mod clock;
 pub mod crash;
 pub mod directory;

@@ -2,8 +2,8 @@
 //! Exit codes everywhere: 3 = usage or I/O. `verify` uses those of design.md B4.
 
 mod acts;
-mod agencies;
 mod axis;
+mod axis_double;
 mod config_check;
 mod dead_letters;
 mod deliveries;
@@ -115,16 +115,13 @@ enum Command {
         #[command(subcommand)]
         command: outbox::OutboxCommand,
     },
-    /// Đơn vị mà hệ thống xin đăng ký / Organisations that systems ask to be registered
-    Agencies {
-        #[command(subcommand)]
-        command: agencies::AgenciesCommand,
-    },
     /// Hỏi một trục khác / Ask another axis
     Axis {
         #[command(subcommand)]
         command: axis::AxisCommand,
     },
+    /// Chạy một trục thử nghiệm / Run an axis to try with
+    AxisDouble(axis_double::AxisDouble),
     /// Gói tin ở trục khác mà trục này không nhận / Packets of other axes that were not taken
     Quarantine {
         #[command(subcommand)]
@@ -171,8 +168,8 @@ pub fn main() -> ExitCode {
         Command::Deliveries { command } => deliveries::run(command),
         Command::DeadLetters { command } => dead_letters::run(command),
         Command::Outbox { command } => outbox::run(&command),
-        Command::Agencies { command } => agencies::run(&command),
         Command::Axis { command } => axis::run(&command),
+        Command::AxisDouble(command) => command.run(),
         Command::Quarantine { command } => quarantine::run(&command),
         Command::Status(command) => command.run(),
         Command::Demo(command) => command.run(),

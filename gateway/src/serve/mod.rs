@@ -30,7 +30,7 @@ use crate::http::listener::GRACE;
 use parts::Running;
 pub(crate) use parts::engine;
 use settings::Loaded;
-use signals::Stop;
+pub(crate) use signals::Stop;
 
 /// Threads for requests and deliveries; hashing and files have the blocking pool besides.
 const WORKERS_MIN: usize = 2;

@@ -6,19 +6,19 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::cli::CommandFault;
 
 /// SIGTERM and SIGINT: stop.
-pub(super) struct Stop {
+pub(crate) struct Stop {
     term: Signal,
     interrupt: Signal,
 }
 
 impl Stop {
     /// Listens from now on; one that comes while nobody waits is kept.
-    pub(super) fn listen() -> Result<Self, CommandFault> {
+    pub(crate) fn listen() -> Result<Self, CommandFault> {
         Ok(Self { term: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
     /// Resolves at the next one.
-    pub(super) async fn asked(&mut self) {
+    pub(crate) async fn asked(&mut self) {
         tokio::select! {
             _ = self.term.recv() => {}
             _ = self.interrupt.recv() => {}
