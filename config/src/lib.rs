@@ -16,7 +16,7 @@ pub use environment::Environment;
 pub use fault::{FaultCode, SettingsFault};
 pub use seal::{MASTER_KEY_BYTES, MasterKey, SealFault, SecretPlace, SecretPlaceFault};
 pub use sections::admin_listen::AdminListenSettings;
-pub use sections::axes::{AxisPollSettings, AxisSettings, ToHeader};
+pub use sections::axes::{AxisAgenciesSettings, AxisPollSettings, AxisSettings, GROUPS_MAX, ToHeader};
 pub use sections::broker::{BrokerLogin, BrokerServer, BrokerSettings};
 pub use sections::delivery::{AdapterDeliverySettings, DeliverySettings};
 pub use sections::directory::DirectorySettings;

@@ -5,4 +5,5 @@ pub mod cli;
 pub mod control;
 pub mod demo;
 pub mod http;
+pub mod rolls;
 pub mod serve;

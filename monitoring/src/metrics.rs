@@ -117,6 +117,12 @@ metrics! {
     axis_quarantined: Gauge = "axis_quarantined";
     /// Unix time at which the axis last answered that has not for longest; 0 when none is polled.
     axis_polled: Seconds = "axis_polled_seconds";
+    /// Looks at the agencies of an axis that are staged into the directory, by result: taken, waiting (for an operator), failed.
+    axis_syncs: CounterBy = "axis_syncs_total" ["result"];
+    /// Lists of axes that wait for an operator, because too many of their agencies are gone.
+    agency_lists_waiting: Gauge = "agency_lists_waiting";
+    /// Registrations and deletions of agencies that systems have asked for and no operator has decided.
+    agency_requests_waiting: Gauge = "agency_requests_waiting";
     /// Times that the directory was read again, by result.
     directory_reloads: CounterBy = "directory_reloads_total" ["result"];
     /// Unix time by which the first revocation list of the settings must have been replaced; 0 when there is none.
@@ -159,6 +165,7 @@ impl Metrics {
         self.anomalies.declare(Anomaly::ALL.map(Anomaly::as_str));
         self.directory_reloads.declare(["applied", "refused"]);
         self.axis_polls.declare(["answered", "failed"]);
+        self.axis_syncs.declare(["taken", "waiting", "failed"]);
     }
 }
 

@@ -240,7 +240,7 @@ fn the_examples_load() {
     let with = |all: Environment, of| all.with(format!("LIENTHONG_{of}_SECRET"), "sixteen bytes or more");
     let settings = Settings::load(&file, &secrets.into_iter().fold(Environment::empty(), with));
     let settings = settings.unwrap_or_else(|faults| panic!("lienthong.toml: {faults:#?}"));
-    let lines = lienthong::serve::settings::lines(&settings);
+    let lines = lienthong::serve::settings::lines(&settings).expect("lines");
     assert_eq!(lines.systems.len(), settings.systems.len(), "config and pipeline agree on what an id is");
     assert_eq!(lines.axes.len(), settings.axes.len(), "config and pipeline agree on what an id is");
     let text = std::fs::read_to_string(&settings.directory.file).expect("directory.toml");

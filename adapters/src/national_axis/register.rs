@@ -1,7 +1,7 @@
-//! `getAgenciesList` and `getAgenciesListQD20`: who is registered at an axis, by old and new codes. Asked for by operators.
+//! `getAgenciesList` and `getAgenciesListQD20`: who is registered at an axis, by old and new codes.
 
 use jiff::Timestamp;
-use lienthong_pipeline::directory::Agency;
+use lienthong_pipeline::directory::{Agency, LIST_LINES_MAX};
 use lienthong_pipeline::ports::{DeliveryFailure, FailureClass};
 use lienthong_pipeline::record::SystemId;
 use lienthong_schemas::organ::OrganId;
@@ -53,6 +53,10 @@ impl NationalAxis {
         let Some(Value::Array(lines)) = answered.data else {
             return Err(failed(FailureClass::Receiver, "bad_answer", &format!("no list: {said}")));
         };
+        if lines.len() > LIST_LINES_MAX {
+            let cause = format!("{} lines, and {LIST_LINES_MAX} are taken at most", lines.len());
+            return Err(failed(FailureClass::Receiver, "list_too_long", &cause));
+        }
         let mut all = Agencies::default();
         for line in &lines {
             match agency(line) {

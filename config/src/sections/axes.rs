@@ -52,6 +52,20 @@ pub struct AxisSettings {
     pub retry: LineRetrySettings,
     /// How often we look what waits for us there; `None`: never.
     pub poll: Option<AxisPollSettings>,
+    /// How often we ask who is registered there, to stage it into the directory; `None`: only when an operator does.
+    pub agencies: Option<AxisAgenciesSettings>,
+    /// Codes of the groups that it speaks for, as written, at most [`GROUPS_MAX`]; empty: whoever is not at home here.
+    pub speaks_for: Vec<String>,
+}
+
+/// Most groups of organisations that one axis speaks for, or that one system may register in.
+pub const GROUPS_MAX: usize = 256;
+
+/// `[axes.<id>.agencies]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AxisAgenciesSettings {
+    /// From one look at its lists to the next; a tenth more or less each time.
+    pub every: Duration,
 }
 
 /// `[axes.<id>.poll]`.
@@ -113,6 +127,9 @@ fn axis(id: &str, section: &mut Section<'_, '_>) -> Option<AxisSettings> {
     let retry = LineRetrySettings::read(section);
     let has_poll = section.is_set("poll");
     let poll = section.section("poll", |section| has_poll.then(|| poll(section))?);
+    let has_agencies = section.is_set("agencies");
+    let agencies = section.section("agencies", |section| has_agencies.then(|| agencies(section))?);
+    let speaks_for = groups("speaks_for", section);
     Some(AxisSettings {
         name: name?,
         url: url?,
@@ -125,6 +142,8 @@ fn axis(id: &str, section: &mut Section<'_, '_>) -> Option<AxisSettings> {
         timeout: waits.whole,
         retry,
         poll,
+        agencies,
+        speaks_for,
     })
 }
 
@@ -133,4 +152,22 @@ fn poll(section: &mut Section<'_, '_>) -> Option<AxisPollSettings> {
     let every = section.ranged("every", seconds(60), seconds(1), seconds(86_400)).duration();
     let enabled = section.read("enabled").unwrap_or(true);
     enabled.then_some(AxisPollSettings { every })
+}
+
+fn agencies(section: &mut Section<'_, '_>) -> Option<AxisAgenciesSettings> {
+    let seconds = |n| Span::new(Duration::from_secs(n));
+    let every = section.ranged("every", seconds(86_400), seconds(60), seconds(31 * 86_400)).duration();
+    let enabled = section.read("enabled").unwrap_or(true);
+    enabled.then_some(AxisAgenciesSettings { every })
+}
+
+/// A list of groups of organisations, as written: what a code is, others know.
+pub(crate) fn groups(key: &str, section: &mut Section<'_, '_>) -> Vec<String> {
+    let groups: Vec<String> = section.read(key).unwrap_or_default();
+    if groups.len() > GROUPS_MAX {
+        let most = GROUPS_MAX;
+        let rule = Rule::new(format!("tối đa {most} nhóm"), format!("at most {most} groups"));
+        section.fault(key, FaultCode::OutOfRange, rule);
+    }
+    groups
 }

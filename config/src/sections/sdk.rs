@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::environment::SecretOf;
 use crate::fault::{FaultCode, Rule};
 use crate::reading::{InClear, Section};
-use crate::sections::line;
+use crate::sections::{axes, line};
 use crate::values::network::Network;
 use crate::values::secret::Secret;
 
@@ -48,6 +48,9 @@ pub struct SdkSettings {
     pub fan_in: FanIn,
     /// Whether `hash-file` may be left out.
     pub hash_file: HashFile,
+    /// Codes of the groups in which it may ask for organisations to be registered and deleted, as written, at most
+    /// [`GROUPS_MAX`](crate::GROUPS_MAX); empty: it may not.
+    pub register_agencies: Vec<String>,
 }
 
 impl SdkSettings {
@@ -66,8 +69,17 @@ impl SdkSettings {
         let hash_file = section.choice("hash_file", &words, HashFile::Required);
         let words = [("receiver", FanIn::Receiver), ("system", FanIn::System)];
         let fan_in = section.choice("fan_in", &words, FanIn::default());
+        let register_agencies = axes::groups("register_agencies", section);
         let secrets = [secret?].into_iter().chain(next).collect();
-        Some(Self { system_id: system_id?, secrets, allowed_cidrs, mailbox, fan_in, hash_file })
+        Some(Self {
+            system_id: system_id?,
+            secrets,
+            allowed_cidrs,
+            mailbox,
+            fan_in,
+            hash_file,
+            register_agencies,
+        })
     }
 }
 

@@ -343,7 +343,8 @@ fn a_system_with_the_sdk_has_an_id_of_its_own_and_secrets() {
     let plain = of("");
     assert_eq!((plain.system_id.as_str(), plain.secrets.len(), plain.mailbox), ("demo.sys.01", 1, true));
     assert_eq!((plain.hash_file, plain.allowed_cidrs.len()), (HashFile::Required, 0));
-    assert_eq!(plain.fan_in, FanIn::Receiver);
+    assert_eq!((plain.fan_in, plain.register_agencies.len()), (FanIn::Receiver, 0));
+    assert_eq!(of("register_agencies = [\"H55.15\"]\n").register_agencies, ["H55.15"]);
     let other = of(
         "secret_next_file = \"secret\"\nallowed_cidrs = [\"10.0.0.0/8\", \"::1\"]\nmailbox = false\nhash_file = \"optional\"\n\
          fan_in = \"system\"\n",

@@ -1,4 +1,4 @@
-//! Axes that are polled.
+//! Axes that are polled, asked for their agencies, and told whom they speak for.
 
 use super::lines::axis;
 use super::*;
@@ -30,4 +30,24 @@ fn an_axis_is_polled_where_its_section_says_so_and_each_mailbox_once() {
         let twice = ("axes.b".to_owned(), FaultCode::Duplicate);
         assert_eq!(faults(&two(url, "s", polled)), [twice], "{url}");
     }
+}
+
+#[test]
+fn an_axis_is_asked_who_is_there_where_its_section_says_so() {
+    let agencies = |lines: &str| format!("{}[axes.a.agencies]\n{lines}", axis(""));
+    let every = |lines: &str| load(&agencies(lines)).expect(lines).axes["a"].agencies.map(|a| a.every);
+    let plain = load(&axis("")).expect("loads");
+    assert_eq!((plain.axes["a"].agencies, plain.axes["a"].speaks_for.len()), (None, 0));
+    assert_eq!(every(""), Some(Duration::from_secs(86_400)));
+    assert_eq!(every("every = \"1h\"\n"), Some(Duration::from_secs(3_600)));
+    assert_eq!(every("enabled = false\n"), None);
+    for every in ["59s", "32d"] {
+        let wrong = ("axes.a.agencies.every".to_owned(), FaultCode::OutOfRange);
+        assert_eq!(faults(&agencies(&format!("every = \"{every}\"\n"))), [wrong], "{every}");
+    }
+    let groups = |count: usize| format!("speaks_for = {:?}\n", vec!["G22"; count]);
+    let most = load(&axis(&groups(crate::GROUPS_MAX))).expect("loads");
+    assert_eq!(most.axes["a"].speaks_for[0], "G22");
+    let wrong = ("axes.a.speaks_for".to_owned(), FaultCode::OutOfRange);
+    assert_eq!(faults(&axis(&groups(crate::GROUPS_MAX + 1))), [wrong]);
 }

@@ -11,6 +11,7 @@ mod retry;
 mod schedule;
 mod settle;
 
+pub mod axis_lists;
 pub mod clock;
 pub mod crash;
 pub mod directory;

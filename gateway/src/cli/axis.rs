@@ -1,21 +1,23 @@
-//! `lienthong axis`: what an operator asks of an axis by hand: whether it answers, and who is registered there. Changes
-//! nothing, here or there. Exit codes: 0, 1 when the axis refuses or somebody has to decide, 3 usage or I/O.
+//! `lienthong axis`: what an operator asks of an axis by hand: whether it answers, and who is registered there; and what the
+//! running gateway staged of that. Exit codes: 0, 1 when the axis refuses or somebody has to decide, 3 usage or I/O.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use lienthong_adapters::national_axis::{Agencies, NationalAxis, Register};
+use lienthong_adapters::national_axis::{NationalAxis, Register};
 use lienthong_pipeline::clock::SystemClock;
-use lienthong_pipeline::directory::{Agency, Comparison};
+use lienthong_pipeline::directory::{Agency, Comparison, Decided, Joined, joined};
 use lienthong_pipeline::ports::{AxisInbox, Clock, DeliveryFailure, Traffic};
 use lienthong_pipeline::record::SystemId;
 use lienthong_schemas::edxml::VIETNAM;
 
+use super::agencies::{Look, path};
 use super::reach::EXIT_REFUSED;
 use super::tables::{facts, json, rows};
 use super::{CommandFault, block_on, complain};
+use crate::control::agencies::Word;
 use crate::serve::settings::{Loaded, load_all};
 
 #[derive(Subcommand)]
@@ -24,6 +26,12 @@ pub(super) enum AxisCommand {
     Ping(At),
     /// So danh sách đơn vị của trục với danh bạ / Compare the axis's agencies with the directory
     Agencies(Compare),
+    /// Bảo trục tỉnh lấy danh sách đơn vị ngay / Have the running gateway stage the axis's agencies now
+    Sync(Ask),
+    /// Duyệt danh sách đơn vị đang chờ / Agree to a list of agencies that waits
+    Approve(Decide),
+    /// Từ chối danh sách đơn vị đang chờ / Refuse a list of agencies that waits
+    Reject(Decide),
 }
 
 #[derive(Args)]
@@ -39,6 +47,23 @@ pub(super) struct At {
 }
 
 #[derive(Args)]
+pub(super) struct Ask {
+    /// Mã của trục trong [axes.<mã>] / Id of the axis in the settings
+    axis: String,
+    #[command(flatten)]
+    look: Look,
+}
+
+#[derive(Args)]
+pub(super) struct Decide {
+    #[command(flatten)]
+    ask: Ask,
+    /// Lý do, được ghi lại, tối đa 200 ký tự / Why; it is recorded, at most 200 characters
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+#[derive(Args)]
 pub(super) struct Compare {
     #[command(flatten)]
     at: At,
@@ -48,13 +73,31 @@ pub(super) struct Compare {
     /// Đồng ý dù trên 5 % đơn vị không còn trong danh sách / Go on although more than 5 % are gone
     #[arg(long)]
     approve_gone: bool,
+    /// Chỉ xem trục tỉnh đang chạy đã lấy gì, gì chờ duyệt / Only what the running gateway has staged, and what waits
+    #[arg(long, conflicts_with_all = ["write", "approve_gone"])]
+    pending: bool,
 }
 
 pub(super) fn run(command: &AxisCommand) -> Result<ExitCode, CommandFault> {
     match command {
         AxisCommand::Ping(at) => at.ping(),
+        AxisCommand::Agencies(compare) if compare.pending => compare.staged(),
         AxisCommand::Agencies(compare) => compare.run(),
+        AxisCommand::Sync(ask) => ask.have("sync", ""),
+        AxisCommand::Approve(decide) => decide.ask.have(path(Decided::Approved), &decide.reason),
+        AxisCommand::Reject(decide) => decide.ask.have(path(Decided::Rejected), &decide.reason),
     }
+}
+
+impl Ask {
+    fn have(&self, what: &str, reason: &str) -> Result<ExitCode, CommandFault> {
+        let word = Word { id: id_of(&self.axis)?, code: None, reason: reason.to_owned() };
+        self.look.have(what, &word)
+    }
+}
+
+fn id_of(axis: &str) -> Result<SystemId, CommandFault> {
+    SystemId::parse(axis).ok_or_else(|| CommandFault::at(axis, "a-z 0-9 -, 1..=32"))
 }
 
 impl At {
@@ -103,6 +146,11 @@ fn refused(failure: &DeliveryFailure) -> ExitCode {
 }
 
 impl Compare {
+    fn staged(&self) -> Result<ExitCode, CommandFault> {
+        let id = id_of(&self.at.axis)?;
+        Look::of(super::reach::At::of(&self.at.config), self.at.json).show(|view| view.id == id)
+    }
+
     fn run(&self) -> Result<ExitCode, CommandFault> {
         let (loaded, id, client) = self.at.open()?;
         let ask = async {
@@ -121,9 +169,10 @@ impl Compare {
         }
         let newer = newer.unwrap_or_default();
         let broken = current.broken + newer.broken;
-        let agencies = joined(current, newer);
+        let Joined { agencies, unclear } = joined(current.agencies, newer.agencies);
         let today = SystemClock.now().to_zoned(VIETNAM.to_time_zone()).date();
-        let comparison = Comparison::of(&loaded.directory, &id, &agencies, today);
+        let mut comparison = Comparison::of(&loaded.with_rolls(), &id, &agencies, today);
+        comparison.ambiguous.extend(unclear);
         let waits = comparison.needs_approval() && !self.approve_gone;
         if self.at.json {
             json(&serde_json::json!({
@@ -145,27 +194,6 @@ impl Compare {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// One agency for each that has a code in common with another one of the other list.
-fn joined(current: Agencies, newer: Agencies) -> Vec<Agency> {
-    let mut all = current.agencies;
-    for agency in newer.agencies {
-        let codes: Vec<_> = std::iter::once(&agency.code).chain(&agency.other).cloned().collect();
-        let same = all
-            .iter_mut()
-            .find(|one| codes.contains(&one.code) || one.other.iter().any(|c| codes.contains(c)));
-        let Some(same) = same else {
-            all.push(agency);
-            continue;
-        };
-        for code in codes {
-            if same.code != code && !same.other.contains(&code) {
-                same.other.push(code);
-            }
-        }
-    }
-    all
 }
 
 fn codes(agency: &Agency) -> String {
@@ -191,9 +219,10 @@ fn shown(comparison: &Comparison, listed: usize, broken: usize) {
     let added = comparison.added.iter().map(|one| line("mới (new)", one.code.to_string(), Some(one)));
     let changed =
         comparison.changed.iter().map(|(id, one)| line("khác (changed)", id.to_string(), Some(one)));
+    let back = comparison.back.iter().map(|(id, one)| line("trở lại (back)", id.to_string(), Some(one)));
     let gone = comparison.gone.iter().map(|id| line("không còn (gone)", id.to_string(), None));
     let odd = comparison.ambiguous.iter().map(|one| line("lẫn (ambiguous)", one.code.to_string(), Some(one)));
-    let all: Vec<_> = added.chain(changed).chain(gone).chain(odd).collect();
+    let all: Vec<_> = added.chain(changed).chain(back).chain(gone).chain(odd).collect();
     if !all.is_empty() {
         rows([("VIỆC", "what"), ("MÃ", "code"), ("MÃ KHÁC", "other codes"), ("TÊN", "name")], all);
     }

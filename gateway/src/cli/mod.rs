@@ -2,6 +2,7 @@
 //! Exit codes everywhere: 3 = usage or I/O. `verify` uses those of design.md B4.
 
 mod acts;
+mod agencies;
 mod axis;
 mod axis_double;
 mod config_check;
@@ -115,6 +116,11 @@ enum Command {
         #[command(subcommand)]
         command: outbox::OutboxCommand,
     },
+    /// Đơn vị mà hệ thống xin đăng ký / Organisations that systems ask to be registered
+    Agencies {
+        #[command(subcommand)]
+        command: agencies::AgenciesCommand,
+    },
     /// Hỏi một trục khác / Ask another axis
     Axis {
         #[command(subcommand)]
@@ -168,6 +174,7 @@ pub fn main() -> ExitCode {
         Command::Deliveries { command } => deliveries::run(command),
         Command::DeadLetters { command } => dead_letters::run(command),
         Command::Outbox { command } => outbox::run(&command),
+        Command::Agencies { command } => agencies::run(&command),
         Command::Axis { command } => axis::run(&command),
         Command::AxisDouble(command) => command.run(),
         Command::Quarantine { command } => quarantine::run(&command),

@@ -120,7 +120,8 @@ impl Stopped {
         };
         let operate = Operate::new(ports.clone(), Wakes::default(), metrics.clone());
         let late_after = settings.delivery.late_after;
-        let desk = Desk { ports, operate, directory: None, metrics, about, late_after, outbox: None };
+        let desk =
+            Desk { ports, operate, directory: None, metrics, about, late_after, outbox: None, staged: None };
         let (config, operators) = (config.to_owned(), Operators::new(&settings.operators));
         Ok(Self { config, desk, operators, _lock: lock })
     }
@@ -157,7 +158,7 @@ impl Stopped {
             let faults = faults.join("; ");
             Trouble::new(TroubleCode::Fault, format!("danh bạ có lỗi: {faults}"), "the directory has faults")
         })?;
-        Ok(Arc::new(ArcSwap::new(loaded.directory)))
+        Ok(Arc::new(ArcSwap::from_pointee(loaded.with_rolls())))
     }
 }
 

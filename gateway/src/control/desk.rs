@@ -21,6 +21,7 @@ use lienthong_schemas::safe_text::SafeText;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
+use super::agencies::Staged;
 use super::{IDS_MAX, Trouble, TroubleCode};
 
 /// Which gateway this is.
@@ -52,6 +53,8 @@ pub struct Desk {
     pub late_after: Duration,
     /// What can be checked while it is in use.
     pub outbox: Option<OutboxInUse>,
+    /// What stands beside the directory file, of a gateway that runs.
+    pub staged: Option<Staged>,
 }
 
 /// Store and spool of a gateway that runs; one check at a time.

@@ -2,6 +2,7 @@
 //! a peer in and knows its user, `operators` says who that is, `routes` what may be asked, `desk` answers; `client` is
 //! the other end. While the gateway is stopped the command line sits at the desk itself.
 
+pub mod agencies;
 pub mod client;
 pub mod desk;
 pub mod operators;

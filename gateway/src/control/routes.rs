@@ -18,6 +18,7 @@ use lienthong_pipeline::tasks::Tasks;
 use lienthong_pipeline::view::DocumentView;
 use lienthong_schemas::safe_text::SafeText;
 
+use super::agencies;
 use super::desk::{ActRequest, Desk, Outcomes, Status, Verb};
 use super::operators::{Caller, Operators};
 use super::{REQUEST_BYTES_MAX, Trouble, TroubleCode};
@@ -39,7 +40,7 @@ pub struct Control {
     pub tasks: Tasks,
 }
 
-type Answer<T> = Result<Json<T>, Trouble>;
+pub(super) type Answer<T> = Result<Json<T>, Trouble>;
 
 /// The routes of the control socket. Each connection carries a [`User`].
 pub fn router(control: Arc<Control>) -> Router {
@@ -56,6 +57,10 @@ pub fn router(control: Arc<Control>) -> Router {
         .route("/v1/dead-letters/give-up", act(Listing::DeadLetters, Verb::GiveUp))
         .route("/v1/documents/{id}", get(document))
         .route("/v1/outbox/check", get(check))
+        .route("/v1/agencies", get(agencies::list))
+        .route("/v1/agencies/sync", post(agencies::sync))
+        .route("/v1/agencies/approve", post(agencies::approve))
+        .route("/v1/agencies/reject", post(agencies::reject))
         .fallback(nothing)
         .method_not_allowed_fallback(nothing)
         .layer(from_fn_with_state(control.clone(), known))
@@ -164,11 +169,7 @@ impl Control {
         caller.may_act().inspect_err(|_| {
             tracing::warn!(operator = caller.name, act = verb.word(), "a viewer may not act");
         })?;
-        let body = tokio::time::timeout(BODY_WITHIN, to_bytes(body, REQUEST_BYTES_MAX)).await;
-        let body = body.map_err(|_| unreadable("it comes too slowly"))?;
-        let body = body.map_err(|cause| unreadable(&cause.to_string()))?;
-        let request: ActRequest =
-            serde_json::from_slice(&body).map_err(|cause| unreadable(&cause.to_string()))?;
+        let request: ActRequest = asked(body).await?;
         let job = request.checked(listing, verb, &caller.name)?;
         // An operator who goes away in the middle leaves nothing half done.
         let control = self.clone();
@@ -177,10 +178,18 @@ impl Control {
     }
 }
 
+/// What the body of a request asks for.
+pub(super) async fn asked<T: serde::de::DeserializeOwned>(body: Body) -> Result<T, Trouble> {
+    let body = tokio::time::timeout(BODY_WITHIN, to_bytes(body, REQUEST_BYTES_MAX)).await;
+    let body = body.map_err(|_| unreadable("it comes too slowly"))?;
+    let body = body.map_err(|cause| unreadable(&cause.to_string()))?;
+    serde_json::from_slice(&body).map_err(|cause| unreadable(&cause.to_string()))
+}
+
 fn unreadable(why: &str) -> Trouble {
     Trouble::invalid(SafeText::new(why).cut(200))
 }
 
-fn stopping() -> Trouble {
+pub(super) fn stopping() -> Trouble {
     Trouble::new(TroubleCode::Fault, "trục đang dừng", "the gateway is stopping")
 }

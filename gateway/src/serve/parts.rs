@@ -10,6 +10,7 @@ use futures_util::stream::BoxStream;
 use lienthong_config::{ListenSecurity, OutboxEngine, Settings, SpoolSettings};
 use lienthong_monitoring::Metrics;
 use lienthong_outbox::{DataLock, Engine, FileSpool, Outbox, OutboxOptions, SpoolLimits};
+use lienthong_pipeline::axis_lists::AxisLists;
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::dispatch::Dispatch;
@@ -43,6 +44,7 @@ use super::tls;
 use super::ways::Ways;
 use crate::cli::CommandFault;
 use crate::control;
+use crate::control::agencies::Staged;
 use crate::control::desk::{About, Desk, OutboxInUse};
 use crate::control::operators::Operators;
 use crate::http::admin::{self, Admin};
@@ -51,6 +53,8 @@ use crate::http::guests::Guests;
 use crate::http::listener::{Door, WRITE_STALL_MAX};
 use crate::http::public::{self, Public};
 use crate::http::sdk::{self, Accounts, Sdk};
+use crate::rolls::Rolls;
+use crate::rolls::sync::Sync;
 
 /// Packets read and verified at once: each keeps a core busy.
 const EXAMINATIONS: usize = 4;
@@ -87,19 +91,22 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let ports = Ports { clock, spool, store: store.clone(), broker: broker_port };
 
     let loaded = Arc::new(loaded);
-    let directory = Arc::new(ArcSwap::new(loaded.directory.clone()));
+    let rolls = open_rolls(&data, &loaded, &ports, &metrics).await?;
+    let directory = rolls.directory().clone();
     let wakes = Wakes::default();
     let anew = wakes.clone();
     tasks.spawn("outbox", store.tend(move || anew.replaced(), tasks.clone()));
     let intake = intake(&loaded, &ports, &directory, &metrics, &wakes);
     let ways = Arc::new(Ways::open(&settings).map_err(CommandFault)?);
+    let lists = Arc::new(AxisLists::default());
+    start_sync(&ports, &ways, &rolls, &lists, &metrics, tasks);
     start_way_out(&loaded, &ports, &ways, &intake, &directory, &metrics, &wakes, tasks);
     let operators = Arc::new(ArcSwap::from_pointee(Operators::new(&settings.operators)));
     let guests = Arc::new(ArcSwap::from_pointee(guests(&loaded, settings.listen.uploads_per_system)));
     let accounts = Arc::new(ArcSwap::from_pointee(Accounts::of(&settings)));
     let reload = Reload {
         loaded: loaded.clone(),
-        directory: directory.clone(),
+        rolls: rolls.clone(),
         apply: live(
             ways,
             operators.clone(),
@@ -116,7 +123,8 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let share =
         descriptors::share(descriptors::left(), settings.listen.connections_max, ADMIN_CONNECTIONS_MAX)?;
     let mailboxes = Mailboxes::new(ports.clone(), metrics.clone(), wakes.clone());
-    let desk = desk(&settings, &ports, outbox, &directory, &metrics, wakes);
+    let staged = Staged { rolls, lists };
+    let desk = desk(&settings, &ports, outbox, &directory, staged, &metrics, wakes);
     control::open(&data, desk, operators, tasks)
         .map_err(|cause| CommandFault::at(data.join(control::SOCKET).display(), cause))?;
     let public_address = open_public(
@@ -185,6 +193,40 @@ async fn open_data(
         Ok((lock, Arc::new(store), Arc::new(spool.with_limits(limits))))
     };
     tokio::task::spawn_blocking(open).await.map_err(|panic| CommandFault::at(data.display(), panic))?
+}
+
+/// The directory file with what stands beside it.
+async fn open_rolls(
+    data: &Path,
+    loaded: &Loaded,
+    ports: &Ports,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<Rolls>, CommandFault> {
+    let (folder, own, file) = (data.to_owned(), loaded.own.clone(), loaded.directory.clone());
+    let (clock, metrics) = (ports.clock.clone(), metrics.clone());
+    let opened = tokio::task::spawn_blocking(move || Rolls::open(&folder, own, &file, clock, metrics)).await;
+    let opened = opened.map_err(|panic| CommandFault::at(data.display(), panic))?;
+    opened.map(Arc::new).map_err(|cause| CommandFault(cause.to_string()))
+}
+
+/// Who is registered at axes.
+fn start_sync(
+    ports: &Ports,
+    ways: &Ways,
+    rolls: &Arc<Rolls>,
+    lists: &Arc<AxisLists>,
+    metrics: &Arc<Metrics>,
+    tasks: &Tasks,
+) {
+    let sync = Sync {
+        register: ways.register(),
+        rolls: rolls.clone(),
+        lists: lists.clone(),
+        policies: ways.syncs(),
+        clock: ports.clock.clone(),
+        metrics: metrics.clone(),
+    };
+    tasks.spawn("agencies", sync.run(tasks.clone()));
 }
 
 fn intake(
@@ -283,6 +325,7 @@ fn desk(
     ports: &Ports,
     outbox: OutboxInUse,
     directory: &Arc<ArcSwap<Directory>>,
+    staged: Staged,
     metrics: &Arc<Metrics>,
     wakes: Wakes,
 ) -> Desk {
@@ -294,8 +337,8 @@ fn desk(
     };
     let operate = Operate::new(ports.clone(), wakes, metrics.clone()).knowing(directory.clone());
     let (ports, metrics, late_after) = (ports.clone(), metrics.clone(), settings.delivery.late_after);
-    let (directory, outbox) = (Some(directory.clone()), Some(outbox));
-    Desk { ports, operate, directory, metrics, about, late_after, outbox }
+    let (directory, outbox, staged) = (Some(directory.clone()), Some(outbox), Some(staged));
+    Desk { ports, operate, directory, metrics, about, late_after, outbox, staged }
 }
 
 #[expect(

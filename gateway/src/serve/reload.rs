@@ -6,11 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use lienthong_monitoring::Metrics;
 use lienthong_pipeline::clock::after;
-use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::ports::{Clock, Fault};
 use lienthong_pipeline::tasks::Tasks;
 use lienthong_pipeline::trust::Freshness;
@@ -19,6 +17,7 @@ use super::files::FilesSeen;
 use super::settings::{self, Loaded};
 use super::signals::Hangup;
 use super::written::Written;
+use crate::rolls::Rolls;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -32,9 +31,9 @@ pub(super) type Apply = Box<dyn Fn(&Loaded) -> Result<(), String> + Send + Sync>
 pub(super) struct Reload {
     /// What the gateway was started with.
     pub(super) loaded: Arc<Loaded>,
-    /// Where the others read organisations and authorities: one value, so that no packet is judged by some of the old
-    /// files and some of the new.
-    pub(super) directory: Arc<ArcSwap<Directory>>,
+    /// Whose directory the others read organisations and authorities in: one value, so that no packet is judged by some
+    /// of the old files and some of the new.
+    pub(super) rolls: Arc<Rolls>,
     /// Called with settings that were read again, just before the directory is swapped.
     pub(super) apply: Apply,
     /// When to look.
@@ -86,7 +85,7 @@ impl Reload {
         match applied {
             Ok(loaded) => {
                 self.tell(&loaded, started);
-                self.directory.store(loaded.directory.clone());
+                self.rolls.rebase(&loaded.directory);
                 self.loaded = Arc::new(loaded);
                 self.metrics.directory_reloads.of("applied").inc();
                 let now = u64::try_from(self.clock.now().as_second()).unwrap_or_default();

@@ -1,15 +1,16 @@
 //! From files to values: settings, directory, certificates, tokens. All of it or nothing, with everything wrong listed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lienthong_adapters::email::packet_bytes_max;
 use lienthong_config::{ByteSize, Environment, Profile, Settings};
+use lienthong_outbox::RollFiles;
 use lienthong_pipeline::directory::{Directory, Line, Lines};
 use lienthong_pipeline::record::{AdapterKind, SystemId};
 use lienthong_pipeline::trust::TrustSets;
-use lienthong_schemas::organ::OrganId;
+use lienthong_schemas::organ::{OrganGroup, OrganId};
 use sha2::{Digest, Sha256};
 use xml_sig::{Authorities, Certificate, Crl};
 
@@ -40,6 +41,18 @@ pub struct Loaded {
     pub files: FilesSeen,
     /// Token hashes.
     pub credentials: Credentials,
+}
+
+impl Loaded {
+    /// The directory with what stands beside its file, for commands that read the data folder of a gateway, running or
+    /// not. What cannot be read is said in the log.
+    pub fn with_rolls(&self) -> Directory {
+        let rolls = RollFiles::of(&self.settings.gateway.data_dir).read().unwrap_or_else(|fault| {
+            crate::cli::complain(&fault.to_string());
+            Vec::new()
+        });
+        self.directory.with_rolls(rolls.iter().map(|(_, roll)| roll)).0
+    }
 }
 
 /// Only the settings file; for commands that need no more.
@@ -97,16 +110,16 @@ fn directory(
         String::from_utf8(bytes).map_err(|_| format!("{}: không phải UTF-8 (not UTF-8)", file.display()))
     });
     let text = text.map_err(|fault| vec![fault])?;
+    let lines = lines(settings)?;
     let folder = file.parent().unwrap_or_else(|| Path::new("."));
     let mut certificate = |path: &str| {
         let path = folder.join(path);
         files.look_at(path.clone());
         read(&path, PEM_BYTES_MAX)
     };
-    let directory =
-        Directory::from_toml(&text, &lines(settings), trust, &mut certificate).map_err(|faults| {
-            faults.iter().map(|fault| format!("{}: {fault}", file.display())).collect::<Vec<_>>()
-        })?;
+    let directory = Directory::from_toml(&text, &lines, trust, &mut certificate).map_err(|faults| {
+        faults.iter().map(|fault| format!("{}: {fault}", file.display())).collect::<Vec<_>>()
+    })?;
     let signers = || directory.organisations().iter().map(|organisation| &organisation.signers);
     let named = signers().flat_map(|s| s.certificates.iter().map(Certificate::subject));
     let bound = signers().flat_map(|s| s.subjects.iter().map(ToString::to_string));
@@ -195,7 +208,10 @@ fn unvouched(settings: &Settings, directory: &Directory) -> impl Iterator<Item =
 }
 
 /// What the directory may name as a home, and how packets go there.
-pub fn lines(settings: &Settings) -> Lines {
+///
+/// # Errors
+/// A group of organisations that is no code, or that two axes speak for.
+pub fn lines(settings: &Settings) -> Result<Lines, Vec<String>> {
     let systems = settings.systems.iter().filter_map(|(id, system)| {
         let line = match (&system.vendor_http, &system.email) {
             (Some(_), _) => Line { way: Some(AdapterKind::VendorHttp), packet_bytes_max: None },
@@ -214,7 +230,47 @@ pub fn lines(settings: &Settings) -> Lines {
         let packet_bytes_max = axis.packet_max.map(ByteSize::bytes);
         Some((SystemId::parse(id)?, Line { way: Some(AdapterKind::NationalAxis), packet_bytes_max }))
     });
-    Lines { systems: systems.collect(), axes: axes.collect(), ..Lines::default() }
+    Ok(Lines { systems: systems.collect(), axes: axes.collect(), speak_for: speak_for(settings)? })
+}
+
+/// For whom each axis speaks, where that is said. Two axes for one organisation, and nobody could tell who wrote.
+fn speak_for(settings: &Settings) -> Result<HashMap<SystemId, Vec<OrganGroup>>, Vec<String>> {
+    let (mut all, mut faults) = (Vec::<(&String, Vec<OrganGroup>)>::new(), Vec::new());
+    for (id, axis) in settings.axes.iter().filter(|(_, axis)| !axis.speaks_for.is_empty()) {
+        let groups = groups(&format!("axes.{id}.speaks_for"), &axis.speaks_for);
+        let groups = groups.unwrap_or_else(|found| {
+            faults.extend(found);
+            Vec::new()
+        });
+        for (other, theirs) in &all {
+            let shared = groups.iter().find(|group| theirs.iter().any(|their| group.overlaps(their)));
+            if let Some(group) = shared {
+                faults.push(format!(
+                    "axes.{id}.speaks_for: {group} trùng với nhóm của [axes.{other}] (overlaps with a group of it)"
+                ));
+            }
+        }
+        all.push((id, groups));
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(all.into_iter().filter_map(|(id, groups)| Some((SystemId::parse(id)?, groups))).collect())
+}
+
+/// Groups of organisations that the settings wrote under this key.
+///
+/// # Errors
+/// Each that is no code.
+pub(crate) fn groups(key: &str, written: &[String]) -> Result<Vec<OrganGroup>, Vec<String>> {
+    let (mut groups, mut faults) = (Vec::new(), Vec::new());
+    for text in written {
+        match OrganGroup::parse(text) {
+            Ok(group) => groups.push(group),
+            Err(cause) => faults.push(format!("{key}: {text:?}: mã định danh sai ({cause})")),
+        }
+    }
+    if faults.is_empty() { Ok(groups) } else { Err(faults) }
 }
 
 #[cfg(test)]

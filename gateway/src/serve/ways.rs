@@ -20,6 +20,7 @@ use lienthong_pipeline::record::{AdapterKind, MailAddress, SystemId};
 
 use super::files::read;
 use super::settings::PEM_BYTES_MAX;
+use crate::rolls::sync::SyncPolicies;
 
 /// Messages under way at once: each is held in memory whole (design.md invariant 5).
 const MESSAGES_AT_ONCE: usize = 4;
@@ -31,6 +32,7 @@ pub(super) struct Ways {
     national_axis: Arc<NationalAxis>,
     policies: [Arc<ArcSwap<Policies>>; AdapterKind::ALL.len()],
     polls: Arc<ArcSwap<PollPolicies>>,
+    syncs: Arc<ArcSwap<SyncPolicies>>,
     /// `gateway.name` as it was at the start: another one counts after a restart, in letters as everywhere.
     gateway_name: String,
 }
@@ -54,6 +56,7 @@ impl Ways {
             of.store(Arc::new(policies(settings, kind)));
         }
         self.polls.store(Arc::new(polls(settings)));
+        self.syncs.store(Arc::new(syncs(settings)));
         Ok(())
     }
 
@@ -72,6 +75,16 @@ impl Ways {
         self.polls.clone()
     }
 
+    /// Who is asked for the agencies of axes.
+    pub(super) fn register(&self) -> Arc<NationalAxis> {
+        self.national_axis.clone()
+    }
+
+    /// How often, as the settings say now.
+    pub(super) fn syncs(&self) -> Arc<ArcSwap<SyncPolicies>> {
+        self.syncs.clone()
+    }
+
     /// Who writes to senders about what was given up.
     pub(super) fn notifier(&self) -> Arc<dyn Notifier> {
         self.email.clone()
@@ -88,6 +101,12 @@ fn polls(settings: &Settings) -> PollPolicies {
     let bytes_max = settings.listen.body_max.bytes();
     let polled = settings.axes.iter().filter_map(|(id, axis)| Some((SystemId::parse(id)?, axis.poll?)));
     polled.map(|(id, poll)| (id, PollPolicy { every: poll.every, bytes_max })).collect()
+}
+
+/// All axes, and how often the lists of those are staged that are.
+fn syncs(settings: &Settings) -> SyncPolicies {
+    let every = |axis: &AxisSettings| axis.agencies.map(|agencies| agencies.every);
+    settings.axes.iter().filter_map(|(id, axis)| Some((SystemId::parse(id)?, every(axis)))).collect()
 }
 
 /// How deliveries of one adapter are tried, and of single lines of it.
@@ -158,6 +177,7 @@ impl Endpoints {
             national_axis: Arc::new(NationalAxis::new(self.axes).map_err(said)?),
             policies: AdapterKind::ALL.map(|kind| Arc::new(ArcSwap::from_pointee(policies(settings, kind)))),
             polls: Arc::new(ArcSwap::from_pointee(polls(settings))),
+            syncs: Arc::new(ArcSwap::from_pointee(syncs(settings))),
             gateway_name,
         })
     }

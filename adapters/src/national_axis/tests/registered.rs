@@ -1,5 +1,6 @@
 //! Lists of agencies: what is asked, and what a line must have.
 
+use lienthong_pipeline::directory::LIST_LINES_MAX;
 use lienthong_pipeline::ports::FailureClass;
 
 use super::listed::now;
@@ -45,4 +46,12 @@ async fn what_is_no_list_names_nobody_as_gone() {
         let failure = adapter(at(&peer)).agencies(&system("truc-vpcp"), Register::Current, now()).await;
         is(&failure.expect_err(&body), FailureClass::Receiver, "bad_answer");
     }
+}
+
+#[tokio::test]
+async fn a_list_has_an_end() {
+    let body = ok(&format!("[{}{{}}]", "{},".repeat(LIST_LINES_MAX)));
+    let peer = Peer::start(answer("200 OK", "", &body));
+    let failure = adapter(at(&peer)).agencies(&system("truc-vpcp"), Register::Current, now()).await;
+    is(&failure.expect_err("too long"), FailureClass::Receiver, "list_too_long");
 }

@@ -1,0 +1,153 @@
+//! What the lists of axes last said about who is registered there, and the way to ask for a list at once. Whoever looks at
+//! lists keeps it; who sends to an axis asks whether a receiver is really unknown there.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lienthong_schemas::organ::OrganId;
+use tokio::sync::{Notify, watch};
+
+use crate::clock::after;
+use crate::ports::Clock;
+use crate::record::SystemId;
+
+/// What one list said.
+#[derive(Debug)]
+pub struct Seen {
+    at: Timestamp,
+    codes: HashSet<OrganId>,
+}
+
+impl Seen {
+    /// Whether an organisation with this code stands in the list.
+    pub fn has(&self, code: &OrganId) -> bool {
+        self.codes.contains(code)
+    }
+}
+
+/// The last look at one axis.
+#[derive(Default)]
+struct Last {
+    began: Timestamp,
+    seen: Option<Arc<Seen>>,
+}
+
+/// The last list of each axis. One for all who ask and the one who looks.
+#[derive(Default)]
+pub struct AxisLists {
+    last: Mutex<HashMap<SystemId, Last>>,
+    asked: Mutex<BTreeSet<SystemId>>,
+    ask: Notify,
+    came: watch::Sender<u64>,
+    is_served: AtomicBool,
+}
+
+impl AxisLists {
+    /// Somebody looks at lists from now on: without, nobody waits for one.
+    pub fn serve(&self) {
+        self.is_served.store(true, Ordering::Release);
+    }
+
+    /// A list of this axis is wanted at once.
+    pub fn want(&self, axis: &SystemId) {
+        lock(&self.asked).insert(axis.clone());
+        self.ask.notify_one();
+    }
+
+    /// Waits until somebody wants one.
+    pub async fn wanted(&self) {
+        self.ask.notified().await;
+    }
+
+    /// Whether a list of this axis is wanted. Then a look is to begin: it is asked once.
+    pub fn take_wanted(&self, axis: &SystemId) -> bool {
+        lock(&self.asked).remove(axis)
+    }
+
+    /// A look that began at this time has ended, with these codes or without a list.
+    pub fn looked(&self, axis: &SystemId, began: Timestamp, codes: Option<HashSet<OrganId>>) {
+        {
+            let mut all = lock(&self.last);
+            let last = all.entry(axis.clone()).or_default();
+            last.began = began;
+            if let Some(codes) = codes {
+                last.seen = Some(Arc::new(Seen { at: began, codes }));
+            }
+        }
+        self.came.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// A list that was asked for at this time or later; waits for one at most so long. `None`: the axis gives none, nobody
+    /// looks, or it takes longer.
+    pub async fn since(
+        &self,
+        axis: &SystemId,
+        since: Timestamp,
+        within: Duration,
+        clock: &dyn Clock,
+    ) -> Option<Arc<Seen>> {
+        if !self.is_served.load(Ordering::Acquire) {
+            return None;
+        }
+        let until = after(clock.now(), within);
+        let mut came = self.came.subscribe();
+        loop {
+            if let Some(last) = lock(&self.last).get(axis).filter(|last| last.began >= since) {
+                return last.seen.clone().filter(|seen| seen.at >= since);
+            }
+            self.want(axis);
+            tokio::select! {
+                changed = came.changed() => changed.ok()?,
+                () = clock.sleep_until(until) => return None,
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("a time")
+    }
+
+    fn codes(all: &[&str]) -> Option<HashSet<OrganId>> {
+        Some(all.iter().map(|code| OrganId::parse(code).expect("a code")).collect())
+    }
+
+    #[tokio::test]
+    async fn only_a_list_that_was_asked_for_since_counts() {
+        let (lists, clock) = (AxisLists::default(), ManualClock::new(at(10)));
+        let (axis, code) = (SystemId::parse("vpcp").expect("an id"), OrganId::parse("G22").expect("a code"));
+        let within = Duration::from_secs(30);
+        lists.looked(&axis, at(9), codes(&["G22"]));
+        assert!(lists.since(&axis, at(9), within, &clock).await.is_none(), "nobody looks");
+        lists.serve();
+        assert!(lists.since(&axis, at(9), within, &clock).await.expect("a list").has(&code));
+        let (found, ()) = tokio::join!(lists.since(&axis, at(10), within, &clock), async {
+            lists.wanted().await;
+            assert!(lists.take_wanted(&axis) && !lists.take_wanted(&axis));
+            // One that began before is not new, however late it comes.
+            lists.looked(&axis, at(9), codes(&["G22"]));
+            lists.wanted().await;
+            lists.looked(&axis, at(10), codes(&["G23"]));
+        });
+        assert!(!found.expect("a list").has(&code));
+        lists.looked(&axis, at(12), None);
+        assert!(lists.since(&axis, at(11), within, &clock).await.is_none(), "the axis gave none");
+        let (late, ()) = tokio::join!(lists.since(&axis, at(13), within, &clock), async {
+            lists.wanted().await;
+            clock.advance(within);
+        });
+        assert!(late.is_none());
+    }
+}

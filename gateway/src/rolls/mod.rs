@@ -1,0 +1,256 @@
+//! The rolls of a running gateway: what stands beside the operator's directory file. Each change is on disk before it counts,
+//! and then the one directory that everybody uses is swapped as a whole. What a change is, `pipeline::directory` decides;
+//! `sync` asks axes for their lists, `view` is what operators see.
+
+pub mod sync;
+pub mod view;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use lienthong_monitoring::Metrics;
+use lienthong_outbox::{RollFault, RollFiles};
+use lienthong_pipeline::directory::{
+    Beside, Decided, Directory, Home, LeftOut, List, Plan, Request, Roll, RollFull, Undecided,
+};
+use lienthong_pipeline::ports::Clock;
+use lienthong_pipeline::record::SystemId;
+use lienthong_schemas::edxml::VIETNAM;
+use lienthong_schemas::organ::{OrganGroup, OrganId};
+use lienthong_schemas::rejections::Rejection;
+
+/// Codes that one line of the log names, at most.
+const TOLD_MAX: usize = 20;
+
+/// Why a roll did not change.
+#[derive(Debug, thiserror::Error)]
+pub enum RollTrouble {
+    /// It would be too long.
+    #[error(transparent)]
+    Full(#[from] RollFull),
+    /// Nothing waits, or its code is taken by now.
+    #[error(transparent)]
+    Undecided(#[from] Undecided),
+    /// The disk does not take it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Why a request of a system was not taken.
+#[derive(Debug)]
+pub enum NotAsked {
+    /// It has to change something.
+    Rejected(Rejection),
+    /// Ours.
+    Trouble(io::Error),
+}
+
+/// All rolls, and the directory that they are part of. Its calls block.
+pub struct Rolls {
+    files: RollFiles,
+    own: OrganId,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    directory: Arc<ArcSwap<Directory>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    rolls: BTreeMap<SystemId, Roll>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Rolls {
+    /// Those of a data folder, beside the directory file.
+    ///
+    /// # Errors
+    /// A newer program wrote one; the folder cannot be read.
+    pub fn open(
+        data_dir: &Path,
+        own: OrganId,
+        file: &Directory,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, RollFault> {
+        let files = RollFiles::of(data_dir);
+        let rolls: BTreeMap<_, _> = files.open()?.into_iter().collect();
+        let (directory, left_out) = file.with_rolls(rolls.values());
+        tell_left_out(&left_out);
+        let directory = Arc::new(ArcSwap::from_pointee(directory));
+        let rolls =
+            Self { files, own, clock, metrics, directory, state: Mutex::new(State { rolls, left_out }) };
+        rolls.show(&rolls.state());
+        Ok(rolls)
+    }
+
+    /// The directory: the file and the rolls.
+    pub fn directory(&self) -> &Arc<ArcSwap<Directory>> {
+        &self.directory
+    }
+
+    /// The operator's file was read again.
+    pub fn rebase(&self, file: &Directory) {
+        self.swap(&mut self.state(), file);
+    }
+
+    /// When the list of an axis was last looked at, and whether it has given its list by QĐ 20/2020 before.
+    pub fn synced(&self, axis: &SystemId) -> (Option<Timestamp>, bool) {
+        let state = self.state();
+        let roll = state.rolls.get(axis).filter(|roll| roll.home == Home::Axis(axis.clone()));
+        roll.map_or((None, false), |roll| (roll.synced_at, roll.has_qd20))
+    }
+
+    /// An axis has given its list.
+    ///
+    /// # Errors
+    /// There is no room, in the roll or on the disk.
+    pub fn take_list(&self, axis: &SystemId, list: List) -> Result<Plan, RollTrouble> {
+        let mut state = self.state();
+        let directory = self.directory.load_full();
+        let roll = state.of(&Home::Axis(axis.clone()));
+        let (roll, plan) = roll.with_list(self.beside(&directory), list)?;
+        self.put(&mut state, axis, roll)?;
+        if plan.needs_approval {
+            let (closes, opens) = (plan.closes.len(), plan.opens.len());
+            tracing::error!(%axis, closes, opens, "too many agencies of an axis are gone: its list waits for an operator");
+        } else if !plan.is_empty() {
+            tell(axis, &plan, "the list of an axis was taken");
+        }
+        Ok(plan)
+    }
+
+    /// An operator's word on the list of an axis that waits.
+    ///
+    /// # Errors
+    /// Nothing waits; there is no room.
+    pub fn decide_list(
+        &self,
+        axis: &SystemId,
+        decided: Decided,
+        (operator, reason): (&str, &str),
+    ) -> Result<Plan, RollTrouble> {
+        let mut state = self.state();
+        let directory = self.directory.load_full();
+        let roll = state.of(&Home::Axis(axis.clone()));
+        let word = roll.with_word(self.beside(&directory), decided, self.clock.now(), (operator, reason))?;
+        let (roll, plan) = word.ok_or(Undecided::Nothing)?;
+        self.put(&mut state, axis, roll)?;
+        tracing::info!(%axis, operator, reason, ?decided, "an operator has decided on the list of an axis");
+        if decided == Decided::Approved {
+            tell(axis, &plan, "the list of an axis was taken");
+        }
+        Ok(plan)
+    }
+
+    /// A system asks for an organisation to be registered or deleted.
+    ///
+    /// # Errors
+    /// As [`Roll::with_request`]; the disk.
+    pub fn ask(&self, system: &SystemId, scope: &[OrganGroup], request: Request) -> Result<(), NotAsked> {
+        let mut state = self.state();
+        let directory = self.directory.load_full();
+        let roll = state.of(&Home::System(system.clone()));
+        let code = request.code.clone();
+        let roll = roll.with_request(self.beside(&directory), scope, request).map_err(NotAsked::Rejected)?;
+        if let Some(roll) = roll {
+            self.put(&mut state, system, roll).map_err(NotAsked::Trouble)?;
+            tracing::warn!(%system, %code, "a system asks for an agency to be registered or deleted: an operator decides");
+        }
+        Ok(())
+    }
+
+    /// An operator's word on what a system has asked for.
+    ///
+    /// # Errors
+    /// Nothing waits; the code is taken by now; there is no room.
+    pub fn answer(
+        &self,
+        system: &SystemId,
+        code: &OrganId,
+        decided: Decided,
+        (operator, reason): (&str, &str),
+    ) -> Result<(), RollTrouble> {
+        let mut state = self.state();
+        let directory = self.directory.load_full();
+        let roll = state.of(&Home::System(system.clone()));
+        let beside = self.beside(&directory);
+        let roll = roll.with_answer(beside, code, decided, self.clock.now(), (operator, reason))?;
+        self.put(&mut state, system, roll)?;
+        tracing::info!(%system, %code, operator, reason, ?decided, "an operator has decided on an agency");
+        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The day it is in Vietnam.
+    fn today(&self) -> Date {
+        self.clock.now().to_zoned(VIETNAM.to_time_zone()).date()
+    }
+
+    fn beside<'d>(&'d self, directory: &'d Directory) -> Beside<'d> {
+        Beside { directory, own: &self.own, today: self.today() }
+    }
+
+    /// On disk first, then for everybody.
+    fn put(&self, state: &mut State, id: &SystemId, roll: Roll) -> io::Result<()> {
+        self.files.write(id, &roll)?;
+        state.rolls.insert(id.clone(), roll);
+        let file = self.directory.load_full();
+        self.swap(state, &file);
+        Ok(())
+    }
+
+    fn swap(&self, state: &mut State, file: &Directory) {
+        let (directory, left_out) = file.with_rolls(state.rolls.values());
+        if state.left_out != left_out {
+            tell_left_out(&left_out);
+            state.left_out = left_out;
+        }
+        self.directory.store(Arc::new(directory));
+        self.show(state);
+    }
+
+    fn show(&self, state: &State) {
+        let lists = state.rolls.values().filter(|roll| roll.pending.is_some()).count();
+        let requests: usize = state.rolls.values().map(|roll| roll.requests.len()).sum();
+        self.metrics.agency_lists_waiting.set(lists as u64);
+        self.metrics.agency_requests_waiting.set(requests as u64);
+    }
+}
+
+impl State {
+    /// The roll of an axis or a system; an id that was the other kind's begins anew.
+    fn of(&self, home: &Home) -> Roll {
+        let (Home::Axis(id) | Home::System(id)) = home;
+        let known = self.rolls.get(id).filter(|roll| roll.home == *home);
+        known.cloned().unwrap_or_else(|| Roll::new(home.clone()))
+    }
+}
+
+fn tell(axis: &SystemId, plan: &Plan, what: &str) {
+    let some = |codes: &[OrganId]| codes.iter().take(TOLD_MAX).map(ToString::to_string).collect::<Vec<_>>();
+    tracing::info!(
+        %axis, what,
+        opens = plan.opens.len(), changes = plan.changes.len(), closes = plan.closes.len(),
+        opened = ?some(&plan.opens), closed = ?some(&plan.closes), "directory",
+    );
+}
+
+fn tell_left_out(left_out: &[LeftOut]) {
+    if !left_out.is_empty() {
+        let some: Vec<_> =
+            left_out.iter().take(TOLD_MAX).map(|one| (one.code.to_string(), one.why)).collect();
+        tracing::warn!(
+            count = left_out.len(),
+            ?some,
+            "organisations of rolls that the directory has no place for"
+        );
+    }
+}

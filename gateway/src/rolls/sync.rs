@@ -1,0 +1,176 @@
+//! Who is registered at each axis, asked for again and again where the settings say so, and at once where somebody wants to
+//! know: an operator, or a delivery that an axis has no receiver for. What is staged of it, `Rolls` decides.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use lienthong_adapters::national_axis::{Agencies, NationalAxis, Register};
+use lienthong_monitoring::Metrics;
+use lienthong_pipeline::axis_lists::AxisLists;
+use lienthong_pipeline::clock::after;
+use lienthong_pipeline::directory::{Joined, List, joined};
+use lienthong_pipeline::ports::{Clock, DeliveryFailure, FailureClass, Fault};
+use lienthong_pipeline::record::SystemId;
+use lienthong_pipeline::tasks::Tasks;
+use lienthong_schemas::organ::OrganId;
+use rand::Rng;
+
+use super::Rolls;
+
+/// The part of the time between two looks that is random.
+const JITTER: f64 = 0.1;
+/// How often the settings are looked at for an axis that is asked since a reload.
+const SETTINGS_EVERY: Duration = Duration::from_secs(10);
+/// A list that was not given is asked for again after this.
+const AGAIN: Duration = Duration::from_secs(600);
+
+/// Every axis of the settings: how often its list is staged; `None`: it is asked for only when somebody wants to know.
+pub type SyncPolicies = BTreeMap<SystemId, Option<Duration>>;
+
+/// The task.
+pub struct Sync {
+    /// Who asks.
+    pub register: Arc<NationalAxis>,
+    /// Where lists are staged.
+    pub rolls: Arc<Rolls>,
+    /// Who wants to know.
+    pub lists: Arc<AxisLists>,
+    /// When.
+    pub policies: Arc<ArcSwap<SyncPolicies>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Counts looks.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Sync {
+    /// Runs until shutdown.
+    ///
+    /// # Errors
+    /// None: trouble of an axis, and ours, passes until the next look.
+    pub async fn run(self, tasks: Tasks) -> Result<(), Fault> {
+        self.lists.serve();
+        let mut due: BTreeMap<SystemId, Timestamp> = BTreeMap::new();
+        let mut under_way: BTreeSet<SystemId> = BTreeSet::new();
+        let mut looks = FuturesUnordered::new();
+        loop {
+            let (policies, now) = (self.policies.load_full(), self.clock.now());
+            due.retain(|axis, _| policies.get(axis).is_some_and(Option::is_some));
+            let mut next = after(now, SETTINGS_EVERY);
+            for (id, every) in policies.iter() {
+                if under_way.contains(id) {
+                    continue;
+                }
+                let is_due = match every {
+                    Some(every) => {
+                        let first = || self.rolls.synced(id).0.map_or(now, |at| after(at, jittered(*every)));
+                        let due = *due.entry(id.clone()).or_insert_with(first);
+                        next = next.min(due.max(now));
+                        // A clock that was set back does not make it wait for longer than it would.
+                        due <= now || due > after(now, every.max(&AGAIN).mul_f64(1.0 + JITTER))
+                    }
+                    None => false,
+                };
+                if self.lists.take_wanted(id) || is_due {
+                    under_way.insert(id.clone());
+                    looks.push(self.look(id.clone(), *every));
+                }
+            }
+            tokio::select! {
+                Some((id, pause)) = looks.next(), if !looks.is_empty() => {
+                    under_way.remove(&id);
+                    if let Some(pause) = pause {
+                        due.insert(id, after(self.clock.now(), jittered(pause)));
+                    }
+                }
+                () = self.lists.wanted() => {}
+                () = self.clock.sleep_until(next) => {}
+                () = tasks.stopped() => return Ok(()),
+            }
+        }
+    }
+
+    /// One look, and how long to wait for the next one.
+    async fn look(&self, axis: SystemId, every: Option<Duration>) -> (SystemId, Option<Duration>) {
+        let began = self.clock.now();
+        let list = match self.ask(&axis, began).await {
+            Ok(list) => list,
+            Err(failure) => {
+                let (code, note) = (failure.code.as_str(), failure.note.as_str());
+                tracing::warn!(%axis, code, note, "an axis does not say who is registered there");
+                self.lists.looked(&axis, began, None);
+                if every.is_some() {
+                    self.metrics.axis_syncs.of("failed").inc();
+                }
+                return (axis, every.map(|every| every.min(AGAIN)));
+            }
+        };
+        let Joined { agencies, unclear } = &list.joined;
+        let codes =
+            agencies.iter().chain(unclear).flat_map(|one| std::iter::once(&one.code).chain(&one.other));
+        let codes: HashSet<OrganId> = codes.cloned().collect();
+        let staged = match every {
+            Some(_) => self.stage(&axis, list).await,
+            None => true,
+        };
+        self.lists.looked(&axis, began, Some(codes));
+        (axis, every.map(|every| if staged { every } else { every.min(AGAIN) }))
+    }
+
+    /// Both lists. Axes before SDK 2.0.1 have one only; of one that has given both, one alone says nothing.
+    async fn ask(&self, axis: &SystemId, began: Timestamp) -> Result<List, DeliveryFailure> {
+        let current = self.register.agencies(axis, Register::Current, began).await?;
+        let newer = match self.register.agencies(axis, Register::Qd20, self.clock.now()).await {
+            Ok(newer) => Some(newer),
+            Err(failure) if failure.class == FailureClass::Receiver || self.rolls.synced(axis).1 => {
+                return Err(failure);
+            }
+            Err(failure) => {
+                tracing::debug!(%axis, code = failure.code, "an axis has no list by QĐ 20/2020");
+                None
+            }
+        };
+        let has_qd20 = newer.is_some();
+        let newer = newer.unwrap_or_default();
+        note_broken(axis, &current);
+        note_broken(axis, &newer);
+        let joined = tokio::task::spawn_blocking(move || joined(current.agencies, newer.agencies)).await;
+        let joined = joined.unwrap_or_default();
+        Ok(List { at: began, joined, has_qd20 })
+    }
+
+    /// Whether it is staged, or waits for an operator.
+    async fn stage(&self, axis: &SystemId, list: List) -> bool {
+        let (rolls, of) = (self.rolls.clone(), axis.clone());
+        let staged = tokio::task::spawn_blocking(move || rolls.take_list(&of, list)).await;
+        let result = match staged {
+            Ok(Ok(plan)) if plan.needs_approval => "waiting",
+            Ok(Ok(_)) => "taken",
+            Ok(Err(trouble)) => {
+                tracing::error!(%axis, %trouble, "the list of an axis cannot be staged");
+                "failed"
+            }
+            Err(cause) => {
+                tracing::error!(%axis, %cause, "the list of an axis cannot be staged");
+                "failed"
+            }
+        };
+        self.metrics.axis_syncs.of(result).inc();
+        result != "failed"
+    }
+}
+
+fn note_broken(axis: &SystemId, list: &Agencies) {
+    if list.broken > 0 {
+        tracing::warn!(%axis, lines = list.broken, "an axis lists agencies without a code");
+    }
+}
+
+fn jittered(every: Duration) -> Duration {
+    every.mul_f64(rand::rng().random_range(1.0 - JITTER..=1.0 + JITTER))
+}
