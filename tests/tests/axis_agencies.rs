@@ -3,7 +3,7 @@
 
 use acceptance::axis::{Manner, ScriptedAxis};
 use acceptance::{Stage, letter_to, organisation, text};
-use lienthong::demo::axis::Habits;
+use lienthong::demo::axis::{Agency, Habits};
 use lienthong::demo::world::AGENCIES;
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_lienthong-under-test");
 
 /// The axis has these agencies; G91 has the name that the directory has for it.
 fn has(axis: &ScriptedAxis, codes: &[&str]) {
-    let agency = |code: &&str| ((*code).to_owned(), format!("Đơn vị {code} (thử nghiệm)"));
+    let agency = |code: &&str| Agency::named(code, &format!("Đơn vị {code} (thử nghiệm)"));
     axis.axis.behave(Habits { agencies: codes.iter().map(agency).collect(), ..Habits::default() });
 }
 
