@@ -128,6 +128,11 @@ impl Axis {
         self.post().faults.add(fault)
     }
 
+    /// What goes wrong now, and for how many requests more.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.post().faults.all().to_vec()
+    }
+
     /// Nothing more goes wrong.
     pub fn be_well(&self) {
         self.post().faults.clear();
