@@ -6,7 +6,7 @@ use lienthong_pipeline::trust::TrustSets;
 use lienthong_schemas::edxml::{
     DocumentBuilder, StatusCode, StatusContact, StatusPacket, StatusSender, StatusSubject,
 };
-use lienthong_schemas::organ::OrganId;
+use lienthong_schemas::organ::{OrganGroup, OrganId};
 
 /// The code of the gateway's own organisation.
 pub(super) const OWN: &str = "H55.99";
@@ -85,6 +85,11 @@ home = { axis = "vpcp" }
 /// The lines: systems of vendors `mot`, `hai`, `ba` and, as an axis has that name, `vpcp`; mail `thu`; mailboxes of
 /// `hop`; axes `vpcp`, `bo`.
 pub(super) fn directory(more: &str) -> Directory {
+    directory_of(more, &[])
+}
+
+/// The same, and `vpcp` speaks for these groups, if any.
+pub(super) fn directory_of(more: &str, groups: &[&str]) -> Directory {
     let line = |id: &str, way| (system(id), Line { way: Some(way), packet_bytes_max: None });
     let vendor = |id| line(id, AdapterKind::VendorHttp);
     let systems = [
@@ -96,7 +101,10 @@ pub(super) fn directory(more: &str) -> Directory {
         line("hop", AdapterKind::Mailbox),
     ];
     let axes = ["vpcp", "bo"].map(|id| line(id, AdapterKind::NationalAxis));
-    let lines = Lines { systems: systems.into(), axes: axes.into(), ..Lines::default() };
+    let group = |code: &&str| OrganGroup::parse(code).expect("a group");
+    let speak_for = (!groups.is_empty()).then(|| (system("vpcp"), groups.iter().map(group).collect()));
+    let speak_for = speak_for.into_iter().collect();
+    let lines = Lines { systems: systems.into(), axes: axes.into(), speak_for };
     let none = &mut |path: &str| Err(format!("no {path}"));
     let trust = TrustSets::default();
     Directory::from_toml(&format!("{DIRECTORY}{more}"), &lines, &trust, none).expect("a directory")

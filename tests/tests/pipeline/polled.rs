@@ -1,6 +1,7 @@
 //! Packets that wait at an axis: taken in once, confirmed after that, and none hinders another.
 
 mod echoes;
+mod groups;
 mod receivers;
 mod trouble;
 

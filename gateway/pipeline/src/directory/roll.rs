@@ -14,7 +14,7 @@ use xml_sig::Signers;
 use super::agencies::Agency;
 use super::requests::Request;
 use super::{Answers, Directory, Home, Organisation, Reach, predecessors};
-use crate::record::AdapterKind;
+use crate::record::{AdapterKind, SystemId};
 
 /// Most organisations of one roll, those that are closed with them.
 pub const ROLL_ENTRIES_MAX: usize = 50_000;
@@ -198,6 +198,16 @@ impl Directory {
         let before = predecessors(&organisations, &by_code);
         let (written, lines, trust) = (self.written, self.lines.clone(), self.trust.clone());
         (Self { organisations, written, by_code, before, lines, trust }, left_out)
+    }
+
+    /// Whether an axis may speak for the organisation that a code means: who is at home at a connected system speaks for
+    /// itself; of an axis that speaks for groups, whoever is at home there, and of those whom nobody knows the groups' codes.
+    pub fn is_spoken_for(&self, code: &OrganId, axis: &SystemId) -> bool {
+        match self.find(code).and_then(|found| found.home.as_ref()) {
+            Some(Home::System(_)) => false,
+            Some(Home::Axis(home)) => home == axis || !self.lines.speak_for.contains_key(axis),
+            None => self.lines.may_speak(axis, code),
+        }
     }
 
     /// Whether the operator's file has the organisation that a code means, and not a roll.

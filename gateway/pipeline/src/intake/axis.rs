@@ -70,6 +70,7 @@ impl Intake {
             let sent = self.sent_to(axis, &*packet, &envelope, &directory).await?;
             return Ok(sent.map_or(FromAxis::Unmatched(sender), FromAxis::Echo));
         }
+        self.attribute_to_axis(&directory, &sender, axis)?;
         let unreached = self.unreached(&directory, envelope.content(), bytes, &origin)?;
         // One that the axis must hear a no about is not to be known as taken.
         let known_by = unreached.is_none().then(|| key(axis, id));
@@ -82,17 +83,22 @@ impl Intake {
         })
     }
 
-    /// Step attribute: an axis speaks for whoever is not at home here.
+    /// Step attribute: an axis speaks for whoever is not at home here; one that speaks for groups, for theirs only.
     pub(super) fn attribute_to_axis(
         &self,
         directory: &Directory,
         claimed: &OrganId,
         axis: &SystemId,
     ) -> Result<OrganId, Rejection> {
-        if is_at_home(directory, claimed) {
+        let refuse = |code| {
             let field = "edXMLHeader/MessageHeader/From/OrganId";
-            let detail = format!("{claimed} by {axis}");
-            return Err(Rejection::new(RejectionCode::SenderNotYours).at(field).because(detail));
+            Rejection::new(code).at(field).because(format!("{claimed} by {axis}"))
+        };
+        if is_at_home(directory, claimed) {
+            return Err(refuse(RejectionCode::SenderNotYours));
+        }
+        if !directory.is_spoken_for(claimed, axis) {
+            return Err(refuse(RejectionCode::AxisSpeaksNot));
         }
         Ok(directory.find(claimed).map_or_else(|| claimed.clone(), |found| found.id.clone()))
     }
