@@ -151,6 +151,11 @@ impl Shared {
     }
 }
 
+/// Whether it is a consignment, and not a question about something.
+pub fn is_sent(asked: &Asked) -> bool {
+    asked.path() == "/vxp/sendEdoc"
+}
+
 /// `to` of a consignment; `None` when the header is not there.
 pub fn receivers(asked: &Asked) -> Option<Vec<String>> {
     asked.header("XroadVnpt-to").map(|to| serde_json::from_str(to).expect("an array of codes"))

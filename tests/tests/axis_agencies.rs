@@ -1,7 +1,7 @@
 //! Who an axis says is registered there, staged beside the operator's directory file by the running gateway.
 #![allow(clippy::panic, reason = "this is test code, though not in test functions")]
 
-use acceptance::axis::{Manner, ScriptedAxis};
+use acceptance::axis::{Manner, ScriptedAxis, is_sent};
 use acceptance::{Stage, letter_to, organisation, text};
 use lienthong::demo::axis::{Agency, Habits};
 use lienthong::demo::world::AGENCIES;
@@ -113,4 +113,22 @@ async fn a_damaged_roll_is_set_aside_and_a_newer_one_is_not_touched() {
     assert!(refused.to_string().contains("version"), "{refused}");
     assert_eq!(std::fs::read_to_string(&file).expect("there"), "{\"version\":2}");
     assert_eq!(axis.axis.complaints(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_an_axis_does_not_know_is_refused_only_when_its_list_says_so_too() {
+    // Nothing is staged here: the list is asked for when it is needed.
+    let (stage, axis) = stage(&["G91"], "").await;
+    let mut gateway = stage.start().await;
+    axis.behave(|asked| if is_sent(asked) { Manner::fail("18", "chua biet") } else { Manner::Well });
+    let listed = stage.sent_to(1, &["G91"]).await;
+    stage.delivery_fails(&listed, "G91", "axis_18").await;
+    axis.is(Manner::Well);
+    stage.delivery_is(&listed, "G91", "handed_over").await;
+    has(&axis, &["G92"]);
+    axis.behave(|asked| if is_sent(asked) { Manner::fail("18", "khong co") } else { Manner::Well });
+    let unlisted = stage.sent_to(2, &["G91"]).await;
+    let line = stage.delivery_is(&unlisted, "G91", "refused").await;
+    assert_eq!((&line["attempts"], stage.metric("lienthong_agency_lists_waiting").await), (&json!(1), 0.0));
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
 }

@@ -77,7 +77,8 @@ impl Answer {
 
     /// The failure with this answer's Retry-After, if another attempt can follow.
     pub(crate) fn put_off(&self, failure: DeliveryFailure, now: Timestamp) -> DeliveryFailure {
-        let again = !matches!(failure.class, FailureClass::Permanent | FailureClass::OneOfSeveral);
+        use FailureClass::{OneOfSeveral, Permanent, Unlisted};
+        let again = !matches!(failure.class, Permanent | OneOfSeveral | Unlisted { .. });
         let wait = self.field(RETRY_AFTER).and_then(|value| retry_after(value, now));
         DeliveryFailure { retry_after: wait.filter(|_| again), ..failure }
     }

@@ -98,9 +98,11 @@ pub(super) fn failure(code: &str, splits: bool, cause: &str) -> DeliveryFailure 
     let class = match code {
         // Not a valid file; the file cannot be worked on; no proper edXML.
         "10" | "21" | "22" => FailureClass::Permanent,
-        // A receiver that does not exist; one that is locked.
-        "18" | "23" if splits => FailureClass::OneOfSeveral,
-        "18" | "23" => FailureClass::Permanent,
+        // A receiver that does not exist.
+        "18" => FailureClass::Unlisted { one_of_several: splits },
+        // One that is locked.
+        "23" if splits => FailureClass::OneOfSeveral,
+        "23" => FailureClass::Permanent,
         // Wrong system id or secret; the sender is not registered.
         "15" | "19" => FailureClass::OursToFix,
         // The axis itself is in trouble.

@@ -2,6 +2,7 @@
 //! turn is decided in `schedule`, what follows from an attempt in `outcome`.
 
 mod outcome;
+mod unlisted;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,7 @@ use lienthong_schemas::organ::ReceiverToken;
 use tracing::Instrument;
 
 use self::outcome::Attempt;
+use crate::axis_lists::AxisLists;
 use crate::breaker::{Breakers, Permit};
 use crate::consign::{Memory, Together, consignment, failed, ids};
 use crate::crash::crash_point;
@@ -37,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) settle: Arc<Settle>,
     pub(crate) breakers: Mutex<Breakers>,
+    pub(crate) lists: Arc<AxisLists>,
     pub(crate) boot: BootId,
     pub(crate) began: Timestamp,
 }

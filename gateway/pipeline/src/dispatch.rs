@@ -12,6 +12,7 @@ use lienthong_schemas::organ::ReceiverToken;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::attempt::{Ended, Known, Shared, Turn};
+use crate::axis_lists::AxisLists;
 use crate::clock::after;
 use crate::directory::Directory;
 use crate::ports::{Adapter, Fault, Ports};
@@ -65,7 +66,9 @@ impl Dispatch {
         let now = ports.clock.now();
         let breakers = Mutex::default();
         let began = now;
-        let shared = Shared { ports, directory, adapter, policies, metrics, settle, breakers, boot, began };
+        let lists = Arc::default();
+        let shared =
+            Shared { ports, directory, adapter, policies, metrics, settle, breakers, lists, boot, began };
         Self {
             shared: Arc::new(shared),
             wakes,
@@ -78,6 +81,15 @@ impl Dispatch {
             rest: STORE_AGAIN_FIRST,
             seen: now,
         }
+    }
+
+    /// The same, with the lists of axes to look receivers up in that an axis does not know; to be called before it runs.
+    /// Without, nobody is refused because of that.
+    pub fn with_lists(mut self, lists: Arc<AxisLists>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.lists = lists;
+        }
+        self
     }
 
     /// Runs until shutdown; attempts that are under way then are cut, and repeated with the same ids, but what receivers

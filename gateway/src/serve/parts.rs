@@ -100,7 +100,7 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let ways = Arc::new(Ways::open(&settings).map_err(CommandFault)?);
     let lists = Arc::new(AxisLists::default());
     start_sync(&ports, &ways, &rolls, &lists, &metrics, tasks);
-    start_way_out(&loaded, &ports, &ways, &intake, &directory, &metrics, &wakes, tasks);
+    start_way_out(&loaded, &ports, &ways, &intake, (&directory, &lists), &metrics, &wakes, tasks);
     let operators = Arc::new(ArcSwap::from_pointee(Operators::new(&settings.operators)));
     let guests = Arc::new(ArcSwap::from_pointee(guests(&loaded, settings.listen.uploads_per_system)));
     let accounts = Arc::new(ArcSwap::from_pointee(Accounts::of(&settings)));
@@ -255,7 +255,7 @@ fn start_way_out(
     ports: &Ports,
     ways: &Ways,
     intake: &Arc<Intake>,
-    directory: &Arc<ArcSwap<Directory>>,
+    (directory, lists): (&Arc<ArcSwap<Directory>>, &Arc<AxisLists>),
     metrics: &Arc<Metrics>,
     wakes: &Wakes,
     tasks: &Tasks,
@@ -272,6 +272,7 @@ fn start_way_out(
         let (ports, directory, metrics, wakes) =
             (ports.clone(), directory.clone(), metrics.clone(), wakes.clone());
         let dispatch = Dispatch::new(ports, directory, adapter, policies, metrics, wakes, boot);
+        let dispatch = dispatch.with_lists(lists.clone());
         tasks.spawn("dispatch", dispatch.run(tasks.clone()));
     }
     let poll = Poll::new(ports.clone(), intake.clone(), ways.inbox(), ways.polls(), metrics.clone());

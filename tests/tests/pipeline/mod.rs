@@ -36,5 +36,6 @@ mod states;
 mod store_away;
 mod takeovers;
 mod turns;
+mod unlisted;
 mod watched;
 mod world;

@@ -12,6 +12,7 @@ use lienthong_broker::MemoryBroker;
 use lienthong_config::{GivenUpNotice, ReceiptAfter, Undelivered, UpdateReceivers};
 use lienthong_monitoring::Metrics;
 use lienthong_outbox::{FileSpool, MemoryStore};
+use lienthong_pipeline::axis_lists::AxisLists;
 use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::dispatch::{Dispatch, DispatchPolicy, Policies};
@@ -100,6 +101,8 @@ pub(super) struct World {
     /// Those of the tasks that run now.
     pub(super) wakes: Wakes,
     pub(super) folder: TempDir,
+    /// What axes say of who is there; nobody looks unless a test does.
+    pub(super) lists: Arc<AxisLists>,
     script: Arc<Mutex<Box<Script>>>,
     setup: Setup,
     policies: Arc<ArcSwap<Policies>>,
@@ -153,6 +156,7 @@ impl World {
             intake,
             wakes,
             folder,
+            lists: Arc::default(),
             script,
             policies: Arc::new(ArcSwap::from_pointee(setup.policy.into())),
             setup,
@@ -173,6 +177,7 @@ impl World {
             let adapter = Arc::new(self.adapter.playing(kind));
             let dispatch =
                 Dispatch::new(ports, directory, adapter, self.policies.clone(), metrics, wakes, boot);
+            let dispatch = dispatch.with_lists(self.lists.clone());
             self.tasks.spawn(dispatch.run(stop.clone()));
         }
     }
@@ -207,6 +212,14 @@ impl World {
     pub(super) fn poll(&mut self, inbox: Arc<dyn AxisInbox>, policies: Arc<ArcSwap<PollPolicies>>) {
         let (ports, intake, metrics) = (self.ports.clone(), self.intake.clone(), self.metrics.clone());
         self.tasks.spawn(Poll::new(ports, intake, inbox, policies, metrics).run(Tasks::new()));
+    }
+
+    /// Does this beside everything else, until a kill or the end.
+    pub(super) fn run(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(async move {
+            work.await;
+            Ok(())
+        });
     }
 
     /// Cuts every task where it stands, as a kill would.

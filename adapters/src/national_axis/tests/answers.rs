@@ -55,12 +55,12 @@ async fn retry_after_is_obeyed_unless_the_answer_is_the_last_word() {
     let parcel = Parcel::of(b"<edXML/>");
     let two = consignment(&parcel, &[organ("H01"), organ("G22")]);
     let failure = adapter(at(&peer)).deliver(&two).await.expect_err("18");
-    is(&failure, FailureClass::OneOfSeveral, "axis_18");
+    is(&failure, FailureClass::Unlisted { one_of_several: true }, "axis_18");
     assert_eq!(failure.retry_after, None, "each receiver is tried at once");
     // Without `to` the axis would serve all of them each time.
     let omitting = AxisEndpoint { to_header: ToHeader::Omit, ..at(&peer) };
     let failure = adapter(omitting).deliver(&two).await.expect_err("18");
-    is(&failure, FailureClass::Permanent, "axis_18");
+    is(&failure, FailureClass::Unlisted { one_of_several: false }, "axis_18");
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ async fn ok_means_handed_over() {
 #[tokio::test]
 async fn each_code_has_its_class() {
     use FailureClass::{Document, OneOfSeveral, OursToFix, Permanent, Receiver};
+    let unlisted = |one_of_several| FailureClass::Unlisted { one_of_several };
     let parcel = Parcel::of(b"<edXML/>");
     let one = consignment(&parcel, &[organ("H01")]);
     let two = consignment(&parcel, &[organ("H01"), organ("G22")]);
@@ -42,7 +43,7 @@ async fn each_code_has_its_class() {
         ("10", Permanent, Permanent),
         ("21", Permanent, Permanent),
         ("22", Permanent, Permanent),
-        ("18", Permanent, OneOfSeveral),
+        ("18", unlisted(false), unlisted(true)),
         ("23", Permanent, OneOfSeveral),
         ("15", OursToFix, OursToFix),
         ("19", OursToFix, OursToFix),

@@ -120,7 +120,8 @@ impl Turn {
             class = failure.class.as_str(), code = failure.code, note = failure.note, "attempt failed",
         );
         let retry = self.shared.policies.load().of(&head.route.system);
-        let standing = match failure.class {
+        let is_unlisted = matches!(failure.class, FailureClass::Unlisted { .. });
+        let standing = match self.class_of(together, failure).await {
             FailureClass::OneOfSeveral if together.len() > 1 => {
                 self.known.memory.split(head.document);
                 self.write(together, &Outcome::failed(failure, Duration::ZERO, false)).await?;
@@ -135,8 +136,9 @@ impl Turn {
                 self.write(together, &Outcome::Parked { note: failure.to_string() }).await?;
                 return Ok(Shown::Nothing);
             }
-            // A probe that fails too shows that the receiver is in trouble, not the document.
-            FailureClass::Document if attempt.stuck.is_none() => {
+            // A probe that fails too shows that the receiver is in trouble, not the document; one whose receiver an axis does
+            // not know shows nothing.
+            FailureClass::Document if attempt.stuck.is_none() || is_unlisted => {
                 let pause = retry.pause(head.document_failures + 1, failure.retry_after);
                 self.write(together, &Outcome::failed(failure, pause, true)).await?;
                 if others_pass && head.document_failures + 1 >= PARK_AFTER {
@@ -145,7 +147,9 @@ impl Turn {
                 }
                 return Ok(Shown::Nothing);
             }
-            FailureClass::Document | FailureClass::Receiver => Standing::Failing,
+            FailureClass::Document | FailureClass::Receiver | FailureClass::Unlisted { .. } => {
+                Standing::Failing
+            }
             FailureClass::OursToFix => {
                 let receiver = &head.route.receiver;
                 tracing::error!(%receiver, code = failure.code, "ours to fix: receiver paused");

@@ -62,6 +62,12 @@ pub enum FailureClass {
     Packet,
     /// One of several receivers of a consignment is the reason: each is tried by itself.
     OneOfSeveral,
+    /// An axis knows no such receiver. That is its last word only when a list of its agencies that was asked for since does
+    /// not have the receiver either; else as [`FailureClass::Document`].
+    Unlisted {
+        /// One of several receivers is the reason, and each can be tried by itself.
+        one_of_several: bool,
+    },
 }
 
 impl FailureClass {
@@ -74,6 +80,7 @@ impl FailureClass {
             Self::Document => "document",
             Self::Packet => "packet",
             Self::OneOfSeveral => "one_of_several",
+            Self::Unlisted { .. } => "unlisted",
         }
     }
 }

@@ -50,7 +50,10 @@ pub(super) struct Mailing {
 /// A permanent refusal: the mail system will not take this letter, or its receiver's will not.
 pub(super) fn is_final(failure: &DeliveryFailure) -> bool {
     match failure.class {
-        FailureClass::Permanent | FailureClass::OneOfSeveral | FailureClass::Packet => true,
+        FailureClass::Permanent
+        | FailureClass::OneOfSeveral
+        | FailureClass::Packet
+        | FailureClass::Unlisted { .. } => true,
         FailureClass::OursToFix | FailureClass::Receiver | FailureClass::Document => false,
     }
 }
