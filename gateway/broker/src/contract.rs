@@ -10,9 +10,9 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use lienthong_pipeline::ports::{
-    Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Publication, Taken,
+    Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Publication, StoredEvents, Taken,
 };
-use lienthong_pipeline::record::{AdapterKind, Event, Lane};
+use lienthong_pipeline::record::{AdapterKind, Event, Lane, Posted, State};
 use lienthong_schemas::ids::{DeliveryId, PacketDigest};
 
 use crate::INLINE_BYTES_MAX;
@@ -58,6 +58,7 @@ pub async fn run(stage: &dyn Stage) {
     a_blob_is_removed_and_may_come_again(stage).await;
     events_are_stored_once(stage).await;
     events_of_a_document_go_together(stage).await;
+    what_events_say_of_mailboxes_is_read_in_order(stage).await;
     an_outage_loses_nothing(stage, &mut lanes).await;
 }
 
@@ -183,6 +184,50 @@ async fn events_of_a_document_go_together(stage: &dyn Stage) {
     assert_eq!((&stored[..5], &stored[5]), (&together[..], &sample::event(11, 6)));
 }
 
+async fn what_events_say_of_mailboxes_is_read_in_order(stage: &dyn Stage) {
+    let broker = stage.broker();
+    let begun = broker.events_span().await.expect("a stream").last;
+    assert!(begun.sequence > 0, "others have said something");
+    let behind = broker.events_after(begun.sequence).await.expect("read");
+    assert!(behind.is_end, "nothing is behind the last");
+    let mut news = behind.messages;
+    // Of three events the second is of a mailbox; a message may have several.
+    let (silent, mut done) = (sample::event(20, 1), sample::offered(20, 3));
+    done.entry.state = State::Received;
+    let several = [sample::offered(20, 2), done.clone()];
+    broker.publish_event(&silent).await.expect("published");
+    broker.publish_events(&several).await.expect("published");
+    let end = broker.events_span().await.expect("a stream").last;
+    assert_eq!(end.stream, begun.stream);
+    let posted: Vec<Posted> = several.iter().filter_map(Posted::of_event).collect();
+    assert_eq!((posted.len(), posted[1].state), (2, State::Received));
+    assert_eq!(read_to(&mut news, end.sequence).await, posted);
+    let all = broker.events_after(0).await.expect("read");
+    assert!(!all.is_end);
+    let mut all = all.messages;
+    assert_eq!(read_to(&mut all, end.sequence).await, posted, "from the beginning");
+    let later = sample::offered(20, 4);
+    broker.publish_event(&later).await.expect("published");
+    for messages in [&mut news, &mut all] {
+        let posted: Vec<Posted> = Posted::of_event(&later).into_iter().collect();
+        assert_eq!(read_to(messages, end.sequence + 1).await, posted, "they go on");
+    }
+}
+
+/// What is said of mailboxes up to a number, which must come, each message behind the one before.
+async fn read_to(messages: &mut BoxStream<'static, Result<StoredEvents, Fault>>, number: u64) -> Vec<Posted> {
+    let (mut last, mut posted) = (0, Vec::new());
+    while last < number {
+        let next = tokio::time::timeout(PATIENCE, messages.next()).await.expect("a message comes");
+        let message = next.expect("the stream does not end").expect("read");
+        assert!(message.sequence > last, "in order");
+        last = message.sequence;
+        posted.extend(message.posted);
+    }
+    assert_eq!(last, number);
+    posted
+}
+
 async fn an_outage_loses_nothing(stage: &dyn Stage, (_, normal): &mut Lanes) {
     let broker = stage.broker();
     let before = sample::inline(9, Lane::Normal, b"before");
@@ -197,6 +242,8 @@ async fn an_outage_loses_nothing(stage: &dyn Stage, (_, normal): &mut Lanes) {
     assert!(broker.ready().await.is_err());
     assert!(broker.publish(&after).await.is_err());
     assert!(broker.publish_event(&sample::event(2, 1)).await.is_err());
+    assert!(broker.events_span().await.is_err(), "nobody knows how far it goes");
+    assert!(broker.events_after(0).await.is_err());
     assert!(broker.put_blob(digest, 6, file.clone()).await.is_err());
     assert!(broker.fetch_blob(digest, Box::new(MemorySink::default())).await.is_err());
     assert!(broker.remove_blob(digest).await.is_err());

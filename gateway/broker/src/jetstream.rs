@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use lienthong_monitoring::Metrics;
 use lienthong_pipeline::ports::{
-    Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Publication, Taken,
+    Broker, DeliveryMessage, EventsAfter, EventsSpan, Fault, Incoming, IncomingWriter, Publication, Taken,
 };
 use lienthong_pipeline::record::{AdapterKind, Event, Lane};
 use lienthong_schemas::ids::PacketDigest;
@@ -29,7 +29,7 @@ use crate::message::{self, Outgoing};
 use crate::refusals::Refusals;
 use crate::room::Room;
 use crate::streams::{BLOBS, Shape};
-use crate::{PLACE, blobs, pull, version};
+use crate::{PLACE, blobs, events, pull, version};
 
 /// Longest time for one publish with its acknowledgement.
 pub const PUBLISH_WAIT: Duration = Duration::from_secs(3);
@@ -353,6 +353,14 @@ impl Broker for NatsBroker {
 
     async fn publish_events(&self, events: &[Event]) -> Result<(), Fault> {
         self.0.send(message::encode_events(events)?).await.map(drop)
+    }
+
+    async fn events_span(&self) -> Result<EventsSpan, Fault> {
+        self.0.explained(events::span(&self.0)).await
+    }
+
+    async fn events_after(&self, after: u64) -> Result<EventsAfter, Fault> {
+        self.0.explained(events::after(self.0.clone(), after)).await
     }
 
     async fn deliveries(

@@ -6,6 +6,7 @@ mod bare;
 mod blobs;
 mod connect;
 pub mod contract;
+mod events;
 mod guard;
 mod identity;
 mod jetstream;

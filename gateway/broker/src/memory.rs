@@ -10,9 +10,10 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use lienthong_pipeline::ports::{
-    Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Publication, Taken,
+    Broker, DeliveryMessage, EventsAfter, EventsSpan, Fault, Incoming, IncomingWriter, Publication,
+    StoredEvents, Taken,
 };
-use lienthong_pipeline::record::{AdapterKind, Event, Lane};
+use lienthong_pipeline::record::{AdapterKind, Event, EventsPlace, Lane, Posted};
 use lienthong_schemas::ids::PacketDigest;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
@@ -39,7 +40,10 @@ struct Board {
     /// Nats-Msg-Ids and event ids seen.
     seen: HashSet<String>,
     waiting: Vec<Entry>,
-    events: Vec<Event>,
+    /// Which stream of events it is, the number of its last one, and those that are there.
+    stream: u32,
+    last_event: u64,
+    events: Vec<(u64, Event)>,
     count: u64,
 }
 
@@ -66,6 +70,8 @@ impl MemoryBroker {
             closed: false,
             seen: HashSet::new(),
             waiting: Vec::new(),
+            stream: 1,
+            last_event: 0,
             events: Vec::new(),
             count: 0,
         };
@@ -75,6 +81,7 @@ impl MemoryBroker {
     /// An outage begins: calls fail, streams of messages wait.
     pub fn stop(&self) {
         self.0.board().running = false;
+        self.0.changed.notify_waiters();
     }
 
     /// The outage ends; nothing was lost.
@@ -91,7 +98,22 @@ impl MemoryBroker {
 
     /// All events, in the order in which they came.
     pub fn events(&self) -> Vec<Event> {
-        self.0.board().events.clone()
+        self.0.board().events.iter().map(|(_, event)| event.clone()).collect()
+    }
+
+    /// The stream of events is gone, and another one there; what was in it is not known any more.
+    pub fn lose_events(&self) {
+        let mut board = self.0.board();
+        let ids: Vec<String> = board.events.drain(..).map(|(_, event)| event.id).collect();
+        board.seen.retain(|id| !ids.contains(id));
+        (board.stream, board.last_event) = (board.stream + 1, 0);
+        drop(board);
+        self.0.changed.notify_waiters();
+    }
+
+    /// The stream keeps none of the events that it has.
+    pub fn purge_events(&self) {
+        self.0.board().events.clear();
     }
 
     /// Messages that are not acknowledged.
@@ -108,6 +130,30 @@ impl Shared {
     fn running(&self) -> Result<MutexGuard<'_, Board>, Fault> {
         let board = self.board();
         if board.running && !board.closed { Ok(board) } else { Err(fault("not connected")) }
+    }
+
+    /// The next event behind a number of this stream; a fault when that cannot be known any more, `None` when closed.
+    async fn next_event(&self, stream: u32, after: u64) -> Option<Result<StoredEvents, Fault>> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let board = self.board();
+                if board.closed {
+                    return None;
+                }
+                if !board.running || board.stream != stream {
+                    return Some(Err(fault("not connected")));
+                }
+                let behind = board.events.partition_point(|(number, _)| *number <= after);
+                if let Some((number, event)) = board.events.get(behind) {
+                    let posted = Posted::of_event(event).into_iter().collect();
+                    return Some(Ok(StoredEvents { sequence: *number, posted }));
+                }
+            }
+            changed.await;
+        }
     }
 
     fn blob(&self, digest: PacketDigest) -> PathBuf {
@@ -269,9 +315,33 @@ impl Broker for MemoryBroker {
         message::encode_events(std::slice::from_ref(event))?;
         let mut board = self.0.running()?;
         if board.seen.insert(event.id.clone()) {
-            board.events.push(event.clone());
+            board.last_event += 1;
+            let number = board.last_event;
+            board.events.push((number, event.clone()));
         }
+        drop(board);
+        self.0.changed.notify_waiters();
         Ok(())
+    }
+
+    async fn events_span(&self) -> Result<EventsSpan, Fault> {
+        let board = self.0.running()?;
+        let first = board.events.first().map_or(board.last_event + 1, |(number, _)| *number);
+        let last = EventsPlace { stream: board.stream.to_string(), sequence: board.last_event };
+        Ok(EventsSpan { first, last })
+    }
+
+    async fn events_after(&self, after: u64) -> Result<EventsAfter, Fault> {
+        let board = self.0.running()?;
+        let (stream, is_end) = (board.stream, board.events.last().is_none_or(|(number, _)| *number <= after));
+        drop(board);
+        let messages = stream::unfold(Some((self.0.clone(), after)), move |of| async move {
+            let (shared, after) = of?;
+            let next = shared.next_event(stream, after).await?;
+            let after = next.as_ref().ok().map(|message| message.sequence);
+            Some((next, after.map(|after| (shared, after))))
+        });
+        Ok(EventsAfter { is_end, messages: messages.boxed() })
     }
 
     async fn deliveries(

@@ -26,7 +26,7 @@ mod events;
 mod first;
 
 pub use events::decode_events;
-pub(crate) use events::encode_events;
+pub(crate) use events::{decode_posted, encode_events};
 
 /// The message format of this program (design.md B1), and the one before it.
 const VERSION: u32 = 2;

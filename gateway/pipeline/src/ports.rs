@@ -4,6 +4,7 @@
 mod adapter;
 mod axis;
 mod broker;
+mod index;
 mod spool;
 mod store;
 
@@ -16,7 +17,8 @@ pub use self::adapter::{
     Adapter, Addressee, Consignment, DeliveryFailure, FailureClass, Handover, Notice, Notifier,
 };
 pub use self::axis::{AxisDocId, AxisEntry, AxisInbox, AxisList, Confirmation, FetchFailure, Traffic};
-pub use self::broker::{Broker, DeliveryMessage, Publication, Taken};
+pub use self::broker::{Broker, DeliveryMessage, EventsAfter, EventsSpan, Publication, StoredEvents, Taken};
+pub use self::index::MailboxIndex;
 pub use self::spool::{Incoming, IncomingWriter, Spool, SpoolUsage};
 pub use self::store::{
     Admitted, HandOff, Listing, Met, OnItsWay, OutboxStore, PendingReport, PerLane, StoreStats, Transition,

@@ -16,7 +16,7 @@ use lienthong_schemas::organ::OrganId;
 use serde::{Deserialize, Serialize};
 
 pub use self::delivery::{BootId, Delivery, HistoryEntry, Lease, State};
-pub use self::mailbox::{MAILBOX_FAILS_MAX, Mailbox, MailboxWord, Waiting};
+pub use self::mailbox::{MAILBOX_FAILS_MAX, Mailbox, MailboxWord, Offer, Place, Posted, Waiting};
 pub use self::quarantined::Quarantined;
 pub use self::recall::{Recall, RecallAct};
 pub use self::receipt::{Receipt, ReceiptLine, Remark};
@@ -132,6 +132,15 @@ pub struct KnownDocument {
     pub digest: PacketDigest,
 }
 
+/// A place in `EVENTS`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsPlace {
+    /// Which stream: one that was made anew has another name, and numbers from 1 again.
+    pub stream: String,
+    /// The number of a message; 0 is before the first.
+    pub sequence: u64,
+}
+
 /// A transition, as it goes to `EVENTS`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -145,4 +154,7 @@ pub struct Event {
     pub receiver: OrganId,
     /// What happened.
     pub entry: HistoryEntry,
+    /// Of a delivery that was put into a mailbox: what is offered there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Box<Offer>>,
 }

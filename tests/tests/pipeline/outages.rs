@@ -10,7 +10,8 @@ use futures_util::stream::BoxStream;
 use lienthong_adapters::contract::{failure, received};
 use lienthong_broker::MemoryBroker;
 use lienthong_pipeline::ports::{
-    Broker, DeliveryMessage, FailureClass, Fault, Incoming, IncomingWriter, Publication, Taken,
+    Broker, DeliveryMessage, EventsAfter, EventsSpan, FailureClass, Fault, Incoming, IncomingWriter,
+    Publication, Taken,
 };
 use lienthong_pipeline::record::{AdapterKind, Event, Lane, State};
 use lienthong_schemas::ids::PacketDigest;
@@ -151,6 +152,12 @@ impl Broker for Repeating {
     }
     async fn publish_event(&self, event: &Event) -> Result<(), Fault> {
         self.0.publish_event(event).await
+    }
+    async fn events_span(&self) -> Result<EventsSpan, Fault> {
+        self.0.events_span().await
+    }
+    async fn events_after(&self, after: u64) -> Result<EventsAfter, Fault> {
+        self.0.events_after(after).await
     }
     async fn deliveries(
         &self,

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use lienthong_broker::MemoryBroker;
 use lienthong_pipeline::ports::{
-    Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Publication, Taken,
+    Broker, DeliveryMessage, EventsAfter, EventsSpan, Fault, Incoming, IncomingWriter, Publication, Taken,
 };
 use lienthong_pipeline::record::{AdapterKind, Event, Lane};
 use lienthong_schemas::ids::PacketDigest;
@@ -141,6 +141,12 @@ impl Broker for Watched {
         drop(self.counts.events.acquire().await.expect("never closed"));
         self.counts.event_messages.fetch_add(1, Ordering::SeqCst);
         self.broker.publish_events(events).await
+    }
+    async fn events_span(&self) -> Result<EventsSpan, Fault> {
+        self.broker.events_span().await
+    }
+    async fn events_after(&self, after: u64) -> Result<EventsAfter, Fault> {
+        self.broker.events_after(after).await
     }
     async fn deliveries(
         &self,

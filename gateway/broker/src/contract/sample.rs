@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::DeliveryMessage;
-use lienthong_pipeline::record::{AdapterKind, Delivery, Event, HistoryEntry, Lane, Route, State, SystemId};
+use lienthong_pipeline::record::{
+    AdapterKind, Delivery, Event, HistoryEntry, Lane, Mailbox, Offer, Route, State, SystemId,
+};
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, Operation, PacketDigest};
 use lienthong_schemas::organ::OrganId;
 
@@ -70,5 +72,16 @@ pub fn event(number: u32, count: u32) -> Event {
             attempt: 0,
             note: "văn bản đã nhận".to_owned(),
         },
+        offer: None,
     }
+}
+
+/// The same of a delivery that waits in a mailbox.
+pub fn offered(number: u32, count: u32) -> Event {
+    let mut delivery = inline(number, Lane::Normal, b"packet").delivery;
+    delivery.mailbox = Some(Mailbox::new(accepted_at()));
+    let mut event = event(number, count);
+    event.entry.state = State::Offered;
+    event.offer = Offer::of(&delivery).map(Box::new);
+    event
 }

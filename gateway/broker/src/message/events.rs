@@ -4,14 +4,16 @@ use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::Fault;
-use lienthong_pipeline::record::{Event, HistoryEntry, State};
+use lienthong_pipeline::record::{Event, HistoryEntry, Offer, Posted, State};
 use lienthong_schemas::ids::{DeliveryId, DocumentId, Operation};
 use lienthong_schemas::organ::OrganId;
 use serde::{Deserialize, Serialize};
 
-use super::{FIRST_VERSION, Outgoing, VERSION, fault, header_value};
+use super::{FIRST_VERSION, Outgoing, VERSION, fault, header_value, kind, system};
 use crate::streams::EVENTS;
 
+/// Present where a message says something of mailboxes, so that all others need not be read for them.
+const OFFERS_HEADER: &str = "Lt-Offers";
 /// Most events that are read from one message.
 const EVENTS_MAX: usize = 10_000;
 
@@ -28,6 +30,9 @@ struct Together {
     /// Of the first event, in nanoseconds.
     from: i128,
     events: Vec<Line>,
+    /// Of events of deliveries that were put into mailboxes, by their place in `events`. Programs of before do not look here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    offers: Vec<(usize, Offer)>,
 }
 
 /// Receiver, count of the delivery's events, nanoseconds after `from`, state, event, attempt, note, and the delivery
@@ -49,13 +54,20 @@ pub(crate) fn encode_events(events: &[Event]) -> Result<Outgoing, Fault> {
     }
     let from = first.entry.at.as_nanosecond();
     let lines = events.iter().map(|event| line(event, from)).collect::<Result<_, _>>()?;
-    let together = Together { version: VERSION, document: first.document, from, events: lines };
+    let offers = events.iter().enumerate();
+    let offers: Vec<_> =
+        offers.filter_map(|(at, event)| Some((at, (**event.offer.as_ref()?).clone()))).collect();
+    let says_offers = !offers.is_empty();
+    let together = Together { version: VERSION, document: first.document, from, events: lines, offers };
     let id = match events.len() {
         1 => first.id.clone(),
         count => format!("{}+{count}-{}", first.id, last.id),
     };
     let mut headers = HeaderMap::new();
     headers.insert(NATS_MESSAGE_ID, header_value("Nats-Msg-Id", &id)?);
+    if says_offers {
+        headers.insert(OFFERS_HEADER, header_value(OFFERS_HEADER, "1")?);
+    }
     let body = serde_json::to_vec(&together).map_err(fault)?.into();
     Ok(Outgoing { subject: format!("lt.evt.{}", first.document), headers, body, stream: EVENTS })
 }
@@ -82,14 +94,35 @@ pub fn decode_events(body: &[u8]) -> Result<Vec<Event>, Fault> {
             Ok(vec![event])
         }
         VERSION => {
-            let Together { document, from, events, .. } = serde_json::from_slice(body).map_err(fault)?;
-            if events.len() > EVENTS_MAX {
-                return Err(fault(format!("more than {EVENTS_MAX} events")));
+            let Together { document, from, events, offers, .. } =
+                serde_json::from_slice(body).map_err(fault)?;
+            if events.len() > EVENTS_MAX || offers.len() > events.len() {
+                return Err(fault(format!("more than {EVENTS_MAX} events, or more offers than events")));
             }
-            events.into_iter().map(|line| event(document, from, line)).collect()
+            let events = events.into_iter().map(|line| event(document, from, line));
+            with_offers(events.collect::<Result<_, _>>()?, offers)
         }
         _ => Err(fault(format!("event version {version}, this program reads {VERSION}"))),
     }
+}
+
+fn with_offers(mut events: Vec<Event>, offers: Vec<(usize, Offer)>) -> Result<Vec<Event>, Fault> {
+    for (at, offer) in offers {
+        if kind(&offer.kind).is_none() || system(offer.system.as_str()).is_none() {
+            return Err(fault("an offer of no kind, or to no system"));
+        }
+        let event = events.get_mut(at).ok_or_else(|| fault("an offer of no event"))?;
+        event.offer = Some(Box::new(offer));
+    }
+    Ok(events)
+}
+
+/// What a message of `EVENTS` says of mailboxes; one that says nothing is not read.
+pub(crate) fn decode_posted(headers: Option<&HeaderMap>, body: &[u8]) -> Result<Vec<Posted>, Fault> {
+    if headers.is_none_or(|headers| headers.get(OFFERS_HEADER).is_none()) {
+        return Ok(Vec::new());
+    }
+    Ok(decode_events(body)?.iter().filter_map(Posted::of_event).collect())
 }
 
 fn event(document: DocumentId, from: i128, line: Line) -> Result<Event, Fault> {
@@ -99,5 +132,5 @@ fn event(document: DocumentId, from: i128, line: Line) -> Result<Event, Fault> {
     let usual = || DeliveryId::derive(&document, &receiver, Operation::Deliver);
     let delivery = delivery.unwrap_or_else(usual);
     let entry = HistoryEntry { at, state, event, attempt, note };
-    Ok(Event { id: format!("{delivery}:{count}"), document, delivery, receiver, entry })
+    Ok(Event { id: format!("{delivery}:{count}"), document, delivery, receiver, entry, offer: None })
 }

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::OnItsWay;
-use lienthong_pipeline::record::{Delivery, Event, HistoryEntry, State};
+use lienthong_pipeline::record::{Delivery, Event, HistoryEntry, Offer, State};
 use serde::{Deserialize, Serialize};
 
 /// Lines of history kept for a delivery (design.md B2).
@@ -124,6 +124,7 @@ impl Step {
             delivery: *id,
             receiver: route.receiver.clone(),
             entry: self.line.clone()?,
+            offer: Offer::of(&self.after.delivery).map(Box::new),
         })
     }
 }

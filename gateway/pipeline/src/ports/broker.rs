@@ -9,7 +9,7 @@ use futures_util::stream::BoxStream;
 use lienthong_schemas::ids::PacketDigest;
 
 use super::{Fault, Incoming, IncomingWriter};
-use crate::record::{AdapterKind, Delivery, Event, Lane};
+use crate::record::{AdapterKind, Delivery, Event, EventsPlace, Lane, Posted};
 
 /// What one message of `DELIVERIES` carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,32 @@ pub enum Publication {
     Repeat,
 }
 
+/// How far `EVENTS` goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventsSpan {
+    /// The number of the first message that is still there.
+    pub first: u64,
+    /// The stream, and the number of its last message; 0 before there was one.
+    pub last: EventsPlace,
+}
+
+/// One message of `EVENTS`, as who keeps an index of mailboxes reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEvents {
+    /// Its number in the stream.
+    pub sequence: u64,
+    /// What it says of mailboxes, in its order; mostly nothing.
+    pub posted: Vec<Posted>,
+}
+
+/// What `EVENTS` says of mailboxes behind a number.
+pub struct EventsAfter {
+    /// There was nothing behind that number when it was asked for.
+    pub is_end: bool,
+    /// One message after the other, for as long as the connection holds: it ends with a fault, and is then asked for anew.
+    pub messages: BoxStream<'static, Result<StoredEvents, Fault>>,
+}
+
 /// The broker (design.md B7). Every call may fail at any time and is repeated with the same ids.
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
@@ -76,6 +102,11 @@ pub trait Broker: Send + Sync + 'static {
         }
         Ok(())
     }
+    /// How far `EVENTS` goes now.
+    async fn events_span(&self) -> Result<EventsSpan, Fault>;
+    /// The messages of `EVENTS` whose number is above this one, in their order; what was removed is left out. A message that
+    /// cannot be read says nothing, and is logged.
+    async fn events_after(&self, after: u64) -> Result<EventsAfter, Fault>;
     /// The messages of one adapter and lane. Rides out disconnections; ends only on shutdown.
     async fn deliveries(
         &self,

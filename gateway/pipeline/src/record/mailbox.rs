@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 use lienthong_schemas::edxml::PacketKind;
+use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest};
+use lienthong_schemas::organ::OrganId;
 use serde::{Deserialize, Serialize};
 
-use super::Delivery;
+use super::{AdapterKind, Delivery, Event, Lane, Route, State, SystemId};
 
 /// So often a receiver may say `fail` of one delivery; then it is parked, and the operator sees to it.
 pub const MAILBOX_FAILS_MAX: u8 = 3;
@@ -60,7 +62,12 @@ impl Waiting {
 
     /// In which list a delivery stands.
     pub fn of(delivery: &Delivery) -> Self {
-        if delivery.kind == PacketKind::Status.id_text() { Self::Statuses } else { Self::Documents }
+        Self::of_kind(&delivery.kind)
+    }
+
+    /// In which list packets of this kind stand.
+    pub fn of_kind(kind: &str) -> Self {
+        if kind == PacketKind::Status.id_text() { Self::Statuses } else { Self::Documents }
     }
 
     /// The token in keys: `d` or `s`.
@@ -70,4 +77,174 @@ impl Waiting {
             Self::Statuses => "s",
         }
     }
+}
+
+/// What an event says of a delivery that was put into a mailbox: all that a list and a fetch need, as it is after the event.
+/// Each event has all of it, so that none depends on one before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Whose mailbox.
+    pub system: SystemId,
+    /// `From/OrganId`.
+    pub sender: OrganId,
+    /// Its lane.
+    pub lane: Lane,
+    /// `edxml::PacketKind::id_text` of the packet.
+    pub kind: String,
+    /// The blob.
+    pub digest: PacketDigest,
+    /// The blob's length in bytes.
+    pub bytes: u64,
+    /// When the gateway gave the receipt for it.
+    pub accepted_at: Timestamp,
+    /// [`Delivery::order`] in the store that offered it.
+    pub order: u64,
+    /// [`Delivery::generation`].
+    pub generation: u32,
+    /// What the mailbox knows of it.
+    pub mailbox: Mailbox,
+}
+
+impl Offer {
+    /// What is said of a delivery; `None` of one that was never put into a mailbox.
+    pub fn of(delivery: &Delivery) -> Option<Self> {
+        Some(Self {
+            mailbox: delivery.mailbox?,
+            system: delivery.route.system.clone(),
+            sender: delivery.sender.clone(),
+            lane: delivery.lane,
+            kind: delivery.kind.clone(),
+            digest: delivery.digest,
+            bytes: delivery.bytes,
+            accepted_at: delivery.accepted_at,
+            order: delivery.order,
+            generation: delivery.generation,
+        })
+    }
+}
+
+/// A delivery as a mailbox's index has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posted {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// Its document.
+    pub document: DocumentId,
+    /// Its receiver.
+    pub receiver: OrganId,
+    /// Its state; it waits while that is [`State::Offered`].
+    pub state: State,
+    /// The count of the event that said so; 0 where the store itself did.
+    pub count: u64,
+    /// What the event said.
+    pub offer: Offer,
+}
+
+impl Posted {
+    /// What an event says; `None` where it is about no mailbox, or its id is none.
+    pub fn of_event(event: &Event) -> Option<Self> {
+        let offer = event.offer.as_deref()?.clone();
+        let count = event.id.rsplit_once(':').and_then(|(_, count)| count.parse().ok())?;
+        let Event { delivery, document, receiver, entry, .. } = event;
+        Some(Self {
+            delivery: *delivery,
+            document: *document,
+            receiver: receiver.clone(),
+            state: entry.state,
+            count,
+            offer,
+        })
+    }
+
+    /// What the store says of a delivery that was put into a mailbox.
+    pub fn of_delivery(delivery: &Delivery) -> Option<Self> {
+        Some(Self {
+            delivery: delivery.id,
+            document: delivery.document,
+            receiver: delivery.route.receiver.clone(),
+            state: delivery.state,
+            count: 0,
+            offer: Offer::of(delivery)?,
+        })
+    }
+
+    /// Whether this says more than what was known before, in whichever order the two came.
+    pub fn is_after(&self, known: &Self) -> bool {
+        (self.offer.generation, self.count) > (known.offer.generation, known.count)
+    }
+
+    /// Whether it waits in this system's mailbox.
+    pub fn waits_for(&self, system: &SystemId) -> bool {
+        self.state == State::Offered && self.offer.system == *system
+    }
+
+    /// Its place in its list.
+    pub fn place(&self) -> Place {
+        let Offer { lane, accepted_at, order, .. } = self.offer;
+        Place { lane, accepted_at, order, delivery: self.delivery }
+    }
+
+    /// In which list it stands.
+    pub fn waiting(&self) -> Waiting {
+        Waiting::of_kind(&self.offer.kind)
+    }
+
+    /// As a delivery, for who shows it; what an event does not say of one is as it was never tried.
+    pub fn delivery(&self) -> Delivery {
+        let Offer {
+            ref system,
+            ref sender,
+            lane,
+            ref kind,
+            digest,
+            bytes,
+            accepted_at,
+            order,
+            generation,
+            mailbox,
+        } = self.offer;
+        let (receiver, system) = (self.receiver.clone(), system.clone());
+        Delivery {
+            id: self.delivery,
+            document: self.document,
+            sender: sender.clone(),
+            route: Route { receiver, system, adapter: AdapterKind::Mailbox },
+            lane,
+            kind: kind.clone(),
+            digest,
+            bytes,
+            accepted_at,
+            since: None,
+            correlations: Vec::new(),
+            reportable: false,
+            state: self.state,
+            generation,
+            published: generation,
+            handed_off: true,
+            attempts: 0,
+            document_failures: 0,
+            due: accepted_at,
+            paused_at: None,
+            ours_to_fix: false,
+            order,
+            lease: None,
+            may_have_arrived: true,
+            closed: false,
+            mailbox: Some(mailbox),
+        }
+    }
+}
+
+/// Where an entry stands in a list: urgent ahead, then the oldest receipt, then as the store took them in. It is the same
+/// however often, and in whichever order, events came: a letter that was offered anew keeps its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Its lane.
+    pub lane: Lane,
+    /// When the gateway gave the receipt for it.
+    pub accepted_at: Timestamp,
+    /// Between receipts of one moment.
+    pub order: u64,
+    /// And of one store.
+    pub delivery: DeliveryId,
 }

@@ -114,7 +114,7 @@ mod tests {
         let delivery = DeliveryId::derive(&document, &organ, Operation::Deliver);
         let (state, event, note) = (State::Queued, String::new(), String::new());
         let entry = HistoryEntry { at: Timestamp::UNIX_EPOCH, state, event, attempt: 0, note };
-        (number, Event { id: number.to_string(), document, delivery, receiver: organ, entry })
+        (number, Event { id: number.to_string(), document, delivery, receiver: organ, entry, offer: None })
     }
 
     fn numbers(events: Vec<(u64, Event)>, again: &Ends) -> Vec<Vec<u64>> {

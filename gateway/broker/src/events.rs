@@ -1,0 +1,113 @@
+//! Reading `EVENTS`, from a number on, one message after the other. Nothing is acknowledged: who reads knows where it
+//! stands. Whatever breaks the order ends the reading, and it is begun anew from there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::Message;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy, pull};
+use async_nats::jetstream::stream::Stream;
+use futures_util::StreamExt;
+use futures_util::stream;
+use lienthong_pipeline::ports::{EventsAfter, EventsSpan, Fault, StoredEvents};
+use lienthong_pipeline::record::EventsPlace;
+use tokio::time::timeout;
+
+use crate::jetstream::{Link, PUBLISH_WAIT};
+use crate::streams::EVENTS;
+use crate::{PLACE, message};
+
+/// Messages and bytes asked for at a time.
+const MESSAGES_PER_PULL: usize = 256;
+const BYTES_PER_PULL: usize = 2 * 1024 * 1024;
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// The server forgets a reader that has gone away after so long.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+
+fn fault(cause: impl std::fmt::Display) -> Fault {
+    Fault::new(PLACE, cause)
+}
+
+async fn events(link: &Link) -> Result<Stream, Fault> {
+    let found = async {
+        let stream = link.usable().await?.get_stream(EVENTS).await;
+        stream.inspect_err(|_| link.mistrust()).map_err(fault)
+    };
+    let found = timeout(PUBLISH_WAIT, found).await;
+    found.unwrap_or_else(|_| Err(fault("looking at EVENTS took too long")))
+}
+
+/// See [`lienthong_pipeline::ports::Broker::events_span`].
+pub(crate) async fn span(link: &Link) -> Result<EventsSpan, Fault> {
+    let stream = events(link).await?;
+    let info = stream.cached_info();
+    let last = EventsPlace { stream: info.created.to_string(), sequence: info.state.last_sequence };
+    Ok(EventsSpan { first: info.state.first_sequence, last })
+}
+
+/// See [`lienthong_pipeline::ports::Broker::events_after`].
+pub(crate) async fn after(link: Arc<Link>, after: u64) -> Result<EventsAfter, Fault> {
+    let config = pull::Config {
+        deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: after.saturating_add(1) },
+        ack_policy: AckPolicy::None,
+        replay_policy: ReplayPolicy::Instant,
+        memory_storage: true,
+        num_replicas: 1,
+        inactive_threshold: FORGOTTEN_AFTER,
+        ..pull::Config::default()
+    };
+    let consumer = events(&link).await?.create_consumer(config).await.map_err(fault)?;
+    let is_end = consumer.cached_info().num_pending == 0;
+    let messages = consumer
+        .stream()
+        .max_messages_per_batch(MESSAGES_PER_PULL)
+        .max_bytes_per_batch(BYTES_PER_PULL)
+        .heartbeat(HEARTBEAT)
+        .messages()
+        .await
+        .map_err(fault)?;
+    let reader = Reader { link, messages, count: 0 };
+    let messages = stream::unfold(Some(reader), |reader| async move {
+        let mut reader = reader?;
+        let link = reader.link.clone();
+        let next = tokio::select! {
+            biased;
+            () = link.closing.cancelled() => return None,
+            next = reader.next() => next?,
+        };
+        // After a fault nothing more comes.
+        let reader = next.is_ok().then_some(reader);
+        Some((next, reader))
+    });
+    Ok(EventsAfter { is_end, messages: messages.boxed() })
+}
+
+struct Reader {
+    link: Arc<Link>,
+    messages: pull::Stream,
+    /// Messages that came.
+    count: u64,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<Result<StoredEvents, Fault>> {
+        Some(self.messages.next().await?.map_err(fault).and_then(|message| self.read(&message)))
+    }
+
+    fn read(&mut self, message: &Message) -> Result<StoredEvents, Fault> {
+        let info = message.info().map_err(fault)?;
+        self.count += 1;
+        if info.consumer_sequence != self.count {
+            return Err(fault(format!(
+                "message {} of EVENTS came for {}",
+                info.consumer_sequence, self.count
+            )));
+        }
+        let posted = message::decode_posted(message.headers.as_ref(), &message.payload);
+        let posted = posted.unwrap_or_else(|fault| {
+            tracing::error!(sequence = info.stream_sequence, %fault, "an event cannot be read, and is left out");
+            Vec::new()
+        });
+        Ok(StoredEvents { sequence: info.stream_sequence, posted })
+    }
+}
