@@ -314,10 +314,6 @@ impl OutboxStore for MemoryStore {
         })
     }
 
-    async fn offered_count(&self, system: &SystemId, waiting: Waiting, most: usize) -> Result<usize, Fault> {
-        self.with(|shelf| shelf.offered(system, waiting).len().min(most))
-    }
-
     async fn transition(
         &self,
         id: DeliveryId,

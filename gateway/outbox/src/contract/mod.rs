@@ -6,6 +6,7 @@
 mod admitting;
 mod concurrency;
 mod dispatching;
+mod indexing;
 mod leasing;
 mod listing;
 mod moving;
@@ -20,6 +21,7 @@ pub mod samples;
 pub use admitting::*;
 pub use concurrency::*;
 pub use dispatching::*;
+pub use indexing::*;
 pub use leasing::*;
 pub use listing::*;
 pub use moving::*;

@@ -210,6 +210,7 @@ passed_on! {
     fn idempotent(&self, key: &IdempotencyKey, not_before: Timestamp) -> Option<(DocumentId, PacketDigest)>;
     fn delivery(&self, id: DeliveryId) -> Option<Delivery>;
     fn met(&self, id: DocumentId, name: Option<[u8; 16]>) -> Met;
+    fn deliveries(&self, ids: Vec<DeliveryId>) -> Vec<Option<Delivery>>;
     fn deliveries_of(&self, id: DocumentId) -> Vec<Delivery>;
     fn history(&self, id: DeliveryId) -> Vec<HistoryEntry>;
     fn unpublished_after(&self, after: PerLane, limit: usize) -> Vec<Delivery>;
@@ -221,7 +222,6 @@ passed_on! {
     fn on_its_way(&self, adapter: AdapterKind, receiver: &ReceiverToken, lane: Lane, limit: usize) -> Vec<OnItsWay>;
     fn first_correlated(&self, receiver: &ReceiverToken, key: CorrelationKey, after: Option<u64>) -> Option<Delivery>;
     fn offered(&self, system: &SystemId, waiting: Waiting, after: PerLane, limit: usize) -> Vec<Delivery>;
-    fn offered_count(&self, system: &SystemId, waiting: Waiting, most: usize) -> usize;
     fn transition(&self, id: DeliveryId, at: Timestamp, change: Transition) -> Option<Delivery>;
     fn list(&self, listing: Listing, after: Option<DeliveryId>, limit: usize) -> Vec<Delivery>;
     fn pending_reports(&self, limit: usize) -> Vec<PendingReport>;

@@ -48,6 +48,7 @@ pub(crate) use engine::Alone;
 pub use engine::Engine;
 #[cfg(test)]
 pub(crate) use engine::SharedReader;
+pub(crate) use engine::{Backend, Batch, EngineFault, Entries, Tree, after as key_after};
 pub use fault::StoreFault;
 
 pub(crate) use committer::said;
@@ -248,6 +249,11 @@ impl OutboxStore for FileStore {
         self.read_unless(Met::is_nothing, look).await
     }
 
+    async fn deliveries(&self, ids: Vec<DeliveryId>) -> Result<Vec<Option<Delivery>>, Fault> {
+        let find = |view: &View<'_>, id| Ok(view.record(id)?.map(|record| record.delivery));
+        self.read(move |view| ids.into_iter().map(|id| find(&view, id)).collect()).await
+    }
+
     async fn deliveries_of(&self, id: DocumentId) -> Result<Vec<Delivery>, Fault> {
         self.read(move |view| view.deliveries(&keys::of_document(id), usize::MAX, |_| true)).await
     }
@@ -339,21 +345,6 @@ impl OutboxStore for FileStore {
     ) -> Result<Vec<Delivery>, Fault> {
         let ranges = Lane::ALL.map(|lane| keys::offered_after(system, waiting, lane, after[lane as usize]));
         self.read(move |view| view.within_each(ranges, limit, Record::is_offered)).await
-    }
-
-    async fn offered_count(&self, system: &SystemId, waiting: Waiting, most: usize) -> Result<usize, Fault> {
-        let prefixes = Lane::ALL.map(|lane| keys::offered(system, waiting, lane));
-        let look = move |view: View<'_>| {
-            let mut count = 0;
-            for prefix in &prefixes {
-                for entry in view.below(prefix).take(most - count) {
-                    entry?;
-                    count += 1;
-                }
-            }
-            Ok(count)
-        };
-        self.read(look).await
     }
 
     async fn transition(

@@ -206,6 +206,14 @@ pub trait OutboxStore: Send + Sync + 'static {
         };
         Ok(Met { deliveries, namesakes })
     }
+    /// Several, each as [`OutboxStore::delivery`] finds it, in the order asked for.
+    async fn deliveries(&self, ids: Vec<DeliveryId>) -> Result<Vec<Option<Delivery>>, Fault> {
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            found.push(self.delivery(id).await?);
+        }
+        Ok(found)
+    }
     /// All deliveries of a document, in the order of admission.
     async fn deliveries_of(&self, id: DocumentId) -> Result<Vec<Delivery>, Fault>;
     /// The newest 50 lines, oldest first.
@@ -275,8 +283,6 @@ pub trait OutboxStore: Send + Sync + 'static {
         after: PerLane,
         limit: usize,
     ) -> Result<Vec<Delivery>, Fault>;
-    /// How many these are, at most `most`.
-    async fn offered_count(&self, system: &SystemId, waiting: Waiting, most: usize) -> Result<usize, Fault>;
 
     /// Applies a change. `None` when the delivery is unknown or the change does not fit its state (it is settled
     /// already, or the generation is an older one); then nothing is written.

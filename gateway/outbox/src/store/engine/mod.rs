@@ -69,7 +69,7 @@ impl Engine {
 
     /// Opens the engine's files in a folder that is there, or makes them. Their names are not synced. Its pages take up to
     /// `cache_bytes` of memory.
-    pub(super) fn open(self, folder: &Path, cache_bytes: usize) -> Result<Box<dyn Backend>, EngineFault> {
+    pub(crate) fn open(self, folder: &Path, cache_bytes: usize) -> Result<Box<dyn Backend>, EngineFault> {
         Ok(match self {
             Self::Sled => Box::new(SledBackend::open(folder, cache_bytes)?),
             Self::Redb => Box::new(RedbBackend::open(folder, cache_bytes)?),
@@ -177,12 +177,12 @@ pub(crate) struct Batch(BTreeMap<Vec<u8>, Option<Vec<u8>>>);
 
 impl Batch {
     /// Writes a value; the last one said for a key counts.
-    pub(super) fn insert(&mut self, key: Vec<u8>, value: Vec<u8>) {
+    pub(crate) fn insert(&mut self, key: Vec<u8>, value: Vec<u8>) {
         self.0.insert(key, Some(value));
     }
 
     /// Removes a value.
-    pub(super) fn remove(&mut self, key: Vec<u8>) {
+    pub(crate) fn remove(&mut self, key: Vec<u8>) {
         self.0.insert(key, None);
     }
 
@@ -192,7 +192,7 @@ impl Batch {
     }
 
     /// Every key that it changes.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &Vec<u8>> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Vec<u8>> {
         self.0.keys()
     }
 
@@ -226,7 +226,7 @@ impl Alone {
 }
 
 /// The first key after all that begin with a prefix; no bound where there is none.
-pub(super) fn after(prefix: &[u8]) -> Bound<Vec<u8>> {
+pub(crate) fn after(prefix: &[u8]) -> Bound<Vec<u8>> {
     let mut after = prefix.to_vec();
     while let Some(last) = after.pop() {
         if last < u8::MAX {
