@@ -70,6 +70,7 @@ fn what_is_not_set_has_its_default() {
     assert_eq!(settings.route.update_receivers, UpdateReceivers::To);
     assert_eq!(settings.retention.idempotency, Duration::from_secs(30 * 86_400));
     assert_eq!(settings.retention.documents, Duration::from_secs(730 * 86_400));
+    assert_eq!(settings.retention.mailboxes, Duration::from_secs(90 * 86_400));
     assert_eq!((settings.spool.quota, settings.spool.disk_free_min), (None, 2_000_000_000));
     assert!(settings.systems.is_empty() && settings.axes.is_empty() && settings.operators.is_empty());
 }
@@ -181,6 +182,7 @@ fn limits_hold_at_both_ends() {
         ("delivery", "jitter", ["0", "1.0"], ["-0.1", "1.1"]),
         ("outbox", "rotate_every", ["\"1d\"", "\"366d\""], ["\"23h\"", "\"367d\""]),
         ("retention", "idempotency", ["\"7d\"", "\"3650d\""], ["\"6d\"", "\"3651d\""]),
+        ("retention", "mailboxes", ["\"1d\"", "\"36500d\""], ["\"23h\"", "\"36501d\""]),
         ("retention", "documents", ["\"37d\"", "\"36500d\""], ["\"36d\"", "\"36501d\""]),
     ] {
         for value in inside {

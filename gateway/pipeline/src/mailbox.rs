@@ -16,10 +16,16 @@ use lienthong_schemas::organ::OrganId;
 use crate::acknowledged::until_acknowledged;
 use crate::clock::after;
 use crate::consign::ids;
-use crate::ports::{Fault, PerLane, Ports, Transition};
-use crate::record::{AdapterKind, Delivery, MailboxWord, State, SystemId, Waiting};
+use crate::ports::{Fault, MailboxIndex, Ports, Transition};
+use crate::record::{AdapterKind, Delivery, Mailbox, MailboxWord, Place, State, SystemId, Waiting};
 use crate::settle::Settle;
 use crate::wakes::Wakes;
+
+mod feed;
+
+use self::feed::Feed;
+
+pub use self::feed::CATCH_UP_WAIT;
 
 /// A document that comes once for several receivers waits so long, at most, for those that are still on their way to the
 /// mailbox.
@@ -47,25 +53,43 @@ pub struct Item {
     pub receivers: Vec<OrganId>,
 }
 
-/// The mailboxes of all systems.
+/// How mailboxes are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct MailboxPolicy {
+    /// How long what is over can still be had, and asked about: after that it is like what never was.
+    pub keep_done: Duration,
+}
+
+/// The mailboxes of all systems. What waits in them is what `EVENTS` says ([`MailboxIndex`]), of whichever gateway; what
+/// becomes of it is decided by the store that has the delivery.
 pub struct Mailboxes {
     ports: Ports,
+    index: Arc<dyn MailboxIndex>,
+    policy: MailboxPolicy,
     settle: Settle,
     metrics: Arc<Metrics>,
     wakes: Wakes,
+    feed: Feed,
 }
 
 impl Mailboxes {
-    /// The mailboxes of one gateway.
-    pub fn new(ports: Ports, metrics: Arc<Metrics>, wakes: Wakes) -> Self {
+    /// The mailboxes of one gateway. [`Mailboxes::run`] is what fills their index.
+    pub fn new(
+        ports: Ports,
+        index: Arc<dyn MailboxIndex>,
+        policy: MailboxPolicy,
+        metrics: Arc<Metrics>,
+        wakes: Wakes,
+    ) -> Self {
         let settle = Settle::new(ports.clone(), metrics.clone(), wakes.clone());
-        Self { ports, settle, metrics, wakes }
+        Self { ports, index, policy, settle, metrics, wakes, feed: Feed::default() }
     }
 
     /// What waits for a system, urgent first, then the oldest first; at most `limit`.
     ///
     /// # Errors
-    /// The broker is away: an empty list would say that nothing waits, and nobody knows. The store fails.
+    /// The broker is away, or what it says is not read to its end within [`CATCH_UP_WAIT`]: an empty list would say that
+    /// nothing waits, and nobody knows. The store fails.
     pub async fn list(
         &self,
         system: &SystemId,
@@ -73,8 +97,9 @@ impl Mailboxes {
         waiting: Waiting,
         limit: usize,
     ) -> Result<Vec<Item>, Fault> {
-        self.ports.broker.ready().await?;
-        let found = self.ports.store.offered(system, waiting, PerLane::default(), limit).await?;
+        let life = self.in_step(system, waiting).await?;
+        let found = self.found(system, waiting, limit).await?;
+        self.still(life)?;
         match fan_in {
             FanIn::Receiver => Ok(found.into_iter().map(Item::of).collect()),
             FanIn::System => {
@@ -82,6 +107,50 @@ impl Mailboxes {
                 self.whole(system, joined(found, is_cut)).await
             }
         }
+    }
+
+    /// What the index lists, less what the store knows to be over already.
+    async fn found(&self, system: &SystemId, waiting: Waiting, limit: usize) -> Result<Vec<Delivery>, Fault> {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let asked = limit - found.len();
+            let places = self.index.waiting(system, waiting, after, asked).await?;
+            after = places.last().copied();
+            let is_end = places.len() < asked;
+            found.extend(self.as_they_are(system, places).await?);
+            if is_end || found.len() == limit {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Deliveries that wait by the index, as this gateway's store has them, if it does.
+    async fn as_they_are(&self, system: &SystemId, places: Vec<Place>) -> Result<Vec<Delivery>, Fault> {
+        let ids: Vec<DeliveryId> = places.iter().map(|place| place.delivery).collect();
+        let own = self.ports.store.deliveries(ids.clone()).await?;
+        let (mut found, mut elsewhere) = (Vec::new(), Vec::new());
+        for (at, (id, own)) in ids.into_iter().zip(own).enumerate() {
+            match own {
+                Some(own) if own.mailbox.is_some() => {
+                    if own.state == State::Offered && is_here(&own, system) {
+                        found.push((at, own));
+                    }
+                }
+                // A store that was built anew has forgotten that it was offered, and will offer it again.
+                Some(own) if own.state != State::Queued => {}
+                _ => elsewhere.push((at, id)),
+            }
+        }
+        if !elsewhere.is_empty() {
+            let ids = elsewhere.iter().map(|(_, id)| *id).collect();
+            let posted = self.index.entries(ids).await?;
+            let posted = elsewhere.into_iter().zip(posted);
+            let waits = posted.filter_map(|((at, _), posted)| Some((at, posted?)));
+            let waits = waits.filter(|(_, posted)| posted.waits_for(system));
+            found.extend(waits.map(|(at, posted)| (at, posted.delivery())));
+            found.sort_by_key(|(at, _)| *at);
+        }
+        Ok(found.into_iter().map(|(_, delivery)| delivery).collect())
     }
 
     /// Those of which no receiver is still on its way to the mailbox, or that have waited for it.
@@ -113,8 +182,11 @@ impl Mailboxes {
             return Ok(vec![delivery.clone()]);
         }
         let mut all = self.ports.store.deliveries_of(delivery.document).await?;
-        all.retain(|part| is_here(part, system) && part.mailbox.is_some());
-        Ok(all)
+        all.retain(|part| is_here(part, system));
+        let posted = self.index.entries(all.iter().map(|part| part.id).collect()).await?;
+        let known = all.into_iter().zip(posted);
+        let known = known.filter(|(part, posted)| part.mailbox.is_some() || posted.is_some());
+        Ok(known.map(|(part, _)| part).collect())
     }
 
     /// How many deliveries wait, for whatever receiver; of more than 100,000, that number.
@@ -122,25 +194,51 @@ impl Mailboxes {
     /// # Errors
     /// As [`Mailboxes::list`].
     pub async fn count(&self, system: &SystemId, waiting: Waiting) -> Result<usize, Fault> {
-        self.ports.broker.ready().await?;
-        self.ports.store.offered_count(system, waiting, MOST_COUNTED).await
+        let life = self.in_step(system, waiting).await?;
+        let count = self.index.count(system, waiting, MOST_COUNTED).await?;
+        self.still(life)?;
+        Ok(count)
     }
 
-    /// A delivery that was put into this system's mailbox, over or not. What is another system's is `None`, like what
-    /// does not exist.
+    /// A delivery that was put into this system's mailbox, over or not; what is over for longer than
+    /// [`MailboxPolicy::keep_done`] is not there. What is another system's is `None`, like what does not exist, and is looked
+    /// for in the same way.
     ///
     /// # Errors
-    /// The store fails.
+    /// The store or the index fails.
     pub async fn find(&self, system: &SystemId, id: DeliveryId) -> Result<Option<Delivery>, Fault> {
-        let found = self.ports.store.delivery(id).await?;
-        Ok(found.filter(|delivery| is_here(delivery, system) && delivery.mailbox.is_some()))
+        Ok(self.known(system, id).await?.map(|(delivery, _)| delivery))
+    }
+
+    /// The same; `true`: it is in this gateway's store.
+    async fn known(&self, system: &SystemId, id: DeliveryId) -> Result<Option<(Delivery, bool)>, Fault> {
+        let own = self.ports.store.delivery(id).await?;
+        let posted = self.index.entries(vec![id]).await?.pop().flatten();
+        let posted = posted.filter(|posted| posted.offer.system == *system);
+        let found = match (own, posted) {
+            (Some(own), _) if !is_here(&own, system) => None,
+            (Some(own), _) if own.mailbox.is_some() => Some((own, true)),
+            (Some(own), Some(posted)) => {
+                Some((Delivery { mailbox: Some(posted.offer.mailbox), ..own }, true))
+            }
+            (None, Some(posted)) => Some((posted.delivery(), false)),
+            (_, None) => None,
+        };
+        Ok(found.filter(|(delivery, _)| self.is_kept(delivery)))
+    }
+
+    fn is_kept(&self, delivery: &Delivery) -> bool {
+        let now = self.ports.clock.now();
+        let kept = |mailbox: Mailbox| now < after(mailbox.changed, self.policy.keep_done);
+        !delivery.state.is_final() || delivery.mailbox.is_some_and(kept)
     }
 
     /// The packet of such a delivery, to be sent now. Fetching changes nothing but that it is noted, once; it works as
     /// long as the packet is kept.
     ///
     /// # Errors
-    /// Store and spool fail; a packet that is known and not there is one of their faults.
+    /// Store and spool fail; a packet that is known and not there is one of their faults, and so is one that only another
+    /// gateway has.
     pub async fn fetch(
         &self,
         system: &SystemId,
@@ -160,11 +258,12 @@ impl Mailboxes {
     }
 
     /// Takes a system's word about what is in its mailbox under an id. `Done` is final, and on disk and with the broker when
-    /// this returns; whatever is said after it changes nothing. `false`: there is no such delivery.
+    /// this returns, and so is the `Fail` that parks it; whatever is said after it changes nothing. `false`: there is no such
+    /// delivery.
     ///
     /// # Errors
-    /// The store fails; the broker does not acknowledge `Done` within [`crate::intake::BROKER_WAIT`]: it is on disk, and saying it again
-    /// does no harm.
+    /// The store fails; another gateway has the delivery; the broker does not acknowledge within
+    /// [`crate::intake::BROKER_WAIT`] what ends the wait: it is on disk, and saying it again does no harm.
     pub async fn mark(
         &self,
         system: &SystemId,
@@ -173,7 +272,10 @@ impl Mailboxes {
         mark: Mark,
         said: &str,
     ) -> Result<bool, Fault> {
-        let Some(delivery) = self.find(system, id).await? else { return Ok(false) };
+        let Some((delivery, is_own)) = self.known(system, id).await? else { return Ok(false) };
+        if !is_own {
+            return Err(Fault::new("mailboxes", format!("{id} is with another gateway")));
+        }
         let parts = self.parts(system, fan_in, &delivery).await?;
         let word = match mark {
             Mark::Processing => MailboxWord::Processing,
@@ -183,24 +285,29 @@ impl Mailboxes {
                 return Ok(true);
             }
         };
-        try_join_all(parts.iter().map(|part| self.say(part, word, said))).await?;
+        let states = try_join_all(parts.iter().map(|part| self.say(part, word, said))).await?;
+        if states.contains(&Some(State::Parked)) {
+            // It leaves the list, and every gateway's list.
+            self.acknowledged(&parts).await?;
+        }
         Ok(true)
     }
 
-    async fn say(&self, delivery: &Delivery, word: MailboxWord, note: &str) -> Result<(), Fault> {
+    /// Writes a word down; the state after it, where it was news.
+    async fn say(&self, delivery: &Delivery, word: MailboxWord, note: &str) -> Result<Option<State>, Fault> {
         let (id, now) = (delivery.id, self.ports.clock.now());
         if word == MailboxWord::Failed {
             tracing::warn!(delivery_id = %id, receiver = %delivery.route.receiver, note, "its receiver cannot take it");
         }
         let after =
             self.ports.store.transition(id, now, Transition::Mailbox { word, note: note.to_owned() }).await?;
-        let Some(after) = after else { return Ok(()) };
+        let Some(after) = after else { return Ok(None) };
         if after.state == State::Parked {
             tracing::error!(delivery_id = %id, receiver = %after.route.receiver, "parked: its receiver cannot take it");
             self.metrics.parked.inc();
         }
         self.wakes.events.notify_one();
-        Ok(())
+        Ok(Some(after.state))
     }
 
     async fn done(&self, parts: &[Delivery], said: &str) -> Result<(), Fault> {
@@ -214,7 +321,11 @@ impl Mailboxes {
                 receiver = %delivery.route.receiver, state = State::Received.as_str(), "delivered",
             );
         }
-        let what = format!("{:?} is done", ids(parts));
+        self.acknowledged(parts).await
+    }
+
+    async fn acknowledged(&self, parts: &[Delivery]) -> Result<(), Fault> {
+        let what = format!("the word on {:?} is on disk", ids(parts));
         until_acknowledged(&self.ports, &self.wakes, what, || std::future::ready(Ok(true))).await
     }
 }

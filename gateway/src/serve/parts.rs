@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use lienthong_config::{ListenSecurity, OutboxEngine, Settings, SpoolSettings};
 use lienthong_monitoring::Metrics;
-use lienthong_outbox::{DataLock, Engine, FileSpool, Outbox, OutboxOptions, SpoolLimits};
+use lienthong_outbox::{DataLock, Engine, FileIndex, FileSpool, Outbox, OutboxOptions, SpoolLimits};
 use lienthong_pipeline::axis_lists::AxisLists;
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::directory::Directory;
@@ -17,11 +17,12 @@ use lienthong_pipeline::dispatch::Dispatch;
 use lienthong_pipeline::examine::PacketLimits;
 use lienthong_pipeline::intake::{Intake, IntakePolicy};
 use lienthong_pipeline::late::Late;
-use lienthong_pipeline::mailbox::Mailboxes;
+use lienthong_pipeline::mailbox::{MailboxPolicy, Mailboxes};
 use lienthong_pipeline::operate::Operate;
 use lienthong_pipeline::poll::{Outcome, Poll};
 use lienthong_pipeline::ports::{
-    Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Ports, Publication, Taken,
+    Broker, DeliveryMessage, EventsAfter, EventsSpan, Fault, Incoming, IncomingWriter, Ports, Publication,
+    Taken,
 };
 use lienthong_pipeline::record::{AdapterKind, BootId, Event, Lane, State, SystemId};
 use lienthong_pipeline::relay::Relay;
@@ -122,7 +123,7 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
 
     let share =
         descriptors::share(descriptors::left(), settings.listen.connections_max, ADMIN_CONNECTIONS_MAX)?;
-    let mailboxes = Mailboxes::new(ports.clone(), metrics.clone(), wakes.clone());
+    let mailboxes = mailboxes(&settings, &ports, &metrics, &wakes, tasks);
     let staged = Staged { rolls, lists };
     let desk = desk(&settings, &ports, outbox, &directory, staged, &metrics, wakes);
     control::open(&data, desk, operators, tasks)
@@ -141,6 +142,24 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     .await?;
     let admin_address = open_admin(&settings, &ports, &metrics, &share, tasks).await?;
     Ok(Running { public_address, admin_address, ports, broker, _lock: lock })
+}
+
+/// What waits for systems that fetch; read from the stream as soon as one of them has a mailbox.
+fn mailboxes(
+    settings: &Settings,
+    ports: &Ports,
+    metrics: &Arc<Metrics>,
+    wakes: &Wakes,
+    tasks: &Tasks,
+) -> Arc<Mailboxes> {
+    let index = Arc::new(FileIndex::below(&settings.gateway.data_dir, engine(settings)));
+    let policy = MailboxPolicy { keep_done: settings.retention.mailboxes };
+    let mailboxes = Arc::new(Mailboxes::new(ports.clone(), index, policy, metrics.clone(), wakes.clone()));
+    tasks.spawn("mailboxes", mailboxes.clone().run(tasks.clone()));
+    if settings.systems.values().any(|system| system.sdk.as_ref().is_some_and(|sdk| sdk.mailbox)) {
+        mailboxes.begin();
+    }
+    mailboxes
 }
 
 /// The metrics, with every series that is known beforehand at 0, so that an alert never waits for a first event.
@@ -352,7 +371,7 @@ async fn open_public(
     intake: Arc<Intake>,
     directory: Arc<ArcSwap<Directory>>,
     guests: Arc<ArcSwap<Guests>>,
-    (accounts, mailboxes): (Arc<ArcSwap<Accounts>>, Mailboxes),
+    (accounts, mailboxes): (Arc<ArcSwap<Accounts>>, Arc<Mailboxes>),
     metrics: &Arc<Metrics>,
     share: &Share,
     tasks: &Tasks,
@@ -449,6 +468,12 @@ impl Broker for NoBroker {
         Err(none())
     }
     async fn publish_event(&self, _: &Event) -> Result<(), Fault> {
+        Err(none())
+    }
+    async fn events_span(&self) -> Result<EventsSpan, Fault> {
+        Err(none())
+    }
+    async fn events_after(&self, _: u64) -> Result<EventsAfter, Fault> {
         Err(none())
     }
     async fn deliveries(&self, _: AdapterKind, _: Lane) -> Result<BoxStream<'static, Box<dyn Taken>>, Fault> {

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use lienthong_broker::MemoryBroker;
 use lienthong_outbox::{FileSpool, MemoryStore};
 use lienthong_pipeline::ports::{
-    Admitted, Broker, DeliveryMessage, Fault, HandOff, Incoming, IncomingWriter, Listing, OnItsWay,
-    OutboxStore, PendingReport, PerLane, Publication, StoreStats, Taken, Transition,
+    Admitted, Broker, DeliveryMessage, EventsAfter, EventsSpan, Fault, HandOff, Incoming, IncomingWriter,
+    Listing, OnItsWay, OutboxStore, PendingReport, PerLane, Publication, StoreStats, Taken, Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
@@ -113,6 +113,12 @@ impl Broker for HookedBroker {
     async fn publish_event(&self, event: &Event) -> Result<(), Fault> {
         self.broker.publish_event(event).await
     }
+    async fn events_span(&self) -> Result<EventsSpan, Fault> {
+        self.broker.events_span().await
+    }
+    async fn events_after(&self, after: u64) -> Result<EventsAfter, Fault> {
+        self.broker.events_after(after).await
+    }
     async fn deliveries(
         &self,
         adapter: AdapterKind,
@@ -138,6 +144,7 @@ pub(super) struct HookedStore {
     pub(super) look: Hook<AdapterKind>,
     looks: Mutex<Vec<AdapterKind>>,
     documents: Mutex<Vec<DocumentId>>,
+    together: Mutex<usize>,
 }
 
 /// A running world over a store of this kind, in memory.
@@ -153,8 +160,9 @@ impl HookedStore {
     pub(super) fn over(store: impl OutboxStore) -> Arc<Self> {
         let (admit, hand_off, transition) = (Hook::default(), Hook::default(), Hook::default());
         let (reads, look) = (Hook::default(), Hook::default());
-        let (looks, documents) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { store: Arc::new(store), admit, hand_off, transition, reads, look, looks, documents })
+        let (looks, documents, together) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let store = Arc::new(store);
+        Arc::new(Self { store, admit, hand_off, transition, reads, look, looks, documents, together })
     }
 
     /// What is beneath, of which nothing is decided or counted.
@@ -165,6 +173,11 @@ impl HookedStore {
     /// How often all deliveries of a document were looked at.
     pub(super) fn looks_at(&self, document: DocumentId) -> usize {
         self.documents.lock().expect("looks").iter().filter(|of| **of == document).count()
+    }
+
+    /// How many deliveries were read by their ids, several together.
+    pub(super) fn read_together(&self) -> usize {
+        *self.together.lock().expect("a count")
     }
 
     /// How often the heads of an adapter's queues were looked at.
@@ -199,6 +212,10 @@ impl OutboxStore for HookedStore {
     }
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault> {
         self.store.delivery(id).await
+    }
+    async fn deliveries(&self, ids: Vec<DeliveryId>) -> Result<Vec<Option<Delivery>>, Fault> {
+        *self.together.lock().expect("a count") += ids.len();
+        self.store.deliveries(ids).await
     }
     async fn deliveries_of(&self, id: DocumentId) -> Result<Vec<Delivery>, Fault> {
         self.documents.lock().expect("looks").push(id);
@@ -287,9 +304,6 @@ impl OutboxStore for HookedStore {
         limit: usize,
     ) -> Result<Vec<Delivery>, Fault> {
         self.store.offered(system, waiting, after, limit).await
-    }
-    async fn offered_count(&self, system: &SystemId, waiting: Waiting, most: usize) -> Result<usize, Fault> {
-        self.store.offered_count(system, waiting, most).await
     }
     async fn transition(
         &self,

@@ -1,5 +1,6 @@
 //! Mailboxes (design.md B6, spec vxp-api section 7): what is offered, who sees it, and what its receiver says of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lienthong_adapters::contract::failure;
@@ -17,8 +18,8 @@ fn hop() -> SystemId {
     system("hop")
 }
 
-fn mailboxes(world: &World) -> Mailboxes {
-    Mailboxes::new(world.ports.clone(), world.metrics.clone(), world.wakes.clone())
+fn mailboxes(world: &World) -> Arc<Mailboxes> {
+    world.mailboxes.clone()
 }
 
 async fn listed(world: &World, waiting: Waiting) -> Vec<Delivery> {

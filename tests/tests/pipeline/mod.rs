@@ -21,6 +21,7 @@ mod lateness;
 mod leases;
 mod letters;
 mod log;
+mod mailbox_index;
 mod mailboxes;
 mod operate;
 mod order;

@@ -11,13 +11,14 @@ use lienthong_adapters::contract::{MemoryAdapter, handed_over, received};
 use lienthong_broker::MemoryBroker;
 use lienthong_config::{GivenUpNotice, ReceiptAfter, Undelivered, UpdateReceivers};
 use lienthong_monitoring::Metrics;
-use lienthong_outbox::{FileSpool, MemoryStore};
+use lienthong_outbox::{FileSpool, MemoryIndex, MemoryStore};
 use lienthong_pipeline::axis_lists::AxisLists;
 use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::dispatch::{Dispatch, DispatchPolicy, Policies};
 use lienthong_pipeline::examine::{PacketLimits, Refused};
 use lienthong_pipeline::intake::{Accepted, Beside, Intake, IntakePolicy, Origin};
+use lienthong_pipeline::mailbox::{MailboxPolicy, Mailboxes};
 use lienthong_pipeline::poll::{Poll, PollPolicies};
 use lienthong_pipeline::ports::{AxisInbox, Clock, Spool};
 use lienthong_pipeline::ports::{Broker, Consignment, DeliveryFailure, Fault, Handover, OutboxStore, Ports};
@@ -41,6 +42,9 @@ pub(super) use super::agencies::{
 
 /// When deliveries are late for who looks at a document.
 pub(super) const LATE_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// How long what is over can be had from a mailbox.
+pub(super) const KEEP_DONE: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// The adapter's label in metrics.
 pub(super) const ADAPTER: &str = "vendor_http";
@@ -100,6 +104,10 @@ pub(super) struct World {
     pub(super) intake: Arc<Intake>,
     /// Those of the tasks that run now.
     pub(super) wakes: Wakes,
+    /// As they are kept by the tasks that run now.
+    pub(super) mailboxes: Arc<Mailboxes>,
+    /// The index beneath them, which a kill leaves as it is.
+    pub(super) index: Arc<MemoryIndex>,
     pub(super) folder: TempDir,
     /// What axes say of who is there; nobody looks unless a test does.
     pub(super) lists: Arc<AxisLists>,
@@ -147,6 +155,8 @@ impl World {
         let metrics = Arc::new(Metrics::new("test"));
         let wakes = Wakes::default();
         let intake = intake(&setup, &ports, &directory, &metrics, &wakes);
+        let index = Arc::new(MemoryIndex::default());
+        let mailboxes = mailboxes(&ports, &index, &metrics, &wakes);
         let mut world = Self {
             clock,
             ports,
@@ -155,6 +165,8 @@ impl World {
             metrics,
             intake,
             wakes,
+            mailboxes,
+            index,
             folder,
             lists: Arc::default(),
             script,
@@ -187,7 +199,9 @@ impl World {
         let (wakes, metrics) = (Wakes::default(), self.metrics.clone());
         self.wakes = wakes.clone();
         self.intake = intake(&self.setup, &self.ports, &self.directory, &metrics, &wakes);
+        self.mailboxes = mailboxes(&self.ports, &self.index, &metrics, &wakes);
         let stop = Tasks::new();
+        self.tasks.spawn(self.mailboxes.clone().run(stop.clone()));
         let relay = Relay::new(self.ports.clone(), metrics.clone(), wakes.clone());
         self.tasks.spawn(relay.run(stop.clone()));
         for kind in AdapterKind::ALL {
@@ -423,6 +437,16 @@ pub(super) fn taken(consignment: &Consignment) -> Handover {
         AdapterKind::Email | AdapterKind::NationalAxis => handed_over(),
         AdapterKind::Mailbox => Handover { state: State::Offered, note: "waits".to_owned() },
     }
+}
+
+fn mailboxes(
+    ports: &Ports,
+    index: &Arc<MemoryIndex>,
+    metrics: &Arc<Metrics>,
+    wakes: &Wakes,
+) -> Arc<Mailboxes> {
+    let policy = MailboxPolicy { keep_done: KEEP_DONE };
+    Arc::new(Mailboxes::new(ports.clone(), index.clone(), policy, metrics.clone(), wakes.clone()))
 }
 
 fn intake(

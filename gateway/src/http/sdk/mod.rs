@@ -58,7 +58,7 @@ pub struct Sdk {
     /// Our own code.
     pub own: OrganId,
     /// What waits for them.
-    pub mailboxes: Mailboxes,
+    pub mailboxes: Arc<Mailboxes>,
     prefix: String,
     guard: Guard,
 }
@@ -69,7 +69,7 @@ impl Sdk {
         public: Arc<Public>,
         accounts: Arc<ArcSwap<Accounts>>,
         own: OrganId,
-        mailboxes: Mailboxes,
+        mailboxes: Arc<Mailboxes>,
         prefix: String,
     ) -> Self {
         Self { public, accounts, own, mailboxes, prefix, guard: Guard::default() }
