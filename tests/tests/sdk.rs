@@ -13,5 +13,7 @@ mod large;
 mod lists;
 #[path = "sdk/mailbox.rs"]
 mod mailbox;
+#[path = "sdk/register.rs"]
+mod register;
 #[path = "sdk/submit.rs"]
 mod submit;

@@ -123,6 +123,7 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
 
     let share =
         descriptors::share(descriptors::left(), settings.listen.connections_max, ADMIN_CONNECTIONS_MAX)?;
+    let sdk_rolls = rolls.clone();
     let mailboxes = mailboxes(&settings, &ports, &metrics, &wakes, tasks);
     let staged = Staged { rolls, lists };
     let desk = desk(&settings, &ports, outbox, &directory, staged, &metrics, wakes);
@@ -134,7 +135,7 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
         intake,
         directory,
         guests,
-        (accounts, mailboxes),
+        (accounts, mailboxes, sdk_rolls),
         &metrics,
         &share,
         tasks,
@@ -371,7 +372,7 @@ async fn open_public(
     intake: Arc<Intake>,
     directory: Arc<ArcSwap<Directory>>,
     guests: Arc<ArcSwap<Guests>>,
-    (accounts, mailboxes): (Arc<ArcSwap<Accounts>>, Arc<Mailboxes>),
+    (accounts, mailboxes, rolls): (Arc<ArcSwap<Accounts>>, Arc<Mailboxes>, Arc<Rolls>),
     metrics: &Arc<Metrics>,
     share: &Share,
     tasks: &Tasks,
@@ -405,7 +406,9 @@ async fn open_public(
     let public = Arc::new(public);
     let mut router = public::router(public.clone());
     if let Some(prefix) = &listen.sdk_prefix {
-        let sdk = Sdk::new(public, accounts, loaded.own.clone(), mailboxes, prefix.clone());
+        let is_guarded = !matches!(listen.security, ListenSecurity::InsecureHttp { .. });
+        let own = loaded.own.clone();
+        let sdk = Sdk::new(public, accounts, own, mailboxes, rolls, is_guarded, prefix.clone());
         router = router.merge(sdk::router(Arc::new(sdk)));
     }
     tasks.spawn("public listener", door.serve(router, tasks.clone()));

@@ -111,6 +111,14 @@ fn directory(
     });
     let text = text.map_err(|fault| vec![fault])?;
     let lines = lines(settings)?;
+    let of_systems = settings.systems.iter().filter_map(|(id, system)| {
+        let written = &system.sdk.as_ref()?.register_agencies;
+        groups(&format!("systems.{id}.sdk.register_agencies"), written).err()
+    });
+    let strange: Vec<String> = of_systems.flatten().collect();
+    if !strange.is_empty() {
+        return Err(strange);
+    }
     let folder = file.parent().unwrap_or_else(|| Path::new("."));
     let mut certificate = |path: &str| {
         let path = folder.join(path);

@@ -1,8 +1,8 @@
 //! A working day of two systems that have the SDK built in and nothing else: agencies, a letter of each business type,
 //! every status, and the lists of both at its end.
 
-use acceptance::letter;
 use acceptance::sdk_client::SdkClient;
+use acceptance::{letter, letter_to};
 use lienthong::demo::world::AGENCIES;
 use lienthong_schemas::edxml::{BusinessType, StatusCode};
 use openssl::base64::decode_block;
@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 
 use crate::ground::{client, receiver, stage_with_mailboxes, word_of};
 use crate::mailbox::{id_of, listed};
+use crate::register::{is_listed, register};
 
 const FROM: &str = AGENCIES[0].code;
 const TO: &str = AGENCIES[1].code;
+const NEW: &str = "H55.40.01";
 
 fn name_of(number: u32) -> String {
     format!("{FROM},2026/01/02,{number}/UBND-VP")
@@ -43,20 +45,22 @@ async fn takes(sdk: &mut SdkClient, kind: &str, parties: (&str, &str), bytes: &[
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_of_two_systems() {
     let stage = stage_with_mailboxes().await;
+    stage.write_more("", "");
     let mut gateway = stage.start().await;
     let (mut one, mut two) = (client(&stage), receiver(&stage));
     let agencies = one.call("getAgenciesList", &[]).await;
     let codes: Vec<&str> =
         agencies["data"].as_array().expect("a list").iter().filter_map(|a| a["code"].as_str()).collect();
     assert!(codes.contains(&FROM) && codes.contains(&TO), "{codes:?}");
-    for data in ["{\"id\":\"1\",\"pcode\":\"H55\",\"code\":\"H55.15\",\"name\":\"Sở\"}", "{}"] {
-        let refused = two.ask("POST", "registerAgency", &[], data.as_bytes()).await.json();
-        assert_eq!(
-            (&refused["status"], &refused["ErrorCode"]),
-            (&json!("FAIL"), &json!("10")),
-            "its operator does it"
-        );
-    }
+    // A new office of the second system: asked for, agreed to, in the lists, and it gets a letter.
+    register(&mut two, NEW, "Phòng mới").await;
+    assert!(!is_listed(&mut one, NEW).await, "an operator decides");
+    stage.operator(&["agencies", "approve", AGENCIES[1].system, NEW, "--reason", "có công văn"]);
+    assert!(is_listed(&mut one, NEW).await);
+    let office = letter_to(90, &[NEW]);
+    let bytes = std::fs::read(stage.signed("90.edxml", office)).expect("the packet");
+    sends(&mut one, FROM, "edoc", &bytes).await;
+    takes(&mut two, "edoc", (FROM, NEW), &bytes).await;
 
     let mut sent = Vec::new();
     for (number, kind) in (1..).zip(BusinessType::ALL) {
@@ -97,6 +101,6 @@ async fn a_day_of_two_systems() {
     for (sdk, operation) in [(&mut one, "countReceiveStatus"), (&mut two, "countReceiveEdoc")] {
         assert_eq!(sdk.ask("GET", operation, &[], b"").await.json()["count"], 0);
     }
-    assert_eq!(stage.metric("lienthong_accepted_total").await, 13.0);
+    assert_eq!(stage.metric("lienthong_accepted_total").await, 14.0);
     assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
 }

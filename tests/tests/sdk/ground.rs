@@ -34,14 +34,18 @@ pub(crate) fn client(stage: &Stage) -> SdkClient {
 }
 
 const RECEIVER_ID: &str = "demo.sys.02";
+/// The group in which agency 1's system may register organisations.
+pub(crate) const SCOPE: &str = "H55.40";
 
 /// The same, and agency 1 takes its packets from a mailbox.
 pub(crate) async fn stage_with_mailbox() -> Stage {
     let stage = stage("").await;
     let (before, after) = without_way_in(&stage, 1);
     let system = AGENCIES[1].system;
-    let mailbox =
-        format!("[systems.{system}.sdk]\nsystem_id = \"{RECEIVER_ID}\"\nsecret_file = \"sdk.secret\"\n\n");
+    let mailbox = format!(
+        "[systems.{system}.sdk]\nsystem_id = \"{RECEIVER_ID}\"\nsecret_file = \"sdk.secret\"\n\
+                 register_agencies = [\"{SCOPE}\"]\n\n"
+    );
     std::fs::write(&stage.world.config, format!("{before}{mailbox}{after}")).expect("written");
     stage
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use lienthong_config::{FanIn, HashFile, Network, Settings};
 use lienthong_pipeline::record::SystemId;
+use lienthong_schemas::organ::OrganGroup;
 use rand::Rng;
 
 use super::signed::Claim;
@@ -23,6 +24,8 @@ pub struct Account {
     pub fan_in: FanIn,
     /// Whether a submission may leave out `hash-file`.
     pub hash_file: HashFile,
+    /// The groups in which it may ask for organisations to be registered; none: it may not.
+    pub register: Vec<OrganGroup>,
     secrets: Vec<Vec<u8>>,
     networks: Vec<Network>,
 }
@@ -56,6 +59,11 @@ impl Accounts {
                 mailbox: sdk.mailbox,
                 fan_in: sdk.fan_in,
                 hash_file: sdk.hash_file,
+                register: sdk
+                    .register_agencies
+                    .iter()
+                    .filter_map(|text| OrganGroup::parse(text).ok())
+                    .collect(),
                 secrets: sdk.secrets.iter().map(|secret| secret.expose().as_bytes().to_vec()).collect(),
                 networks: sdk.allowed_cidrs.clone(),
             };

@@ -8,6 +8,7 @@ mod file;
 mod guard;
 mod mailbox;
 mod operation;
+mod register;
 mod sent;
 mod signed;
 mod submit;
@@ -24,6 +25,7 @@ use axum::http::request::Parts;
 use axum::http::{Method, Request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use bytes::Bytes;
 use http_body::Body as _;
 use jiff::civil::Date;
 use lienthong_pipeline::clock::after;
@@ -44,6 +46,7 @@ use super::body::Holding;
 use super::listener::Source;
 use super::problem::rejection_of;
 use super::public::Public;
+use crate::rolls::Rolls;
 
 /// Largest body of an operation that takes no packet, in bytes; and the longest wait for it.
 const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
@@ -59,6 +62,10 @@ pub struct Sdk {
     pub own: OrganId,
     /// What waits for them.
     pub mailboxes: Arc<Mailboxes>,
+    /// What systems register.
+    pub rolls: Arc<Rolls>,
+    /// Nobody on the way can read or change a body: it comes over TLS, or does not leave this machine.
+    pub is_guarded: bool,
     prefix: String,
     guard: Guard,
 }
@@ -70,9 +77,11 @@ impl Sdk {
         accounts: Arc<ArcSwap<Accounts>>,
         own: OrganId,
         mailboxes: Arc<Mailboxes>,
+        rolls: Arc<Rolls>,
+        is_guarded: bool,
         prefix: String,
     ) -> Self {
-        Self { public, accounts, own, mailboxes, prefix, guard: Guard::default() }
+        Self { public, accounts, own, mailboxes, rolls, is_guarded, prefix, guard: Guard::default() }
     }
 }
 
@@ -134,7 +143,7 @@ impl Sdk {
         if operation == Operation::SendEdoc {
             return self.submit(&asked, &head.headers, body).await;
         }
-        small(body).await?;
+        let body = small(body).await?;
         match operation {
             Operation::GetAgenciesList | Operation::GetAgenciesListQd20 => self.agencies(operation, &asked),
             Operation::GetSynchronizeUnit => self.own_unit(&asked),
@@ -145,10 +154,12 @@ impl Sdk {
             Operation::GetEdoc => self.fetch(&asked, true).await,
             Operation::DownloadEdoc => self.fetch(&asked, false).await,
             Operation::UpdateStatus => self.update(&asked).await,
-            Operation::SendEdoc
-            | Operation::RegisterAgency
-            | Operation::DeleteAgency
-            | Operation::DownloadEdoc2 => Err(Rejection::new(RejectionCode::OperationOff)),
+            Operation::RegisterAgency | Operation::DeleteAgency => {
+                self.register(operation, &asked, body).await
+            }
+            Operation::SendEdoc | Operation::DownloadEdoc2 => {
+                Err(Rejection::new(RejectionCode::OperationOff))
+            }
         }
     }
 
@@ -241,13 +252,13 @@ fn refused(unfit: Unfit) -> Rejection {
     Rejection::new(RejectionCode::CredentialsUnknown).at(unfit.header).because(unfit.cause)
 }
 
-/// Takes a body that says nothing: with it the connection can be used again.
-async fn small(body: Body) -> Result<(), Rejection> {
+/// Takes a body that says little or nothing: with it the connection can be used again.
+async fn small(body: Body) -> Result<Bytes, Rejection> {
     if body.is_end_stream() {
-        return Ok(());
+        return Ok(Bytes::new());
     }
     let read = axum::body::to_bytes(body, SMALL_BODY_BYTES_MAX);
     let read = tokio::time::timeout(SMALL_BODY_WAIT, read).await;
     let read = read.map_err(|_| Rejection::new(RejectionCode::BodyTooSlow))?;
-    read.map(drop).map_err(|_| Rejection::new(RejectionCode::BodyTooLarge))
+    read.map_err(|_| Rejection::new(RejectionCode::BodyTooLarge))
 }
