@@ -68,6 +68,15 @@ use self::progress::{Progress, closed};
 use self::view::{IdempotencyRecord, ReadFault, View};
 use crate::change::{PLACE, Record};
 
+/// Most records that are read in the thread of whoever asks.
+const FEW: usize = 64;
+
+/// What a look found, and how many batches it may have seen.
+struct Seen<T> {
+    found: Result<T, Fault>,
+    batches: u64,
+}
+
 /// The store in the program. Dropping it commits what is queued.
 pub struct FileStore {
     changes: Mutex<Option<mpsc::Sender<Change>>>,
@@ -123,36 +132,52 @@ impl FileStore {
         &self,
         look: impl FnOnce(View<'_>) -> Result<T, ReadFault> + Send + 'static,
     ) -> Result<T, Fault> {
-        self.read_unless(|_| false, look).await
+        let reading = self.reading(look)?;
+        let seen = tokio::task::spawn_blocking(reading).await.map_err(|panic| Fault::new(PLACE, panic))?;
+        self.on_disk(seen).await
     }
 
-    /// The same, but returns at once with what `proves_nothing`: it will only be followed by a change, which is on disk
-    /// after all that was applied before it.
-    async fn read_unless<T: Send + 'static>(
-        &self,
-        proves_nothing: fn(&T) -> bool,
-        look: impl FnOnce(View<'_>) -> Result<T, ReadFault> + Send + 'static,
-    ) -> Result<T, Fault> {
-        let (reader, progress) = (self.reader()?, self.progress.clone());
-        let work = move || {
-            let found = reader.tree().map_err(ReadFault::Engine).and_then(|tree| look(View(&*tree)));
-            let seen = if reader.is_ahead_of_disk() { progress.seen() } else { 0 };
-            (found.map_err(|fault| progress.read_fault(fault)), seen)
-        };
-        let looked = tokio::task::spawn_blocking(work).await;
-        let (found, seen) = looked.map_err(|panic| Fault::new(PLACE, panic))?;
-        if !found.as_ref().is_ok_and(proves_nothing) {
-            self.progress.durable(seen).await?;
-        }
-        found
+    /// The same in the caller's thread, for [`FEW`] records at most: to change threads twice costs more than they do.
+    async fn read_few<T>(&self, look: impl FnOnce(View<'_>) -> Result<T, ReadFault>) -> Result<T, Fault> {
+        let seen = self.see(look)?;
+        self.on_disk(seen).await
     }
 
-    /// The same, and returns at once: whoever asks acts on it by a change alone.
+    /// Reads `limit` records at most, and returns at once: whoever asks acts on it by a change alone, which is on disk after
+    /// all that was applied before it.
     async fn glance<T: Send + 'static>(
         &self,
+        limit: usize,
         look: impl FnOnce(View<'_>) -> Result<T, ReadFault> + Send + 'static,
     ) -> Result<T, Fault> {
-        self.read_unless(|_| true, look).await
+        if limit <= FEW {
+            return self.see(look)?.found;
+        }
+        let reading = self.reading(look)?;
+        tokio::task::spawn_blocking(reading).await.map_err(|panic| Fault::new(PLACE, panic))?.found
+    }
+
+    /// One look, in this thread. An engine that panics is a fault as any other.
+    fn see<T>(&self, look: impl FnOnce(View<'_>) -> Result<T, ReadFault>) -> Result<Seen<T>, Fault> {
+        let reading = self.reading(look)?;
+        catch_unwind(AssertUnwindSafe(reading)).map_err(|panic| Fault::new(PLACE, said(&*panic)))
+    }
+
+    fn reading<T, Look>(&self, look: Look) -> Result<impl FnOnce() -> Seen<T> + use<T, Look>, Fault>
+    where
+        Look: FnOnce(View<'_>) -> Result<T, ReadFault>,
+    {
+        let (reader, progress) = (self.reader()?, self.progress.clone());
+        Ok(move || {
+            let found = reader.tree().map_err(ReadFault::Engine).and_then(|tree| look(View(&*tree)));
+            let batches = if reader.is_ahead_of_disk() { progress.seen() } else { 0 };
+            Seen { found: found.map_err(|fault| progress.read_fault(fault)), batches }
+        })
+    }
+
+    async fn on_disk<T>(&self, seen: Seen<T>) -> Result<T, Fault> {
+        self.progress.durable(seen.batches).await?;
+        seen.found
     }
 
     /// Notes durably that what this store reads back proves nothing, so that it is built anew whenever it is opened.
@@ -221,7 +246,7 @@ impl OutboxStore for FileStore {
     }
 
     async fn status_seen(&self, status: [u8; 16]) -> Result<Option<DocumentId>, Fault> {
-        self.read(move |view| view.value(&keys::status(&status))).await
+        self.read_few(move |view| view.value(&keys::status(&status))).await
     }
 
     async fn idempotent(
@@ -230,13 +255,13 @@ impl OutboxStore for FileStore {
         not_before: Timestamp,
     ) -> Result<Option<(DocumentId, PacketDigest)>, Fault> {
         let key = keys::idempotency(key);
-        let found = self.read(move |view| view.value::<IdempotencyRecord>(&key)).await?;
+        let found = self.read_few(move |view| view.value::<IdempotencyRecord>(&key)).await?;
         let young = found.filter(|record| record.at >= not_before);
         Ok(young.map(|record| (record.document, record.digest)))
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault> {
-        let record = self.read(move |view| view.record(id)).await?;
+        let record = self.read_few(move |view| view.record(id)).await?;
         Ok(record.map(|record| record.delivery))
     }
 
@@ -246,7 +271,15 @@ impl OutboxStore for FileStore {
             let namesakes = name.map(|name| view.known(&name)).transpose()?.unwrap_or_default();
             Ok(Met { deliveries, namesakes })
         };
-        self.read_unless(Met::is_nothing, look).await
+        // Mostly nothing is known, and then there is nothing to wait for: it will only be followed by a change.
+        let unknown = move |view: View<'_>| {
+            let is_empty = |prefix: &[u8]| view.below(prefix).next().is_none();
+            Ok(is_empty(&keys::of_document(id)) && name.is_none_or(|name| is_empty(&keys::names(&name))))
+        };
+        match self.see(unknown)?.found? {
+            true => Ok(Met::default()),
+            false => self.read(look).await,
+        }
     }
 
     async fn deliveries(&self, ids: Vec<DeliveryId>) -> Result<Vec<Option<Delivery>>, Fault> {
@@ -259,7 +292,7 @@ impl OutboxStore for FileStore {
     }
 
     async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, Fault> {
-        self.read(move |view| view.history(id)).await
+        self.read_few(move |view| view.history(id)).await
     }
 
     async fn unpublished_after(&self, after: PerLane, limit: usize) -> Result<Vec<Delivery>, Fault> {
@@ -272,7 +305,7 @@ impl OutboxStore for FileStore {
     }
 
     async fn unsent_span(&self) -> Result<Option<RangeInclusive<u64>>, Fault> {
-        self.read(|view| view.event_span()).await
+        self.read_few(|view| view.event_span()).await
     }
 
     async fn events_sent(&self, numbers: Vec<u64>) -> Result<(), Fault> {
@@ -310,7 +343,7 @@ impl OutboxStore for FileStore {
         limit: usize,
     ) -> Result<Vec<Delivery>, Fault> {
         let prefix = keys::heads(adapter, receiver, lane);
-        self.glance(move |view| view.deliveries(&prefix, limit, Record::is_head)).await
+        self.glance(limit, move |view| view.deliveries(&prefix, limit, Record::is_head)).await
     }
 
     async fn on_its_way(
@@ -322,7 +355,7 @@ impl OutboxStore for FileStore {
     ) -> Result<Vec<OnItsWay>, Fault> {
         let prefix = keys::on_its_way(adapter, receiver, lane);
         let waits = |record: &Record| record.delivery.is_on_its_way();
-        let found = self.glance(move |view| view.indexed(&prefix, limit, waits)).await?;
+        let found = self.glance(limit, move |view| view.indexed(&prefix, limit, waits)).await?;
         Ok(found.iter().filter_map(Record::on_its_way).collect())
     }
 
@@ -333,7 +366,7 @@ impl OutboxStore for FileStore {
         after: Option<u64>,
     ) -> Result<Option<Delivery>, Fault> {
         let range = keys::correlated_after(receiver, key, after);
-        self.glance(move |view| view.first(range, Record::is_in_the_way)).await
+        self.glance(1, move |view| view.first(range, Record::is_in_the_way)).await
     }
 
     async fn offered(
@@ -366,7 +399,10 @@ impl OutboxStore for FileStore {
     }
 
     async fn pending_reports(&self, limit: usize) -> Result<Vec<PendingReport>, Fault> {
-        self.read(move |view| view.reports(limit)).await
+        match limit <= FEW {
+            true => self.read_few(move |view| view.reports(limit)).await,
+            false => self.read(move |view| view.reports(limit)).await,
+        }
     }
 
     async fn stats(&self) -> Result<StoreStats, Fault> {
