@@ -169,7 +169,11 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             delivery.may_have_arrived |= may_have_arrived;
             ("attempt_failed", note)
         }
-        Transition::Settled { state, note } => (settle(&mut after, state, at, number)?, note),
+        Transition::Settled { state, note, untold } => {
+            let event = settle(&mut after, state, at, number)?;
+            after.report.take_if(|_| untold);
+            (event, note)
+        }
         Transition::Reported => {
             after.report.take()?;
             if matches!(delivery.state, State::Withdrawn | State::Parked) {

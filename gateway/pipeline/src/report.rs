@@ -280,7 +280,7 @@ impl Report {
         let (from, from_name, code, description) = match delivery.state {
             // Who got it instead of the receiver is nobody whose answer the sender waits for.
             State::Received
-                if receiver.is_some_and(|r| r.answers == Answers::AxisOnBehalf)
+                if is_answered_for(&directory, &delivery.route.receiver)
                     && *addressed == delivery.route.receiver =>
             {
                 let name = receiver.map(|r| r.name.clone()).unwrap_or_default();
@@ -343,6 +343,16 @@ impl Report {
             Err(Refused::Fault(fault)) => Err(fault),
         }
     }
+}
+
+/// Whether nobody is told of this state by a status packet: a receiver has it and answers by itself.
+pub(crate) fn untold(directory: &Directory, delivery: &Delivery, state: State) -> bool {
+    state == State::Received && !is_answered_for(directory, &delivery.route.receiver)
+}
+
+/// The directory says that the axis answers on behalf of a receiver.
+fn is_answered_for(directory: &Directory, receiver: &OrganId) -> bool {
+    directory.find(receiver).is_some_and(|found| found.answers == Answers::AxisOnBehalf)
 }
 
 /// The receiver for whom a delivery was made, whoever it was sent to since.

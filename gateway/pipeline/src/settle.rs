@@ -35,6 +35,7 @@ struct Note {
     generation: u32,
     state: State,
     at: Timestamp,
+    untold: bool,
 }
 
 /// Writes outcomes.
@@ -79,20 +80,22 @@ impl Settle {
         state: State,
         note: String,
     ) -> Result<bool, Fault> {
-        let Some((note, _turn)) = self.end(delivery, state, note).await? else { return Ok(false) };
+        let Some((note, _turn)) = self.end(delivery, state, note, false).await? else { return Ok(false) };
         self.note(note).await;
         Ok(true)
     }
 
-    /// The same, and its note is written while the queue goes on: it is for a rebuild of the store only.
+    /// The same, and its note is written while the queue goes on: it is for a rebuild of the store only. `untold`: no report
+    /// is asked for.
     pub(crate) async fn finish_one_and_note(
         self: &Arc<Self>,
         delivery: &Delivery,
         state: State,
         note: String,
+        untold: bool,
         tasks: &Tasks,
     ) -> Result<bool, Fault> {
-        let Some((note, turn)) = self.end(delivery, state, note).await? else { return Ok(false) };
+        let Some((note, turn)) = self.end(delivery, state, note, untold).await? else { return Ok(false) };
         let place = self.at_once.clone().acquire_owned().await.ok();
         let settle = self.clone();
         // Nobody waits for it but the end of the process, and whoever changes the delivery next.
@@ -110,15 +113,16 @@ impl Settle {
         delivery: &Delivery,
         state: State,
         note: String,
+        untold: bool,
     ) -> Result<Option<(Note, Turn<DeliveryId>)>, Fault> {
         let turn = self.wakes.noting.take(delivery.id).await;
-        let (change, at) = (Transition::Settled { state, note }, self.ports.clock.now());
+        let (change, at) = (Transition::Settled { state, note, untold }, self.ports.clock.now());
         let Some(after) = self.ports.store.transition(delivery.id, at, change).await? else {
             return Ok(None);
         };
         self.metrics.settled.of(state.as_str()).inc();
         let Delivery { id, document, generation, .. } = after;
-        Ok(Some((Note { document, delivery: id, generation, state, at }, turn)))
+        Ok(Some((Note { document, delivery: id, generation, state, at, untold }, turn)))
     }
 
     /// Wakes whoever has to do with what was written of these deliveries of one document.
@@ -140,7 +144,7 @@ impl Settle {
     /// The same without a word to anybody; `false`: it was parked, or over, already.
     pub(crate) async fn park_one(&self, delivery: &Delivery, note: String) -> Result<bool, Fault> {
         tracing::error!(delivery_id = %delivery.id, receiver = %delivery.route.receiver, note, "parked");
-        let change = Transition::Settled { state: State::Parked, note };
+        let change = Transition::Settled { state: State::Parked, note, untold: false };
         let done = self.ports.store.transition(delivery.id, self.ports.clock.now(), change).await?;
         if done.is_some() {
             self.metrics.parked.inc();
@@ -240,7 +244,11 @@ impl Settle {
     /// The store has the outcome already; the note is for a rebuild of the store, so a full disk must not stop
     /// deliveries because of it. `false`: it is kept.
     async fn note(&self, note: Note) -> bool {
-        let written = self.ports.spool.settled(note.document, note.delivery, note.state, note.at).await;
+        let Note { document, delivery, state, at, untold, .. } = note;
+        let written = match untold {
+            true => self.ports.spool.settled_untold(document, delivery, state, at).await,
+            false => self.ports.spool.settled(document, delivery, state, at).await,
+        };
         if let Err(fault) = &written {
             tracing::error!(delivery_id = %note.delivery, %fault, "the settled note is not on disk yet");
             self.keep(note);

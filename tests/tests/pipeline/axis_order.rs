@@ -40,7 +40,7 @@ fn consigned(receipt: &Receipt, to: &[&str]) -> (DocumentId, Vec<String>) {
 }
 
 async fn park(world: &World, receipt: &Receipt, receiver: usize) {
-    let change = Transition::Settled { state: State::Parked, note: "by hand".to_owned() };
+    let change = Transition::Settled { state: State::Parked, note: "by hand".to_owned(), untold: false };
     let id = receipt.deliveries[receiver].delivery_id;
     let done = world.ports.store.transition(id, world.clock.now(), change).await.expect("the store answers");
     assert!(done.is_some());

@@ -44,7 +44,7 @@ fn all_take(world: &World) {
 
 async fn settle(world: &World, receipt: &Receipt, receiver: usize, state: State) {
     let (id, note) = (receipt.deliveries[receiver].delivery_id, "by hand".to_owned());
-    let change = Transition::Settled { state, note };
+    let change = Transition::Settled { state, note, untold: false };
     let done = world.ports.store.transition(id, world.clock.now(), change).await.expect("the store answers");
     assert!(done.is_some());
 }

@@ -200,7 +200,7 @@ async fn a_part_that_is_settled_on_its_way_is_waited_for_no_more() {
         world.quiet().await;
         assert!(sent(&world, &receipt).is_empty());
         let (id, note) = (receipt.deliveries[1].delivery_id, "by hand".to_owned());
-        let change = Transition::Settled { state, note };
+        let change = Transition::Settled { state, note, untold: false };
         world.ports.store.transition(id, world.clock.now(), change).await.expect("the store answers");
         world.advance(SECOND * 10).await;
         assert_eq!(sent(&world, &receipt), [names(&[X])], "{state:?}");

@@ -63,7 +63,8 @@ async fn what_lost_its_place_between_the_look_and_the_lease_is_not_attempted() {
     let (inner, mut first) = (store.inner(), true);
     store.transition.set(move |(id, change)| {
         if leases(change) && std::mem::take(&mut first) {
-            let withdrawn = Transition::Settled { state: State::Withdrawn, note: "taken back".to_owned() };
+            let withdrawn =
+                Transition::Settled { state: State::Withdrawn, note: "taken back".to_owned(), untold: false };
             let done = inner.transition(*id, jiff::Timestamp::UNIX_EPOCH, withdrawn).now_or_never();
             assert!(done.expect("at once").expect("it answers").is_some());
         }

@@ -34,7 +34,7 @@ fn up(world: &World) {
 }
 
 async fn settle(world: &World, receipt: &Receipt, receiver: usize, state: State) {
-    let change = Transition::Settled { state, note: "by hand".to_owned() };
+    let change = Transition::Settled { state, note: "by hand".to_owned(), untold: false };
     let id = receipt.deliveries[receiver].delivery_id;
     let done = world.ports.store.transition(id, world.clock.now(), change).await.expect("the store answers");
     assert!(done.is_some());

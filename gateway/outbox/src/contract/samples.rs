@@ -165,7 +165,7 @@ pub async fn taken(store: &dyn OutboxStore, n: u64, receiver: &str) -> Delivery 
 
 /// Settled with this state.
 pub fn settled(state: State) -> Transition {
-    Transition::Settled { state, note: format!("became {}", state.as_str()) }
+    Transition::Settled { state, note: format!("became {}", state.as_str()), untold: false }
 }
 
 /// Requeued.

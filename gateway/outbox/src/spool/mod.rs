@@ -221,10 +221,10 @@ impl Folders {
         Ok((body.len() as u64 <= most).then(|| body.into()))
     }
 
-    fn note(&self, document: DocumentId, delivery: DeliveryId, line: &papers::Line) -> io::Result<()> {
+    fn note(&self, document: DocumentId, delivery: DeliveryId, lines: &[papers::Line]) -> io::Result<()> {
         let stripe = usize::from(document.as_bytes()[0]) % STRIPES;
         let _turn = locked(&self.settling[stripe]);
-        papers::append_settled(&self.admission(document), delivery, line)
+        papers::append_settled(&self.admission(document), delivery, lines)
     }
 }
 
@@ -275,7 +275,18 @@ impl Spool for FileSpool {
         at: Timestamp,
     ) -> Result<(), Fault> {
         let line = papers::Line::State(state, Some(at));
-        self.off(move |folders| folders.note(document, delivery, &line)).await
+        self.off(move |folders| folders.note(document, delivery, &[line])).await
+    }
+
+    async fn settled_untold(
+        &self,
+        document: DocumentId,
+        delivery: DeliveryId,
+        state: State,
+        at: Timestamp,
+    ) -> Result<(), Fault> {
+        let lines = [papers::Line::State(state, Some(at)), papers::Line::Reported];
+        self.off(move |folders| folders.note(document, delivery, &lines)).await
     }
 
     async fn rerouted(
@@ -286,15 +297,15 @@ impl Spool for FileSpool {
         at: Timestamp,
     ) -> Result<(), Fault> {
         let line = papers::Line::Rerouted(route.clone(), at);
-        self.off(move |folders| folders.note(document, delivery, &line)).await
+        self.off(move |folders| folders.note(document, delivery, &[line])).await
     }
 
     async fn reported(&self, document: DocumentId, delivery: DeliveryId) -> Result<(), Fault> {
-        self.off(move |folders| folders.note(document, delivery, &papers::Line::Reported)).await
+        self.off(move |folders| folders.note(document, delivery, &[papers::Line::Reported])).await
     }
 
     async fn closed(&self, document: DocumentId, delivery: DeliveryId) -> Result<(), Fault> {
-        self.off(move |folders| folders.note(document, delivery, &papers::Line::Closed)).await
+        self.off(move |folders| folders.note(document, delivery, &[papers::Line::Closed])).await
     }
 
     async fn blob(&self, digest: PacketDigest) -> Result<Option<PathBuf>, Fault> {

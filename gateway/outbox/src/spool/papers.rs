@@ -323,20 +323,20 @@ fn named<T: DeserializeOwned>(word: &str) -> Option<T> {
     serde_json::from_value(serde_json::Value::String(word.to_owned())).ok()
 }
 
-/// Appends one line beside an admission; on disk, with the file's name, when this returns. The caller sees to it that
+/// Appends lines beside an admission; on disk, with the file's name, when this returns. The caller sees to it that
 /// nobody else appends to the same file.
-pub(super) fn append_settled(admission: &Path, delivery: DeliveryId, line: &Line) -> io::Result<()> {
+pub(super) fn append_settled(admission: &Path, delivery: DeliveryId, lines: &[Line]) -> io::Result<()> {
     let path = admission.with_extension(SETTLED);
     let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path)?;
     let length = file.seek(SeekFrom::End(0))?;
-    let mut line = written(delivery, line);
+    let mut text: String = lines.iter().map(|line| written(delivery, line)).collect();
     if length == 0 {
         path.parent().map_or(Ok(()), folder::sync)?;
     } else if !ends_in_newline(&mut file)? {
         // A torn line stays torn; the one after it must not be lost with it.
-        line.insert(0, '\n');
+        text.insert(0, '\n');
     }
-    let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_data());
     if let Err(cause) = written {
         // Without this a full disk would leave a piece of a line; if even that fails, the newline above heals it.
         file.set_len(length).ok();

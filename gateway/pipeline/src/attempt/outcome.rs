@@ -14,6 +14,7 @@ use crate::crash::crash_point;
 use crate::ports::{DeliveryFailure, FailureClass, Fault, Handover, Transition};
 use crate::queue::{PARK_AFTER, Standing};
 use crate::record::{Delivery, Lane, State, SystemId};
+use crate::report::untold;
 use crate::schedule::{Ages, Look, Pause, Report};
 
 /// An outcome that the store does not take is written again after this, and after twice as long each further time.
@@ -204,7 +205,8 @@ impl Turn {
         let settle = &self.shared.settle;
         match outcome {
             Outcome::Over { state, note } => {
-                settle.finish_one_and_note(part, *state, note.clone(), &self.tasks).await
+                let untold = untold(&self.shared.directory.load(), part, *state);
+                settle.finish_one_and_note(part, *state, note.clone(), untold, &self.tasks).await
             }
             Outcome::Parked { note } => settle.park_one(part, note.clone()).await,
             Outcome::Failed { pause, document_fault, ours_to_fix, may_have_arrived, note } => {

@@ -97,6 +97,15 @@ pub trait Spool: Send + Sync + 'static {
         at: Timestamp,
     ) -> Result<(), Fault>;
 
+    /// The same of a state of which nobody is told: [`Spool::settled`] and [`Spool::reported`] at once.
+    async fn settled_untold(
+        &self,
+        document: DocumentId,
+        delivery: DeliveryId,
+        state: State,
+        at: Timestamp,
+    ) -> Result<(), Fault>;
+
     /// Notes durably that a delivery of this document is `Queued` again since `at`, on this way: a store that is built anew
     /// has it there, whatever is noted later. The receiver of the admission is served by it, as before.
     async fn rerouted(

@@ -86,6 +86,8 @@ pub enum Transition {
         state: State,
         /// The receiver's answer or our reason.
         note: String,
+        /// The sender is told by no status packet, though its packet asked for one: nobody answers for the receiver.
+        untold: bool,
     },
     /// The report to the sender that a `received` or `given_up` delivery asked for has been admitted. Of one that a recall
     /// withdrew or parked: that is noted beside its admission; this makes no line of history and no event.
@@ -301,7 +303,7 @@ pub trait OutboxStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Delivery>, Fault>;
 
-    /// Deliveries settled as `Received` or `GivenUp` with `reportable`, and not yet `Reported`; a delivery that was given
+    /// Deliveries settled as `Received` or `GivenUp` with `reportable` and not `untold`, and not yet `Reported`; a delivery that was given
     /// up, reported, and given up again after a requeue is not among them. Further those that a recall withdrew or parked,
     /// until that is noted beside their admissions and `Reported`.
     async fn pending_reports(&self, limit: usize) -> Result<Vec<PendingReport>, Fault>;
