@@ -155,6 +155,10 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             }
             return Some(after.unsaid());
         }
+        Transition::Unleased { boot } => {
+            delivery.lease.take_if(|lease| lease.boot == boot)?;
+            return Some(after.unsaid());
+        }
         Transition::AttemptFailed { due, document_fault, ours_to_fix, may_have_arrived, note } => {
             if !known.is_head() {
                 return None;

@@ -2,6 +2,7 @@
 //! turn is decided in `schedule`, what follows from an attempt in `outcome`.
 
 mod outcome;
+mod run;
 mod unlisted;
 
 use std::panic::AssertUnwindSafe;
@@ -17,6 +18,8 @@ use lienthong_schemas::organ::ReceiverToken;
 use tracing::Instrument;
 
 use self::outcome::Attempt;
+pub(crate) use self::run::Call;
+use self::run::Run;
 use crate::axis_lists::AxisLists;
 use crate::breaker::{Breakers, Permit};
 use crate::consign::{Memory, Together, consignment, failed, ids};
@@ -82,6 +85,8 @@ pub(crate) struct Turn {
     pub(crate) tasks: Tasks,
     pub(crate) queue: ReceiverToken,
     pub(crate) known: Known,
+    pub(crate) called: Call,
+    pub(crate) most: u32,
 }
 
 /// A turn that is over.
@@ -101,7 +106,7 @@ impl Turn {
         Ended { queue: self.queue, known: self.known, outcome }
     }
 
-    /// One step for a lane: at most one attempt, so that the next queue has its turn.
+    /// One step for a lane: one attempt, or a run of a few small packets, so that the next queue has its turn.
     async fn serve(&mut self, lane: Lane) -> Result<Report, Fault> {
         let (next, more) = self.look(lane).await?;
         let now = self.shared.ports.clock.now();
@@ -124,8 +129,20 @@ impl Turn {
         let Some(system) = together.first().map(|head| head.route.system.clone()) else {
             return Ok(seen(lane, Look::Maybe));
         };
-        if self.shared.breakers().ask(&system, &self.queue, now) == Permit::Wait {
+        let permit = self.shared.breakers().ask(&system, &self.queue, now);
+        if permit == Permit::Wait {
             return Ok(Report { ages: Some(Ages::Unknown), ..seen(lane, Look::Held) });
+        }
+        if more
+            && stuck.is_none()
+            && let [head] = &together[..]
+            && let Some((following, more)) = self.following(head, lane, permit).await?
+        {
+            let leased = self.lease([together, following].concat()).await?;
+            crash_point("after-lease");
+            let Run { tried, shown, left } = self.run(leased).await?;
+            let Some(shown) = shown.filter(|_| tried > 0) else { return Ok(seen(lane, Look::Maybe)) };
+            return Ok(self.report(lane, left || more, tried, &shown));
         }
         let together = self.lease(together).await?;
         let Some(head) = together.first() else { return Ok(seen(lane, Look::Maybe)) };
@@ -133,7 +150,7 @@ impl Turn {
         let left = more || head.lane != lane;
         let Some(outcome) = self.deliver(&together).await else { return Ok(seen(lane, Look::Maybe)) };
         let shown = self.settle(Attempt { together, stuck, outcome }, &system).await?;
-        Ok(self.report(lane, left, &shown))
+        Ok(self.report(lane, left, 1, &shown))
     }
 
     async fn look(&mut self, lane: Lane) -> Result<(Next, bool), Fault> {

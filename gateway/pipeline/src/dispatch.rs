@@ -11,13 +11,13 @@ use lienthong_monitoring::Metrics;
 use lienthong_schemas::organ::ReceiverToken;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::attempt::{Ended, Known, Shared, Turn};
+use crate::attempt::{Call, Ended, Known, Shared, Turn};
 use crate::axis_lists::AxisLists;
 use crate::clock::after;
 use crate::directory::Directory;
 use crate::ports::{Adapter, Fault, Ports};
 use crate::record::{BootId, Lane};
-use crate::schedule::{Report, Schedule};
+use crate::schedule::{Errand, Report, Schedule};
 use crate::settle::Settle;
 use crate::tasks::Tasks;
 use crate::wakes::{News, Wakes};
@@ -40,6 +40,8 @@ pub struct Dispatch {
     schedule: Schedule,
     known: HashMap<ReceiverToken, Known>,
     turns: JoinSet<Ended>,
+    /// Of queues that have a turn.
+    calls: HashMap<ReceiverToken, (Errand, Call)>,
     look_for_all: Timestamp,
     /// What is known of the queues is to be learnt anew at the next look for all.
     anew: bool,
@@ -75,6 +77,7 @@ impl Dispatch {
             schedule,
             known: HashMap::new(),
             turns: JoinSet::new(),
+            calls: HashMap::new(),
             look_for_all: now,
             anew: true,
             rest_until: None,
@@ -139,8 +142,11 @@ impl Dispatch {
             self.release(now);
             while let Some(turn) = self.schedule.next() {
                 let known = self.known.remove(&turn.queue).unwrap_or_default();
-                let (shared, tasks) = (self.shared.clone(), tasks.clone());
-                self.turns.spawn(Turn { shared, tasks, queue: turn.queue, known }.take(turn.errand));
+                let most = turn.most;
+                let (shared, tasks, called) = (self.shared.clone(), tasks.clone(), Call::default());
+                self.calls.insert(turn.queue.clone(), (turn.errand, called.clone()));
+                self.turns
+                    .spawn(Turn { shared, tasks, queue: turn.queue, known, called, most }.take(turn.errand));
             }
         }
         self.show();
@@ -159,6 +165,12 @@ impl Dispatch {
     }
 
     fn hear(&mut self, queue: &ReceiverToken, news: News, now: Timestamp) {
+        if let Some((errand, call)) = self.calls.get(queue) {
+            let overtakes = news.arrived[Lane::Urgent as usize] && *errand == Errand::Serve(Lane::Normal);
+            if overtakes || news.changed || news.resumed {
+                call.call();
+            }
+        }
         if news.changed {
             self.schedule.changed(queue);
         }
@@ -229,6 +241,7 @@ impl Dispatch {
     fn ended(&mut self, ended: Result<Ended, JoinError>) -> Result<(), Fault> {
         let Ended { queue, known, outcome } = ended.map_err(|panic| Fault::new("dispatch", panic))?;
         self.shared.breakers().pass(&queue, self.shared.ports.clock.now());
+        self.calls.remove(&queue);
         let report = match outcome {
             Ok(report) => report,
             Err(fault) => {

@@ -1,6 +1,7 @@
 //! Which deliveries of one queue are next (design.md B6, Order): first in, first out in each lane; packets that share
 //! or refer to a DocumentId never overtake each other; a document that fails alone is told from a receiver that fails.
 
+mod following;
 mod instead;
 
 use std::collections::{HashMap, HashSet};

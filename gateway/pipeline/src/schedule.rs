@@ -9,7 +9,8 @@ use lienthong_schemas::organ::ReceiverToken;
 
 use crate::record::Lane;
 
-/// Urgent ones in a row, of one queue and of all, after which a normal one has its turn if one is due.
+/// Urgent ones in a row, of one queue and of all, after which a normal one has its turn if one is due. As many of one queue
+/// may leave in one turn; a recall counts them all as under way.
 pub(crate) const URGENT_IN_A_ROW: u32 = 8;
 
 /// What is known of one lane of one queue.
@@ -65,6 +66,8 @@ pub(crate) struct Turn {
     pub(crate) queue: ReceiverToken,
     /// To do what.
     pub(crate) errand: Errand,
+    /// Packets that may leave one after the other before somebody else has a turn.
+    pub(crate) most: u32,
 }
 
 /// What came of a turn.
@@ -72,8 +75,8 @@ pub(crate) struct Turn {
 pub(crate) struct Report {
     /// The lane that was looked at, as it is.
     pub(crate) lane: Option<(Lane, Look)>,
-    /// An attempt was made.
-    pub(crate) tried: bool,
+    /// So many attempts were made.
+    pub(crate) tried: u32,
     /// The receiver is paused from now on.
     pub(crate) pause: Option<Pause>,
     /// When what is not served becomes too old, where that is another time now.
@@ -126,6 +129,16 @@ impl Entry {
             (true, _) => Some(Errand::Serve(Lane::Urgent)),
             (false, true) => Some(Errand::Serve(Lane::Normal)),
             (false, false) => None,
+        }
+    }
+
+    /// How many of a lane may leave in a row now, where no other queue waits for a turn.
+    fn most(&self, lane: Lane) -> u32 {
+        let other_waits = Lane::ALL.iter().any(|l| *l != lane && self.lanes[*l as usize] == Look::Maybe);
+        match lane {
+            Lane::Urgent if other_waits => URGENT_IN_A_ROW.saturating_sub(self.urgent_in_a_row).max(1),
+            Lane::Normal if other_waits => 1,
+            Lane::Urgent | Lane::Normal => URGENT_IN_A_ROW,
         }
     }
 
@@ -297,14 +310,15 @@ impl Schedule {
                 continue;
             }
             let Some(errand) = entry.wants() else { continue };
-            (entry.listed, entry.busy, entry.woken) = (None, Some(lane), [false; 2]);
             self.listed[lane as usize] -= 1;
+            let most = if self.listed == [0; 2] { entry.most(lane) } else { 1 };
+            (entry.listed, entry.busy, entry.woken) = (None, Some(lane), [false; 2]);
             self.running[lane as usize] += 1;
             self.urgent_in_a_row = match lane {
                 Lane::Urgent => self.urgent_in_a_row.saturating_add(1),
                 Lane::Normal => 0,
             };
-            return Some(Turn { queue, errand });
+            return Some(Turn { queue, errand, most });
         }
         None
     }
@@ -318,12 +332,11 @@ impl Schedule {
                 let woken = entry.woken[lane as usize] && look != Look::Held;
                 entry.lanes[lane as usize] = if woken { Look::Maybe } else { look };
                 entry.urgent_in_a_row = match lane {
-                    Lane::Urgent if report.tried => entry.urgent_in_a_row.saturating_add(1),
-                    Lane::Urgent => entry.urgent_in_a_row,
+                    Lane::Urgent => entry.urgent_in_a_row.saturating_add(report.tried),
                     Lane::Normal => 0,
                 };
             }
-            if report.tried {
+            if report.tried > 0 {
                 entry.stir();
             }
             if report.pause.is_some() {

@@ -33,6 +33,7 @@ mod recall;
 mod reports;
 mod restarts;
 mod routes;
+mod runs;
 mod states;
 mod store_away;
 mod takeovers;

@@ -92,7 +92,8 @@ impl Turn {
         Ok(shown)
     }
 
-    async fn delivered(&self, attempt: &Attempt, handover: &Handover) -> Result<(), Fault> {
+    /// Its receiver took it.
+    pub(super) async fn delivered(&self, attempt: &Attempt, handover: &Handover) -> Result<(), Fault> {
         crash_point("after-receiver-2xx");
         let Handover { state, note } = handover.clone();
         let done = self.write(&attempt.together, &Outcome::Over { state, note }).await?;
@@ -224,7 +225,7 @@ impl Turn {
     }
 
     /// What this attempt says of the line to its system. An answer that names a time speaks for its receiver only.
-    fn tell_breaker(&self, attempt: &Attempt, shown: &Shown, system: &SystemId) {
+    pub(super) fn tell_breaker(&self, attempt: &Attempt, shown: &Shown, system: &SystemId) {
         let named_a_time = attempt.outcome.as_ref().is_err_and(|failure| failure.retry_after.is_some());
         let showed = match shown {
             Shown::Fair => Showed::Works,
@@ -248,13 +249,13 @@ impl Turn {
         }
     }
 
-    pub(super) fn report(&self, lane: Lane, left: bool, shown: &Shown) -> Report {
+    pub(super) fn report(&self, lane: Lane, left: bool, tried: u32, shown: &Shown) -> Report {
         let now = self.shared.ports.clock.now();
         match *shown {
-            Shown::Fair if !left => Report { tried: true, ..seen(lane, Look::Nothing) },
-            Shown::Fair | Shown::Nothing => Report { tried: true, ..seen(lane, Look::Maybe) },
+            Shown::Fair if !left => Report { tried, ..seen(lane, Look::Nothing) },
+            Shown::Fair | Shown::Nothing => Report { tried, ..seen(lane, Look::Maybe) },
             Shown::Trouble { pause, .. } => Report {
-                tried: true,
+                tried,
                 pause: Some(Pause { since: now, until: after(now, pause) }),
                 ages: Some(Ages::Unknown),
                 ..seen(lane, Look::Maybe)

@@ -67,6 +67,11 @@ pub enum Transition {
         /// This life.
         boot: BootId,
     },
+    /// The attempt of this life that was to begin does not: nothing left. It makes no line of history and no event.
+    Unleased {
+        /// This life.
+        boot: BootId,
+    },
     /// An attempt failed; the next one is not before `due`, and the pause until then begins now.
     AttemptFailed {
         /// Next attempt, not before.

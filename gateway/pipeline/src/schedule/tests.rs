@@ -17,13 +17,17 @@ fn queue(name: &str) -> ReceiverToken {
     ReceiverToken::of(name)
 }
 
-fn turn(name: &str, lane: Lane) -> Option<Turn> {
-    Some(Turn { queue: queue(name), errand: Errand::Serve(lane) })
+fn turn(name: &str, lane: Lane) -> Option<(ReceiverToken, Errand)> {
+    Some((queue(name), Errand::Serve(lane)))
+}
+
+fn next(schedule: &mut Schedule) -> Option<(ReceiverToken, Errand)> {
+    schedule.next().map(|turn| (turn.queue, turn.errand))
 }
 
 /// An attempt was made, and there is more in the lane.
 fn tried(lane: Lane) -> Report {
-    Report { lane: Some((lane, Look::Maybe)), tried: true, ..Report::default() }
+    Report { lane: Some((lane, Look::Maybe)), tried: 1, ..Report::default() }
 }
 
 fn looked(lane: Lane, look: Look) -> Report {
@@ -40,13 +44,13 @@ fn queues_have_their_turns_in_the_order_in_which_they_became_ready() {
     }
     schedule.arrived(&queue("A"), Normal);
     for name in ["Z", "A", "M"] {
-        assert_eq!(schedule.next(), turn(name, Normal));
+        assert_eq!(next(&mut schedule), turn(name, Normal));
     }
-    assert_eq!(schedule.next(), None, "each has one turn at a time");
+    assert_eq!(next(&mut schedule), None, "each has one turn at a time");
     schedule.ended(&queue("M"), tried(Normal));
     schedule.ended(&queue("Z"), tried(Normal));
-    assert_eq!(schedule.next(), turn("M", Normal));
-    assert_eq!(schedule.next(), turn("Z", Normal));
+    assert_eq!(next(&mut schedule), turn("M", Normal));
+    assert_eq!(next(&mut schedule), turn("Z", Normal));
 }
 
 #[test]
@@ -78,7 +82,7 @@ fn urgent_goes_first_and_every_ninth_turn_is_a_normal_one() {
     schedule.arrived(&queue("U"), Urgent);
     let mut lanes = Vec::new();
     for _ in 0..27 {
-        let Some(Turn { queue, errand: Errand::Serve(lane) }) = schedule.next() else { panic!("a turn") };
+        let Some(Turn { queue, errand: Errand::Serve(lane), .. }) = schedule.next() else { panic!("a turn") };
         lanes.push(lane);
         schedule.ended(&queue, tried(lane));
     }
@@ -94,7 +98,7 @@ fn within_one_queue_neither_lane_starves() {
     schedule.arrived(&queue("A"), Urgent);
     let mut lanes = Vec::new();
     for _ in 0..18 {
-        let Some(Turn { queue, errand: Errand::Serve(lane) }) = schedule.next() else { panic!("a turn") };
+        let Some(Turn { queue, errand: Errand::Serve(lane), .. }) = schedule.next() else { panic!("a turn") };
         lanes.push(lane);
         schedule.ended(&queue, tried(lane));
     }
@@ -107,42 +111,42 @@ fn what_is_empty_or_not_due_costs_nothing_until_its_time() {
     let mut schedule = Schedule::new(4);
     for name in ["A", "B", "C"] {
         schedule.arrived(&queue(name), Normal);
-        assert_eq!(schedule.next(), turn(name, Normal));
+        assert_eq!(next(&mut schedule), turn(name, Normal));
     }
     schedule.ended(&queue("A"), looked(Normal, Look::Nothing));
     schedule.ended(&queue("B"), looked(Normal, Look::Until(at(10))));
     schedule.ended(&queue("C"), looked(Normal, Look::Waits(at(20))));
     assert!(!schedule.knows(&queue("A")), "what is empty is forgotten");
-    assert_eq!((schedule.next(), schedule.next_time()), (None, Some(at(10))));
+    assert_eq!((next(&mut schedule), schedule.next_time()), (None, Some(at(10))));
     schedule.pass(at(9));
-    assert_eq!(schedule.next(), None);
+    assert_eq!(next(&mut schedule), None);
     schedule.arrived(&queue("B"), Urgent);
     schedule.arrived(&queue("C"), Urgent);
-    assert_eq!(schedule.next(), turn("B", Urgent));
+    assert_eq!(next(&mut schedule), turn("B", Urgent));
     schedule.ended(&queue("B"), looked(Urgent, Look::Nothing));
-    assert_eq!(schedule.next(), turn("C", Urgent));
+    assert_eq!(next(&mut schedule), turn("C", Urgent));
     schedule.ended(&queue("C"), looked(Urgent, Look::Nothing));
-    assert_eq!(schedule.next(), turn("C", Normal), "what it waited for may have come");
+    assert_eq!(next(&mut schedule), turn("C", Normal), "what it waited for may have come");
     schedule.ended(&queue("C"), looked(Normal, Look::Nothing));
-    assert_eq!(schedule.next(), None, "B is not due because something urgent came");
+    assert_eq!(next(&mut schedule), None, "B is not due because something urgent came");
     schedule.pass(at(10));
-    assert_eq!(schedule.next(), turn("B", Normal));
+    assert_eq!(next(&mut schedule), turn("B", Normal));
 }
 
 #[test]
 fn what_comes_during_a_turn_is_looked_at_after_it() {
     let mut schedule = Schedule::new(4);
     schedule.arrived(&queue("A"), Normal);
-    assert_eq!(schedule.next(), turn("A", Normal));
+    assert_eq!(next(&mut schedule), turn("A", Normal));
     schedule.arrived(&queue("A"), Normal);
-    assert_eq!(schedule.next(), None);
+    assert_eq!(next(&mut schedule), None);
     schedule.ended(&queue("A"), looked(Normal, Look::Nothing));
-    assert_eq!(schedule.next(), turn("A", Normal));
+    assert_eq!(next(&mut schedule), turn("A", Normal));
     schedule.changed(&queue("A"));
     schedule.ended(&queue("A"), looked(Normal, Look::Until(at(99))));
-    assert_eq!(schedule.next(), turn("A", Urgent));
+    assert_eq!(next(&mut schedule), turn("A", Urgent));
     schedule.ended(&queue("A"), looked(Urgent, Look::Nothing));
-    assert_eq!(schedule.next(), turn("A", Normal));
+    assert_eq!(next(&mut schedule), turn("A", Normal));
 }
 
 fn failed(lane: Lane, since: u64, until: u64) -> Report {
@@ -152,31 +156,32 @@ fn failed(lane: Lane, since: u64, until: u64) -> Report {
 
 #[test]
 fn a_paused_queue_is_asked_for_what_is_too_old_and_served_after_its_pause() {
-    let ages = || Some(Turn { queue: queue("A"), errand: Errand::Ages });
+    let ages = || Some((queue("A"), Errand::Ages));
     let old = |ages| Report { ages: Some(ages), ..Report::default() };
     let mut schedule = Schedule::new(4);
     schedule.arrived(&queue("A"), Normal);
-    assert_eq!(schedule.next(), turn("A", Normal));
+    assert_eq!(next(&mut schedule), turn("A", Normal));
     schedule.ended(&queue("A"), failed(Normal, 0, 100));
-    assert_eq!((schedule.paused(), schedule.next()), (1, ages()));
+    assert_eq!((schedule.paused(), next(&mut schedule)), (1, ages()));
     schedule.ended(&queue("A"), old(Ages::At(at(40))));
-    assert_eq!((schedule.next(), schedule.next_time()), (None, Some(at(40))));
+    assert_eq!((next(&mut schedule), schedule.next_time()), (None, Some(at(40))));
     schedule.arrived(&queue("A"), Normal);
-    assert_eq!(schedule.next(), None, "what stands behind others is too old after them");
+    assert_eq!(next(&mut schedule), None, "what stands behind others is too old after them");
     schedule.arrived(&queue("A"), Urgent);
-    assert_eq!(schedule.next(), ages(), "what is the first of its lane may be too old before them");
+    assert_eq!(next(&mut schedule), ages(), "what is the first of its lane may be too old before them");
     schedule.ended(&queue("A"), old(Ages::At(at(30))));
     schedule.pass(at(30));
-    assert_eq!(schedule.next(), ages());
+    assert_eq!(next(&mut schedule), ages());
     schedule.ended(&queue("A"), old(Ages::Never));
     schedule.pass(at(99));
-    assert_eq!((schedule.next(), schedule.next_time()), (None, Some(at(100))));
+    assert_eq!((next(&mut schedule), schedule.next_time()), (None, Some(at(100))));
     schedule.pass(at(100));
-    assert_eq!((schedule.paused(), schedule.next()), (0, turn("A", Urgent)));
+    assert_eq!((schedule.paused(), next(&mut schedule)), (0, turn("A", Urgent)));
 
     schedule.ended(&queue("A"), failed(Urgent, 100, 200));
     schedule.resumed(&queue("A"));
-    assert_eq!((schedule.paused(), schedule.next()), (0, turn("A", Urgent)), "the operator ends a pause");
+    let resumed = schedule.next().map(|turn| turn.errand);
+    assert_eq!((schedule.paused(), resumed), (0, Some(Errand::Serve(Urgent))), "the operator ends a pause");
 }
 
 #[test]
@@ -184,12 +189,12 @@ fn a_clock_that_is_set_back_ends_pauses_that_have_not_begun_by_it() {
     let mut schedule = Schedule::new(4);
     for (name, since) in [("A", 50), ("B", 10)] {
         schedule.arrived(&queue(name), Normal);
-        assert_eq!(schedule.next(), turn(name, Normal));
+        assert_eq!(next(&mut schedule), turn(name, Normal));
         schedule.ended(&queue(name), Report { ages: Some(Ages::Never), ..failed(Normal, since, 100) });
     }
     schedule.forget(at(20));
     assert_eq!(schedule.paused(), 1);
-    assert_eq!(schedule.next(), turn("A", Urgent));
+    assert_eq!(next(&mut schedule), turn("A", Urgent));
     let ages = schedule.next().expect("a turn");
     assert_eq!((ages.queue, ages.errand), (queue("B"), Errand::Ages));
 }
@@ -202,18 +207,18 @@ fn held() -> Report {
 fn a_queue_whose_breaker_is_open_comes_again_when_it_is_let_go() {
     let mut schedule = Schedule::new(4);
     schedule.arrived(&queue("A"), Normal);
-    assert_eq!(schedule.next(), turn("A", Normal));
+    assert_eq!(next(&mut schedule), turn("A", Normal));
     schedule.ended(&queue("A"), held());
-    assert_eq!((schedule.next(), schedule.next_time()), (None, None));
+    assert_eq!((next(&mut schedule), schedule.next_time()), (None, None));
     schedule.arrived(&queue("A"), Normal);
     schedule.found(&queue("A"));
     assert_eq!(schedule.next().map(|turn| turn.errand), Some(Errand::Serve(Urgent)), "its other lane may go");
     assert!(!schedule.released(&queue("A")), "it is busy, and asks by itself");
     schedule.ended(&queue("A"), looked(Urgent, Look::Nothing));
-    assert_eq!(schedule.next(), turn("A", Normal));
+    assert_eq!(next(&mut schedule), turn("A", Normal));
     schedule.ended(&queue("A"), held());
     assert!(schedule.released(&queue("A")));
-    assert_eq!(schedule.next(), turn("A", Normal));
+    assert_eq!(next(&mut schedule), turn("A", Normal));
     assert!(!schedule.released(&queue("B")), "nobody knows it");
 }
 
@@ -374,4 +379,22 @@ proptest! {
         }
         prop_assert_eq!((schedule.next_time(), schedule.queues.len()), (None, 0));
     }
+}
+
+#[test]
+fn a_run_ends_where_a_normal_one_has_its_turn() {
+    let mut schedule = Schedule::new(4);
+    schedule.arrived(&queue("A"), Urgent);
+    let five = Report { tried: 5, ..tried(Urgent) };
+    for _ in 0..2 {
+        assert_eq!(schedule.next().map(|turn| turn.most), Some(URGENT_IN_A_ROW), "nobody else waits");
+        schedule.ended(&queue("A"), five);
+    }
+    schedule.arrived(&queue("A"), Normal);
+    let normal = schedule.next().map(|turn| (turn.errand, turn.most));
+    assert_eq!(normal, Some((Errand::Serve(Normal), 1)), "ten were urgent, and more are");
+    schedule.ended(&queue("A"), tried(Normal));
+    assert_eq!(next(&mut schedule), turn("A", Urgent));
+    schedule.ended(&queue("A"), five);
+    assert_eq!(schedule.next().map(|turn| turn.most), Some(URGENT_IN_A_ROW - 5));
 }
