@@ -137,15 +137,29 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_follows_a_packet_that_is_damaged() {
-        let parcel = Parcel::of(b"<edXML/>");
+        let parcel = Parcel::of(&vec![b'x'; 300_000]);
         let mut consignment = parcel.consignment();
         consignment.delivery.digest = lienthong_schemas::ids::PacketDigest::of(b"another packet");
         let attempt = Attempt::default();
         let packet = PacketReader::open(&consignment).await.expect("a file");
         let mut body = PacketBody::new(packet, b"\r\n", &attempt);
-        let failure = frame(&mut body).await.expect("a frame").expect_err("damaged");
+        let failure = loop {
+            match frame(&mut body).await.expect("a frame") {
+                Ok(chunk) => assert!(!chunk.is_empty() && body.left() > 2, "not to its end"),
+                Err(failure) => break failure,
+            }
+        };
         assert_eq!((failure.code.as_str(), attempt.fault()), ("blob_damaged", Some(&failure)));
         assert!(!attempt.whole());
+    }
+
+    #[tokio::test]
+    async fn a_small_packet_that_is_damaged_does_not_leave() {
+        let parcel = Parcel::of(b"<edXML/>");
+        let mut consignment = parcel.consignment();
+        consignment.delivery.digest = lienthong_schemas::ids::PacketDigest::of(b"another packet");
+        let failure = PacketReader::open(&consignment).await.err().expect("damaged");
+        assert_eq!((failure.class, failure.code.as_str()), (FailureClass::Packet, "blob_damaged"));
     }
 
     #[tokio::test]
