@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use futures_util::future::{BoxFuture, OptionFuture};
+use futures_util::future::{BoxFuture, OptionFuture, join_all};
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
@@ -19,7 +19,7 @@ use crate::clock::after;
 use crate::crash::crash_point;
 use crate::fullness::{Fullness, Room};
 use crate::ports::{DeliveryMessage, Fault, HandOff, Ports, Taken};
-use crate::record::{AdapterKind, Lane};
+use crate::record::{AdapterKind, Delivery, Lane};
 use crate::tasks::Tasks;
 use crate::turns::Turns;
 use crate::wakes::Wakes;
@@ -32,6 +32,8 @@ const ROOM_AGAIN_AFTER: Duration = Duration::from_secs(30);
 const IN_HAND_MAX: usize = 256;
 /// Bytes of the packets that ride along with them.
 const IN_HAND_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Messages of one queue that are handed off in one barrier, at most.
+const TOGETHER_MAX: usize = 16;
 /// Packets fetched from the Object Store at once.
 const FETCHES_AT_ONCE: usize = 2;
 /// How often, in the time that a message may be held, the broker hears that it is being worked on.
@@ -72,12 +74,11 @@ enum Outcome {
     NoRoom,
 }
 
-/// A message at the end of its hand-off.
+/// Messages of one queue at the end of their hand-off, in their order.
 struct Done {
     queue: ReceiverToken,
     bytes: usize,
-    taken: Box<dyn Taken>,
-    outcome: Result<Outcome, Fault>,
+    over: Vec<(Box<dyn Taken>, Result<Outcome, Fault>)>,
 }
 
 /// Messages in hand, by queue.
@@ -181,26 +182,32 @@ impl Takeover {
             }
             None => {
                 hands.behind.insert(queue.clone(), VecDeque::new());
-                hands.working.push(Box::pin(self.work(queue, in_hand)));
+                hands.working.push(Box::pin(self.work(queue, vec![in_hand])));
             }
         }
     }
 
-    async fn work(&self, queue: ReceiverToken, in_hand: InHand) -> Done {
-        let bytes = in_hand.bytes();
-        let InHand { taken, message } = in_hand;
-        let outcome = {
-            let mut handing_off = std::pin::pin!(self.hand_off(message));
+    async fn work(&self, queue: ReceiverToken, in_hand: Vec<InHand>) -> Done {
+        let bytes = in_hand.iter().map(InHand::bytes).sum();
+        let (taken, messages): (Vec<_>, Vec<_>) =
+            in_hand.into_iter().map(|InHand { taken, message }| (taken, message)).unzip();
+        let patience = taken.iter().map(|taken| taken.patience()).min().unwrap_or(RETRY_AFTER);
+        let outcomes = {
+            let mut handing_off = std::pin::pin!(self.hand_off(messages));
             loop {
-                let word = after(self.ports.clock.now(), taken.patience() / WORDS_IN_TIME);
+                let word = after(self.ports.clock.now(), patience / WORDS_IN_TIME);
                 tokio::select! {
                     biased;
-                    outcome = &mut handing_off => break outcome,
-                    () = self.ports.clock.sleep_until(word) => ignore_broker(taken.working().await),
+                    outcomes = &mut handing_off => break outcomes,
+                    () = self.ports.clock.sleep_until(word) => {
+                        for taken in &taken {
+                            ignore_broker(taken.working().await);
+                        }
+                    }
                 }
             }
         };
-        Done { queue, bytes, taken, outcome }
+        Done { queue, bytes, over: taken.into_iter().zip(outcomes).collect() }
     }
 
     /// Those that wait behind one that takes long are not to come again either.
@@ -213,40 +220,33 @@ impl Takeover {
         }
     }
 
-    /// The broker is told what became of a message, and nobody waits for its answer: only a message that it does not know
+    /// The broker is told what became of messages, and nobody waits for its answer: only a message that it does not know
     /// of comes again, and that does no harm.
     fn done<'a>(&'a self, hands: &mut Hands<'a>, done: Done) -> Result<(), Fault> {
-        let Done { queue, bytes, taken, outcome } = done;
+        let Done { queue, bytes, over } = done;
         hands.bytes -= bytes;
-        let behind = hands.behind.remove(&queue).unwrap_or_default();
+        let mut behind = hands.behind.remove(&queue).unwrap_or_default();
         hands.waiting -= behind.len();
-        let again = match outcome {
-            Ok(Outcome::Ours) => None,
-            Ok(Outcome::Unreadable(fault)) => {
-                tracing::error!(%fault, "a message that cannot be read was put aside");
-                None
+        let mut failed = false;
+        for (taken, outcome) in over {
+            match self.again(outcome)? {
+                None => hands.answering.push(taken.ack()),
+                Some(delay) => {
+                    failed |= delay == AGAIN_AFTER;
+                    hands.answering.push(taken.again(delay));
+                }
             }
-            Ok(Outcome::NoRoom) => Some(ROOM_AGAIN_AFTER),
-            Err(fault) if fault.fatal => return Err(fault),
-            Err(fault) => {
-                tracing::warn!(%fault, "not taken over yet");
-                Some(AGAIN_AFTER)
-            }
-        };
-        match again {
-            None => hands.answering.push(taken.ack()),
-            Some(delay) => hands.answering.push(taken.again(delay)),
         }
         // What comes again keeps its place before those behind it; for lack of room it does not hold up what needs none.
-        if again == Some(AGAIN_AFTER) {
+        if failed {
             for behind in behind {
                 hands.bytes -= behind.bytes();
                 hands.answering.push(behind.taken.again(AGAIN_AFTER));
             }
             return Ok(());
         }
-        let mut behind = behind;
-        if let Some(next) = behind.pop_front() {
+        if !behind.is_empty() {
+            let next = behind.drain(..behind.len().min(TOGETHER_MAX)).collect();
             hands.waiting += behind.len();
             hands.behind.insert(queue.clone(), behind);
             hands.working.push(Box::pin(self.work(queue, next)));
@@ -254,15 +254,61 @@ impl Takeover {
         Ok(())
     }
 
-    async fn hand_off(&self, message: DeliveryMessage) -> Result<Outcome, Fault> {
-        let (id, digest) = (message.delivery.id, message.delivery.digest);
-        let (queue, lane) = (message.delivery.route.queue(), message.delivery.lane);
-        if self.ports.spool.blob(digest).await?.is_none()
-            && let Some(outcome) = self.bring(&message).await?
-        {
-            return Ok(outcome);
+    /// After how long a message is to come again; `None`: never.
+    fn again(&self, outcome: Result<Outcome, Fault>) -> Result<Option<Duration>, Fault> {
+        match outcome {
+            Ok(Outcome::Ours) => Ok(None),
+            Ok(Outcome::Unreadable(fault)) => {
+                tracing::error!(%fault, "a message that cannot be read was put aside");
+                Ok(None)
+            }
+            Ok(Outcome::NoRoom) => Ok(Some(ROOM_AGAIN_AFTER)),
+            Err(fault) if fault.fatal => Err(fault),
+            Err(fault) => {
+                tracing::warn!(%fault, "not taken over yet");
+                Ok(Some(AGAIN_AFTER))
+            }
         }
-        let outcome = self.ports.store.hand_off(message.delivery).await?;
+    }
+
+    /// Messages of one queue, in their order: those whose packets are here in one barrier; behind one that fails, none.
+    async fn hand_off(&self, messages: Vec<DeliveryMessage>) -> Vec<Result<Outcome, Fault>> {
+        let count = messages.len();
+        let (mut here, mut outcomes) = (Vec::new(), Vec::new());
+        for message in messages {
+            let found = self.ports.spool.blob(message.delivery.digest).await;
+            if let Ok(Some(_)) = found {
+                here.push(message.delivery);
+                continue;
+            }
+            // It may take long to bring it.
+            self.hand_off_all(&mut here, &mut outcomes).await;
+            let brought = match found {
+                Ok(_) => self.bring(&message).await,
+                Err(fault) => Err(fault),
+            };
+            match brought {
+                Ok(None) => here.push(message.delivery),
+                Ok(Some(outcome)) => outcomes.push(Ok(outcome)),
+                Err(fault) => outcomes.push(Err(fault)),
+            }
+            if outcomes.iter().any(Result::is_err) {
+                break;
+            }
+        }
+        self.hand_off_all(&mut here, &mut outcomes).await;
+        let behind = || Err(Fault::new("takeover", "one before it was not taken over"));
+        outcomes.resize_with(count, behind);
+        outcomes
+    }
+
+    async fn hand_off_all(&self, here: &mut Vec<Delivery>, outcomes: &mut Vec<Result<Outcome, Fault>>) {
+        outcomes.extend(join_all(here.drain(..).map(|delivery| self.hand_off_one(delivery))).await);
+    }
+
+    async fn hand_off_one(&self, delivery: Delivery) -> Result<Outcome, Fault> {
+        let (id, queue, lane) = (delivery.id, delivery.route.queue(), delivery.lane);
+        let outcome = self.ports.store.hand_off(delivery).await?;
         crash_point("after-hand-off");
         tracing::debug!(delivery_id = %id, ?outcome, "taken over");
         // Known: nobody may have been woken when it was taken, because the answer of the store did not come.

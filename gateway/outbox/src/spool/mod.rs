@@ -309,17 +309,15 @@ impl Spool for FileSpool {
     }
 
     async fn blob(&self, digest: PacketDigest) -> Result<Option<PathBuf>, Fault> {
-        let find = move |folders: &Arc<Folders>| {
-            folders.condemned.ask_for(digest);
-            let path = folders.blob(digest);
-            match fs::symlink_metadata(&path) {
-                Ok(found) if found.is_file() => Ok(Some(path)),
-                Ok(_) => Err(io::Error::other(format!("{} is not a file", path.display()))),
-                Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(cause) => Err(cause),
-            }
-        };
-        self.off(find).await
+        // One name looked up: to change threads twice would cost more.
+        self.folders.condemned.ask_for(digest);
+        let path = self.folders.blob(digest);
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_file() => Ok(Some(path)),
+            Ok(_) => Err(fault(io::Error::other(format!("{} is not a file", path.display())))),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(fault(cause)),
+        }
     }
 
     async fn quarantine(&self, packet: Option<Arc<dyn Incoming>>, note: &Quarantined) -> Result<(), Fault> {
