@@ -1,5 +1,6 @@
 //! `lienthong serve`: the parts of one gateway put together, started in order and stopped in the other order.
 
+mod agencies;
 mod broker;
 mod descriptors;
 mod files;

@@ -36,6 +36,7 @@ use rand::Rng;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use super::agencies;
 use super::broker::{self, RunningBroker};
 use super::descriptors::{self, Share};
 use super::reload::{Apply, Reload};
@@ -55,7 +56,6 @@ use crate::http::listener::{Door, WRITE_STALL_MAX};
 use crate::http::public::{self, Public};
 use crate::http::sdk::{self, Accounts, Sdk};
 use crate::rolls::Rolls;
-use crate::rolls::sync::Sync;
 
 /// Packets read and verified at once: each keeps a core busy.
 const EXAMINATIONS: usize = 4;
@@ -92,7 +92,7 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let ports = Ports { clock, spool, store: store.clone(), broker: broker_port };
 
     let loaded = Arc::new(loaded);
-    let rolls = open_rolls(&data, &loaded, &ports, &metrics).await?;
+    let rolls = agencies::open(&data, &loaded, &ports, &metrics).await?;
     let directory = rolls.directory().clone();
     let wakes = Wakes::default();
     let anew = wakes.clone();
@@ -100,7 +100,7 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let intake = intake(&loaded, &ports, &directory, &metrics, &wakes);
     let ways = Arc::new(Ways::open(&settings).map_err(CommandFault)?);
     let lists = Arc::new(AxisLists::default());
-    start_sync(&ports, &ways, &rolls, &lists, &metrics, tasks);
+    agencies::start_sync(&ports, &ways, &rolls, &lists, &metrics, tasks);
     start_way_out(&loaded, &ports, &ways, &intake, (&directory, &lists), &metrics, &wakes, tasks);
     let operators = Arc::new(ArcSwap::from_pointee(Operators::new(&settings.operators)));
     let guests = Arc::new(ArcSwap::from_pointee(guests(&loaded, settings.listen.uploads_per_system)));
@@ -213,40 +213,6 @@ async fn open_data(
         Ok((lock, Arc::new(store), Arc::new(spool.with_limits(limits))))
     };
     tokio::task::spawn_blocking(open).await.map_err(|panic| CommandFault::at(data.display(), panic))?
-}
-
-/// The directory file with what stands beside it.
-async fn open_rolls(
-    data: &Path,
-    loaded: &Loaded,
-    ports: &Ports,
-    metrics: &Arc<Metrics>,
-) -> Result<Arc<Rolls>, CommandFault> {
-    let (folder, own, file) = (data.to_owned(), loaded.own.clone(), loaded.directory.clone());
-    let (clock, metrics) = (ports.clock.clone(), metrics.clone());
-    let opened = tokio::task::spawn_blocking(move || Rolls::open(&folder, own, &file, clock, metrics)).await;
-    let opened = opened.map_err(|panic| CommandFault::at(data.display(), panic))?;
-    opened.map(Arc::new).map_err(|cause| CommandFault(cause.to_string()))
-}
-
-/// Who is registered at axes.
-fn start_sync(
-    ports: &Ports,
-    ways: &Ways,
-    rolls: &Arc<Rolls>,
-    lists: &Arc<AxisLists>,
-    metrics: &Arc<Metrics>,
-    tasks: &Tasks,
-) {
-    let sync = Sync {
-        register: ways.register(),
-        rolls: rolls.clone(),
-        lists: lists.clone(),
-        policies: ways.syncs(),
-        clock: ports.clock.clone(),
-        metrics: metrics.clone(),
-    };
-    tasks.spawn("agencies", sync.run(tasks.clone()));
 }
 
 fn intake(
