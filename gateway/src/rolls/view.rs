@@ -26,7 +26,7 @@ pub struct RollView {
     pub requests: Vec<Request>,
     /// The newest decisions.
     pub decisions: Vec<Decision>,
-    /// Who of all rolls with this home has no place in the directory.
+    /// Who of it has no place in the directory.
     pub left_out: Vec<LeftOut>,
 }
 
@@ -54,8 +54,7 @@ impl Rolls {
                 listed: pending.agencies.len(),
                 plan: roll.pending_plan(self.beside(&directory)).ok().flatten(),
             });
-            let codes: std::collections::HashSet<_> = roll.entries.iter().map(|one| &one.code).collect();
-            let left_out = state.left_out.iter().filter(|one| codes.contains(&one.code)).cloned();
+            let left_out = state.left_out.iter().filter(|one| one.home == roll.home).cloned();
             views.push(RollView {
                 id: id.clone(),
                 home: roll.home.clone(),

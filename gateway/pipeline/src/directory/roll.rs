@@ -160,6 +160,8 @@ pub enum Why {
 /// An organisation of a roll that is not in the directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
+    /// Of which roll.
+    pub home: Home,
     /// Its first code.
     pub code: OrganId,
     /// Why.
@@ -182,7 +184,8 @@ impl Directory {
             let line = self.lines.of(&roll.home).unwrap_or_default();
             let way = line.way.filter(|way| *way != AdapterKind::Email);
             for listed in &roll.entries {
-                let mut leave = |why| left_out.push(LeftOut { code: listed.code.clone(), why });
+                let mut leave =
+                    |why| left_out.push(LeftOut { home: roll.home.clone(), code: listed.code.clone(), why });
                 let Some(way) = way else {
                     leave(Why::NoWay);
                     continue;

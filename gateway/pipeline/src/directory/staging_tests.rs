@@ -130,10 +130,14 @@ fn the_file_wins_whatever_comes_first() {
     let lines = file().lines().clone();
     let next = Directory::from_toml(&text, &lines, &TrustSets::default(), &mut |_| Err(String::new()));
     let (directory, left_out) = next.expect("reads").with_rolls([&other, &roll, &mute]);
-    let left = |code: &str, why| LeftOut { code: organ(code), why };
+    let left = |home: &Home, code: &str, why| LeftOut { home: home.clone(), code: organ(code), why };
     assert_eq!(
         left_out,
-        [left("G01", Why::CodeTaken), left("G02", Why::CodeTaken), left("H55.07", Why::NoWay)]
+        [
+            left(&axis(), "G01", Why::CodeTaken),
+            left(&axis(), "G02", Why::CodeTaken),
+            left(&mute.home, "H55.07", Why::NoWay)
+        ]
     );
     assert_eq!(directory.find(&organ("G01")).map(|o| o.id.as_str()), Some("X1"));
     assert_eq!(directory.find(&organ("G02")).and_then(|o| o.home.clone()), Some(Home::Axis(id("khac"))));
