@@ -46,6 +46,7 @@ impl Sdk {
         if !self.is_guarded {
             return Err(Rejection::new(RejectionCode::TlsRequired));
         }
+        let _look = self.public.guests.load().look(&account.system)?;
         let (code, wish) = match operation {
             Operation::DeleteAgency => (deleted(asked)?, Wish::Delete),
             _ => registered(&body)?,
