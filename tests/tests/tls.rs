@@ -4,6 +4,8 @@
 use std::path::Path;
 
 use acceptance::Stage;
+use acceptance::sdk_client::SdkClient;
+use lienthong::demo::world::AGENCIES;
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
 use openssl::hash::MessageDigest;
@@ -11,6 +13,7 @@ use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509NameBuilder};
+use serde_json::Value;
 
 /// A self-signed certificate for 127.0.0.1 that may vouch for itself; PEM files `cert.pem` and `key.pem`.
 fn certificate(folder: &Path) -> Vec<u8> {
@@ -66,5 +69,54 @@ async fn the_public_listener_speaks_tls_and_nothing_else() {
     let plain = builder().build().expect("a client");
     let plain = plain.get(url.replace("https", "http")).send().await;
     assert!(plain.is_err(), "plain HTTP got an answer");
+    assert_eq!(gateway.stop().await.expect("it ends"), Some(0));
+}
+
+/// What a system with the SDK asks, on an encrypted connection.
+async fn asked(
+    https: &reqwest::Client,
+    stage: &Stage,
+    operation: &str,
+    parameter: (&str, &str),
+    body: &str,
+) -> Value {
+    let mut sdk = SdkClient::new(&stage.world.public, "/sdk", "demo.sys.02", "made-up-secret-key");
+    sdk.set("Content-Type", "application/json");
+    sdk.set(parameter.0, parameter.1);
+    let head = sdk.head("POST", operation);
+    let mut request = https.post(format!("https://{}/sdk/{operation}", stage.world.public));
+    for (name, value) in head.lines().skip(1).filter_map(|line| line.split_once(": ")) {
+        request = request.header(name, value);
+    }
+    let answer = request.body(body.to_owned()).send().await.expect("an answer");
+    serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON")
+}
+
+#[tokio::test]
+async fn what_no_signature_covers_is_taken_over_tls() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pem = certificate(folder.path());
+    let line = |key: &str, file: &str| format!("{key} = \"{}\"", folder.path().join(file).display());
+    let (cert, key) = (line("tls_cert", "cert.pem"), line("tls_key", "key.pem"));
+    let stage =
+        Stage::open(env!("CARGO_BIN_EXE_lienthong-under-test"), &[("listen", &cert), ("listen", &key)]).await;
+    std::fs::write(stage.world.folder.join("sdk.secret"), "made-up-secret-key").expect("written");
+    let system = AGENCIES[1].system;
+    let sdk = format!(
+        "\n[systems.{system}.sdk]\nsystem_id = \"demo.sys.02\"\nsecret_file = \"sdk.secret\"\nmailbox = false\n\
+         register_agencies = [\"H55.40\"]\n"
+    );
+    stage.write_more(&sdk, "");
+    let mut gateway = stage.start().await;
+    let authority = reqwest::Certificate::from_pem(&pem).expect("a certificate");
+    let https = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build().expect("a client");
+    let data = r#"{"code":"H55.40.01","name":"Phòng Một"}"#;
+    let answer = asked(&https, &stage, "registerAgency", ("pcode", "H55"), data).await;
+    assert_eq!(answer["status"], "OK", "{answer}");
+    let waiting = stage.operator(&["agencies", "pending"]);
+    assert_eq!(waiting[0]["requests"][0]["code"], "H55.40.01");
+    let answer = asked(&https, &stage, "deleteAgency", ("AgencyCode", "H55.40.01"), "{}").await;
+    assert_eq!(answer["status"], "OK", "{answer}");
+    assert_eq!(stage.operator(&["agencies", "pending"])[0]["requests"], serde_json::json!([]), "taken back");
     assert_eq!(gateway.stop().await.expect("it ends"), Some(0));
 }

@@ -1,4 +1,4 @@
-//! Trial certificates outside the trial profile, however they are bound.
+//! Trial certificates outside the trial profile, however they are bound; groups of organisations.
 
 use openssl::asn1::Asn1Time;
 use openssl::ec::{EcGroup, EcKey};
@@ -95,4 +95,50 @@ fn a_digest_is_taken_where_its_own_set_has_authorities() {
     assert_eq!(loaded("production", real("[trust.sets.bo]\n"), digest("trust = \"bo\"\n")), Ok(()));
     let other = loaded("production", real("[trust.sets.bo]\n"), digest("")).expect_err("not in its own set");
     assert!(other[0].contains("[trust] needs a ca"), "{other:?}");
+}
+
+/// What is wrong with two axes, and a system with the SDK, that have these groups.
+fn of_groups(one: &str, two: &str, scope: &str) -> Vec<String> {
+    let axis = |id: &str, groups: &str| {
+        format!(
+            "[axes.{id}]\nname = \"T\"\nurl = \"https://{id}.vn\"\nsystem_id = \"s\"\nsecret_file = \"secret\"\n\
+             speaks_for = [{groups}]\n"
+        )
+    };
+    let sections = format!(
+        "{}{}[systems.b]\nname = \"B\"\n[systems.b.sdk]\nsystem_id = \"b\"\nsecret_file = \"secret\"\n\
+         register_agencies = [{scope}]\n",
+        axis("mot", one),
+        axis("hai", two)
+    );
+    let with_secret = |pki: &Path| {
+        std::fs::write(pki.with_file_name("secret"), "0123456789abcdef").expect("written");
+        sections.clone()
+    };
+    loaded("trial", with_secret, |path, _| format!("certificates = [\"{}\"]", path.display()))
+        .err()
+        .unwrap_or_default()
+}
+
+#[test]
+fn nobody_is_spoken_for_by_two_axes() {
+    for (one, two) in [("", ""), ("\"H22\"", ""), ("\"H22\", \"G01\"", "\"H2\", \"H221\", \"G02\"")] {
+        assert_eq!(of_groups(one, two, "\"H55.40\""), Vec::<String>::new(), "{one} {two}");
+    }
+    for (one, two) in
+        [("\"H22\"", "\"H22\""), ("\"H22\"", "\"G01\", \"000.00.15.H22\""), ("\"H22.15\"", "\"H22\"")]
+    {
+        let faults = of_groups(one, two, "");
+        assert!(faults.len() == 1 && faults[0].contains("overlaps"), "{one} {two}: {faults:?}");
+    }
+}
+
+#[test]
+fn a_group_is_a_code() {
+    for (faults, key) in [
+        (of_groups("\"H55.*\"", "", ""), "axes.mot.speaks_for"),
+        (of_groups("", "", "\"\""), "systems.b.sdk.register_agencies"),
+    ] {
+        assert!(faults.len() == 1 && faults[0].starts_with(key), "{faults:?}");
+    }
 }
