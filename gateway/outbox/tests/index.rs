@@ -20,7 +20,7 @@ fn place(sequence: u64) -> Option<EventsPlace> {
 }
 
 async fn count(index: &FileIndex) -> usize {
-    index.count(&system(), Waiting::Documents, 1_000).await.expect("counted")
+    index.count(&system(), Waiting::Documents, None, 1_000).await.expect("counted")
 }
 
 async fn filled(folder: &Path, engine: Engine) -> FileIndex {

@@ -22,10 +22,13 @@ use crate::settle::Settle;
 use crate::wakes::Wakes;
 
 mod feed;
+mod overview;
 
 use self::feed::Feed;
+use self::overview::Visits;
 
 pub use self::feed::CATCH_UP_WAIT;
+pub use self::overview::{OfList, OfSystem, Overview};
 
 /// A document that comes once for several receivers waits so long, at most, for those that are still on their way to the
 /// mailbox.
@@ -70,6 +73,7 @@ pub struct Mailboxes {
     metrics: Arc<Metrics>,
     wakes: Wakes,
     feed: Feed,
+    visits: Visits,
 }
 
 impl Mailboxes {
@@ -82,7 +86,16 @@ impl Mailboxes {
         wakes: Wakes,
     ) -> Self {
         let settle = Settle::new(ports.clone(), metrics.clone(), wakes.clone());
-        Self { ports, index, policy, settle, metrics, wakes, feed: Feed::default() }
+        Self {
+            ports,
+            index,
+            policy,
+            settle,
+            metrics,
+            wakes,
+            feed: Feed::default(),
+            visits: Visits::default(),
+        }
     }
 
     /// What waits for a system, urgent first, then the oldest first; at most `limit`.
@@ -100,6 +113,7 @@ impl Mailboxes {
         let life = self.in_step(system, waiting).await?;
         let found = self.found(system, waiting, limit).await?;
         self.still(life)?;
+        self.visits.listed(system, self.ports.clock.now());
         match fan_in {
             FanIn::Receiver => Ok(found.into_iter().map(Item::of).collect()),
             FanIn::System => {
@@ -195,7 +209,7 @@ impl Mailboxes {
     /// As [`Mailboxes::list`].
     pub async fn count(&self, system: &SystemId, waiting: Waiting) -> Result<usize, Fault> {
         let life = self.in_step(system, waiting).await?;
-        let count = self.index.count(system, waiting, MOST_COUNTED).await?;
+        let count = self.index.count(system, waiting, None, MOST_COUNTED).await?;
         self.still(life)?;
         Ok(count)
     }
@@ -254,6 +268,7 @@ impl Mailboxes {
         let parts = self.parts(system, fan_in, &delivery).await?;
         let said = parts.iter().filter(is_news).map(|part| self.say(part, MailboxWord::Fetched, ""));
         try_join_all(said).await?;
+        self.visits.fetched(system, self.ports.clock.now());
         Ok(Some((delivery, packet)))
     }
 

@@ -12,6 +12,7 @@ mod documents;
 mod health;
 mod inspect;
 mod keygen;
+mod mailboxes;
 mod new;
 mod outbox;
 mod quarantine;
@@ -133,6 +134,8 @@ enum Command {
         #[command(subcommand)]
         command: quarantine::QuarantineCommand,
     },
+    /// Hộp thư của các hệ thống tự lấy gói tin / What waits for systems that fetch
+    Mailboxes(mailboxes::ShowMailboxes),
     /// Tình trạng của trục / How the gateway is
     Status(status::ShowStatus),
     /// Chạy thử toàn bộ / Run the whole job once, on real input
@@ -178,6 +181,7 @@ pub fn main() -> ExitCode {
         Command::Axis { command } => axis::run(&command),
         Command::AxisDouble(command) => command.run(),
         Command::Quarantine { command } => quarantine::run(&command),
+        Command::Mailboxes(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::BrokerGuard { args } => {

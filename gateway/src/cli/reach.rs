@@ -14,6 +14,7 @@ use lienthong_config::SETTINGS_BYTES_MAX;
 use lienthong_monitoring::Metrics;
 use lienthong_outbox::DataLock;
 use lienthong_pipeline::directory::Directory;
+use lienthong_pipeline::mailbox::Overview;
 use lienthong_pipeline::operate::Operate;
 use lienthong_pipeline::operate::look::{Page, Shown, Wanted};
 use lienthong_pipeline::ports::Listing;
@@ -120,8 +121,17 @@ impl Stopped {
         };
         let operate = Operate::new(ports.clone(), Wakes::default(), metrics.clone());
         let late_after = settings.delivery.late_after;
-        let desk =
-            Desk { ports, operate, directory: None, metrics, about, late_after, outbox: None, staged: None };
+        let desk = Desk {
+            ports,
+            operate,
+            directory: None,
+            metrics,
+            about,
+            late_after,
+            outbox: None,
+            staged: None,
+            mailboxes: None,
+        };
         let (config, operators) = (config.to_owned(), Operators::new(&settings.operators));
         Ok(Self { config, desk, operators, _lock: lock })
     }
@@ -167,6 +177,13 @@ impl Reach {
         match self {
             Self::Running(client) => client.get("/v1/status", WITHIN).await,
             Self::Stopped(stopped) => Ok(stopped.desk.status().await?),
+        }
+    }
+
+    pub(super) async fn mailboxes(&self) -> Result<Overview, AskFault> {
+        match self {
+            Self::Running(client) => client.get("/v1/mailboxes", WITHIN).await,
+            Self::Stopped(stopped) => Ok(stopped.desk.mailboxes().await?),
         }
     }
 

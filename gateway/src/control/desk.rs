@@ -11,6 +11,7 @@ use lienthong_monitoring::Metrics;
 use lienthong_outbox::{Outbox, OutboxCheck};
 use lienthong_pipeline::clock::after;
 use lienthong_pipeline::directory::Directory;
+use lienthong_pipeline::mailbox::{Mailboxes, Overview};
 use lienthong_pipeline::operate::look::{self, Line, Page, Shown, Wanted};
 use lienthong_pipeline::operate::{Act, By, Operate, Outcome, Pass, REASON_CHARS_MAX, Reason, Target};
 use lienthong_pipeline::ports::{Listing, Ports};
@@ -55,6 +56,8 @@ pub struct Desk {
     pub outbox: Option<OutboxInUse>,
     /// What stands beside the directory file, of a gateway that runs.
     pub staged: Option<Staged>,
+    /// What waits for systems that fetch, of a gateway that runs.
+    pub mailboxes: Option<Arc<Mailboxes>>,
 }
 
 /// Store and spool of a gateway that runs; one check at a time.
@@ -221,6 +224,21 @@ impl ActRequest {
 }
 
 impl Desk {
+    /// How mailboxes are.
+    ///
+    /// # Errors
+    /// The gateway is stopped; index or store fail.
+    pub async fn mailboxes(&self) -> Result<Overview, Trouble> {
+        let mailboxes = self.mailboxes.as_ref().ok_or_else(|| {
+            Trouble::new(
+                TroubleCode::RequestInvalid,
+                "trục đang dừng: hộp thư chỉ xem được khi trục chạy",
+                "the gateway is stopped: mailboxes are seen while it runs",
+            )
+        })?;
+        Ok(mailboxes.overview().await?)
+    }
+
     /// A page of a list.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Json, Router};
 use lienthong_outbox::OutboxCheck;
+use lienthong_pipeline::mailbox::Overview;
 use lienthong_pipeline::operate::look::{Page, Shown, Wanted};
 use lienthong_pipeline::ports::Listing;
 use lienthong_pipeline::tasks::Tasks;
@@ -56,6 +57,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .route("/v1/dead-letters/reroute", act(Listing::DeadLetters, Verb::Reroute))
         .route("/v1/dead-letters/give-up", act(Listing::DeadLetters, Verb::GiveUp))
         .route("/v1/documents/{id}", get(document))
+        .route("/v1/mailboxes", get(mailboxes))
         .route("/v1/outbox/check", get(check))
         .route("/v1/agencies", get(agencies::list))
         .route("/v1/agencies/sync", post(agencies::sync))
@@ -92,6 +94,10 @@ async fn nothing() -> Trouble {
 
 async fn status(State(control): State<Arc<Control>>) -> Answer<Status> {
     control.desk.status().await.map(Json)
+}
+
+async fn mailboxes(State(control): State<Arc<Control>>) -> Answer<Overview> {
+    control.desk.mailboxes().await.map(Json)
 }
 
 async fn deliveries(

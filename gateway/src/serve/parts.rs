@@ -127,6 +127,7 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let mailboxes = mailboxes(&settings, &ports, &metrics, &wakes, tasks);
     let staged = Staged { rolls, lists };
     let desk = desk(&settings, &ports, outbox, &directory, staged, &metrics, wakes);
+    let desk = Desk { mailboxes: Some(mailboxes.clone()), ..desk };
     control::open(&data, desk, operators, tasks)
         .map_err(|cause| CommandFault::at(data.join(control::SOCKET).display(), cause))?;
     let public_address = open_public(
@@ -325,7 +326,7 @@ fn desk(
     let operate = Operate::new(ports.clone(), wakes, metrics.clone()).knowing(directory.clone());
     let (ports, metrics, late_after) = (ports.clone(), metrics.clone(), settings.delivery.late_after);
     let (directory, outbox, staged) = (Some(directory.clone()), Some(outbox), Some(staged));
-    Desk { ports, operate, directory, metrics, about, late_after, outbox, staged }
+    Desk { ports, operate, directory, metrics, about, late_after, outbox, staged, mailboxes: None }
 }
 
 #[expect(

@@ -25,7 +25,7 @@ pub(crate) async fn listed(sdk: &mut SdkClient, kind: &str, count: usize) -> Vec
     found.unwrap_or_default()
 }
 
-async fn sent(stage: &Stage, sdk: &mut SdkClient, number: u32) -> (String, Vec<u8>) {
+pub(crate) async fn sent(stage: &Stage, sdk: &mut SdkClient, number: u32) -> (String, Vec<u8>) {
     let bytes = std::fs::read(stage.letter(number, &[1])).expect("the packet");
     let answer = sdk.send(&bytes, &[("from", AGENCIES[0].code)]).await;
     (answer["DocId"].as_str().filter(|id| !id.is_empty()).expect("an id").to_owned(), bytes)
@@ -189,4 +189,77 @@ async fn while_the_broker_is_away_no_list_is_empty() {
     });
     assert_eq!(back.await.expect("it is back")["data"].as_array().map(Vec::len), Some(1));
     assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_index_of_mailboxes_is_made_anew_from_the_stream() {
+    let stage = stage_with_mailbox().await;
+    let mut gateway = stage.start().await;
+    let (mut sender, mut sdk) = (client(&stage), receiver(&stage));
+    for number in 1..=3 {
+        sent(&stage, &mut sender, number).await;
+        listed(&mut sdk, "edoc", number as usize).await;
+    }
+    let ids: Vec<String> = listed(&mut sdk, "edoc", 3).await.iter().map(id_of).collect();
+    assert_eq!(sdk.call("updateStatus", &[("docId", &ids[0]), ("status", "done")]).await["status"], "OK");
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+    let index = stage.world.folder.join("data/mailboxes");
+    for damaged in [false, true] {
+        assert!(index.is_dir());
+        std::fs::remove_dir_all(&index).expect("removed");
+        if damaged {
+            std::fs::create_dir(&index).expect("made");
+            std::fs::write(index.join("conf"), b"segment_size: -1").expect("written");
+            std::fs::write(index.join("db"), b"no tree at all").expect("written");
+        }
+        let mut gateway = stage.start().await;
+        let found: Vec<String> = listed(&mut sdk, "edoc", 2).await.iter().map(id_of).collect();
+        assert_eq!(found, ids[1..], "in their order, and nothing that is done; damaged: {damaged}");
+        assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_what_waits_and_when_it_was_asked_for() {
+    let stage = stage_with_mailbox().await;
+    let settings = std::fs::read_to_string(&stage.world.config).expect("the settings");
+    let uid = rustix::process::geteuid().as_raw();
+    let viewer = format!("{settings}\n[operators.lan]\nuid = {uid}\nrole = \"viewer\"\n");
+    std::fs::write(&stage.world.config, viewer).expect("written");
+    let config = stage.world.config.display().to_string();
+    let look = || stage.run(&["mailboxes", "--config", &config, "--json"]);
+    let mut gateway = stage.start().await;
+    let (mut sender, mut sdk) = (client(&stage), receiver(&stage));
+    sent(&stage, &mut sender, 1).await;
+    let urgent = std::fs::read(stage.signed("2.edxml", letter(2, &[1]).priority(4))).expect("the packet");
+    assert_eq!(sender.send(&urgent, &[("from", AGENCIES[0].code)]).await["status"], "OK");
+    let ids: Vec<String> = listed(&mut sdk, "edoc", 2).await.iter().map(id_of).collect();
+    let shown = look();
+    assert_eq!(shown.status.code(), Some(0), "{}", acceptance::text(&shown.stderr));
+    let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+    let of = &shown["systems"][0];
+    assert_eq!((&shown["current"], &of["system"]), (&json!(true), &json!(AGENCIES[1].system)));
+    let list = |at: usize| {
+        (of["lists"][at]["list"].clone(), of["lists"][at]["lane"].clone(), of["lists"][at]["waiting"].clone())
+    };
+    assert_eq!(list(0), (json!("documents"), json!("urgent"), json!(1)));
+    assert_eq!(list(1), (json!("documents"), json!("normal"), json!(1)));
+    assert!(of["lists"][0]["oldest"].is_string() && of["last_list"].is_string());
+    assert_eq!((&of["last_fetch"], &of["parked"]), (&Value::Null, &json!(0)));
+    for _ in 0..3 {
+        assert_eq!(sdk.call("updateStatus", &[("docId", &ids[0]), ("status", "fail")]).await["status"], "OK");
+    }
+    sdk.call("getEdoc", &[("docId", &ids[1])]).await;
+    assert_eq!(sdk.call("updateStatus", &[("docId", &ids[1]), ("status", "done")]).await["status"], "OK");
+    let shown: Value = serde_json::from_slice(&look().stdout).expect("JSON");
+    let of = &shown["systems"][0];
+    assert_eq!((&of["lists"], &of["parked"]), (&json!([]), &json!(1)));
+    assert!(of["last_fetch"].is_string());
+    let table = stage.run(&["mailboxes", "--config", &config]);
+    let table = acceptance::text(&table.stdout);
+    assert!(table.contains(AGENCIES[1].system) && table.contains("Tạm giữ"), "{table}");
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+    let stopped = look();
+    let said = acceptance::text(&stopped.stderr);
+    assert!(!stopped.status.success() && said.contains("the gateway is stopped"), "{said}");
 }

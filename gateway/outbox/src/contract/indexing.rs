@@ -38,7 +38,7 @@ async fn take(index: &dyn MailboxIndex, entries: &[Posted], read: u64) {
 async fn listed(index: &dyn MailboxIndex, system: &str, waiting: Waiting) -> Vec<Place> {
     let system = SystemId::parse(system).expect("an id");
     let found = index.waiting(&system, waiting, None, 100).await.expect("read");
-    assert_eq!(index.count(&system, waiting, 100).await.expect("counted"), found.len());
+    assert_eq!(index.count(&system, waiting, None, 100).await.expect("counted"), found.len());
     let (mut pages, mut after) = (Vec::new(), None);
     loop {
         let page = index.waiting(&system, waiting, after, 1).await.expect("read");
@@ -82,7 +82,12 @@ async fn what_waits_is_listed_in_order(index: &dyn MailboxIndex) {
     assert_eq!(listed(index, "hop-vang", Waiting::Documents).await, places(&[&elsewhere]));
     assert_eq!(listed(index, "ho", Waiting::Documents).await, []);
     let system = one.offer.system.clone();
-    assert_eq!(index.count(&system, Waiting::Documents, 2).await.expect("counted"), 2);
+    for (lane, most, expected) in
+        [(None, 2, 2), (Some(Lane::Urgent), 9, 1), (Some(Lane::Normal), 9, 3), (Some(Lane::Normal), 1, 1)]
+    {
+        let count = index.count(&system, Waiting::Documents, lane, most).await.expect("counted");
+        assert_eq!(count, expected, "{lane:?}");
+    }
     let unknown = delivery_id(99, "H02");
     let found = index.entries(vec![two.delivery, unknown, urgent.delivery]).await.expect("read");
     assert_eq!(found, [Some(two), None, Some(urgent)]);

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Fault, MailboxIndex};
-use lienthong_pipeline::record::{EventsPlace, Place, Posted, State, SystemId, Waiting};
+use lienthong_pipeline::record::{EventsPlace, Lane, Place, Posted, State, SystemId, Waiting};
 use lienthong_schemas::ids::DeliveryId;
 
 use super::fault;
@@ -83,8 +83,16 @@ impl MailboxIndex for MemoryIndex {
         Ok(places)
     }
 
-    async fn count(&self, system: &SystemId, waiting: Waiting, most: usize) -> Result<usize, Fault> {
-        Ok(self.with(|shelf| shelf.list(system, waiting).len()).min(most))
+    async fn count(
+        &self,
+        system: &SystemId,
+        waiting: Waiting,
+        lane: Option<Lane>,
+        most: usize,
+    ) -> Result<usize, Fault> {
+        let mut places = self.with(|shelf| shelf.list(system, waiting));
+        places.retain(|place| lane.is_none_or(|lane| place.lane == lane));
+        Ok(places.len().min(most))
     }
 
     async fn entries(&self, ids: Vec<DeliveryId>) -> Result<Vec<Option<Posted>>, Fault> {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Fault, MailboxIndex};
-use lienthong_pipeline::record::{EventsPlace, Place, Posted, SystemId, Waiting};
+use lienthong_pipeline::record::{EventsPlace, Lane, Place, Posted, SystemId, Waiting};
 use lienthong_schemas::ids::DeliveryId;
 
 use self::tree::{IndexTree, TreeFault};
@@ -162,9 +162,15 @@ impl MailboxIndex for FileIndex {
         self.work(move |tree| tree.waiting(&system, waiting, after, limit)).await
     }
 
-    async fn count(&self, system: &SystemId, waiting: Waiting, most: usize) -> Result<usize, Fault> {
+    async fn count(
+        &self,
+        system: &SystemId,
+        waiting: Waiting,
+        lane: Option<Lane>,
+        most: usize,
+    ) -> Result<usize, Fault> {
         let system = system.clone();
-        self.work(move |tree| tree.count(&system, waiting, most)).await
+        self.work(move |tree| tree.count(&system, waiting, lane, most)).await
     }
 
     async fn entries(&self, ids: Vec<DeliveryId>) -> Result<Vec<Option<Posted>>, Fault> {

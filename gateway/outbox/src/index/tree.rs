@@ -171,9 +171,15 @@ impl IndexTree {
         Ok(found)
     }
 
-    pub(super) fn count(&self, system: &SystemId, waiting: Waiting, most: usize) -> Result<usize, TreeFault> {
+    pub(super) fn count(
+        &self,
+        system: &SystemId,
+        waiting: Waiting,
+        lane: Option<Lane>,
+        most: usize,
+    ) -> Result<usize, TreeFault> {
         let (tree, mut count) = (self.backend.tree()?, 0);
-        for lane in Lane::ALL {
+        for lane in Lane::ALL.into_iter().filter(|one| lane.is_none_or(|lane| *one == lane)) {
             for entry in below(&*tree, &keys::list(system, waiting, lane), None).take(most - count) {
                 entry?;
                 count += 1;

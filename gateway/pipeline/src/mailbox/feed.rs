@@ -194,7 +194,7 @@ impl Mailboxes {
         Err(fault("the index of mailboxes is read anew"))
     }
 
-    async fn catch_up(&self) -> Result<u64, Fault> {
+    pub(super) async fn catch_up(&self) -> Result<u64, Fault> {
         self.begin();
         let end = self.ports.broker.events_span().await?.last;
         let mut reached = self.feed.reached.subscribe();

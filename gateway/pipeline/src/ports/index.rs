@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use lienthong_schemas::ids::DeliveryId;
 
 use super::Fault;
-use crate::record::{EventsPlace, Place, Posted, SystemId, Waiting};
+use crate::record::{EventsPlace, Lane, Place, Posted, SystemId, Waiting};
 
 /// See the module. It may lose all that it has, and nothing less, and says so by [`MailboxIndex::life`].
 #[async_trait]
@@ -29,8 +29,14 @@ pub trait MailboxIndex: Send + Sync + 'static {
         after: Option<Place>,
         limit: usize,
     ) -> Result<Vec<Place>, Fault>;
-    /// How many these are, at most `most`.
-    async fn count(&self, system: &SystemId, waiting: Waiting, most: usize) -> Result<usize, Fault>;
+    /// How many these are, in one lane or in both, at most `most`.
+    async fn count(
+        &self,
+        system: &SystemId,
+        waiting: Waiting,
+        lane: Option<Lane>,
+        most: usize,
+    ) -> Result<usize, Fault>;
     /// What is known of deliveries, waiting or not, in the order asked for.
     async fn entries(&self, ids: Vec<DeliveryId>) -> Result<Vec<Option<Posted>>, Fault>;
     /// The systems for which something waits; at most `limit`, behind the system `after`, by their ids.

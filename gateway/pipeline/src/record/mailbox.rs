@@ -48,7 +48,8 @@ pub enum MailboxWord {
 }
 
 /// The two lists of a mailbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Waiting {
     /// Documents, of every business type.
     Documents,
