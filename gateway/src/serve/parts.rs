@@ -376,7 +376,11 @@ async fn open_public(
         let is_guarded = !matches!(listen.security, ListenSecurity::InsecureHttp { .. });
         let own = loaded.own.clone();
         let sdk = Sdk::new(public, accounts, own, mailboxes, rolls, is_guarded, prefix.clone());
-        router = router.merge(sdk::router(Arc::new(sdk)));
+        let data = &settings.gateway.data_dir;
+        let sdk = sdk.remembering(data).map_err(|cause| CommandFault::at(data.display(), cause))?;
+        let sdk = Arc::new(sdk);
+        tasks.spawn("sdk sources", sdk.clone().keep_remembering(tasks.clone()));
+        router = router.merge(sdk::router(sdk));
     }
     tasks.spawn("public listener", door.serve(router, tasks.clone()));
     Ok(address)

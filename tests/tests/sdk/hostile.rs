@@ -4,7 +4,8 @@ use acceptance::sdk_client::{SdkClient, exchange, hmac};
 use acceptance::{PATIENCE, Wire};
 use serde_json::json;
 
-use crate::ground::{SECRET, SYSTEM_ID, client, stage};
+use crate::ground::{NEXT_SECRET, SECRET, SYSTEM_ID, client, receiver, stage, stage_with_mailboxes};
+use crate::mailbox::{id_of, listed, sent};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_not_known_and_who_has_the_wrong_secret_hear_the_same() {
@@ -167,4 +168,79 @@ async fn a_head_that_never_ends_is_cut() {
     let heard = tokio::time::timeout(PATIENCE, wire.answer()).await.expect("an end");
     assert!([0, 408].contains(&heard.status), "{heard:?}");
     assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_is_news_once_whatever_is_started_anew() {
+    let stage = stage("").await;
+    for expected in [1.0, 0.0] {
+        let mut gateway = stage.start().await;
+        assert_eq!(client(&stage).call("getAgenciesList", &[]).await["status"], "OK");
+        assert_eq!(stage.metric("lienthong_sdk_new_sources_total").await, expected);
+        assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+    }
+}
+
+/// Of another system or of nobody: the same words, and none of them says which.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_of_another_system_is_like_one_of_nobody() {
+    let stage = stage_with_mailboxes().await;
+    let mut gateway = stage.start().await;
+    let (mut sender, mut owner) = (client(&stage), receiver(&stage));
+    sent(&stage, &mut sender, 1).await;
+    let foreign = id_of(&listed(&mut owner, "edoc", 1).await[0]);
+    let unknown = foreign.chars().rev().collect::<String>();
+    for (operation, method) in [("getEdoc", "POST"), ("downloadEdoc", "GET"), ("updateStatus", "POST")] {
+        let mut heard = Vec::new();
+        for id in [&foreign, &unknown] {
+            let raw = sender.ask(method, operation, &[("docId", id), ("status", "done")], b"").await;
+            heard.push((raw.status, raw.body));
+        }
+        assert_eq!(heard[0], heard[1], "{operation}");
+    }
+    assert_eq!(listed(&mut owner, "edoc", 1).await.len(), 1, "nothing became of it");
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+}
+
+/// Everything below the data folder: store, spool, index, what the broker keeps.
+fn files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let entry = entry.expect("an entry");
+        match entry.file_type().expect("its type") {
+            kind if kind.is_dir() => files(&entry.path(), found),
+            kind if kind.is_file() => found.push(entry.path()),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_comes_into_the_broker_the_store_or_the_log() {
+    let stage = stage_with_mailboxes().await;
+    let guess = "a-guess-of-somebody-that-is-wrong";
+    let mut gateway = stage.start().await;
+    let mut sender = client(&stage);
+    let (document, _) = sent(&stage, &mut sender, 1).await;
+    let mut owner = receiver(&stage);
+    let id = id_of(&listed(&mut owner, "edoc", 1).await[0]);
+    assert_eq!(owner.call("updateStatus", &[("docId", &id), ("status", "done")]).await["status"], "OK");
+    let mut next = SdkClient { secret: NEXT_SECRET.to_owned(), ..client(&stage) };
+    assert_eq!(next.call("getSentEdocList", &[("docId", &document)]).await["status"], "OK");
+    let mut wrong = SdkClient { secret: guess.to_owned(), ..client(&stage) };
+    assert_eq!(wrong.call("getAgenciesList", &[]).await["ErrorCode"], "15");
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+    let mut all = vec![stage.world.log.clone()];
+    files(&stage.world.folder.join("data"), &mut all);
+    let kept = |part: &str| all.iter().any(|path| path.to_string_lossy().contains(part));
+    assert!(kept("/EVENTS/") && kept("/outbox/") && kept("/mailboxes/") && kept("/sdk-sources"), "{all:?}");
+    let is_in = |path: &std::path::Path, text: &str| {
+        let bytes = std::fs::read(path).expect("a file");
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    };
+    assert!(all.iter().any(|path| is_in(path, &id)), "what is looked for would be found");
+    for path in &all {
+        for secret in [SECRET, NEXT_SECRET, guess] {
+            assert!(!is_in(path, secret), "a secret stands in {}", path.display());
+        }
+    }
 }

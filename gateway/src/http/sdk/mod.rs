@@ -13,7 +13,9 @@ mod sent;
 mod signed;
 mod submit;
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,9 +30,12 @@ use axum::routing::any;
 use bytes::Bytes;
 use http_body::Body as _;
 use jiff::civil::Date;
+use lienthong_outbox::KeptFile;
 use lienthong_pipeline::clock::after;
 use lienthong_pipeline::mailbox::Mailboxes;
+use lienthong_pipeline::ports::Fault;
 use lienthong_pipeline::record::Waiting;
+use lienthong_pipeline::tasks::Tasks;
 use lienthong_schemas::edxml::VIETNAM;
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 use lienthong_schemas::organ::OrganId;
@@ -39,7 +44,7 @@ use lienthong_schemas::rejections::{Rejection, RejectionCode};
 pub use self::accounts::{Account, Accounts};
 
 use self::answer::{Answer, no_file};
-use self::guard::Guard;
+use self::guard::{Caller, Guard};
 use self::operation::{Operation, Shape};
 use self::signed::{Claim, Parameters, Unfit};
 use super::body::Holding;
@@ -48,6 +53,8 @@ use super::problem::rejection_of;
 use super::public::Public;
 use crate::rolls::Rolls;
 
+/// The file below the data folder that says where systems came from.
+const SEEN: &str = "sdk-sources";
 /// Largest body of an operation that takes no packet, in bytes; and the longest wait for it.
 const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
 const SMALL_BODY_WAIT: Duration = Duration::from_secs(10);
@@ -68,6 +75,7 @@ pub struct Sdk {
     pub is_guarded: bool,
     prefix: String,
     guard: Guard,
+    kept: Option<KeptFile>,
 }
 
 impl Sdk {
@@ -81,7 +89,45 @@ impl Sdk {
         is_guarded: bool,
         prefix: String,
     ) -> Self {
-        Self { public, accounts, own, mailboxes, rolls, is_guarded, prefix, guard: Guard::default() }
+        let (guard, kept) = (Guard::default(), None);
+        Self { public, accounts, own, mailboxes, rolls, is_guarded, prefix, guard, kept }
+    }
+}
+
+impl Sdk {
+    /// It remembers where systems came from, over restarts. Blocks a moment.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is of a later program.
+    pub fn remembering(mut self, data_dir: &Path) -> io::Result<Self> {
+        let kept = KeptFile::below(data_dir, SEEN);
+        self.guard = Guard::remembering(kept.read()?.unwrap_or_default());
+        self.kept = Some(kept);
+        Ok(self)
+    }
+
+    /// Writes down what is to be remembered, until shutdown. What a disk does not take goes with the next
+    /// change; nobody waits.
+    ///
+    /// # Errors
+    /// None; it is a task like others.
+    pub async fn keep_remembering(self: Arc<Self>, tasks: Tasks) -> Result<(), Fault> {
+        let Some(kept) = self.kept.clone() else { return Ok(()) };
+        loop {
+            let stops = tokio::select! {
+                () = self.guard.changed() => false,
+                () = tasks.stopped() => true,
+            };
+            let (kept, remembered) = (kept.clone(), self.guard.remembered());
+            let written = tokio::task::spawn_blocking(move || kept.write(&remembered)).await;
+            let written = written.map_err(io::Error::other).flatten();
+            if let Err(cause) = written {
+                tracing::warn!(%cause, "where systems came from is not written down");
+            }
+            if stops {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -210,7 +256,9 @@ impl Sdk {
         let (claimed, now) = (claim.system_id, self.public.ports.clock.now());
         let account = accounts.find(claimed);
         let is_named = account.is_some_and(|account| account.names(source));
-        if !self.guard.hears(claimed, account.map(|account| &account.system), is_named, source, now) {
+        let caller =
+            Caller { claimed, system: account.map(|account| &account.system), is_named, address: source };
+        if !self.guard.hears(caller, now) {
             return Err(Rejection::new(RejectionCode::AttemptsTooMany));
         }
         let signer = accounts.signer_of(&claim);
@@ -219,7 +267,7 @@ impl Sdk {
             if let Some(account) = signer {
                 tracing::warn!(system = %account.system, %source, "a right signature from outside allowed_cidrs");
             }
-            let wait = self.guard.failed(claimed, source, now);
+            let wait = self.guard.failed(caller, now);
             if !wait.is_zero() {
                 self.public.ports.clock.sleep_until(after(now, wait)).await;
             }
