@@ -161,12 +161,12 @@ impl MemoryAdapter {
 
 /// The answer of a receiver that took the packet.
 pub fn received() -> Handover {
-    Handover { state: State::Received, note: "received in memory".into() }
+    Handover { state: State::Received, note: "received in memory".into(), known_as: None }
 }
 
 /// The answer of a relay that took the packet and does not say whether the receiver has it.
 pub fn handed_over() -> Handover {
-    Handover { state: State::HandedOver, note: "handed over in memory".into() }
+    Handover { state: State::HandedOver, note: "handed over in memory".into(), known_as: None }
 }
 
 /// The answer of a receiver that did not.

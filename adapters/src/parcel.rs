@@ -53,6 +53,7 @@ impl Parcel {
             order: 1,
             closed: false,
             mailbox: None,
+            beyond: None,
         };
         Self { folder, delivery, at: "2026-08-03T02:15:30.75Z".parse().expect("a time") }
     }

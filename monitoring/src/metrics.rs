@@ -111,6 +111,8 @@ metrics! {
     blobs_swept: Counter = "blobs_swept_total";
     /// Looks at the mailbox of an axis, by result: answered, failed.
     axis_polls: CounterBy = "axis_polls_total" ["result"];
+    /// Questions to axes what became of a packet of ours, by result: answered, failed.
+    axis_asked: CounterBy = "axis_asked_total" ["result"];
     /// Packets that waited at an axis, by what became of them.
     axis_packets: CounterBy = "axis_packets_total" ["outcome"];
     /// Packets of axes that were not taken and wait for the operator.
@@ -165,6 +167,7 @@ impl Metrics {
         self.anomalies.declare(Anomaly::ALL.map(Anomaly::as_str));
         self.directory_reloads.declare(["applied", "refused"]);
         self.axis_polls.declare(["answered", "failed"]);
+        self.axis_asked.declare(["answered", "failed"]);
         self.axis_syncs.declare(["taken", "waiting", "failed"]);
     }
 }

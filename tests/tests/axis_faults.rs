@@ -63,6 +63,9 @@ impl Row {
         let (id, url) = (&self.id, self.axis.url());
         let poll = match self.operation {
             Operation::SendEdoc => String::new(),
+            Operation::GetSentEdocList => {
+                format!("[axes.{id}.poll]\nevery = \"1h\"\nsent_every = \"1s\"\n")
+            }
             _ => format!("[axes.{id}.poll]\nevery = \"2s\"\n"),
         };
         format!(
@@ -238,4 +241,43 @@ async fn what_waits_comes_once_whatever_goes_wrong_in_fetching() {
 async fn what_is_here_is_confirmed_whatever_goes_wrong_in_confirming() {
     let all = [undone(), untold(), vec![Manner::Slow { milliseconds: 300 }]].concat();
     all_are_taken_in(all.into_iter().map(|manner| (Operation::UpdateStatus, manner)).collect()).await;
+}
+
+/// A receiver has what went out by an axis that does not say so; it is known when the axis is well again.
+async fn is_known_in_the_end(stage: &Stage, document: &str, row: &Row) {
+    let name = row.name();
+    let line = stage.delivery_is(document, &row.code, "handed_over").await;
+    assert_eq!(line["attempts"], 1, "{name}");
+    let [mail] = &row.axis.mail()[..] else { panic!("{name}: {:?}", row.axis.mail()) };
+    assert!(row.axis.say(&mail.doc_id, "done"));
+    row.is_met().await;
+    if !matches!(row.manner, Manner::Slow { .. } | Manner::Duplicates | Manner::Nulls) {
+        let line = stage.delivery(document, &row.code).await.expect("a line");
+        assert_eq!(line["state"], "handed_over", "{name}: {line:#}");
+        row.axis.be_well();
+    }
+    let line = stage.delivery_is(document, &row.code, "received").await;
+    let is_its_word = |entry: &serde_json::Value| {
+        let note = entry["note"].as_str().unwrap_or_default();
+        entry["state"] == "received" && entry["event"] == "settled" && note.starts_with("done: DocId ")
+    };
+    let history = line["history"].as_array().expect("a history");
+    assert_eq!(history.iter().filter(|entry| is_its_word(entry)).count(), 1, "{name}: {line:#}");
+    assert_eq!(row.axis.taken()[0].times, 1, "{name}");
+    assert_eq!(row.axis.complaints(), Vec::<String>::new(), "{name}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_of_a_packet_is_known_whatever_goes_wrong_in_asking() {
+    let of_lists = [Manner::NoData, Manner::Duplicates, Manner::Nulls, Manner::Slow { milliseconds: 300 }];
+    let all = [undone(), untold(), of_lists.to_vec()].concat();
+    let mishaps = all.into_iter().map(|manner| (Operation::GetSentEdocList, manner)).collect();
+    let (stage, rows) = stage(mishaps).await;
+    let mut gateway = stage.start().await;
+    let documents = submitted(&stage, &rows, MANY).await;
+    let each = documents.iter().zip(&rows).map(|((id, _), row)| is_known_in_the_end(&stage, id, row));
+    join_all(each).await;
+    assert_eq!(stage.dead_letters(), Vec::<String>::new());
+    assert_eq!(stage.metric("lienthong_accepted_total").await, rows.len() as f64, "no packet of our own");
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
 }

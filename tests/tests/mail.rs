@@ -89,6 +89,7 @@ fn consignment(mailbox: &str, packet: &[u8], file: &Path) -> Consignment {
         order: 1,
         closed: false,
         mailbox: None,
+        beyond: None,
     };
     let mailbox = MailAddress::parse(&format!("{mailbox}@{DOMAIN}")).expect("an address");
     Consignment {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use lienthong_pipeline::ports::{
     AxisDocId, AxisEntry, AxisInbox, AxisList, Confirmation, DeliveryFailure, FailureClass, Fault,
-    FetchFailure, Incoming, IncomingWriter, Traffic,
+    FetchFailure, Incoming, IncomingWriter, SentEntry, Traffic,
 };
 use lienthong_pipeline::record::SystemId;
 use lienthong_schemas::ids::PacketDigest;
@@ -64,6 +64,8 @@ pub async fn inbox_holds(
     let stranger = AxisDocId::parse("khong-co").expect("an id");
     let nothing = inbox.fetch(axis, &stranger, MemorySink::open(), 1_000, at).await;
     assert!(matches!(nothing, Err(FetchFailure::Axis(_))), "an id that nobody gave");
+    let nothing = inbox.sent(axis, &stranger, Traffic::Documents, at).await;
+    assert_eq!(nothing.expect_err("the same").class, FailureClass::Permanent);
     let nowhere = SystemId::parse("khong-co-truc").expect("an id");
     let failure = inbox.waiting(&nowhere, Traffic::Documents, at).await.expect_err("no such axis");
     assert_eq!((failure.class, failure.code.as_str()), (FailureClass::OursToFix, "no_endpoint"));
@@ -126,6 +128,8 @@ pub enum Call {
     Fetch(AxisDocId),
     /// The word about one entry.
     Confirm(AxisDocId),
+    /// What became of a submission of ours.
+    Sent(AxisDocId),
 }
 
 /// A packet that was put in, and what was done with it.
@@ -157,6 +161,7 @@ struct State {
     calls: Vec<Call>,
     /// Lines that are none.
     broken: usize,
+    sent: HashMap<AxisDocId, Vec<SentEntry>>,
 }
 
 impl MemoryInbox {
@@ -192,6 +197,11 @@ impl MemoryInbox {
             Some((class, code)) => drop(fails.insert(call, failed(class, code, "as the test wants it"))),
             None => drop(fails.remove(&call)),
         }
+    }
+
+    /// This became of a submission.
+    pub fn became(&self, id: &AxisDocId, entries: Vec<SentEntry>) {
+        self.state().sent.insert(id.clone(), entries);
     }
 
     /// Every list has so many lines that are none.
@@ -252,6 +262,18 @@ impl AxisInbox for MemoryInbox {
         }
         sink.write(packet).await?;
         Ok(sink.finish().await?)
+    }
+
+    async fn sent(
+        &self,
+        axis: &SystemId,
+        id: &AxisDocId,
+        _: Traffic,
+        _: Timestamp,
+    ) -> Result<Vec<SentEntry>, DeliveryFailure> {
+        let state = self.called(axis, Call::Sent(id.clone()))?;
+        let found = state.sent.get(id).cloned();
+        found.ok_or_else(|| failed(FailureClass::Permanent, "axis_10", "no such id"))
     }
 
     async fn confirm(

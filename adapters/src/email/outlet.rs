@@ -69,7 +69,7 @@ impl Adapter for Email {
             message: &message,
         };
         let said = system.server.submit(&submission).await?;
-        Ok(Handover { state: State::HandedOver, note: note(&format!("SMTP {said}")) })
+        Ok(Handover { state: State::HandedOver, note: note(&format!("SMTP {said}")), known_as: None })
     }
 }
 

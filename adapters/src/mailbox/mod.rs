@@ -26,7 +26,7 @@ impl Adapter for Mailbox {
         while let Some(chunk) = poll_fn(|cx| packet.poll_chunk(cx)).await {
             chunk?;
         }
-        Ok(Handover { state: State::Offered, note: "waits to be fetched".to_owned() })
+        Ok(Handover { state: State::Offered, note: "waits to be fetched".to_owned(), known_as: None })
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{
     AxisDocId, AxisInbox, AxisList, Confirmation, DeliveryFailure, FailureClass, FetchFailure, Incoming,
-    IncomingWriter, Traffic,
+    IncomingWriter, SentEntry, Traffic,
 };
 use lienthong_pipeline::record::SystemId;
 use serde::de::DeserializeOwned;
@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::list::Lines;
 use super::outlet::{ANSWER_BYTES_MAX, Axis, NationalAxis};
 use super::reply::{self, Answered, Said};
+use super::sent;
 use super::unwrap::{Odd, REST_BYTES_MAX, Unwrap};
 use super::wire;
 use crate::failure::failed;
@@ -78,6 +79,22 @@ impl AxisInbox for NationalAxis {
             return Err(no_packet(answer, Odd("no packet in it"), &rest).into());
         }
         Ok(packet.sink.finish().await?)
+    }
+
+    async fn sent(
+        &self,
+        axis: &SystemId,
+        id: &AxisDocId,
+        traffic: Traffic,
+        at: Timestamp,
+    ) -> Result<Vec<SentEntry>, DeliveryFailure> {
+        let axis = self.lines.of(axis)?;
+        let parameters = [("servicetype", "eDoc"), ("messagetype", traffic.as_str()), ("docId", id.as_str())];
+        let mut answer =
+            axis.ask("getSentEdocList", &parameters, "", sent::SENT_BYTES_MAX as u64, at).await?;
+        let (answered, said) = spoken::<Value>(&mut answer, sent::SENT_BYTES_MAX, at).await?;
+        let entries = answered.data.as_ref().and_then(sent::entries);
+        entries.ok_or_else(|| failed(FailureClass::Receiver, "bad_answer", &format!("no list: {said}")))
     }
 
     async fn confirm(

@@ -14,6 +14,7 @@ mod list;
 mod outlet;
 mod register;
 mod reply;
+mod sent;
 mod unwrap;
 mod wire;
 
@@ -50,6 +51,8 @@ pub struct AxisEndpoint {
     pub secret: Vec<u8>,
     /// Whether receivers are named in a header.
     pub to_header: ToHeader,
+    /// Whether the axis is to be asked what becomes of what it takes.
+    pub asks_after: bool,
     /// The certificate authorities to trust for this axis, PEM; they replace the platform's. `None`: the platform's.
     pub ca_pem: Option<Vec<u8>>,
     /// For name resolution, TCP and TLS together.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use http::status::StatusCode;
 use jiff::Timestamp;
-use lienthong_pipeline::ports::{Adapter, Consignment, DeliveryFailure, FailureClass, Handover};
+use lienthong_pipeline::ports::{Adapter, AxisDocId, Consignment, DeliveryFailure, FailureClass, Handover};
 use lienthong_pipeline::record::{AdapterKind, State, SystemId};
 use reqwest::Url;
 
@@ -57,7 +57,8 @@ impl Adapter for NationalAxis {
         let packet = PacketReader::open(consignment).await?;
         let answer = axis.line.post(headers, packet, wire::AFTER_PACKET).await?;
         let splits = consignment.receivers.len() > 1 && axis.account.to_header == ToHeader::Send;
-        judge(answer, splits, consignment.at).await
+        let handover = judge(answer, splits, consignment.at).await?;
+        Ok(Handover { known_as: handover.known_as.filter(|_| axis.asks_after), ..handover })
     }
 }
 
@@ -74,7 +75,8 @@ async fn judge(mut answer: Answer, splits: bool, now: Timestamp) -> Result<Hando
     match (reply, words.end) {
         (Some(Reply::Taken { doc_id }), _) if matches!(status, StatusCode::OK | StatusCode::CREATED) => {
             answer.after_the_packet(&said)?;
-            Ok(Handover { state: State::HandedOver, note: note(&format!("DocId {doc_id}; {said}")) })
+            let note = note(&format!("DocId {doc_id}; {said}"));
+            Ok(Handover { state: State::HandedOver, note, known_as: AxisDocId::parse(&doc_id) })
         }
         (Some(Reply::Refused { code, description }), _) if !status.is_redirection() => {
             let cause = if description.trim().is_empty() { said } else { format!("{description}; {said}") };
@@ -92,6 +94,7 @@ async fn judge(mut answer: Answer, splits: bool, now: Timestamp) -> Result<Hando
 pub(super) struct Axis {
     pub(super) line: Line,
     pub(super) account: Account,
+    asks_after: bool,
     prefix: Url,
 }
 
@@ -123,7 +126,7 @@ impl Axis {
             timeout: endpoint.timeout,
             slowest_bytes_per_second: endpoint.slowest_bytes_per_second,
         })?;
-        Ok(Self { line, account, prefix })
+        Ok(Self { line, account, asks_after: endpoint.asks_after, prefix })
     }
 
     /// Where an operation is asked for.

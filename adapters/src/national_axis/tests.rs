@@ -37,6 +37,7 @@ fn endpoint(url: String) -> AxisEndpoint {
         system_id: "demo.sys.01".into(),
         secret: SECRET.into(),
         to_header: ToHeader::Send,
+        asks_after: true,
         ca_pem: None,
         connect_timeout: PATIENCE,
         timeout: PATIENCE,

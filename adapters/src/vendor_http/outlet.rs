@@ -60,7 +60,7 @@ async fn judge(mut answer: Answer, now: Timestamp) -> Result<Handover, DeliveryF
         return Err(answer.refusal(&said, now));
     }
     answer.after_the_packet(&said)?;
-    Ok(Handover { state: State::Received, note: note(&said) })
+    Ok(Handover { state: State::Received, note: note(&said), known_as: None })
 }
 
 /// A vendor's system as it is reached.

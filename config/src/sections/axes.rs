@@ -73,6 +73,8 @@ pub struct AxisAgenciesSettings {
 pub struct AxisPollSettings {
     /// From one look to the next; a tenth more or less each time.
     pub every: Duration,
+    /// From one look at what became of what we sent there to the next; `None`: never.
+    pub sent_every: Option<Duration>,
 }
 
 /// Reads all of them; the keys are their ids, which no system has.
@@ -150,8 +152,10 @@ fn axis(id: &str, section: &mut Section<'_, '_>) -> Option<AxisSettings> {
 fn poll(section: &mut Section<'_, '_>) -> Option<AxisPollSettings> {
     let seconds = |n| Span::new(Duration::from_secs(n));
     let every = section.ranged("every", seconds(60), seconds(1), seconds(86_400)).duration();
+    let sent_every = section.ranged("sent_every", seconds(900), seconds(0), seconds(86_400)).duration();
     let enabled = section.read("enabled").unwrap_or(true);
-    enabled.then_some(AxisPollSettings { every })
+    let sent_every = Some(sent_every).filter(|every| !every.is_zero());
+    enabled.then_some(AxisPollSettings { every, sent_every })
 }
 
 fn agencies(section: &mut Section<'_, '_>) -> Option<AxisAgenciesSettings> {

@@ -11,9 +11,14 @@ fn an_axis_is_polled_where_its_section_says_so_and_each_mailbox_once() {
     assert_eq!(every(""), Some(Duration::from_secs(60)));
     assert_eq!(every("every = \"5m\"\n"), Some(Duration::from_secs(300)));
     assert_eq!(every("every = \"5m\"\nenabled = false\n"), None);
+    let sent = |lines: &str| load(&poll(lines)).expect(lines).axes["a"].poll.expect("polled").sent_every;
+    assert_eq!(sent(""), Some(Duration::from_secs(900)));
+    assert_eq!(sent("sent_every = \"1h\"\n"), Some(Duration::from_secs(3_600)));
+    assert_eq!(sent("sent_every = \"0s\"\n"), None);
     for (lines, fault) in [
         ("every = \"0s\"\n", ("axes.a.poll.every", FaultCode::OutOfRange)),
         ("every = \"2d\"\n", ("axes.a.poll.every", FaultCode::OutOfRange)),
+        ("sent_every = \"2d\"\n", ("axes.a.poll.sent_every", FaultCode::OutOfRange)),
         ("often = true\n", ("axes.a.poll.often", FaultCode::UnknownKey)),
     ] {
         assert_eq!(faults(&poll(lines)), [(fault.0.to_owned(), fault.1)], "{lines}");

@@ -211,6 +211,7 @@ fn fresh(told: Told) -> Delivery {
         order: 0,
         closed: false,
         mailbox: None,
+        beyond: None,
     }
 }
 

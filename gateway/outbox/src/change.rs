@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Fault, HandOff, Listing, Transition};
 use lienthong_pipeline::record::{
-    Admission, Delivery, Lease, MAILBOX_FAILS_MAX, Mailbox, MailboxWord, Move, Standing, State,
+    Admission, Beyond, BeyondWord, Delivery, Lease, MAILBOX_FAILS_MAX, Mailbox, MailboxWord, Move, Standing,
+    State,
 };
 
 mod noted;
@@ -178,6 +179,16 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             after.report.take_if(|_| untold);
             (event, note)
         }
+        Transition::HandedOn { doc_id, note } => {
+            let event = settle(&mut after, State::HandedOver, at, number)?;
+            let doc_id = doc_id.as_str().to_owned();
+            after.delivery.beyond = Some(Beyond { doc_id, since: at, due: Some(at), said: None });
+            (event, note)
+        }
+        Transition::Heard { word, due, note } => match heard(&mut after, word, due, at, number)? {
+            Some(event) => (event, note),
+            None => return Some(after.unsaid()),
+        },
         Transition::Reported => {
             after.report.take()?;
             if matches!(delivery.state, State::Withdrawn | State::Parked) {
@@ -267,6 +278,28 @@ fn settle(after: &mut Record, state: State, at: Timestamp, number: u64) -> Optio
     }
     after.report = after.asks_for_report().then_some(Report { at, number });
     Some(if state == State::Parked { "parked" } else { "settled" })
+}
+
+/// What an axis says of a delivery that it took: the event, if there is one; `None` where it is not asked.
+fn heard(
+    after: &mut Record,
+    word: Option<BeyondWord>,
+    due: Option<Timestamp>,
+    at: Timestamp,
+    number: u64,
+) -> Option<Option<&'static str>> {
+    after.delivery.asked_beyond()?;
+    let beyond = after.delivery.beyond.as_mut()?;
+    beyond.due = due;
+    let is_news = word.is_some_and(|word| beyond.said.replace(word) != Some(word));
+    if word == Some(BeyondWord::Done) {
+        beyond.due = None;
+        after.delivery.state = State::Received;
+        after.report = after.asks_for_report().then_some(Report { at, number });
+        return Some(Some("settled"));
+    }
+    let is_last = after.delivery.asked_beyond().is_none();
+    Some((is_news || is_last).then_some("heard"))
 }
 
 /// What a receiver says of a delivery that waits in its mailbox; `None` where that is no news.

@@ -314,6 +314,17 @@ impl OutboxStore for MemoryStore {
         })
     }
 
+    async fn beyond(&self, axis: &SystemId, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault> {
+        self.with(|shelf| {
+            let due = |delivery: &Delivery| delivery.asked_beyond().filter(|due| *due <= now);
+            let mut found = shelf
+                .in_order(|record| record.delivery.route.system == *axis && due(&record.delivery).is_some());
+            found.sort_by_key(|delivery| due(delivery));
+            found.truncate(limit);
+            found
+        })
+    }
+
     async fn transition(
         &self,
         id: DeliveryId,

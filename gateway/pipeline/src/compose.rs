@@ -145,6 +145,7 @@ fn delivery(document: &Document, content: &Content, routed: &Routed) -> Delivery
         order: 0,
         closed: false,
         mailbox: None,
+        beyond: None,
     }
 }
 

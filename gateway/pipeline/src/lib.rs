@@ -33,6 +33,7 @@ pub mod route;
 pub mod standing;
 pub mod takeover;
 pub mod tasks;
+pub mod tidings;
 pub mod trust;
 pub mod turns;
 pub mod view;

@@ -33,6 +33,8 @@ const SETTINGS_EVERY: Duration = Duration::from_secs(10);
 pub struct PollPolicy {
     /// From the end of a look to the next one.
     pub every: Duration,
+    /// From the end of a look at what became of what we sent there to the next one; `None`: there is none.
+    pub sent_every: Option<Duration>,
     /// Largest packet that is fetched, in bytes.
     pub bytes_max: u64,
 }

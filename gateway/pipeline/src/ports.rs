@@ -16,7 +16,9 @@ use jiff::Timestamp;
 pub use self::adapter::{
     Adapter, Addressee, Consignment, DeliveryFailure, FailureClass, Handover, Notice, Notifier,
 };
-pub use self::axis::{AxisDocId, AxisEntry, AxisInbox, AxisList, Confirmation, FetchFailure, Traffic};
+pub use self::axis::{
+    AxisDocId, AxisEntry, AxisInbox, AxisList, Confirmation, FetchFailure, SentEntry, Traffic,
+};
 pub use self::broker::{Broker, DeliveryMessage, EventsAfter, EventsSpan, Publication, StoredEvents, Taken};
 pub use self::index::MailboxIndex;
 pub use self::spool::{Incoming, IncomingWriter, Spool, SpoolUsage};

@@ -1,6 +1,7 @@
 //! What is remembered of a document and its deliveries: the records that stores keep and the broker carries.
 //! Every record is versioned by whoever writes it down (outbox, broker); here are only the values.
 
+mod beyond;
 mod delivery;
 mod mailbox;
 mod quarantined;
@@ -15,6 +16,7 @@ use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest};
 use lienthong_schemas::organ::OrganId;
 use serde::{Deserialize, Serialize};
 
+pub use self::beyond::{Beyond, BeyondWord};
 pub use self::delivery::{BootId, Delivery, HistoryEntry, Lease, State};
 pub use self::mailbox::{MAILBOX_FAILS_MAX, Mailbox, MailboxWord, Offer, Place, Posted, Waiting};
 pub use self::quarantined::Quarantined;

@@ -80,22 +80,20 @@ impl Settle {
         state: State,
         note: String,
     ) -> Result<bool, Fault> {
-        let Some((note, _turn)) = self.end(delivery, state, note, false).await? else { return Ok(false) };
+        let end = Transition::Settled { state, note, untold: false };
+        let Some((note, _turn)) = self.end(delivery, end).await? else { return Ok(false) };
         self.note(note).await;
         Ok(true)
     }
 
-    /// The same, and its note is written while the queue goes on: it is for a rebuild of the store only. `untold`: no report
-    /// is asked for.
+    /// The same, and its note is written while the queue goes on: it is for a rebuild of the store only.
     pub(crate) async fn finish_one_and_note(
         self: &Arc<Self>,
         delivery: &Delivery,
-        state: State,
-        note: String,
-        untold: bool,
+        end: Transition,
         tasks: &Tasks,
     ) -> Result<bool, Fault> {
-        let Some((note, turn)) = self.end(delivery, state, note, untold).await? else { return Ok(false) };
+        let Some((note, turn)) = self.end(delivery, end).await? else { return Ok(false) };
         let place = self.at_once.clone().acquire_owned().await.ok();
         let settle = self.clone();
         // Nobody waits for it but the end of the process, and whoever changes the delivery next.
@@ -106,22 +104,36 @@ impl Settle {
         Ok(true)
     }
 
+    /// What an axis says of a delivery that it took; `None`: it is not asked about that any more.
+    pub(crate) async fn heard(&self, delivery: &Delivery, heard: Transition) -> Result<Option<State>, Fault> {
+        let turn = self.wakes.noting.take(delivery.id).await;
+        let at = self.ports.clock.now();
+        let Some(after) = self.ports.store.transition(delivery.id, at, heard).await? else { return Ok(None) };
+        let is_end = after.state != delivery.state;
+        if is_end {
+            self.metrics.settled.of(after.state.as_str()).inc();
+            let Delivery { id, document, generation, state, .. } = after;
+            self.note(Note { document, delivery: id, generation, state, at, untold: false }).await;
+        }
+        drop(turn);
+        self.tell(&[delivery], is_end).await;
+        Ok(Some(after.state))
+    }
+
     /// Ends it in the store; `None`: it was over already. Returned is what is yet to be noted beside the admission, and the
     /// turn that keeps others from ending it, or taking its end back, meanwhile.
     async fn end(
         &self,
         delivery: &Delivery,
-        state: State,
-        note: String,
-        untold: bool,
+        end: Transition,
     ) -> Result<Option<(Note, Turn<DeliveryId>)>, Fault> {
         let turn = self.wakes.noting.take(delivery.id).await;
-        let (change, at) = (Transition::Settled { state, note, untold }, self.ports.clock.now());
-        let Some(after) = self.ports.store.transition(delivery.id, at, change).await? else {
+        let (at, untold) = (self.ports.clock.now(), matches!(end, Transition::Settled { untold: true, .. }));
+        let Some(after) = self.ports.store.transition(delivery.id, at, end).await? else {
             return Ok(None);
         };
+        let Delivery { id, document, generation, state, .. } = after;
         self.metrics.settled.of(state.as_str()).inc();
-        let Delivery { id, document, generation, .. } = after;
         Ok(Some((Note { document, delivery: id, generation, state, at, untold }, turn)))
     }
 

@@ -29,6 +29,7 @@ use lienthong_pipeline::relay::Relay;
 use lienthong_pipeline::report::{MailNotice, Report, Reporter};
 use lienthong_pipeline::takeover::Takeover;
 use lienthong_pipeline::tasks::Tasks;
+use lienthong_pipeline::tidings::Tidings;
 use lienthong_pipeline::wakes::Wakes;
 use lienthong_schemas::ids::PacketDigest;
 use lienthong_schemas::rejections::RejectionCode;
@@ -264,6 +265,10 @@ fn start_way_out(
     }
     let poll = Poll::new(ports.clone(), intake.clone(), ways.inbox(), ways.polls(), metrics.clone());
     tasks.spawn("poll", poll.run(tasks.clone()));
+    let (inbox, polls) = (ways.inbox(), ways.polls());
+    let tidings =
+        Tidings::new(ports.clone(), inbox, directory.clone(), polls, metrics.clone(), wakes.clone());
+    tasks.spawn("tidings", tidings.run(tasks.clone()));
     let late = Late::new(ports.clone(), metrics.clone(), settings.delivery.late_after);
     tasks.spawn("late", late.run(tasks.clone()));
     let reporter = Reporter {

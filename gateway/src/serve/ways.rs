@@ -100,7 +100,9 @@ impl Ways {
 fn polls(settings: &Settings) -> PollPolicies {
     let bytes_max = settings.listen.body_max.bytes();
     let polled = settings.axes.iter().filter_map(|(id, axis)| Some((SystemId::parse(id)?, axis.poll?)));
-    polled.map(|(id, poll)| (id, PollPolicy { every: poll.every, bytes_max })).collect()
+    polled
+        .map(|(id, poll)| (id, PollPolicy { every: poll.every, sent_every: poll.sent_every, bytes_max }))
+        .collect()
 }
 
 /// All axes, and how often the lists of those are staged that are.
@@ -228,6 +230,7 @@ pub(crate) fn axis(axis: &AxisSettings) -> Result<AxisEndpoint, String> {
             lienthong_config::ToHeader::Send => ToHeader::Send,
             lienthong_config::ToHeader::Omit => ToHeader::Omit,
         },
+        asks_after: axis.poll.is_some_and(|poll| poll.sent_every.is_some()),
         ca_pem: pem(axis.ca.as_deref())?,
         connect_timeout: axis.connect_timeout,
         timeout: axis.timeout,

@@ -305,6 +305,9 @@ impl OutboxStore for HookedStore {
     ) -> Result<Vec<Delivery>, Fault> {
         self.store.offered(system, waiting, after, limit).await
     }
+    async fn beyond(&self, axis: &SystemId, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault> {
+        self.store.beyond(axis, now, limit).await
+    }
     async fn transition(
         &self,
         id: DeliveryId,

@@ -37,6 +37,7 @@ mod runs;
 mod states;
 mod store_away;
 mod takeovers;
+mod tidings;
 mod turns;
 mod unlisted;
 mod watched;

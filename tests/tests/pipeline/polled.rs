@@ -36,7 +36,7 @@ impl Polling {
 
     fn over(mut world: World) -> Self {
         let inbox = Arc::new(MemoryInbox::new(system("vpcp")));
-        let policy = PollPolicy { every: EVERY, bytes_max: 100_000 };
+        let policy = PollPolicy { every: EVERY, sent_every: None, bytes_max: 100_000 };
         let policies = Arc::new(ArcSwap::from_pointee([(system("vpcp"), policy)].into()));
         world.poll(inbox.clone(), policies.clone());
         Self { world, inbox, policies }

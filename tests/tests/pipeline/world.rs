@@ -27,6 +27,7 @@ use lienthong_pipeline::relay::Relay;
 use lienthong_pipeline::report::{MailNotice, Report, Reporter};
 use lienthong_pipeline::takeover::Takeover;
 use lienthong_pipeline::tasks::Tasks;
+use lienthong_pipeline::tidings::Tidings;
 use lienthong_pipeline::wakes::Wakes;
 use lienthong_schemas::edxml::DocumentBuilder;
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
@@ -236,6 +237,13 @@ impl World {
         });
     }
 
+    /// Asks axes what became of what they took, until a kill or the end.
+    pub(super) fn ask(&mut self, inbox: Arc<dyn AxisInbox>, policies: Arc<ArcSwap<PollPolicies>>) {
+        let (ports, metrics, wakes) = (self.ports.clone(), self.metrics.clone(), self.wakes.clone());
+        let tidings = Tidings::new(ports, inbox, self.directory.clone(), policies, metrics, wakes);
+        self.tasks.spawn(tidings.run(Tasks::new()));
+    }
+
     /// Cuts every task where it stands, as a kill would.
     pub(super) fn kill(&mut self) {
         self.tasks = JoinSet::new();
@@ -435,7 +443,7 @@ pub(super) fn taken(consignment: &Consignment) -> Handover {
     match consignment.delivery.route.adapter {
         AdapterKind::VendorHttp => received(),
         AdapterKind::Email | AdapterKind::NationalAxis => handed_over(),
-        AdapterKind::Mailbox => Handover { state: State::Offered, note: "waits".to_owned() },
+        AdapterKind::Mailbox => Handover { state: State::Offered, note: "waits".to_owned(), known_as: None },
     }
 }
 

@@ -51,7 +51,7 @@ async fn one_session_says_what_is_needed_and_nothing_in_clear() {
         let ground = Ground::of(security, willing);
         let handover = attempt(ground.endpoint.clone(), &parcel).await.expect("taken");
         let note = "SMTP 250 2.0.0 Ok: queued as 4ABC".to_owned();
-        assert_eq!(handover, Handover { state: State::HandedOver, note });
+        assert_eq!(handover, Handover { state: State::HandedOver, note, known_as: None });
         let session = ground.peer.only();
         match security {
             MailSecurity::Tls => assert!(session.clear.is_empty()),

@@ -1,6 +1,6 @@
 //! What the axis says in its JSON: each code, and all that is no answer of an axis.
 
-use lienthong_pipeline::ports::{Adapter, FailureClass, Handover};
+use lienthong_pipeline::ports::{Adapter, AxisDocId, FailureClass, Handover};
 use lienthong_pipeline::record::State;
 
 use super::{OK, adapter, answer, at, attempt_at, consignment, is, organ};
@@ -29,7 +29,8 @@ async fn ok_means_handed_over() {
     }
     let note = format!("DocId {DOC_ID}; HTTP 200: {OK}");
     let handover = attempt_at(answer("200 OK", "", OK)).await.expect("OK");
-    assert_eq!(handover, Handover { state: State::HandedOver, note });
+    let known_as = AxisDocId::parse(DOC_ID);
+    assert_eq!(handover, Handover { state: State::HandedOver, note, known_as });
 }
 
 #[tokio::test]

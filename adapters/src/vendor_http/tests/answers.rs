@@ -18,7 +18,10 @@ use crate::vendor_http::VendorHttpEndpoint;
 async fn any_2xx_means_received() {
     for status in ["200 OK", "201 Created", "202 Accepted", "204 No Content", "299 Whatever"] {
         let handover = attempt_at(answer(status, "", "")).await.expect(status);
-        assert_eq!(handover, Handover { state: State::Received, note: format!("HTTP {}", &status[..3]) });
+        assert_eq!(
+            handover,
+            Handover { state: State::Received, note: format!("HTTP {}", &status[..3]), known_as: None }
+        );
     }
     let handover = attempt_at(answer("200 OK", "", "Đã tiếp nhận,\r\n số 15 \n")).await.expect("200");
     assert_eq!(handover.note, "HTTP 200: Đã tiếp nhận, số 15");

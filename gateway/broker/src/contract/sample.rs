@@ -53,6 +53,7 @@ pub fn inline(number: u32, lane: Lane, packet: &[u8]) -> DeliveryMessage {
         order: 0,
         closed: false,
         mailbox: None,
+        beyond: None,
     };
     DeliveryMessage { delivery, inline: Some(Bytes::copy_from_slice(packet)) }
 }

@@ -4,6 +4,7 @@
 //! returns something to keep until the test ends (a folder) and a new, empty store that reads [`samples::clock`].
 
 mod admitting;
+mod beyond;
 mod concurrency;
 mod dispatching;
 mod indexing;
@@ -19,6 +20,7 @@ mod withdrawing;
 pub mod samples;
 
 pub use admitting::*;
+pub use beyond::*;
 pub use concurrency::*;
 pub use dispatching::*;
 pub use indexing::*;
@@ -78,6 +80,8 @@ macro_rules! store_contract {
             a_mailbox_lists_urgent_first_and_then_in_order
             a_receiver_says_what_becomes_of_what_it_is_offered
             what_a_receiver_cannot_take_is_parked_in_the_end
+            what_an_axis_took_is_asked_about_in_the_order_of_its_time
+            what_an_axis_says_is_written_once_and_done_is_received
             lists_have_their_order_and_their_limits
             a_page_goes_on_although_what_it_began_after_is_gone
             a_dead_letter_is_closed_once_and_until_it_is_requeued

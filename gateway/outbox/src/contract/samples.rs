@@ -139,6 +139,7 @@ pub fn delivery(n: u64, receiver: &str) -> Delivery {
         order: 0,
         closed: false,
         mailbox: None,
+        beyond: None,
     }
 }
 

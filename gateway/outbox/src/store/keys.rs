@@ -11,6 +11,7 @@
 //! w|<published at><order>                        queued, published, and not handed off
 //! o|<adapter>|<queue>|<lane>|<order>             queued and not handed off
 //! q|<system>|<d or s>|<lane>|<order>             waits in a mailbox: documents, or status packets
+//! a|<axis>|<due><order>                          an axis took it, and is asked what became of it
 //! p|<accepted at><order>                         not final
 //! x|<order>                                      dead letters
 //! n|<number>                                     outcomes that the sender has yet to be told
@@ -86,9 +87,11 @@ pub(super) const OF_DOCUMENTS: &[u8] = b"d|";
 /// Prefix of records.
 pub(super) const DELIVERIES: &[u8] = b"e|";
 /// Prefixes of all that [`indexes`] makes.
-pub(super) const INDEXES: [&[u8]; 10] =
-    [b"d|", b"r|", b"o|", b"c|", b"q|", UNPUBLISHED, NOT_TAKEN_OVER, PENDING, DEAD_LETTERS, REPORTS];
+pub(super) const INDEXES: [&[u8]; 11] =
+    [BEYOND, b"d|", b"r|", b"o|", b"c|", b"q|", UNPUBLISHED, NOT_TAKEN_OVER, PENDING, DEAD_LETTERS, REPORTS];
 
+/// Prefix of what axes took and are asked about.
+pub(super) const BEYOND: &[u8] = b"a|";
 /// Prefix of deliveries that are not final, the oldest first.
 pub(super) const PENDING: &[u8] = b"p|";
 /// Prefix of what is not published.
@@ -165,6 +168,16 @@ pub(super) fn offered(system: &SystemId, waiting: Waiting, lane: Lane) -> Vec<u8
 /// Keys below [`offered`], behind an order.
 pub(super) fn offered_after(system: &SystemId, waiting: Waiting, lane: Lane, after: u64) -> Range<Vec<u8>> {
     from(offered(system, waiting, lane), after.saturating_add(1))
+}
+
+fn beyond(axis: &SystemId, due: Timestamp) -> Vec<u8> {
+    timed(format!("a|{axis}|").as_bytes(), due)
+}
+
+/// Keys below [`BEYOND`] of what an axis is to be asked about by this time.
+pub(super) fn beyond_by(axis: &SystemId, now: Timestamp) -> Range<Vec<u8>> {
+    let end = ordered(beyond(axis, now), u64::MAX);
+    format!("a|{axis}|").into_bytes()..end
 }
 
 pub(super) fn correlated(receiver: &ReceiverToken, key: CorrelationKey) -> Vec<u8> {
@@ -331,6 +344,9 @@ pub(super) fn indexes(record: &Record) -> Vec<Vec<u8>> {
     if record.is_offered() {
         let Delivery { route, lane, .. } = delivery;
         keys.push(ordered(offered(&route.system, Waiting::of(delivery), *lane), order));
+    }
+    if let Some(due) = delivery.asked_beyond() {
+        keys.push(ordered(beyond(&delivery.route.system, due), order));
     }
     if record.is_in_the_way() {
         keys.extend(delivery.correlations.iter().map(|key| ordered(correlated(&receiver, *key), order)));

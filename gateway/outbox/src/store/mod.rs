@@ -380,6 +380,12 @@ impl OutboxStore for FileStore {
         self.read(move |view| view.within_each(ranges, limit, Record::is_offered)).await
     }
 
+    async fn beyond(&self, axis: &SystemId, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault> {
+        let range = keys::beyond_by(axis, now);
+        let is_due = move |record: &Record| record.delivery.asked_beyond().is_some_and(|due| due <= now);
+        self.read(move |view| view.within(range, limit, is_due)).await
+    }
+
     async fn transition(
         &self,
         id: DeliveryId,

@@ -40,7 +40,7 @@ pub(super) struct Attempt {
 
 /// What is to be written of an attempt.
 enum Outcome {
-    Over { state: State, note: String },
+    Over { end: Transition },
     Parked { note: String },
     Failed { pause: Duration, document_fault: bool, ours_to_fix: bool, may_have_arrived: bool, note: String },
 }
@@ -95,8 +95,12 @@ impl Turn {
     /// Its receiver took it.
     pub(super) async fn delivered(&self, attempt: &Attempt, handover: &Handover) -> Result<(), Fault> {
         crash_point("after-receiver-2xx");
-        let Handover { state, note } = handover.clone();
-        let done = self.write(&attempt.together, &Outcome::Over { state, note }).await?;
+        let Handover { state, note, known_as } = handover.clone();
+        let end = match known_as.filter(|_| state == State::HandedOver) {
+            Some(doc_id) => Transition::HandedOn { doc_id, note },
+            None => Transition::Settled { state, note, untold: false },
+        };
+        let done = self.write(&attempt.together, &Outcome::Over { end }).await?;
         crash_point("after-settle");
         for delivery in done {
             self.shared.metrics.delivered.of(self.shared.label()).inc();
@@ -130,8 +134,9 @@ impl Turn {
                 return Ok(Shown::Fair);
             }
             FailureClass::Permanent | FailureClass::OneOfSeveral => {
-                let note = failure.to_string();
-                self.write(together, &Outcome::Over { state: State::Refused, note }).await?;
+                let end =
+                    Transition::Settled { state: State::Refused, note: failure.to_string(), untold: false };
+                self.write(together, &Outcome::Over { end }).await?;
                 return Ok(Shown::Fair);
             }
             FailureClass::Packet => {
@@ -205,9 +210,12 @@ impl Turn {
     async fn write_one(&self, part: &Delivery, outcome: &Outcome) -> Result<bool, Fault> {
         let settle = &self.shared.settle;
         match outcome {
-            Outcome::Over { state, note } => {
-                let untold = untold(&self.shared.directory.load(), part, *state);
-                settle.finish_one_and_note(part, *state, note.clone(), untold, &self.tasks).await
+            Outcome::Over { end } => {
+                let mut end = end.clone();
+                if let Transition::Settled { state, untold: nobody_is_told, .. } = &mut end {
+                    *nobody_is_told = untold(&self.shared.directory.load(), part, *state);
+                }
+                settle.finish_one_and_note(part, end, &self.tasks).await
             }
             Outcome::Parked { note } => settle.park_one(part, note.clone()).await,
             Outcome::Failed { pause, document_fault, ours_to_fix, may_have_arrived, note } => {

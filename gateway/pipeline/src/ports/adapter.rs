@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 use lienthong_schemas::organ::OrganId;
 
+use super::AxisDocId;
 use crate::record::{AdapterKind, Cover, Delivery, MailAddress, State, SystemId};
 
 /// What an adapter is to hand over.
@@ -45,6 +46,8 @@ pub struct Handover {
     pub state: State,
     /// The receiver's answer, escaped and cut to 200 characters.
     pub note: String,
+    /// The id by which an axis is to be asked what becomes of it; with `HandedOver` only.
+    pub known_as: Option<AxisDocId>,
 }
 
 /// Why a delivery failed (design.md B6); decides what happens next.

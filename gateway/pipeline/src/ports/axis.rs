@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{DeliveryFailure, Fault, Incoming, IncomingWriter};
-use crate::record::SystemId;
+use crate::record::{BeyondWord, SystemId};
 
 /// An axis's id of one packet for one receiver of ours: 1 to [`AxisDocId::BYTES_MAX`] visible ASCII characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,6 +111,17 @@ impl Confirmation {
     }
 }
 
+/// What an axis says of one receiver of a submission of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentEntry {
+    /// The receiver, as the axis writes it; may be empty.
+    pub to: String,
+    /// What the receiver has said; `None` for a word that is not known.
+    pub word: Option<BeyondWord>,
+    /// What else the axis says of that, escaped and cut to 200 characters.
+    pub note: String,
+}
+
 /// The mailboxes of our systems at axes. It tries once, as an [`super::Adapter`] does. `at` is the time of the attempt, for
 /// signatures over it.
 #[async_trait]
@@ -133,6 +144,15 @@ pub trait AxisInbox: Send + Sync + 'static {
         bytes_max: u64,
         at: Timestamp,
     ) -> Result<Box<dyn Incoming>, FetchFailure>;
+
+    /// What became of a submission of ours: an entry for each receiver.
+    async fn sent(
+        &self,
+        axis: &SystemId,
+        id: &AxisDocId,
+        traffic: Traffic,
+        at: Timestamp,
+    ) -> Result<Vec<SentEntry>, DeliveryFailure>;
 
     /// Says what became of an entry.
     async fn confirm(

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
 
-use super::Fault;
+use super::{AxisDocId, Fault};
 use crate::record::{
-    AdapterKind, Admission, BootId, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane,
-    MailboxWord, Route, Standing, State, SystemId, Waiting,
+    AdapterKind, Admission, BeyondWord, BootId, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument,
+    Lane, MailboxWord, Route, Standing, State, SystemId, Waiting,
 };
 
 /// What became of an admission in the store.
@@ -93,6 +93,24 @@ pub enum Transition {
         note: String,
         /// The sender is told by no status packet, though its packet asked for one: nobody answers for the receiver.
         untold: bool,
+    },
+    /// An axis took it, under an id by which it can be asked what becomes of it: `HandedOver`, and due to be asked about at
+    /// once.
+    HandedOn {
+        /// The axis's id of the submission.
+        doc_id: AxisDocId,
+        /// Its answer.
+        note: String,
+    },
+    /// What an axis says of a delivery that is `HandedOver` and that it is asked about. `Done` makes it `Received`; another
+    /// word than the last one is remembered by a line of history; the same again by none.
+    Heard {
+        /// The word; `None`: nothing is known.
+        word: Option<BeyondWord>,
+        /// When it is asked again; `None`: no more.
+        due: Option<Timestamp>,
+        /// What else it said.
+        note: String,
     },
     /// The report to the sender that a `received` or `given_up` delivery asked for has been admitted. Of one that a recall
     /// withdrew or parked: that is noted beside its admission; this makes no line of history and no event.
@@ -290,6 +308,9 @@ pub trait OutboxStore: Send + Sync + 'static {
         after: PerLane,
         limit: usize,
     ) -> Result<Vec<Delivery>, Fault>;
+
+    /// What this axis took and is to be asked about by now ([`Delivery::asked_beyond`]): whose time came first, first.
+    async fn beyond(&self, axis: &SystemId, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault>;
 
     /// Applies a change. `None` when the delivery is unknown or the change does not fit its state (it is settled
     /// already, or the generation is an older one); then nothing is written.

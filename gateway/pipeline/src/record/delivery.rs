@@ -5,7 +5,7 @@ use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDiges
 use lienthong_schemas::organ::OrganId;
 use serde::{Deserialize, Serialize};
 
-use super::{Lane, Mailbox, Route};
+use super::{Beyond, Lane, Mailbox, Route};
 
 /// Transport state of one delivery (design.md B6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -169,6 +169,9 @@ pub struct Delivery {
     /// It was put into a mailbox: what became of it there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mailbox: Option<Mailbox>,
+    /// An axis took it, and is asked what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<Beyond>,
 }
 
 impl Delivery {
@@ -197,6 +200,11 @@ impl Delivery {
     pub fn has_not_left(&self) -> bool {
         let waits = matches!(self.state, State::Queued | State::Parked);
         waits && self.lease.is_none() && !self.may_have_arrived
+    }
+
+    /// When the axis that took it is to be asked about it; `None` when it is not.
+    pub fn asked_beyond(&self) -> Option<Timestamp> {
+        self.beyond.as_ref().filter(|_| self.state == State::HandedOver)?.due
     }
 
     /// Somebody has to look at it: parked, refused or given up, and not [`Delivery::closed`].

@@ -232,6 +232,7 @@ impl Posted {
             may_have_arrived: true,
             closed: false,
             mailbox: Some(mailbox),
+            beyond: None,
         }
     }
 }

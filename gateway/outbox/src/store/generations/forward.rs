@@ -20,10 +20,11 @@ use crate::store::view::{ReadFault, View, unsealed};
 const CHUNK: usize = 32;
 /// Keys that one step moves out of a generation which goes.
 const KEYS_CHUNK: usize = 2_048;
-/// What is copied: deliveries that are not final, dead letters, outcomes to report, events not sent, and what is being
-/// removed. A delivery that changes comes to stand below a later one of the first three prefixes, or it is written anew,
-/// to both.
-const PASSES: [&[u8]; 5] = [keys::PENDING, keys::DEAD_LETTERS, keys::REPORTS, keys::EVENTS, keys::CONDEMNED];
+/// What is copied: deliveries that are not final, what axes are asked about, dead letters, outcomes to report, events not
+/// sent, and what is being removed. A delivery that changes comes to stand below a later one of the first four prefixes,
+/// or it is written anew, to both.
+const PASSES: [&[u8]; 6] =
+    [keys::PENDING, keys::BEYOND, keys::DEAD_LETTERS, keys::REPORTS, keys::EVENTS, keys::CONDEMNED];
 
 /// What came of a step.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use lienthong_pipeline::ports::{Listing, OutboxStore, Transition};
-use lienthong_pipeline::record::{AdapterKind, State, SystemId};
+use lienthong_pipeline::record::{AdapterKind, Beyond, State, SystemId};
 use lienthong_schemas::ids::CorrelationKey;
 use tempfile::TempDir;
 
@@ -227,6 +227,7 @@ fn every_index_has_its_prefix_in_the_list() {
     let mut record =
         Record { delivery: delivery(1, "H02"), lines: 1, report: None, told: false, published_at: None };
     record.delivery.correlations.push(CorrelationKey::of("1/UBND"));
+    let beyond = Beyond { doc_id: "id".to_owned(), since: NOW, due: Some(NOW), said: None };
     let mut seen = std::collections::BTreeSet::new();
     for (state, handed_off, published) in [
         (State::Queued, true, 1),
@@ -234,8 +235,10 @@ fn every_index_has_its_prefix_in_the_list() {
         (State::Queued, false, 0),
         (State::Offered, true, 1),
         (State::GivenUp, true, 1),
+        (State::HandedOver, true, 1),
     ] {
         record.delivery.state = state;
+        record.delivery.beyond = Some(beyond.clone());
         (record.delivery.handed_off, record.delivery.published) = (handed_off, published);
         record.published_at = (published == 1).then_some(NOW);
         record.report = (state == State::GivenUp).then_some(crate::change::Report { at: NOW, number: 1 });

@@ -44,6 +44,7 @@ fn delivery(order: u64, queue: usize, lane: Lane, bytes: u64) -> Delivery {
         order,
         closed: false,
         mailbox: None,
+        beyond: None,
     }
 }
 

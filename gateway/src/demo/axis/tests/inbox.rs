@@ -19,6 +19,7 @@ async fn the_client_holds_the_contract_of_an_inbox() {
         system_id: SYSTEM.to_owned(),
         secret: SECRET.to_vec(),
         to_header: ToHeader::Send,
+        asks_after: true,
         ca_pem: None,
         connect_timeout: patience,
         timeout: patience,
@@ -29,5 +30,5 @@ async fn the_client_holds_the_contract_of_an_inbox() {
         ground.axis.offer(traffic.as_str(), from, to, packet)
     };
     inbox_holds(&client, &id, SystemClock.now(), put).await;
-    assert_eq!(ground.axis.complaints(), ["docId khong-co"]);
+    assert_eq!(ground.axis.complaints(), ["docId khong-co", "docId khong-co"]);
 }
