@@ -60,7 +60,11 @@ async fn a_list_is_staged_and_who_is_gone_waits_for_an_operator() {
     assert_eq!(plan["in_file"], json!(["G91"]), "the operator's own");
     assert_eq!(stage.metric("lienthong_agency_lists_waiting").await, 1.0);
     assert_eq!(refusal(&stage, 3, "G93").await, (422, json!("RECEIVER_UNKNOWN")));
-    stage.operator(&["axis", "reject", "vpcp", "--reason", "danh sách thiếu"]);
+    let of_another = ["axis", "reject", "vpcp", "--since", "2020-01-01T00:00:00Z", "--reason", "x"];
+    let not_seen = stage.operator_says(&of_another, false);
+    assert_eq!(not_seen.status.code(), Some(1), "another list waits: {}", text(&not_seen.stderr));
+    let at = view["pending"]["at"].as_str().expect("a time");
+    stage.operator(&["axis", "reject", "vpcp", "--since", at, "--reason", "danh sách thiếu"]);
     let again = stage.operator_says(&["axis", "approve", "vpcp", "--reason", "x"], false);
     assert_eq!(again.status.code(), Some(1), "nothing waits: {}", text(&again.stderr));
     let document = stage.sent_to(4, &["G92"]).await;

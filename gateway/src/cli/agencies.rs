@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use lienthong_pipeline::directory::{Decided, Decision, LeftOut, Request, Why, Wish};
 use lienthong_pipeline::record::SystemId;
 use lienthong_schemas::organ::OrganId;
@@ -47,6 +48,9 @@ pub(super) struct Decide {
     /// Lý do, được ghi lại, tối đa 200 ký tự / Why; it is recorded, at most 200 characters
     #[arg(long, value_name = "TEXT")]
     reason: String,
+    /// Chỉ khi yêu cầu đang chờ là của lúc này, như đã xem / Only if what waits is of this time, as it was shown
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
     #[command(flatten)]
     look: Look,
 }
@@ -105,7 +109,7 @@ impl Decide {
     fn run(&self, decided: Decided) -> Result<ExitCode, CommandFault> {
         let id = SystemId::parse(&self.system);
         let id = id.ok_or_else(|| CommandFault::at(&self.system, "a-z 0-9 -, 1..=32"))?;
-        let word = Word { id, code: Some(self.code.clone()), reason: self.reason.clone() };
+        let word = Word { id, code: Some(self.code.clone()), since: self.since, reason: self.reason.clone() };
         self.look.have(path(decided), &word)
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use lienthong_adapters::national_axis::{NationalAxis, Register};
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::directory::{Agency, Comparison, Decided, Joined, joined};
@@ -61,6 +62,9 @@ pub(super) struct Decide {
     /// Lý do, được ghi lại, tối đa 200 ký tự / Why; it is recorded, at most 200 characters
     #[arg(long, value_name = "TEXT")]
     reason: String,
+    /// Chỉ khi danh sách đang chờ là của lúc này, như đã xem / Only if the list that waits is of this time, as it was shown
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
 }
 
 #[derive(Args)]
@@ -83,16 +87,22 @@ pub(super) fn run(command: &AxisCommand) -> Result<ExitCode, CommandFault> {
         AxisCommand::Ping(at) => at.ping(),
         AxisCommand::Agencies(compare) if compare.pending => compare.staged(),
         AxisCommand::Agencies(compare) => compare.run(),
-        AxisCommand::Sync(ask) => ask.have("sync", ""),
-        AxisCommand::Approve(decide) => decide.ask.have(path(Decided::Approved), &decide.reason),
-        AxisCommand::Reject(decide) => decide.ask.have(path(Decided::Rejected), &decide.reason),
+        AxisCommand::Sync(ask) => ask.have("sync", "", None),
+        AxisCommand::Approve(decide) => decide.run(Decided::Approved),
+        AxisCommand::Reject(decide) => decide.run(Decided::Rejected),
     }
 }
 
 impl Ask {
-    fn have(&self, what: &str, reason: &str) -> Result<ExitCode, CommandFault> {
-        let word = Word { id: id_of(&self.axis)?, code: None, reason: reason.to_owned() };
+    fn have(&self, what: &str, reason: &str, since: Option<Timestamp>) -> Result<ExitCode, CommandFault> {
+        let word = Word { id: id_of(&self.axis)?, code: None, since, reason: reason.to_owned() };
         self.look.have(what, &word)
+    }
+}
+
+impl Decide {
+    fn run(&self, decided: Decided) -> Result<ExitCode, CommandFault> {
+        self.ask.have(path(decided), &self.reason, self.since)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::{Extension, Json};
+use jiff::Timestamp;
 use lienthong_pipeline::axis_lists::AxisLists;
 use lienthong_pipeline::directory::{Decided, Home, Undecided};
 use lienthong_pipeline::operate::{REASON_CHARS_MAX, Reason};
@@ -18,7 +19,7 @@ use super::operators::Caller;
 use super::routes::{Answer, Control, asked, stopping};
 use super::{Trouble, TroubleCode};
 use crate::rolls::view::RollView;
-use crate::rolls::{RollTrouble, Rolls};
+use crate::rolls::{self, RollTrouble, Rolls};
 
 /// How long an axis has to give its lists when an operator asks.
 const SYNC_WITHIN: Duration = Duration::from_secs(45);
@@ -40,6 +41,9 @@ pub struct Word {
     /// Of a system: the code that it asks about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<OrganId>,
+    /// Of a decision: only about what waits since this second, as it was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// Why; 1 to 200 characters. Not needed to have a list asked for.
     #[serde(default)]
     pub reason: String,
@@ -113,7 +117,7 @@ async fn decide(
         .ok_or_else(|| Trouble::invalid(format_args!("reason: 1..={REASON_CHARS_MAX} ký tự / characters")))?;
     let rolls = staged(&control)?.rolls.clone();
     let decision = tokio::task::spawn_blocking(move || {
-        let by = (caller.name.as_str(), reason.as_str());
+        let by = rolls::Word { operator: &caller.name, reason: reason.as_str(), since: word.since };
         match &word.code {
             Some(code) => rolls.answer(&word.id, code, decided, by),
             None => rolls.decide_list(&word.id, decided, by).map(drop),
@@ -125,6 +129,11 @@ async fn decide(
             TroubleCode::Busy,
             format!("mã {code} nay đã thuộc nơi khác hoặc tệp danh bạ; hãy từ chối yêu cầu này"),
             format!("{code} is at home elsewhere by now, or in the directory file; reject this request"),
+        ),
+        RollTrouble::Another(at) => Trouble::new(
+            TroubleCode::Busy,
+            format!("việc đang chờ là của {at}, không phải việc đã xem; hãy xem lại"),
+            format!("what waits is of {at}, and not what was looked at; look again"),
         ),
         RollTrouble::Full(full) | RollTrouble::Undecided(Undecided::Full(full)) => {
             Trouble::invalid(format_args!("{full}"))

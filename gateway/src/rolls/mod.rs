@@ -36,9 +36,31 @@ pub enum RollTrouble {
     /// Nothing waits, or its code is taken by now.
     #[error(transparent)]
     Undecided(#[from] Undecided),
+    /// What waits is not what the operator has seen.
+    #[error("what waits is of {0}")]
+    Another(Timestamp),
     /// The disk does not take it.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+/// Who decides, why, and about what.
+#[derive(Clone, Copy, Debug)]
+pub struct Word<'w> {
+    /// The operator's name in the settings.
+    pub operator: &'w str,
+    /// Why; escaped.
+    pub reason: &'w str,
+    /// Only about what waits since this second; `None`: whatever waits.
+    pub since: Option<Timestamp>,
+}
+
+impl Word<'_> {
+    /// Whether it is about what waits since then.
+    fn is_about(&self, at: Timestamp) -> Result<(), RollTrouble> {
+        let other = self.since.is_some_and(|since| since.as_second() != at.as_second());
+        if other { Err(RollTrouble::Another(at)) } else { Ok(()) }
+    }
 }
 
 /// Why a request of a system was not taken.
@@ -127,16 +149,20 @@ impl Rolls {
     /// An operator's word on the list of an axis that waits.
     ///
     /// # Errors
-    /// Nothing waits; there is no room.
+    /// Nothing waits, or another list; there is no room.
     pub fn decide_list(
         &self,
         axis: &SystemId,
         decided: Decided,
-        (operator, reason): (&str, &str),
+        said: Word<'_>,
     ) -> Result<Plan, RollTrouble> {
+        let Word { operator, reason, .. } = said;
         let mut state = self.state();
         let directory = self.directory.load_full();
         let roll = state.of(&Home::Axis(axis.clone()));
+        if let Some(pending) = &roll.pending {
+            said.is_about(pending.at)?;
+        }
         let word = roll.with_word(self.beside(&directory), decided, self.clock.now(), (operator, reason))?;
         let (roll, plan) = word.ok_or(Undecided::Nothing)?;
         self.put(&mut state, axis, roll)?;
@@ -167,18 +193,22 @@ impl Rolls {
     /// An operator's word on what a system has asked for.
     ///
     /// # Errors
-    /// Nothing waits; the code is taken by now; there is no room.
+    /// Nothing waits, or another request; the code is taken by now; there is no room.
     pub fn answer(
         &self,
         system: &SystemId,
         code: &OrganId,
         decided: Decided,
-        (operator, reason): (&str, &str),
+        said: Word<'_>,
     ) -> Result<(), RollTrouble> {
+        let Word { operator, reason, .. } = said;
         let mut state = self.state();
         let directory = self.directory.load_full();
         let roll = state.of(&Home::System(system.clone()));
         let beside = self.beside(&directory);
+        if let Some(request) = roll.requests.iter().find(|request| request.code == *code) {
+            said.is_about(request.at)?;
+        }
         let roll = roll.with_answer(beside, code, decided, self.clock.now(), (operator, reason))?;
         self.put(&mut state, system, roll)?;
         tracing::info!(%system, %code, operator, reason, ?decided, "an operator has decided on an agency");
