@@ -79,8 +79,12 @@ metrics! {
     step_seconds: SecondsBy = "step_seconds" ["step"];
     /// Calls of the national SDK's operations, by operation and outcome.
     sdk_calls: CounterByTwo = "sdk_calls_total" ["operation", "outcome"];
-    /// Addresses that a system with the SDK came from for the first time since the start.
+    /// Addresses that a system with the SDK came from for the first time.
     sdk_new_sources: Counter = "sdk_new_sources_total";
+    /// What waits in mailboxes, by list: documents, statuses; looked at once a minute.
+    mailbox_waiting: GaugeBy = "mailbox_waiting" ["list"];
+    /// Age of the receipt of the oldest that waits in a mailbox; 0 when nothing does.
+    mailbox_oldest: Seconds = "mailbox_oldest_seconds";
     /// Uploads that are coming in.
     uploads_in_flight: Gauge = "uploads_in_flight";
     /// Receivers that are paused, by adapter.
@@ -200,6 +204,7 @@ mod tests {
         metrics.operator_acts.of("retry").inc();
         metrics.axis_packets.of("taken").inc();
         metrics.sdk_calls.of("getEdoc", "ok").inc();
+        metrics.mailbox_waiting.of("documents").set(1);
         drop(metrics.timer(Step::Verify));
         metrics
     }

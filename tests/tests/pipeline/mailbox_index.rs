@@ -205,6 +205,10 @@ async fn a_list_reads_as_much_as_it_gives_however_much_waits() {
     let before = store.read_together();
     let items = world.mailboxes.list(&hop(), FanIn::Receiver, Waiting::Documents, 7).await.expect("a list");
     assert_eq!((items.len(), store.read_together() - before), (7, 7));
+    world.advance(Duration::from_secs(60)).await;
+    let waiting = |list| world.metrics.mailbox_waiting.of(list).value();
+    assert_eq!((waiting("documents"), waiting("statuses")), (60, 0));
+    assert_eq!(world.metrics.mailbox_oldest.value(), Duration::from_secs(60));
 }
 
 /// A broker that says how far `EVENTS` goes, and never what stands there.

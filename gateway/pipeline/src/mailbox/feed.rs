@@ -25,6 +25,8 @@ const PAGE: usize = 1_000;
 /// Pauses of a reader whose broker, or disk, is away.
 const PAUSE_FIRST: Duration = Duration::from_millis(250);
 const PAUSE_MOST: Duration = Duration::from_secs(5);
+/// How often what waits is counted.
+const MEASURE_EVERY: Duration = Duration::from_secs(60);
 /// How often entries that are kept no longer are looked for; and how many go at once.
 const FORGET_EVERY: Duration = Duration::from_secs(24 * 3600);
 const FORGET_AT_ONCE: usize = 1_000;
@@ -72,7 +74,8 @@ impl Mailboxes {
         let work = async {
             let mut wanted = self.feed.wanted.subscribe();
             wanted.wait_for(|wanted| *wanted).await.map_err(fault)?;
-            let (never, _) = tokio::join!(self.keep_following(), self.keep_forgetting());
+            let (never, ..) =
+                tokio::join!(self.keep_following(), self.keep_forgetting(), self.keep_measuring());
             never
         };
         tokio::select! {
@@ -155,6 +158,15 @@ impl Mailboxes {
 
     fn reach(&self, life: u64, place: &EventsPlace) {
         self.feed.reached.send_replace(Some(Reached { life, place: place.clone() }));
+    }
+
+    async fn keep_measuring(&self) {
+        loop {
+            if let Err(fault) = self.measure().await {
+                tracing::debug!(%fault, "what waits in mailboxes is not measured");
+            }
+            self.ports.clock.sleep_until(after(self.ports.clock.now(), MEASURE_EVERY)).await;
+        }
     }
 
     async fn keep_forgetting(&self) {

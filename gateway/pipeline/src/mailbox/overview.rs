@@ -102,6 +102,23 @@ impl Mailboxes {
         Ok(Overview { current, parked_more, systems })
     }
 
+    /// Sets the gauges of what waits.
+    pub(super) async fn measure(&self) -> Result<(), Fault> {
+        let (mut waiting, mut oldest) = ([0; Waiting::ALL.len()], None::<Timestamp>);
+        for system in self.index.systems(None, SYSTEMS_MAX).await? {
+            for of in self.lists(&system).await? {
+                waiting[of.list as usize] += of.waiting;
+                oldest = [oldest, of.oldest].into_iter().flatten().min();
+            }
+        }
+        for list in Waiting::ALL {
+            self.metrics.mailbox_waiting.of(list.as_str()).set(waiting[list as usize]);
+        }
+        let age = oldest.map(|at| self.ports.clock.now().duration_since(at).unsigned_abs());
+        self.metrics.mailbox_oldest.set(age.unwrap_or_default());
+        Ok(())
+    }
+
     async fn lists(&self, system: &SystemId) -> Result<Vec<OfList>, Fault> {
         let mut lists = Vec::new();
         for list in Waiting::ALL {

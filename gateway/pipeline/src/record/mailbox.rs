@@ -71,6 +71,14 @@ impl Waiting {
         if kind == PacketKind::Status.id_text() { Self::Statuses } else { Self::Documents }
     }
 
+    /// The name in labels and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Documents => "documents",
+            Self::Statuses => "statuses",
+        }
+    }
+
     /// The token in keys: `d` or `s`.
     pub const fn token(self) -> &'static str {
         match self {
