@@ -104,6 +104,8 @@ struct Entry {
     busy: Option<Lane>,
     /// Lanes that something came for during the turn.
     woken: [bool; 2],
+    /// Its system's breaker let it go before the turn was over in which it was told to wait.
+    released: bool,
     urgent_in_a_row: u32,
     pause: Option<Pause>,
     ages: Ages,
@@ -248,8 +250,9 @@ impl Schedule {
 
     /// Its system's breaker lets it go. `false`: it does not come at once, and asks again by itself when it does.
     pub(crate) fn released(&mut self, queue: &ReceiverToken) -> bool {
-        let Some(entry) = self.queues.get(queue) else { return false };
+        let Some(entry) = self.queues.get_mut(queue) else { return false };
         let held = entry.lanes.contains(&Look::Held);
+        entry.released = entry.busy.is_some();
         let comes = held && entry.busy.is_none() && entry.pause.is_none();
         if held {
             self.change(queue, |entry| {
@@ -312,7 +315,7 @@ impl Schedule {
             let Some(errand) = entry.wants() else { continue };
             self.listed[lane as usize] -= 1;
             let most = if self.listed == [0; 2] { entry.most(lane) } else { 1 };
-            (entry.listed, entry.busy, entry.woken) = (None, Some(lane), [false; 2]);
+            (entry.listed, entry.busy, entry.woken, entry.released) = (None, Some(lane), [false; 2], false);
             self.running[lane as usize] += 1;
             self.urgent_in_a_row = match lane {
                 Lane::Urgent => self.urgent_in_a_row.saturating_add(1),
@@ -329,7 +332,8 @@ impl Schedule {
         self.running[place as usize] -= 1;
         self.change(queue, |entry| {
             if let Some((lane, look)) = report.lane {
-                let woken = entry.woken[lane as usize] && look != Look::Held;
+                let released = std::mem::take(&mut entry.released);
+                let woken = if look == Look::Held { released } else { entry.woken[lane as usize] };
                 entry.lanes[lane as usize] = if woken { Look::Maybe } else { look };
                 entry.urgent_in_a_row = match lane {
                     Lane::Urgent => entry.urgent_in_a_row.saturating_add(report.tried),

@@ -398,3 +398,23 @@ fn a_run_ends_where_a_normal_one_has_its_turn() {
     schedule.ended(&queue("A"), five);
     assert_eq!(schedule.next().map(|turn| turn.most), Some(URGENT_IN_A_ROW - 5));
 }
+
+#[test]
+fn who_is_let_go_before_its_turn_is_over_comes_again() {
+    for lane in Lane::ALL {
+        let mut schedule = Schedule::new(4);
+        let told_to_wait = || Report { ages: Some(Ages::Never), ..looked(lane, Look::Held) };
+        schedule.arrived(&queue("A"), lane);
+        assert_eq!(next(&mut schedule), turn("A", lane));
+        // The breaker told it to wait and closed, and the loop heard the second before the first.
+        assert!(!schedule.released(&queue("A")), "it has a turn");
+        schedule.ended(&queue("A"), told_to_wait());
+        assert_eq!(next(&mut schedule), turn("A", lane), "nobody would let it go again");
+        schedule.ended(&queue("A"), told_to_wait());
+        assert_eq!(next(&mut schedule), None, "now it waits");
+        assert!(schedule.released(&queue("A")));
+        assert_eq!(next(&mut schedule), turn("A", lane));
+        schedule.ended(&queue("A"), looked(lane, Look::Nothing));
+        assert_eq!(next(&mut schedule), None);
+    }
+}
