@@ -100,7 +100,8 @@ async fn connected() -> (Stage, Double) {
     let settings = format!(
         "profile = \"trial\"\nfolder = \"truc\"\n\n[[systems]]\nid = \"tinh.01\"\nsecret = \"{secret}\"\norganisations = [\"H55\"]\n\n\
          [[systems]]\nid = \"bo.02\"\nsecret = \"{secret}-2\"\norganisations = [\"G91\"]\n\n\
-         [[agencies]]\ncode = \"G91.23\"\nname = \"Vụ đã khóa\"\nstate = \"locked\"\n"
+         [[agencies]]\ncode = \"G91.23\"\nname = \"Vụ đã khóa\"\nstate = \"locked\"\n\
+         [[agencies]]\ncode = \"G91.18\"\nname = \"Vụ đã xóa\"\nstate = \"deleted\"\n"
     );
     std::fs::write(folder.join("double.toml"), settings).expect("written");
     std::fs::write(folder.join("axis.secret"), secret).expect("written");
@@ -115,7 +116,7 @@ async fn connected() -> (Stage, Double) {
         double.address
     );
     let home = "home = { axis = \"vpcp\" }";
-    stage.write_more(&axis, &(organisation("G91", home) + &organisation("G91.23", home)));
+    stage.write_more(&axis, &["G91", "G91.23", "G91.18"].map(|code| organisation(code, home)).concat());
     (stage, double)
 }
 
@@ -169,16 +170,20 @@ async fn the_gateway_sends_to_it_and_takes_what_waits_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_locked_receiver_spoils_nothing_for_the_others() {
+async fn a_receiver_that_is_locked_or_gone_spoils_nothing_for_the_others() {
     let (stage, double) = connected().await;
     let mut gateway = stage.start().await;
-    let id = stage.sent_to(1, &["G91", "G91.23"]).await;
-    let refused = stage.delivery_is(&id, "G91.23", "refused").await;
-    let note = refused["history"].as_array().and_then(|all| all.last()).expect("a line")["note"].clone();
-    assert!(note.as_str().is_some_and(|note| note.starts_with("axis_23: ")), "{note}");
-    stage.delivery_is(&id, "G91", "handed_over").await;
+    for (number, bad, code) in [(1, "G91.23", "axis_23: "), (2, "G91.18", "axis_18: ")] {
+        let id = stage.sent_to(number, &["G91", bad]).await;
+        let refused = stage.delivery_is(&id, bad, "refused").await;
+        let note = refused["history"].as_array().and_then(|all| all.last()).expect("a line")["note"].clone();
+        assert!(note.as_str().is_some_and(|note| note.starts_with(code)), "{note}");
+        let line = stage.delivery_is(&id, "G91", "handed_over").await;
+        assert_eq!(line["attempts"], 2, "with the other one, and by itself: {line:#}");
+    }
     let taken = double.commanded("GET", "packets", "").await["packets"].clone();
-    assert_eq!((taken.as_array().map(Vec::len), &taken[0]["to"]), (Some(1), &json!(["G91"])), "{taken}");
-    assert_eq!(listed(&mut client(&double, 1), "edoc").await.len(), 1);
+    let to: Vec<&Value> = taken.as_array().expect("a list").iter().map(|taken| &taken["to"]).collect();
+    assert_eq!(to, [&json!(["G91"]), &json!(["G91"])], "{taken}");
+    assert_eq!(listed(&mut client(&double, 1), "edoc").await.len(), 2);
     assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
 }
