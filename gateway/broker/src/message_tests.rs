@@ -1,6 +1,6 @@
 //! The message format: what goes out comes back, and what is wrong in any way does not.
 
-use lienthong_pipeline::record::{Event, HistoryEntry};
+use lienthong_pipeline::record::{Event, HistoryEntry, Posted};
 use lienthong_schemas::ids::Operation;
 
 use super::*;
@@ -317,4 +317,57 @@ fn events_of_other_versions_and_documents_are_refused() {
     let mut first = serde_json::to_value(&event).expect("json");
     first["version"] = 1.into();
     assert_eq!(decode_events(first.to_string().as_bytes()).expect("the first version"), [event]);
+}
+
+#[test]
+fn what_waits_in_mailboxes_is_read_without_the_rest() {
+    let together = [sample::event(1, 1), sample::offered(1, 2)];
+    let outgoing = encode_events(&together).expect("encodes");
+    assert_eq!(decode_events(&outgoing.body).expect("reads"), together);
+    let posted = decode_posted(Some(&outgoing.headers), &outgoing.body).expect("reads");
+    assert_eq!(posted, Vec::from_iter(Posted::of_event(&together[1])));
+    assert_eq!((posted.len(), posted[0].count, posted[0].state), (1, 2, State::Offered));
+    // A message that says nothing of them is not even looked at, one of a program of before with it.
+    let silent = encode_events(&events(1, 2)).expect("encodes");
+    assert!(!String::from_utf8_lossy(&silent.body).contains("offers"));
+    assert_eq!(decode_posted(Some(&silent.headers), b"not read").expect("nothing"), []);
+    assert_eq!(decode_posted(None, b"not read").expect("nothing"), []);
+    assert!(decode_posted(Some(&outgoing.headers), b"not read").is_err());
+}
+
+#[test]
+fn offers_that_fit_no_event_are_refused() {
+    let body = encode_events(&[sample::offered(1, 1)]).expect("encodes").body;
+    let whole: serde_json::Value = serde_json::from_slice(&body).expect("json");
+    let offer = &whole["offers"][0][1];
+    let reads = |offers: serde_json::Value| {
+        let mut spoilt = whole.clone();
+        spoilt["offers"] = offers;
+        decode_events(spoilt.to_string().as_bytes())
+    };
+    let spoilt = |field: &str, value: serde_json::Value| {
+        let mut offer = offer.clone();
+        offer[field] = value;
+        serde_json::json!([[0, offer]])
+    };
+    assert_eq!(reads(serde_json::json!([])).expect("reads")[0].offer, None);
+    assert!(reads(serde_json::json!([[0, offer]])).is_ok());
+    for hostile in [
+        serde_json::json!([[1, offer]]),
+        serde_json::json!([[-1, offer]]),
+        serde_json::json!([[0, offer], [0, offer]]),
+        serde_json::json!([[0, null]]),
+        serde_json::json!([[0]]),
+        serde_json::json!({}),
+        spoilt("kind", "a kind".into()),
+        spoilt("kind", "k".repeat(65).into()),
+        spoilt("system", "../x".into()),
+        spoilt("digest", "00".into()),
+        spoilt("lane", "slow".into()),
+        spoilt("bytes", (-1).into()),
+        spoilt("mailbox", serde_json::Value::Null),
+    ] {
+        let text = hostile.to_string();
+        assert!(reads(hostile).is_err(), "{text}");
+    }
 }
