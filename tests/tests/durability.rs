@@ -130,3 +130,26 @@ async fn everything_is_on_disk_before_the_receipt_is_written() {
     assert!(!unsynced, "the outbox was written after its last sync:\n{trace}");
     assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_a_killed_life_left_are_on_disk_before_anybody_relies_on_them() {
+    let stage = Stage::open(PROGRAM, &[]).await;
+    assert_eq!(stage.start().await.stop().await.expect("it stops"), Some(0));
+    let trace_file = stage.world.folder.join("strace.txt");
+    // Opens everything as `serve` does, and ends by itself.
+    let rebuild = Command::new("strace")
+        .args(["-f", "-y", "-e", "trace=fsync,openat", "-e", "signal=none", "-o"])
+        .arg(&trace_file)
+        .args([PROGRAM, "outbox", "rebuild", "-c"])
+        .arg(&stage.world.config)
+        .output();
+    let ended = tokio::time::timeout(PATIENCE, rebuild).await.expect("it ends").expect("strace starts");
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let trace = std::fs::read_to_string(&trace_file).expect("a trace");
+    let calls = calls(&trace);
+    for folder in ["/data/blobs>", "/data/admissions>"] {
+        let synced = after(&calls, 0, "sync of a folder", &["fsync"], &[folder], &trace);
+        let read = after(&calls, 0, "look at the outbox", &["openat"], &["/data/outbox/"], &trace);
+        assert!(synced < read, "{folder}: {synced} is not before {read}:\n{trace}");
+    }
+}

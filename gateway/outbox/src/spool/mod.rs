@@ -77,7 +77,11 @@ impl FileSpool {
         for path in [&incoming, &blobs, &admissions] {
             folder::make(path).map_err(folder::at(path))?;
         }
-        folder::sync(data_dir).map_err(folder::at(data_dir))?;
+        // A life that was killed may have left names that are not on disk: a power cut would take them back after this life
+        // has relied on them.
+        for path in [&blobs, &admissions, data_dir] {
+            folder::sync(path).map_err(folder::at(path))?;
+        }
         empty(&incoming).map_err(folder::at(&incoming))?;
         let room = Room::measure(&blobs).map_err(folder::at(&blobs))?;
         Ok(Self::at(data_dir, room))
