@@ -68,7 +68,7 @@ impl Relay {
                     }
                     Done::Look(Err(fault)) => {
                         under_way.look_failed();
-                        away = Some(self.away(fault, &mut pause)?);
+                        away = Some(self.away(away, fault, &mut pause)?);
                     }
                     Done::Chain(ended) => {
                         under_way.end(&ended);
@@ -76,7 +76,7 @@ impl Relay {
                             Ok(()) => pause = Pause::new(),
                             Err((place, fault)) => {
                                 if fault.fatal || self.ports.broker.ready().await.is_err() {
-                                    away = Some(self.away(fault, &mut pause)?);
+                                    away = Some(self.away(away, fault, &mut pause)?);
                                 } else {
                                     tracing::error!(%fault, receiver = %place.1, "not published; set aside for a moment");
                                     aside.insert(place, self.after(ASIDE));
@@ -92,14 +92,16 @@ impl Relay {
         }
     }
 
-    /// Until when nothing new is begun.
-    fn away(&self, fault: Fault, pause: &mut Pause) -> Result<Timestamp, Fault> {
+    /// Until when nothing new is begun. What was under way when the first one failed says nothing more.
+    fn away(&self, away: Option<Timestamp>, fault: Fault, pause: &mut Pause) -> Result<Timestamp, Fault> {
         if fault.fatal {
             return Err(fault);
         }
-        let pause = pause.next();
-        tracing::warn!(%fault, pause_ms = pause.as_millis() as u64, "not published yet");
-        Ok(self.after(pause))
+        Ok(away.unwrap_or_else(|| {
+            let pause = pause.next();
+            tracing::warn!(%fault, pause_ms = pause.as_millis() as u64, "not published yet");
+            self.after(pause)
+        }))
     }
 
     async fn look(&self, look: Look) -> Result<Page, Fault> {
