@@ -1,13 +1,19 @@
 //! Runs: small packets of one receiver that leave one after the other, begun together, while the outcome of the one before
 //! goes to disk.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::FutureExt;
 use lienthong_adapters::contract::{failure, received};
-use lienthong_pipeline::ports::{Clock, FailureClass, Transition};
-use lienthong_pipeline::record::{Delivery, Receipt, State};
+use lienthong_pipeline::dispatch::Dispatch;
+use lienthong_pipeline::ports::{
+    Adapter, Clock, Consignment, DeliveryFailure, FailureClass, Handover, Transition,
+};
+use lienthong_pipeline::record::{AdapterKind, BootId, Delivery, Receipt, State};
+use lienthong_pipeline::tasks::Tasks;
 use lienthong_schemas::ids::DeliveryId;
 
 use super::hooks::{Fate, HookedStore, hooked};
@@ -151,4 +157,40 @@ async fn what_was_taken_back_before_it_began_does_not_leave() {
     world.quiet().await;
     let tried: Vec<_> = [0, 1, 3].map(|nth: usize| receipts[nth].document_id).to_vec();
     assert_eq!(world.tried(), tried);
+}
+
+/// Takes the first packet, and hangs with the next.
+struct Hangs(AtomicUsize);
+
+#[async_trait]
+impl Adapter for Hangs {
+    fn kind(&self) -> AdapterKind {
+        AdapterKind::VendorHttp
+    }
+    async fn deliver(&self, _: &Consignment) -> Result<Handover, DeliveryFailure> {
+        match self.0.fetch_add(1, Ordering::Relaxed) {
+            0 => Ok(received()),
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_stops_in_a_run_leaves_no_word_of_what_had_not_left() {
+    let (mut world, _, receipts) = waiting(4).await;
+    world.start_without_dispatch();
+    let policies = Arc::new(arc_swap::ArcSwap::from_pointee(Setup::default().policy.into()));
+    let directory = Arc::new(arc_swap::ArcSwap::new(world.directory()));
+    let (ports, metrics, wakes) = (world.ports.clone(), world.metrics.clone(), world.wakes.clone());
+    let adapter = Arc::new(Hangs(AtomicUsize::new(0)));
+    let dispatch = Dispatch::new(ports, directory, adapter.clone(), policies, metrics, wakes, BootId::new(1));
+    let tasks = Tasks::new();
+    tasks.spawn("dispatch", dispatch.run(tasks.clone()));
+    world.quiet().await;
+    let begun = |after: Vec<Delivery>| after.iter().map(|d| d.lease.is_some()).collect::<Vec<_>>();
+    assert_eq!(begun(deliveries(&world, &receipts).await), [false, true, true, true], "one is over");
+    tasks.stop();
+    assert!(tasks.join().await.is_empty());
+    assert_eq!(adapter.0.load(Ordering::Relaxed), 2);
+    assert_eq!(begun(deliveries(&world, &receipts).await), [false, true, false, false], "one was cut");
 }

@@ -65,7 +65,6 @@ impl Outcome {
 impl Turn {
     /// Step settle: the outcome is written before anything else is done with this receiver.
     pub(super) async fn settle(&mut self, attempt: Attempt, system: &SystemId) -> Result<Shown, Fault> {
-        let timer = self.shared.metrics.timer(Step::Settle);
         let probe =
             self.known.probe.take_if(|probe| attempt.head().is_some_and(|head| head.id == probe.stuck));
         let shown = match &attempt.outcome {
@@ -75,7 +74,6 @@ impl Turn {
             }
             Err(failure) => self.failed(&attempt, failure, probe.is_some_and(|probe| probe.passed)).await?,
         };
-        drop(timer);
         self.tell_breaker(&attempt, &shown, system);
         match shown {
             Shown::Fair => (self.known.failures, self.known.standing) = (0, Standing::Fair),
@@ -175,6 +173,7 @@ impl Turn {
         together: &'a [Delivery],
         outcome: &Outcome,
     ) -> Result<Vec<&'a Delivery>, Fault> {
+        let timer = self.shared.metrics.timer(Step::Settle);
         let (mut left, mut done) = (together.iter().collect::<Vec<_>>(), Vec::new());
         let mut wait = WRITE_AGAIN_FIRST;
         loop {
@@ -204,6 +203,7 @@ impl Turn {
             (left, wait) = (again, (wait * 2).min(WRITE_AGAIN_MOST));
         }
         self.shared.settle.tell(&done, outcome.is_end()).await;
+        drop(timer);
         Ok(done)
     }
 

@@ -76,7 +76,11 @@ impl Turn {
                 before.as_ref().map(|(attempt, handover)| self.delivered(attempt, handover)).into();
             let (outcome, written) = join(self.deliver(&together), writing).await;
             written.transpose()?;
-            let Some(outcome) = outcome else { return Ok(Run { tried, shown: None, left: true }) };
+            let Some(outcome) = outcome else {
+                // The one that was cut may have arrived; those behind it have not.
+                stay(&shared, waiting.as_slice()).await?;
+                return Ok(Run { tried, shown: None, left: true });
+            };
             tried += 1;
             let taken = outcome.as_ref().ok().cloned();
             let attempt = Attempt { together, stuck: None, outcome };
