@@ -34,6 +34,14 @@ pub async fn an_attempt_begins_once_in_a_life(store: Arc<dyn OutboxStore>) {
     assert_eq!(words(&*store, delivery.id).await, lines);
     assert_eq!(store.unsent_events(usize::MAX).await.expect("read"), events);
     refuse(&*store, delivery.id, leased(THIS)).await;
+    // It does not begin after all: nothing is left of it, and it may begin anew.
+    refuse(&*store, delivery.id, Transition::Unleased { boot: NEXT }).await;
+    assert_eq!(change(&*store, delivery.id, Transition::Unleased { boot: THIS }).await, delivery);
+    refuse(&*store, delivery.id, Transition::Unleased { boot: THIS }).await;
+    assert_eq!(words(&*store, delivery.id).await, lines);
+    assert_eq!(store.unsent_events(usize::MAX).await.expect("read"), events);
+    let again = change(&*store, delivery.id, leased(THIS)).await;
+    assert!(!again.may_have_arrived && again.attempts == 0);
     for (n, state) in
         [State::Parked, State::Offered, State::Received, State::Withdrawn].into_iter().enumerate()
     {

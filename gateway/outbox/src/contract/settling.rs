@@ -108,12 +108,16 @@ pub async fn only_what_stopped_is_requeued(store: Arc<dyn OutboxStore>) {
     }
 }
 
-/// Deliveries settled as received or given up, reportable, and not yet reported: in the order in which they ended.
+/// Deliveries settled as received or given up, reportable and not untold, and not yet reported: in the order in which they ended.
 pub async fn outcomes_are_reported_once(store: Arc<dyn OutboxStore>) {
     let mut quiet = admission(50, &["H02"]);
     quiet.deliveries[0].reportable = false;
     store.admit(&quiet).await.expect("admitted");
     change(&*store, delivery_id(50, "H02"), settled(State::GivenUp)).await;
+    let answers_itself = taken(&*store, 51, "H02").await;
+    let (state, note) = (State::Received, String::new());
+    change(&*store, answers_itself.id, Transition::Settled { state, note, untold: true }).await;
+    refuse(&*store, answers_itself.id, Transition::Reported).await;
     for (n, state) in FINAL.into_iter().enumerate() {
         let delivery = taken(&*store, 9 - n as u64, "H02").await;
         refuse(&*store, delivery.id, Transition::Reported).await;

@@ -398,6 +398,18 @@ async fn the_last_state_noted_for_a_delivery_counts() {
     assert_eq!(spool.unsettled_admissions().expect("listed").count(), 1);
 }
 
+#[tokio::test]
+async fn a_state_that_nobody_is_told_of_is_noted_as_told() {
+    let (_dir, spool) = opened();
+    spool.admit(received(&spool, &packet(1)).await, &admission(1, &["H02"])).await.expect("admitted");
+    let (document, id) = (document_id(1), delivery_id(1, "H02"));
+    spool.settled_untold(document, id, State::Received, later(9)).await.expect("noted");
+    let found = spool.read_admission(document).expect("read").expect("there");
+    assert_eq!(found.settled, [(id, noted(State::Received, true))].into());
+    assert_eq!(found.lines_damaged, 0);
+    assert!(found.is_old(later(10)), "nothing keeps it but its age");
+}
+
 fn noted(state: State, reported: bool) -> Noted {
     Noted { at: Some(later(9)), reported, ..Noted::as_admitted(state) }
 }
