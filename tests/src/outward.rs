@@ -207,7 +207,9 @@ impl Stage {
     pub async fn delivery_waits(&self, document_id: &str, receiver: &str) {
         let waits = |line: &Value| {
             let history = line["history"].as_array().expect("a history");
-            history.last().is_some_and(|last| last["event"] == "handed_off")
+            // The broker's word on what it took may come after what it gave out.
+            let after = |entry: &Value| entry["event"] == "handed_off" || entry["event"] == "published";
+            history.iter().any(|entry| entry["event"] == "handed_off") && history.last().is_some_and(after)
         };
         let line = self.delivery_when(document_id, receiver, waits).await;
         assert_eq!(

@@ -180,9 +180,12 @@ async fn a_gateway_killed_in_mid_delivery_goes_on_and_settled_stays_settled() {
     let packet = letter_for_all(&stage, 1);
     let answer = stage.submit(&packet).await;
     let id = answer.document_id().expect("accepted");
-    // Whoever is told of it has been told: after that nothing is to be done for this delivery.
+    // After that nothing is to be done for this delivery.
     let is_over = |line: &Value| {
-        line["history"].as_array().is_some_and(|all| all.iter().any(|e| e["event"] == "reported"))
+        let has = |event: &str| {
+            line["history"].as_array().is_some_and(|all| all.iter().any(|entry| entry["event"] == event))
+        };
+        has("settled") && has("published")
     };
     let settled = stage.delivery_when(&id, VENDOR, is_over).await;
     assert_eq!(settled["state"], "received");
