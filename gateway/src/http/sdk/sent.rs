@@ -56,6 +56,8 @@ fn entry(
     received: Option<Timestamp>,
 ) -> Value {
     let receipt = &admission.receipt;
+    // A packet without a number and notation, such as a status, has nothing but what stands between them.
+    let notation = Some(admission.cover.code.as_str()).filter(|code| *code != "/").unwrap_or_default();
     json!({
         "serviceType": SERVICE,
         "messageType": message_type(&receipt.kind),
@@ -64,7 +66,7 @@ fn entry(
         "fromCode": receipt.from.as_str(),
         "toCode": line.receiver.as_str(),
         "title": admission.cover.subject,
-        "notation": admission.cover.code,
+        "notation": notation,
         "sentTime": time(receipt.accepted_at),
         "receivedTime": received.map(time).unwrap_or_default(),
         "sendStatus": "done",
