@@ -1,8 +1,10 @@
 //! Whoever is not who it says, asks for what it may not, or does not behave.
 
 use acceptance::sdk_client::{SdkClient, exchange, hmac};
-use acceptance::{PATIENCE, Wire};
+use acceptance::{PATIENCE, Wire, text};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::ground::{NEXT_SECRET, SECRET, SYSTEM_ID, client, receiver, stage, stage_with_mailboxes};
 use crate::mailbox::{id_of, listed, sent};
@@ -41,6 +43,29 @@ async fn who_is_not_known_and_who_has_the_wrong_secret_hear_the_same() {
     }
     let put = sdk.ask("PUT", "getAgenciesList", &[], b"").await.json();
     assert!(put["ErrorDesc"].as_str().is_some_and(|words| words.contains("METHOD_NOT_ALLOWED")));
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_the_wrong_secret_is_let_finish_and_hears_so() {
+    let stage = stage("").await;
+    let mut gateway = stage.start().await;
+    let wrong = SdkClient { secret: "not-the-secret-at-all".to_owned(), ..client(&stage) };
+    let head = wrong.head("POST", "sendEdoc");
+    let whole = |bytes: usize| format!("{head}Host: x\r\nContent-Length: {bytes}\r\n\r\n").into_bytes();
+    let body = vec![b' '; 12 << 20];
+    let mut stream = TcpStream::connect(&stage.world.public).await.expect("a connection");
+    stream.write_all(&whole(body.len())).await.expect("sent");
+    stream.write_all(&body).await.expect("all of it is taken");
+    let mut said = Vec::new();
+    while !said.ends_with(b"}") {
+        assert_ne!(stream.read_buf(&mut said).await.expect("an answer"), 0, "{}", text(&said));
+    }
+    assert!(text(&said).contains("\"ErrorCode\":\"15\"") && text(&said).contains("\"DocId\":\"\""));
+    // More than a stranger may send is answered at once.
+    let much = exchange(&stage.world.public, &whole(17 << 20)).await;
+    assert_eq!(much.json()["ErrorCode"], "15");
+    assert_eq!(stage.metric("lienthong_accepted_total").await, 0.0);
     assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
 }
 

@@ -47,10 +47,10 @@ use self::answer::{Answer, no_file};
 use self::guard::{Caller, Guard};
 use self::operation::{Operation, Shape};
 use self::signed::{Claim, Parameters, Unfit};
-use super::body::Holding;
+use super::body::{BodyLimits, Holding, discard};
 use super::listener::Source;
 use super::problem::rejection_of;
-use super::public::Public;
+use super::public::{Public, announced};
 use crate::rolls::Rolls;
 
 /// The file below the data folder that says where systems came from.
@@ -58,6 +58,10 @@ const SEEN: &str = "sdk-sources";
 /// Largest body of an operation that takes no packet, in bytes; and the longest wait for it.
 const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
 const SMALL_BODY_WAIT: Duration = Duration::from_secs(10);
+/// Most that is taken of a packet whose sender is not let in, in bytes, and for how long: the SDK sends all of it before it
+/// listens, and would hear of a broken connection, and not why.
+const UNHEARD_BYTES_MAX: u64 = 16 << 20;
+const UNHEARD_WAIT: Duration = Duration::from_secs(10);
 
 /// Everything that a request needs.
 pub struct Sdk {
@@ -185,7 +189,16 @@ impl Sdk {
             return Err(Rejection::new(RejectionCode::MethodNotAllowed));
         }
         let (head, body) = request.into_parts();
-        let asked = self.authenticate(&head).await?;
+        let asked = match self.authenticate(&head).await {
+            Ok(asked) => asked,
+            Err(rejection) => {
+                // Who guesses is cut off.
+                if operation == Operation::SendEdoc && rejection.code != RejectionCode::AttemptsTooMany {
+                    self.let_speak(&head, body).await;
+                }
+                return Err(rejection);
+            }
+        };
         if operation == Operation::SendEdoc {
             return self.submit(&asked, &head.headers, body).await;
         }
@@ -206,6 +219,14 @@ impl Sdk {
             Operation::SendEdoc | Operation::DownloadEdoc2 => {
                 Err(Rejection::new(RejectionCode::OperationOff))
             }
+        }
+    }
+
+    /// Throws a packet away that is not larger than [`UNHEARD_BYTES_MAX`].
+    async fn let_speak(&self, head: &Parts, body: Body) {
+        if announced(&head.headers).is_some_and(|bytes| bytes <= UNHEARD_BYTES_MAX) {
+            let limits = BodyLimits { bytes_max: UNHEARD_BYTES_MAX, ..self.public.limits };
+            let _over_in_time = tokio::time::timeout(UNHEARD_WAIT, discard(body, &limits)).await;
         }
     }
 
