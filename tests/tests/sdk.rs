@@ -13,6 +13,8 @@ mod large;
 mod lists;
 #[path = "sdk/mailbox.rs"]
 mod mailbox;
+#[path = "sdk/ping.rs"]
+mod ping;
 #[path = "sdk/register.rs"]
 mod register;
 #[path = "sdk/submit.rs"]
