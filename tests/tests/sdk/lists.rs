@@ -5,7 +5,8 @@ use acceptance::sdk_client::SdkClient;
 use lienthong::demo::world::AGENCIES;
 use serde_json::{Value, json};
 
-use crate::ground::{NEXT_SECRET, SYSTEM_ID, client, stage};
+use crate::ground::{NEXT_SECRET, SYSTEM_ID, client, receiver, stage, stage_with_mailboxes};
+use crate::mailbox::{id_of, listed, sent};
 
 fn unit(agency: usize, pid: &str) -> Value {
     let code = AGENCIES[agency].code;
@@ -104,6 +105,63 @@ fn foreign_letter() -> lienthong_schemas::edxml::DocumentBuilder {
     lienthong_schemas::edxml::DocumentBuilder::new(from, &[to])
         .code("1", "SO")
         .document_id("H55.15,2026/01/02,1/SO")
+}
+
+/// What calls before may have left in a service object, which keeps it for life.
+const LEFT: [(&str, &str); 15] = [
+    ("servicetype", "x"),
+    ("messagetype", "x"),
+    ("fromDate", "x"),
+    ("toDate", "2026/01/01"),
+    ("docId", "x"),
+    ("docid", "y"),
+    ("status", "x"),
+    ("description", "x"),
+    ("filePath", "/x"),
+    ("from", "x y"),
+    ("to", "[\"H99\"]"),
+    ("hash-file", "x"),
+    ("AgencyCode", "x"),
+    ("level", "x"),
+    ("pcode", "x"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_reads_takes_either_method_and_minds_its_own_parameters_only() {
+    let stage = stage_with_mailboxes().await;
+    let mut gateway = stage.start().await;
+    let (document, bytes) = sent(&stage, &mut client(&stage), 1).await;
+    let id = id_of(&listed(&mut receiver(&stage), "edoc", 1).await[0]);
+    let (of_it, waits) = ([("docId", id.as_str())], [("servicetype", "eDoc"), ("messagetype", "edoc")]);
+    let of_sent = [("docId", document.as_str()), ("messagetype", "edoc")];
+    type Own<'p> = &'p [(&'p str, &'p str)];
+    let reads: [(&str, SdkClient, Own<'_>); 9] = [
+        ("getAgenciesList", receiver(&stage), &[]),
+        ("getAgenciesListQD20", receiver(&stage), &[]),
+        ("getSynchronizeUnit", receiver(&stage), &[]),
+        ("getReceivedEdocList", receiver(&stage), &waits),
+        ("countReceiveEdoc", receiver(&stage), &[]),
+        ("countReceiveStatus", receiver(&stage), &[]),
+        ("getSentEdocList", client(&stage), &of_sent),
+        ("getEdoc", receiver(&stage), &of_it),
+        ("downloadEdoc", receiver(&stage), &of_it),
+    ];
+    for (operation, new, own) in reads {
+        let plain = new.clone().ask("POST", operation, own, b"").await;
+        match operation {
+            "downloadEdoc" => assert_eq!(plain.body, bytes),
+            _ => assert_eq!(plain.json()["status"], "OK", "{operation}"),
+        }
+        for (method, body) in [("GET", ""), ("POST", ""), ("POST", "{}")] {
+            let mut kept = new.clone();
+            for (name, value) in LEFT {
+                kept.set(name, value);
+            }
+            let answer = kept.ask(method, operation, own, body.as_bytes()).await;
+            assert_eq!((answer.status, &answer.body), (200, &plain.body), "{method} {operation} {body}");
+        }
+    }
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
