@@ -1,7 +1,7 @@
 //! A day of a system that takes its packets from a mailbox.
 
 use acceptance::sdk_client::SdkClient;
-use acceptance::{Stage, letter, signal, until};
+use acceptance::{Stage, letter, letter_to, organisation, signal, until};
 use lienthong::demo::world::AGENCIES;
 use openssl::base64::{decode_block, encode_block};
 use rustix::process::Signal;
@@ -166,6 +166,35 @@ async fn statuses_and_urgent_letters_have_their_places() {
         (&entry["messageType"], &entry["from"], &entry["to"]),
         (&json!("status"), &json!("H55"), &json!(SO))
     );
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_system_of_many_organisations_may_have_a_document_once() {
+    const OTHER: &str = "H55.40.05";
+    let stage = stage_with_mailbox().await;
+    let id_line = "system_id = \"demo.sys.02\"\n";
+    stage.set(id_line, &format!("{id_line}fan_in = \"system\"\n"));
+    let home = format!("home = {{ system = \"{}\" }}", AGENCIES[1].system);
+    stage.write_more("", &organisation(OTHER, &home));
+    let mut gateway = stage.start().await;
+    let (mut sender, mut sdk) = (client(&stage), receiver(&stage));
+    let bytes = std::fs::read(stage.signed("1.edxml", letter_to(1, &[SO, OTHER]))).expect("the packet");
+    let answer = sender.send(&bytes, &[("from", AGENCIES[0].code)]).await;
+    let document = answer["DocId"].as_str().expect("an id").to_owned();
+    let entry = listed(&mut sdk, "edoc", 1).await.remove(0);
+    assert_eq!(entry["to"], format!("{SO},{OTHER}"));
+    assert_eq!(sdk.call("countReceiveEdoc", &[]).await["count"], 2, "each receiver counts");
+    let of_it = [("docId", id_of(&entry)), ("status", "done".to_owned())];
+    let of_it: Vec<(&str, &str)> = of_it.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(sdk.call("getEdoc", &of_it).await["data"], encode_block(&bytes));
+    assert_eq!(sdk.call("updateStatus", &of_it).await["status"], "OK");
+    assert_eq!(listed(&mut sdk, "edoc", 0).await, Vec::<Value>::new());
+    let sent = sender.call("getSentEdocList", &[("docId", &document)]).await;
+    let said =
+        sent["data"].as_array().expect("a list").iter().map(|line| (&line["toCode"], &line["receiveStatus"]));
+    let done = json!("done");
+    assert_eq!(said.collect::<Vec<_>>(), [(&json!(SO), &done), (&json!(OTHER), &done)]);
     assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
 }
 
