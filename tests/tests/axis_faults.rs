@@ -5,12 +5,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use acceptance::{Stage, letter_to, organisation, until};
+use acceptance::{Stage, letter_to, organisation, text, until};
 use futures_util::future::join_all;
-use lienthong::demo::axis::{Axis, Fault, Habits, Mail, Manner, Operation, Plan, System};
+use lienthong::demo::axis::{Agency, Axis, Fault, Habits, Mail, Manner, Operation, Plan, System};
 use lienthong::demo::world::AGENCIES;
 use lienthong_schemas::edxml::DocumentBuilder;
 use lienthong_schemas::organ::OrganId;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lienthong-under-test");
@@ -63,6 +64,9 @@ impl Row {
         let (id, url) = (&self.id, self.axis.url());
         let poll = match self.operation {
             Operation::SendEdoc => String::new(),
+            Operation::GetAgenciesList | Operation::GetAgenciesListQd20 => {
+                format!("[axes.{id}.agencies]\n")
+            }
             Operation::GetSentEdocList => {
                 format!("[axes.{id}.poll]\nevery = \"1h\"\nsent_every = \"1s\"\n")
             }
@@ -257,7 +261,7 @@ async fn is_known_in_the_end(stage: &Stage, document: &str, row: &Row) {
         row.axis.be_well();
     }
     let line = stage.delivery_is(document, &row.code, "received").await;
-    let is_its_word = |entry: &serde_json::Value| {
+    let is_its_word = |entry: &Value| {
         let note = entry["note"].as_str().unwrap_or_default();
         entry["state"] == "received" && entry["event"] == "settled" && note.starts_with("done: DocId ")
     };
@@ -279,5 +283,51 @@ async fn what_became_of_a_packet_is_known_whatever_goes_wrong_in_asking() {
     join_all(each).await;
     assert_eq!(stage.dead_letters(), Vec::<String>::new());
     assert_eq!(stage.metric("lienthong_accepted_total").await, rows.len() as f64, "no packet of our own");
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+}
+
+/// The axis lists these beside the organisation of the directory's file.
+fn lists(row: &Row, more: &[&str]) {
+    let below = more.iter().map(|last| format!("{}.{last}", row.code));
+    let codes = std::iter::once(row.code.clone()).chain(below);
+    let agencies = codes.map(|code| Agency::named(&code, "Đơn vị thử nghiệm")).collect();
+    row.axis.behave(Habits { agencies, ..Habits::default() });
+}
+
+/// What is staged of an axis: who is open, who is closed, and what waits.
+fn staged(stage: &Stage, row: &Row) -> [Value; 3] {
+    let view = &stage.operator(&["axis", "agencies", &row.id, "--pending"])[0];
+    ["open", "closed", "pending"].map(|name| view[name].clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_agencies_that_failed_closes_and_opens_nobody() {
+    let of_lists = [Manner::NoData, Manner::Duplicates, Manner::Nulls, Manner::Slow { milliseconds: 300 }];
+    let all = [undone(), untold(), of_lists.to_vec()].concat();
+    let operations = [Operation::GetAgenciesList, Operation::GetAgenciesListQd20];
+    let mishaps = operations.into_iter().flat_map(|of| all.iter().map(move |manner| (of, manner.clone())));
+    let (stage, rows) = stage(mishaps.collect()).await;
+    rows.iter().for_each(|row| lists(row, &["01", "02"]));
+    let mut gateway = stage.start().await;
+    stage.metric_reaches("lienthong_axis_syncs_total{result=\"taken\"}", rows.len() as f64).await;
+    for row in &rows {
+        let name = row.name();
+        assert_eq!(staged(&stage, row), [json!(2), json!(0), Value::Null], "{name}");
+        row.fails(MANY);
+        let passes = matches!(row.manner, Manner::Slow { .. } | Manner::Duplicates | Manner::Nulls);
+        if !passes {
+            // Were the list believed, somebody would be new and somebody gone.
+            lists(row, &["02", "03"]);
+        }
+        let output = stage.operator_says(&["axis", "sync", &row.id], false);
+        assert_eq!(output.status.success(), passes, "{name}: {}", text(&output.stderr));
+        assert_eq!(staged(&stage, row), [json!(2), json!(0), Value::Null], "{name}");
+        row.axis.be_well();
+        lists(row, &["01", "02", "03"]);
+        stage.operator(&["axis", "sync", &row.id]);
+        assert_eq!(staged(&stage, row), [json!(3), json!(0), Value::Null], "{name}: it is asked again");
+        assert_eq!(row.axis.complaints(), Vec::<String>::new(), "{name}");
+    }
+    assert_eq!(stage.metric("lienthong_agency_lists_waiting").await, 0.0);
     assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
 }
