@@ -9,7 +9,7 @@ use lienthong_pipeline::ports::{Clock, FailureClass};
 use lienthong_pipeline::record::State;
 use lienthong_schemas::organ::OrganId;
 
-use super::world::{AXIS, World, X, Y, Z, letter, organ, system, taken};
+use super::world::{A, AXIS, World, X, Y, Z, letter, organ, system, taken};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -81,6 +81,22 @@ async fn without_a_list_nobody_is_refused() {
     list.lock().expect("a list").0 = Some(vec![X]);
     world.pass(HOUR, HOUR / 60).await;
     assert_eq!(world.states(&first).await, [State::Refused]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_list_for_days_the_receiver_is_given_up_and_its_sender_told_once() {
+    let (mut world, list) = open(None);
+    let receipt = world.send(letter(1, &[Y])).await;
+    world.quiet().await;
+    world.pass(HOUR * 47, HOUR).await;
+    assert_eq!(world.states(&receipt).await, [State::Queued]);
+    world.pass(HOUR * 3, HOUR).await;
+    assert_eq!(world.states(&receipt).await, [State::GivenUp]);
+    world.pass(HOUR * 10, HOUR).await;
+    let told = world.got(A);
+    assert_eq!((told.len(), world.metrics.given_up.value()), (1, 1), "{told:?}");
+    assert!(told[0].contains(&format!("({Y})")), "{told:?}");
+    assert!(list.lock().expect("a list").1 > 1, "asked for after each attempt");
 }
 
 #[tokio::test(start_paused = true)]
