@@ -283,6 +283,12 @@ fn every_row_that_reading_can_give_is_given() {
         // The door of the SDK, which knows hash and receivers of a submission from its head.
         Code::HashMismatch,
         Code::ReceiverNotInPacket,
+        // What axes and systems say of organisations.
+        Code::AxisSpeaksNot,
+        Code::AgencyOutOfScope,
+        Code::AgencyElsewhere,
+        Code::AgencyFixed,
+        Code::AgencyRequestsTooMany,
         // The directory and the store.
         Code::SenderUnknown,
         Code::SenderNotYours,
