@@ -132,10 +132,8 @@ impl Tidings {
                 Err(failure) => {
                     self.metrics.axis_asked.of("failed").inc();
                     complain(axis, &failure);
-                    // Of what the axis does not know others are not to wait; what it does not say, it says later.
-                    if matches!(failure.class, FailureClass::Permanent | FailureClass::Document) {
-                        self.note(&question, &[], every).await?;
-                    }
+                    // It is asked about this one later: the next look, whatever becomes of this one, begins with another.
+                    self.note(&question, &[], every).await?;
                     failures += u32::from(failure.class != FailureClass::Permanent);
                     let is_axis = matches!(failure.class, FailureClass::OursToFix | FailureClass::Receiver);
                     if is_axis || failures == FAILURES_IN_A_ROW_MAX {
@@ -156,7 +154,9 @@ impl Tidings {
                 let code = lienthong_schemas::organ::OrganId::parse(&entry.to).ok();
                 code.is_some_and(|code| directory.resolved(&code) == *receiver)
             };
-            let entry = entries.iter().find(is_its);
+            // Of several lines the one that ends it: a list may have each step.
+            let is_done = |entry: &&SentEntry| is_its(entry) && entry.word == Some(BeyondWord::Done);
+            let entry = entries.iter().find(is_done).or_else(|| entries.iter().find(is_its));
             let word = entry.and_then(|entry| entry.word);
             let due = again(delivery, every, now);
             let note = noted(&question.doc_id, entry, due.is_none() && word != Some(BeyondWord::Done));
