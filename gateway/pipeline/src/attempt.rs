@@ -138,7 +138,15 @@ impl Turn {
             && let [head] = &together[..]
             && let Some((following, more)) = self.following(head, lane, permit).await?
         {
-            let leased = self.lease([together, following].concat()).await?;
+            let together = [together, following].concat();
+            let leased = match self.lease(together.clone()).await {
+                Ok(leased) => leased,
+                Err(fault) => {
+                    // Some may have been; none of them leaves now. A store that does not say so either is asked again.
+                    run::stay(&self.shared, &together).await.ok();
+                    return Err(fault);
+                }
+            };
             crash_point("after-lease");
             let Run { tried, shown, left } = self.run(leased).await?;
             let Some(shown) = shown.filter(|_| tried > 0) else { return Ok(seen(lane, Look::Maybe)) };

@@ -177,6 +177,16 @@ impl Adapter for Hangs {
 
 #[tokio::test(start_paused = true)]
 async fn a_gateway_that_stops_in_a_run_leaves_no_word_of_what_had_not_left() {
+    cut(false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_behind_a_slow_one_can_be_taken_back_after_a_second() {
+    cut(true).await;
+}
+
+/// A run of four hangs with its second one, until the gateway stops.
+async fn cut(slow: bool) {
     let (mut world, _, receipts) = waiting(4).await;
     world.start_without_dispatch();
     let policies = Arc::new(arc_swap::ArcSwap::from_pointee(Setup::default().policy.into()));
@@ -189,6 +199,10 @@ async fn a_gateway_that_stops_in_a_run_leaves_no_word_of_what_had_not_left() {
     world.quiet().await;
     let begun = |after: Vec<Delivery>| after.iter().map(|d| d.lease.is_some()).collect::<Vec<_>>();
     assert_eq!(begun(deliveries(&world, &receipts).await), [false, true, true, true], "one is over");
+    if slow {
+        world.advance(Duration::from_secs(1)).await;
+        assert_eq!(begun(deliveries(&world, &receipts).await), [false, true, false, false], "not for longer");
+    }
     tasks.stop();
     assert!(tasks.join().await.is_empty());
     assert_eq!(adapter.0.load(Ordering::Relaxed), 2);

@@ -3,6 +3,7 @@
 //! unwritten at most, and those are repeated with the same ids. The first that is not taken ends the run, and the others
 //! have not begun.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::ports::{Fault, Handover, Transition};
 use crate::queue::Standing;
 use crate::record::{Delivery, Lane};
 
-/// A run does not go on when so much time has passed since it began: meanwhile what is begun cannot be taken back.
+/// A run does not go on when so much time has passed since it began: what is begun cannot be taken back.
 const RUN_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Says to a turn that something came into its queue that does not wait for a whole run.
@@ -74,7 +75,20 @@ impl Turn {
             let (system, together) = (delivery.route.system.clone(), vec![delivery]);
             let writing: OptionFuture<_> =
                 before.as_ref().map(|(attempt, handover)| self.delivered(attempt, handover)).into();
-            let (outcome, written) = join(self.deliver(&together), writing).await;
+            let (outcome, written) = {
+                let mut both = pin!(join(self.deliver(&together), writing));
+                tokio::select! {
+                    biased;
+                    done = &mut both => done,
+                    () = shared.ports.clock.sleep_until(until), if waiting.len() > 0 => {
+                        // A receiver that is slow keeps those behind it from being taken back no longer.
+                        if let Err(fault) = stay(&shared, waiting.as_slice()).await {
+                            tracing::warn!(%fault, queue = %self.queue, "what was begun in a run stays so");
+                        }
+                        both.await
+                    }
+                }
+            };
             written.transpose()?;
             let Some(outcome) = outcome else {
                 // The one that was cut may have arrived; those behind it have not.
@@ -105,7 +119,7 @@ impl Turn {
 }
 
 /// What was begun with the others does not leave now.
-async fn stay(shared: &Shared, left: &[Delivery]) -> Result<(), Fault> {
+pub(super) async fn stay(shared: &Shared, left: &[Delivery]) -> Result<(), Fault> {
     let (store, now, boot) = (&shared.ports.store, shared.ports.clock.now(), shared.boot);
     let stayed = left.iter().map(|part| store.transition(part.id, now, Transition::Unleased { boot }));
     join_all(stayed).await.into_iter().try_for_each(|stayed| stayed.map(drop))
