@@ -271,7 +271,8 @@ impl Takeover {
         }
     }
 
-    /// Messages of one queue, in their order: those whose packets are here in one barrier; behind one that fails, none.
+    /// Messages of one queue, in their order: those whose packets are here in one barrier, and none behind a barrier that
+    /// failed.
     async fn hand_off(&self, messages: Vec<DeliveryMessage>) -> Vec<Result<Outcome, Fault>> {
         let count = messages.len();
         let (mut here, mut outcomes) = (Vec::new(), Vec::new());
@@ -283,6 +284,9 @@ impl Takeover {
             }
             // It may take long to bring it.
             self.hand_off_all(&mut here, &mut outcomes).await;
+            if outcomes.iter().any(Result::is_err) {
+                break;
+            }
             let brought = match found {
                 Ok(_) => self.bring(&message).await,
                 Err(fault) => Err(fault),
