@@ -301,7 +301,9 @@ impl Mailboxes {
             }
         };
         let states = try_join_all(parts.iter().map(|part| self.say(part, word, said))).await?;
-        if states.contains(&Some(State::Parked)) {
+        // Parked before, it may not have been acknowledged then.
+        let was_parked = word == MailboxWord::Failed && parts.iter().any(|part| part.state == State::Parked);
+        if was_parked || states.contains(&Some(State::Parked)) {
             // It leaves the list, and every gateway's list.
             self.acknowledged(&parts).await?;
         }

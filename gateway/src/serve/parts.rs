@@ -156,7 +156,9 @@ fn mailboxes(
     tasks: &Tasks,
 ) -> Arc<Mailboxes> {
     let index = Arc::new(FileIndex::below(&settings.gateway.data_dir, engine(settings)));
-    let policy = MailboxPolicy { keep_done: settings.retention.mailboxes };
+    // A packet that is removed can be fetched no more.
+    let keep_done = settings.retention.mailboxes.min(settings.retention.documents);
+    let policy = MailboxPolicy { keep_done };
     let mailboxes = Arc::new(Mailboxes::new(ports.clone(), index, policy, metrics.clone(), wakes.clone()));
     tasks.spawn("mailboxes", mailboxes.clone().run(tasks.clone()));
     if settings.systems.values().any(|system| system.sdk.as_ref().is_some_and(|sdk| sdk.mailbox)) {

@@ -2,7 +2,7 @@
 //! is brought to by that.
 
 use jiff::Timestamp;
-use lienthong_pipeline::record::{Delivery, Mailbox, Route, State};
+use lienthong_pipeline::record::{AdapterKind, Delivery, Mailbox, Route, State};
 
 use super::{Record, Report, Step, may_be_closed};
 
@@ -55,7 +55,8 @@ pub(crate) fn rebuilt(mut record: Record, noted: &Noted, at: Timestamp, epoch: u
     if let Some(route) = &noted.route {
         record.delivery.route = route.clone();
     }
-    if noted.state == State::Offered {
+    // Whatever it came to there, its events are to say so to those who list the mailbox.
+    if record.delivery.route.adapter == AdapterKind::Mailbox && noted.state != State::Queued {
         record.delivery.mailbox = Some(Mailbox::new(noted.at.unwrap_or(at)));
     }
     record.delivery.closed = noted.closed && may_be_closed(&record.delivery);

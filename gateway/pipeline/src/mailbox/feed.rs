@@ -264,13 +264,12 @@ impl Mailboxes {
         let mut missing = Vec::new();
         for (delivery, known) in page.iter().zip(known) {
             match known {
-                // In one generation nothing comes after this: the store is one of before.
-                Some(known) if known.offer.generation >= delivery.generation => {
-                    if known.state == State::Received {
-                        let note = "done, as EVENTS says";
-                        self.settle.finish(std::slice::from_ref(delivery), State::Received, note).await?;
-                    }
+                // Nothing comes after this: the store is one of before.
+                Some(known) if known.state == State::Received => {
+                    let note = "done, as EVENTS says";
+                    self.settle.finish(std::slice::from_ref(delivery), State::Received, note).await?;
                 }
+                Some(known) if known.offer.generation >= delivery.generation => {}
                 _ => missing.extend(Posted::of_delivery(delivery)),
             }
         }

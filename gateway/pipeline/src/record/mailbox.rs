@@ -177,9 +177,11 @@ impl Posted {
         })
     }
 
-    /// Whether this says more than what was known before, in whichever order the two came.
+    /// Whether this says more than what was known before, in whichever order the two came. Nothing follows `Received`: who says
+    /// otherwise had it from a store that was built anew without its note.
     pub fn is_after(&self, known: &Self) -> bool {
-        (self.offer.generation, self.count) > (known.offer.generation, known.count)
+        known.state != State::Received
+            && (self.offer.generation, self.count) > (known.offer.generation, known.count)
     }
 
     /// Whether it waits in this system's mailbox.
