@@ -9,7 +9,7 @@ mod suggestion;
 mod token;
 
 pub use form::Form;
-pub use group::OrganGroup;
+pub use group::{OrganGroup, OrganPath};
 pub use id::{ORGAN_ID_BYTES_MAX, OrganId, OrganIdFault};
 pub use standard::follows_a_standard;
 pub use suggestion::{Suggestion, suggest_other_form};

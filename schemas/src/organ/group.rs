@@ -44,6 +44,19 @@ impl fmt::Display for OrganGroup {
     }
 }
 
+/// What both forms of one code have in common, whichever of them somebody wrote: `H55.15` and `000.00.15.H55` have the same.
+/// Many bodies were renumbered, so equal paths may be two organisations: to be warned by, and never to be routed by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OrganPath(String);
+
+impl OrganPath {
+    /// That of this code.
+    pub fn of(code: &OrganId) -> Self {
+        // No code has this character.
+        Self(path(code).join("/"))
+    }
+}
+
 /// The groups of a code from the top down: old codes are turned round and lose their leading zeros. A level that is skipped
 /// stays as zeros: nobody knows what it would be called. Codes that are of no form are cut as they are written, those that
 /// have a level-1 code at their end turned round.
@@ -124,6 +137,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn other_codes_have_other_paths() {
+        let all =
+            ["H55", "H55.15", "H55.015", "H551.5", "H55.1.5", "0100109106", "0100109106-001", "VXP.SAAS.02"];
+        let paths: std::collections::HashSet<_> = all.iter().map(|text| OrganPath::of(&code(text))).collect();
+        assert_eq!(paths.len(), all.len());
+    }
+
     proptest! {
         #[test]
         fn both_forms_of_a_code_are_in_the_same_groups(
@@ -134,6 +155,7 @@ mod tests {
             prop_assert!(OrganGroup::of(&old).contains(&old));
             if let Some(new) = suggest_other_form(&old) {
                 let new = code(new.as_str());
+                prop_assert_eq!(OrganPath::of(&old), OrganPath::of(&new));
                 prop_assert_eq!(group.contains(&old), group.contains(&new));
                 prop_assert!(OrganGroup::of(&new).contains(&old) && OrganGroup::of(&old).contains(&new));
             }

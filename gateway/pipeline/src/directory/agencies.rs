@@ -121,7 +121,7 @@ fn both(current: Option<&Agency>, newer: Option<&Agency>) -> Option<Agency> {
 /// A list beside the directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// Nobody in the directory has any of their codes.
+    /// Nobody in the directory has any of their codes, nor the other form of one.
     pub added: Vec<Agency>,
     /// They have another name, or codes that the directory does not have: the directory's code, and what the list says.
     pub changed: Vec<(OrganId, Agency)>,
@@ -129,7 +129,7 @@ pub struct Comparison {
     pub back: Vec<(OrganId, Agency)>,
     /// Behind this axis and open in the directory, and not in the list.
     pub gone: Vec<OrganId>,
-    /// At home here, or behind another axis: as the directory says, whatever the list says.
+    /// At home here, connected or not, or behind another axis, by this or the other form of a code: as the directory says, whatever the list says.
     pub elsewhere: Vec<OrganId>,
     /// One agency of the list has codes of several organisations.
     pub ambiguous: Vec<Agency>,
@@ -140,18 +140,29 @@ pub struct Comparison {
 impl Comparison {
     /// The list of one axis beside the directory, on this day.
     pub fn of(directory: &Directory, axis: &SystemId, agencies: &[Agency], today: Date) -> Self {
+        let home = Home::Axis(axis.clone());
         let behind = |found: &Organisation| matches!(&found.home, Some(Home::Axis(home)) if home == axis);
         let (mut comparison, mut listed) = (Self::default(), HashSet::new());
         for agency in agencies {
             let found: BTreeSet<&OrganId> =
                 agency.codes().filter_map(|code| Some(&directory.find(code)?.id)).collect();
             listed.extend(found.iter().copied());
-            let known = match found.len() {
-                0 => {
+            // Somebody has the other form of a code that nobody has as it is written.
+            let mut unknown = agency.codes().filter(|code| directory.find(code).is_none());
+            let twin = unknown.find_map(|code| directory.held_elsewhere(code, &home));
+            let known = match (found.len(), twin) {
+                (0, Some(other)) => {
+                    comparison.elsewhere.push(other.clone());
+                    continue;
+                }
+                (0, None) => {
                     comparison.added.push(agency.clone());
                     continue;
                 }
-                1 => found.first().and_then(|id| directory.find(id)),
+                (1, twin) => {
+                    let known = found.first().and_then(|id| directory.find(id));
+                    known.filter(|known| twin.is_none() || !behind(known))
+                }
                 _ => None,
             };
             let Some(known) = known else {

@@ -3,6 +3,7 @@
 
 mod agencies;
 mod entry;
+mod held;
 mod requests;
 mod roll;
 mod staging;
@@ -18,6 +19,7 @@ use xml_sig::{Authorities, Signers};
 
 pub use self::agencies::{Agency, Comparison, GONE_PERCENT_MAX, Joined, LIST_LINES_MAX, joined};
 use self::entry::{Entry, entries, organisation};
+use self::held::Held;
 pub use self::requests::{REQUESTS_MAX, Request, Undecided, Wish};
 pub use self::roll::{
     DECISIONS_MAX, Decided, Decision, LeftOut, Listed, OTHER_CODES_MAX, Pending, ROLL_ENTRIES_MAX, Roll, Why,
@@ -155,6 +157,8 @@ pub struct Directory {
     /// So many of them stand in the operator's file; those behind them, in rolls.
     written: usize,
     by_code: HashMap<OrganId, usize>,
+    /// Who has which code in whichever form; with those that a roll has and this directory not.
+    held: Held,
     /// From a successor to those that it took over from.
     before: HashMap<usize, Vec<usize>>,
     lines: Lines,
@@ -193,8 +197,9 @@ impl Directory {
         successors(&organisations, &by_code, &mut faults);
         if faults.is_empty() {
             let before = predecessors(&organisations, &by_code);
-            let written = organisations.len();
-            Ok(Self { organisations, written, by_code, before, lines: lines.clone(), trust: trust.clone() })
+            let (written, held) = (organisations.len(), Held::of(&organisations));
+            let (lines, trust) = (lines.clone(), trust.clone());
+            Ok(Self { organisations, written, by_code, held, before, lines, trust })
         } else {
             Err(faults)
         }

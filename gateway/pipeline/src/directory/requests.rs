@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use lienthong_schemas::organ::{OrganGroup, OrganId};
+use lienthong_schemas::organ::{OrganGroup, OrganId, OrganPath};
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +63,7 @@ impl Roll {
     /// takes the place of an earlier one, so that a repeat is no second one.
     ///
     /// # Errors
-    /// The code is outside `scope`, at home elsewhere, in the operator's file, or not known where it is to be deleted; the
+    /// The code is outside `scope`, at home elsewhere in this or its other form, in the operator's file, or not known where it is to be deleted; the
     /// system takes no packets; too many wait.
     pub fn with_request(
         &self,
@@ -73,7 +73,8 @@ impl Roll {
     ) -> Result<Option<Self>, Rejection> {
         let code = &request.code;
         let refuse = |why| Rejection::new(why).at("code").because(code.as_str());
-        if !scope.iter().any(|group| group.contains(code)) || code == beside.own {
+        let is_own = OrganPath::of(code) == OrganPath::of(beside.own);
+        if !scope.iter().any(|group| group.contains(code)) || is_own {
             return Err(refuse(RejectionCode::AgencyOutOfScope));
         }
         let way = beside.directory.lines().of(&self.home).and_then(|line| line.way);
@@ -83,6 +84,10 @@ impl Roll {
         }
         let found = beside.directory.find(code);
         let is_delete = request.wish == Wish::Delete;
+        if !is_delete && beside.directory.is_twin(code, &self.home) {
+            let other = beside.directory.held_elsewhere(code, &self.home);
+            return Err(refuse(other.map_or(RejectionCode::AgencyFixed, |_| RejectionCode::AgencyElsewhere)));
+        }
         let mut roll = self.clone();
         roll.requests.retain(|other| other.code != *code);
         let entry = found.and_then(|found| self.entries.iter().find(|one| one.code == found.id));
@@ -149,7 +154,9 @@ impl Roll {
         if decided == Decided::Approved {
             let known = beside.directory.find(code).map(|found| &found.id);
             let entry = known.and_then(|known| roll.entries.iter_mut().find(|one| one.code == *known));
+            let is_twin = request.wish != Wish::Delete && beside.directory.is_twin(code, &self.home);
             match (known, entry) {
+                (None, None) if is_twin => return Err(Undecided::Taken(code.clone())),
                 (Some(_), None) => return Err(Undecided::Taken(code.clone())),
                 (_, entry) => carry_out(request, entry, beside.today, &mut decision)
                     .into_iter()

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use xml_sig::Signers;
 
 use super::agencies::Agency;
+use super::held::Held;
 use super::requests::Request;
 use super::{Answers, Directory, Home, Organisation, Reach, predecessors};
 use crate::record::{AdapterKind, SystemId};
@@ -151,7 +152,7 @@ impl Roll {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
-    /// One of its codes stands in the directory file, or in the roll of another one.
+    /// One of its codes stands in the directory file, or in the roll of another one, in this or the other form.
     CodeTaken,
     /// The settings have no such axis or system, or it takes no packets, or only by mail.
     NoWay,
@@ -169,38 +170,51 @@ pub struct LeftOut {
 }
 
 impl Directory {
-    /// The directory file with these rolls beside it, whatever stood beside it before; and who is left out. The rolls in
-    /// their order: of two that have one code, the first has it.
+    /// The directory file with these rolls beside it, whatever stood beside it before; and who is left out. Systems' rolls
+    /// come before those of axes, each kind in its order: of two that have one code, in whichever form, the first has it.
     pub fn with_rolls<'r>(&self, rolls: impl IntoIterator<Item = &'r Roll>) -> (Self, Vec<LeftOut>) {
-        let mut organisations = self.organisations[..self.written].to_vec();
-        let mut by_code: HashMap<OrganId, usize> = self
-            .by_code
-            .iter()
-            .filter(|(_, at)| **at < self.written)
-            .map(|(code, at)| (code.clone(), *at))
-            .collect();
+        let organisations = self.organisations[..self.written].to_vec();
+        let by_code = self.by_code.iter().filter(|(_, at)| **at < self.written);
+        let mut next = Self {
+            by_code: by_code.map(|(code, at)| (code.clone(), *at)).collect(),
+            held: Held::of(&organisations),
+            organisations,
+            written: self.written,
+            before: HashMap::new(),
+            lines: self.lines.clone(),
+            trust: self.trust.clone(),
+        };
         let mut left_out = Vec::new();
-        for roll in rolls {
-            let line = self.lines.of(&roll.home).unwrap_or_default();
-            let way = line.way.filter(|way| *way != AdapterKind::Email);
-            for listed in &roll.entries {
-                let mut leave =
-                    |why| left_out.push(LeftOut { home: roll.home.clone(), code: listed.code.clone(), why });
-                let Some(way) = way else {
-                    leave(Why::NoWay);
-                    continue;
-                };
-                if listed.codes().any(|code| by_code.contains_key(code)) {
-                    leave(Why::CodeTaken);
-                    continue;
-                }
-                by_code.extend(listed.codes().map(|code| (code.clone(), organisations.len())));
-                organisations.push(organisation(listed, &roll.home, way, line.packet_bytes_max));
-            }
+        let is_axis = |roll: &&Roll| matches!(roll.home, Home::Axis(_));
+        let (axes, systems): (Vec<_>, Vec<_>) = rolls.into_iter().partition(is_axis);
+        for roll in systems.into_iter().chain(axes) {
+            next.take_roll(roll, &mut left_out);
         }
-        let before = predecessors(&organisations, &by_code);
-        let (written, lines, trust) = (self.written, self.lines.clone(), self.trust.clone());
-        (Self { organisations, written, by_code, before, lines, trust }, left_out)
+        next.before = predecessors(&next.organisations, &next.by_code);
+        (next, left_out)
+    }
+
+    fn take_roll(&mut self, roll: &Roll, left_out: &mut Vec<LeftOut>) {
+        let line = self.lines.of(&roll.home).unwrap_or_default();
+        let way = line.way.filter(|way| *way != AdapterKind::Email);
+        for listed in &roll.entries {
+            let mut leave =
+                |why| left_out.push(LeftOut { home: roll.home.clone(), code: listed.code.clone(), why });
+            let is_taken =
+                |code| self.by_code.contains_key(code) || self.held_elsewhere(code, &roll.home).is_some();
+            if way.is_some() && listed.codes().any(is_taken) {
+                leave(Why::CodeTaken);
+                continue;
+            }
+            // Who is not connected keeps its codes all the same.
+            self.held.add(&listed.code, Some(&roll.home), listed.codes());
+            let Some(way) = way else {
+                leave(Why::NoWay);
+                continue;
+            };
+            self.by_code.extend(listed.codes().map(|code| (code.clone(), self.organisations.len())));
+            self.organisations.push(organisation(listed, &roll.home, way, line.packet_bytes_max));
+        }
     }
 
     /// Whether an axis may speak for the organisation that a code means: who is at home at a connected system speaks for

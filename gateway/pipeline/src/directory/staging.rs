@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use lienthong_schemas::organ::OrganId;
+use lienthong_schemas::organ::{OrganId, OrganPath};
 use serde::{Deserialize, Serialize};
 
 use super::agencies::{Agency, Comparison, GONE_PERCENT_MAX, Joined};
@@ -76,21 +76,21 @@ impl Roll {
         let Beside { directory, own, today } = beside;
         let mut plan = Plan::default();
         let mut inside: Vec<Agency> = Vec::with_capacity(joined.agencies.len());
+        let own = OrganPath::of(own);
+        let speaks = |code: &OrganId| directory.lines().may_speak(axis, code) && OrganPath::of(code) != own;
+        let mut outside = Vec::new();
         for agency in &joined.agencies {
-            let speaks = |code: &OrganId| directory.lines().may_speak(axis, code) && code != own;
             match codes(agency).all(speaks) {
                 true => inside.push(agency.clone()),
-                false => plan.outside.push(agency.code.clone()),
+                false => outside.push(agency),
             }
         }
+        plan.outside.extend(outside.iter().map(|agency| agency.code.clone()));
         plan.comparison = Comparison::of(directory, axis, &inside, today);
-        let unclear: HashSet<&OrganId> = joined
-            .unclear
-            .iter()
-            .flat_map(codes)
-            .filter_map(|code| Some(&directory.find(code)?.id))
-            .collect();
-        plan.comparison.gone.retain(|gone| !unclear.contains(gone));
+        // Whoever the list names is not gone, whatever else it says of it.
+        let others = outside.into_iter().chain(&joined.unclear).flat_map(codes);
+        let named: HashSet<&OrganId> = others.filter_map(|code| Some(&directory.find(code)?.id)).collect();
+        plan.comparison.gone.retain(|gone| !named.contains(gone));
         plan.comparison.ambiguous.extend(joined.unclear.iter().cloned());
         let next = self.next(&mut plan, today);
         let open = self.entries.iter().filter(|one| one.closed.is_none()).count();
@@ -176,7 +176,7 @@ impl Roll {
     /// The roll after an operator's word on the list that waits; `None` when none does.
     ///
     /// # Errors
-    /// They would be too many.
+    /// They would be too many, and the word is to take them.
     pub fn with_word(
         &self,
         beside: Beside<'_>,
@@ -186,10 +186,15 @@ impl Roll {
     ) -> Result<Option<(Self, Plan)>, RollFull> {
         let mut roll = self.clone();
         let Some(pending) = roll.pending.take() else { return Ok(None) };
-        let (plan, entries) = self.plan(beside, &pending.joined())?;
-        if decided == Decided::Approved {
-            roll.entries = entries;
-        }
+        let plan = match (self.plan(beside, &pending.joined()), decided) {
+            (Ok((plan, _)), Decided::Rejected) => plan,
+            (Err(RollFull), Decided::Rejected) => Plan::default(),
+            (planned, Decided::Approved | Decided::Taken) => {
+                let (plan, entries) = planned?;
+                roll.entries = entries;
+                plan
+            }
+        };
         roll.decided(decision(&plan, at, decided, operator, reason));
         Ok(Some((roll, plan)))
     }

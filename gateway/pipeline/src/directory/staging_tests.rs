@@ -134,15 +134,81 @@ fn the_file_wins_whatever_comes_first() {
     assert_eq!(
         left_out,
         [
+            left(&mute.home, "H55.07", Why::NoWay),
             left(&axis(), "G01", Why::CodeTaken),
-            left(&axis(), "G02", Why::CodeTaken),
-            left(&mute.home, "H55.07", Why::NoWay)
+            left(&axis(), "G02", Why::CodeTaken)
         ]
     );
     assert_eq!(directory.find(&organ("G01")).map(|o| o.id.as_str()), Some("X1"));
     assert_eq!(directory.find(&organ("G02")).and_then(|o| o.home.clone()), Some(Home::Axis(id("khac"))));
     let (without, _) = directory.with_rolls([]);
     assert_eq!(without.organisations().len(), 4, "what stood beside it is gone");
+}
+
+/// The twin of a code: H55.15 in the operator's file or a system's roll, and 000.00.15.H55 in the list.
+#[test]
+fn the_other_form_of_a_code_is_not_taken_from_who_has_it() {
+    let more = "[[organisation]]\norgan_id = \"H55.15\"\nname = \"Sở Y tế\"\nhome = { system = \"mot\" }\n\
+                [[organisation]]\norgan_id = \"G80.9\"\nname = \"Vụ\"\nhome = { axis = \"vpcp\" }\n";
+    let lines = file().lines().clone();
+    let text = format!("{FILE}{more}");
+    let file = Directory::from_toml(&text, &lines, &TrustSets::default(), &mut |_| Err(String::new()));
+    let file = file.expect("reads");
+    let own = organ("H55.90");
+    fn beside<'d>(directory: &'d Directory, own: &'d OrganId) -> Beside<'d> {
+        Beside { directory, own, today: today() }
+    }
+    let twins = [
+        agency("000.00.15.H55", &[], "Sở Y tế"),
+        agency("G80.9", &["15.H55"], "Vụ"),
+        agency("000.00.90.H55", &[], "Trục tỉnh"),
+        agency("000.00.08.G80", &["G80.8"], "Cục"),
+    ];
+    let (roll, plan) = Roll::new(axis()).with_list(beside(&file, &own), list(5, &twins)).expect("room");
+    assert_eq!((codes(&plan.opens), codes(&plan.changes)), (vec!["000.00.08.G80"], vec![]));
+    assert_eq!(codes(&plan.comparison.elsewhere), ["H55.15"]);
+    assert_eq!((&plan.comparison.ambiguous[..], codes(&plan.outside)), (&twins[1..2], vec!["000.00.90.H55"]));
+
+    // It was staged before the file had the other form.
+    let mut staged = roll.clone();
+    staged.entries.push(Listed { code: organ("000.00.15.H55"), other: vec![], ..roll.entries[0].clone() });
+    let (directory, left_out) = file.with_rolls([&staged]);
+    assert_eq!(
+        left_out.iter().map(|one| (one.code.as_str(), one.why)).collect::<Vec<_>>(),
+        [("000.00.15.H55", Why::CodeTaken)]
+    );
+    assert!(directory.find(&organ("000.00.15.H55")).is_none() && directory.find(&organ("G80.8")).is_some());
+
+    // What a system has is its own while it is not connected, in both forms, whatever the order of the rolls.
+    let entry = |code: &str| Listed { code: organ(code), other: vec![], ..roll.entries[0].clone() };
+    for home in ["mot", "thu", "cam", "gone"] {
+        let mut registered = Roll::new(Home::System(id(home)));
+        registered.entries = vec![entry("H55.16")];
+        let mut behind = Roll::new(axis());
+        behind.entries = vec![entry("000.00.16.H55"), entry("H55.16"), entry("G80.1")];
+        let (directory, left_out) = file.with_rolls([&behind, &registered]);
+        let of_axis = left_out.iter().filter(|one| one.home == axis()).map(|one| one.code.as_str());
+        assert_eq!(of_axis.collect::<Vec<_>>(), ["000.00.16.H55", "H55.16"], "{home}");
+        let come = [agency("000.00.16.H55", &[], "x"), agency("H55.16", &[], "x"), agency("G80.1", &[], "x")];
+        let (_, plan) = Roll::new(axis()).with_list(beside(&directory, &own), list(5, &come)).expect("room");
+        assert_eq!((codes(&plan.opens), plan.comparison.elsewhere.len()), (vec![], 2), "{home}");
+    }
+    // An axis that the settings do not have any more keeps nothing.
+    let mut left = Roll::new(Home::Axis(id("cu")));
+    left.entries = vec![entry("G80.1")];
+    let (directory, _) = file.with_rolls([&left]);
+    let come = [agency("G80.1", &[], "x")];
+    let (_, plan) = Roll::new(axis()).with_list(beside(&directory, &own), list(5, &come)).expect("room");
+    assert_eq!(codes(&plan.opens), ["G80.1"]);
+}
+
+#[test]
+fn who_has_a_code_outside_is_not_gone() {
+    let (roll, _) =
+        after(&Roll::new(axis()), list(5, &[agency("G01", &[], "Bộ Một"), agency("G02", &[], "x")]));
+    let (next, plan) = after(&roll, list(6, &[agency("G01", &["X01"], "Bộ Một"), agency("G02", &[], "x")]));
+    assert_eq!((codes(&plan.outside), codes(&plan.closes)), (vec!["G01"], vec![]));
+    assert_eq!((next.pending, next.entries), (None, roll.entries));
 }
 
 #[test]
@@ -211,6 +277,13 @@ fn a_roll_has_an_end() {
     let beside = Beside { directory: &directory, own: &own, today: today() };
     let more: Vec<Agency> = many.into_iter().chain([agency("G01", &[], "")]).collect();
     assert_eq!(roll.with_list(beside, list(6, &more)).map(drop), Err(RollFull));
+    // One that waited until there was no room any more can be refused, and not taken.
+    let pending = Pending { at: at(6), agencies: more, unclear: Vec::new() };
+    let waiting = Roll { pending: Some(pending), ..roll.clone() };
+    let word = |decided| waiting.with_word(beside, decided, at(9), ("lan", "x"));
+    assert_eq!(word(Decided::Approved).map(drop), Err(RollFull));
+    let (rejected, _) = word(Decided::Rejected).expect("needs no room").expect("one waits");
+    assert_eq!((rejected.pending, rejected.decisions.len()), (None, roll.decisions.len() + 1));
     let long: Vec<String> = (0..30).map(|n| format!("G01.{n}")).collect();
     let long: Vec<&str> = long.iter().map(String::as_str).collect();
     let (roll, _) = after(&Roll::new(axis()), list(5, &[agency("G01", &long, "")]));
@@ -289,6 +362,25 @@ fn a_registration_moves_nobody_and_stays_in_its_scope() {
         assert_eq!(asked(&roll, request.clone()), Err(why), "{request:?}");
     }
     assert_eq!(asked(&roll, register("000.00.01.H55", "Sở Một")), Ok(roll.clone()), "as the file has it");
+
+    // Nor is the other form of a code registered.
+    let (behind, _) = after(&Roll::new(axis()), list(5, &[agency("H55.30", &[], "Sở")]));
+    let mine = answered(&asked(&roll, register("H55.15", "x")).expect("waits"), "H55.15", Decided::Approved);
+    let mine = mine.expect("approved");
+    let (directory, _) = file().with_rolls([&behind, &mine]);
+    let (own, scope) = (organ("H55.TRUC"), [group("H55")]);
+    let beside = Beside { directory: &directory, own: &own, today: today() };
+    for (code, why) in [
+        ("01.H55", RejectionCode::AgencyFixed),
+        ("000.00.15.H55", RejectionCode::AgencyFixed),
+        ("000.00.30.H55", RejectionCode::AgencyElsewhere),
+    ] {
+        let refused = mine.with_request(beside, &scope, register(code, "x")).map(drop);
+        assert_eq!(refused.map_err(|no| no.code), Err(why), "{code}");
+        let waiting = Roll { requests: vec![register(code, "x")], ..mine.clone() };
+        let late = waiting.with_answer(beside, &organ(code), Decided::Approved, at(9), ("lan", "x"));
+        assert_eq!(late, Err(Undecided::Taken(organ(code))));
+    }
 
     // What an axis has is not taken from it, before the request or after it.
     let (behind, _) = after(&Roll::new(axis()), list(5, &[agency("G01", &[], "Bộ")]));
