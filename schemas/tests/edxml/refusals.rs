@@ -299,12 +299,6 @@ fn every_row_that_reading_can_give_is_given() {
         Code::ReceiverLimit,
         Code::DocumentConflict,
         Code::Loop,
-        // The groups of an axis, and what a system asks to be registered.
-        Code::AxisSpeaksNot,
-        Code::AgencyOutOfScope,
-        Code::AgencyElsewhere,
-        Code::AgencyFixed,
-        Code::AgencyRequestsTooMany,
     ]);
     let given: BTreeSet<_> = broken_packets().into_iter().map(|p| p.0).collect();
     assert_eq!(given, &reading - &elsewhere);
