@@ -65,7 +65,8 @@ async fn a_list_is_staged_and_who_is_gone_waits_for_an_operator() {
     assert_eq!(not_seen.status.code(), Some(1), "another list waits: {}", text(&not_seen.stderr));
     let at = view["pending"]["at"].as_str().expect("a time");
     stage.operator(&["axis", "reject", "vpcp", "--since", at, "--reason", "danh sách thiếu"]);
-    let again = stage.operator_says(&["axis", "approve", "vpcp", "--reason", "x"], false);
+    let again = ["axis", "approve", "vpcp", "--since", at, "--reason", "x"];
+    let again = stage.operator_says(&again, false);
     assert_eq!(again.status.code(), Some(1), "nothing waits: {}", text(&again.stderr));
     let document = stage.sent_to(4, &["G92"]).await;
     stage.delivery_is(&document, "G92", "handed_over").await;
@@ -73,8 +74,12 @@ async fn a_list_is_staged_and_who_is_gone_waits_for_an_operator() {
     let output = stage.operator_says(&["axis", "sync", "vpcp"], false);
     assert_eq!(output.status.code(), Some(1), "a page names nobody as gone: {}", text(&output.stderr));
     axis.is(Manner::Well);
-    stage.operator(&["axis", "sync", "vpcp"]);
-    let view = &stage.operator(&["axis", "approve", "vpcp", "--reason", "đã hỏi VPCP"])[0];
+    let view = &stage.operator(&["axis", "sync", "vpcp"])[0];
+    let at = view["pending"]["at"].as_str().expect("a time");
+    let of_this_second = format!("{}Z", at.split_once('.').expect("parts of a second").0);
+    let blind = ["axis", "approve", "vpcp", "--since", &of_this_second, "--reason", "x"];
+    assert_eq!(stage.operator_says(&blind, false).status.code(), Some(1), "another of the same second");
+    let view = &stage.operator(&["axis", "approve", "vpcp", "--since", at, "--reason", "đã hỏi VPCP"])[0];
     let last = &view["decisions"].as_array().and_then(|all| all.last()).expect("a decision");
     assert_eq!(
         [&last["decided"], &last["operator"], &last["reason"]],
@@ -130,10 +135,66 @@ async fn a_receiver_that_an_axis_does_not_know_is_refused_only_when_its_list_say
     stage.delivery_fails(&listed, "G91", "axis_18").await;
     axis.is(Manner::Well);
     stage.delivery_is(&listed, "G91", "handed_over").await;
+    has(&axis, &[]);
+    axis.behave(|asked| if is_sent(asked) { Manner::fail("18", "danh sách rỗng") } else { Manner::Well });
+    let listed = stage.sent_to(3, &["G91"]).await;
+    stage.delivery_fails(&listed, "G91", "axis_18").await;
+    has(&axis, &["G91"]);
+    axis.is(Manner::Well);
+    stage.delivery_is(&listed, "G91", "handed_over").await;
     has(&axis, &["G92"]);
     axis.behave(|asked| if is_sent(asked) { Manner::fail("18", "khong co") } else { Manner::Well });
     let unlisted = stage.sent_to(2, &["G91"]).await;
     let line = stage.delivery_is(&unlisted, "G91", "refused").await;
     assert_eq!((&line["attempts"], stage.metric("lienthong_agency_lists_waiting").await), (&json!(1), 0.0));
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_has_no_list_staged_and_a_list_that_would_wait_refuses_nobody() {
+    let (stage, axis) = stage(&["G91", "G92"], "\n[axes.vpcp.agencies]\n").await;
+    let mut gateway = stage.start().await;
+    stage.metric_reaches("lienthong_axis_syncs_total{result=\"taken\"}", 1.0).await;
+    // The second list lacks most of those who are staged: an operator would be asked.
+    for (number, list) in [(1, &["G91", "G92", "G93"][..]), (2, &["G91", "G93"])] {
+        has(&axis, list);
+        axis.behave(|asked| if is_sent(asked) { Manner::fail("18", "chua biet") } else { Manner::Well });
+        let document = stage.sent_to(number, &["G92"]).await;
+        stage.delivery_fails(&document, "G92", "axis_18").await;
+        let view = staged(&stage);
+        assert_eq!((&view["open"], &view["pending"]), (&json!(1), &Value::Null), "{number}");
+        has(&axis, &["G91", "G92"]);
+        axis.is(Manner::Well);
+        stage.delivery_is(&document, "G92", "handed_over").await;
+    }
+    assert_eq!(stage.metric("lienthong_axis_syncs_total{result=\"taken\"}").await, 1.0);
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_axis_has_one_list_only_when_it_says_so() {
+    let (stage, axis) = stage(&["G91", "G92"], "\n[axes.vpcp.agencies]\n").await;
+    let newer = |manner: Manner| {
+        axis.behave(move |asked| match asked.path() {
+            "/vxp/getAgenciesListQD20" => manner.clone(),
+            _ => Manner::Well,
+        });
+    };
+    newer(Manner::fail("99", "loi"));
+    let mut gateway = stage.start().await;
+    stage.metric_reaches("lienthong_axis_syncs_total{result=\"failed\"}", 1.0).await;
+    let page = |status| Manner::page(status, &[("Content-Type", "text/html")]);
+    let none = [Manner::fail("10", "khong co ham"), page("404 Not Found")];
+    for (manner, passes) in
+        [Manner::fail("21", "loi"), page("500 Internal Server Error"), page("403 Forbidden")]
+            .map(|manner| (manner, false))
+            .into_iter()
+            .chain(none.map(|manner| (manner, true)))
+    {
+        newer(manner);
+        let output = stage.operator_says(&["axis", "sync", "vpcp"], false);
+        assert_eq!(output.status.success(), passes, "{}", text(&output.stderr));
+        assert_eq!(staged(&stage)["open"] == json!(1), passes);
+    }
     assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
 }

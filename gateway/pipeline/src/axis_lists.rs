@@ -40,6 +40,9 @@ struct Last {
 pub struct AxisLists {
     last: Mutex<HashMap<SystemId, Last>>,
     asked: Mutex<BTreeSet<SystemId>>,
+    /// When the last look that was to be staged began, and whether there was a list.
+    staged: Mutex<HashMap<SystemId, (Timestamp, bool)>>,
+    asked_to_stage: Mutex<BTreeSet<SystemId>>,
     ask: Notify,
     came: watch::Sender<u64>,
     is_served: AtomicBool,
@@ -67,7 +70,12 @@ impl AxisLists {
         lock(&self.asked).remove(axis)
     }
 
-    /// A look that began at this time has ended, with these codes or without a list.
+    /// Whether a list of this axis is wanted to be staged, too: an operator asks. Asked once, as [`AxisLists::take_wanted`].
+    pub fn take_wanted_staged(&self, axis: &SystemId) -> bool {
+        lock(&self.asked_to_stage).remove(axis)
+    }
+
+    /// A look that began at this time has ended, with these codes or without a list that anybody could go by.
     pub fn looked(&self, axis: &SystemId, began: Timestamp, codes: Option<HashSet<OrganId>>) {
         {
             let mut all = lock(&self.last);
@@ -78,6 +86,39 @@ impl AxisLists {
             }
         }
         self.came.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// A look that began at this time and was to be staged has ended: whether there was a list.
+    pub fn staged(&self, axis: &SystemId, began: Timestamp, is_given: bool) {
+        lock(&self.staged).insert(axis.clone(), (began, is_given));
+        self.came.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Has a list asked for and staged, unless that was done at this time or later; waits for it at most so long. Whether
+    /// the axis gave one.
+    pub async fn staged_since(
+        &self,
+        axis: &SystemId,
+        since: Timestamp,
+        within: Duration,
+        clock: &dyn Clock,
+    ) -> bool {
+        if !self.is_served.load(Ordering::Acquire) {
+            return false;
+        }
+        let until = after(clock.now(), within);
+        let mut came = self.came.subscribe();
+        loop {
+            if let Some((_, is_given)) = lock(&self.staged).get(axis).filter(|(began, _)| *began >= since) {
+                return *is_given;
+            }
+            lock(&self.asked_to_stage).insert(axis.clone());
+            self.ask.notify_one();
+            tokio::select! {
+                changed = came.changed() => if changed.is_err() { return false },
+                () = clock.sleep_until(until) => return false,
+            }
+        }
     }
 
     /// A list that was asked for at this time or later; waits for one at most so long. `None`: the axis gives none, nobody
@@ -149,5 +190,30 @@ mod tests {
             clock.advance(within);
         });
         assert!(late.is_none());
+    }
+
+    #[tokio::test]
+    async fn who_wants_to_know_has_nothing_staged_and_who_wants_it_staged_waits_for_that() {
+        let (lists, clock) = (AxisLists::default(), ManualClock::new(at(10)));
+        let axis = SystemId::parse("vpcp").expect("an id");
+        let within = Duration::from_secs(30);
+        assert!(!lists.staged_since(&axis, at(10), within, &clock).await, "nobody looks");
+        lists.serve();
+        lists.want(&axis);
+        assert!(!lists.take_wanted_staged(&axis) && lists.take_wanted(&axis));
+        for is_given in [true, false] {
+            let since = clock.now();
+            let (found, ()) = tokio::join!(lists.staged_since(&axis, since, within, &clock), async {
+                lists.wanted().await;
+                assert!(lists.take_wanted_staged(&axis) && !lists.take_wanted(&axis));
+                // A look for somebody else is not what was asked for.
+                lists.looked(&axis, since, codes(&["G22"]));
+                lists.wanted().await;
+                assert!(lists.take_wanted_staged(&axis));
+                lists.staged(&axis, since, is_given);
+            });
+            assert_eq!(found, is_given);
+            clock.advance(Duration::from_secs(1));
+        }
     }
 }

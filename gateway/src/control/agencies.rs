@@ -41,7 +41,7 @@ pub struct Word {
     /// Of a system: the code that it asks about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<OrganId>,
-    /// Of a decision: only about what waits since this second, as it was shown.
+    /// Of a decision: only about what waits since then, as it was shown; nobody agrees to what was not looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
     /// Why; 1 to 200 characters. Not needed to have a list asked for.
@@ -77,11 +77,10 @@ pub(super) async fn sync(
         return Err(Trouble::not_found("trục", "axis"));
     }
     let clock = &*control.desk.ports.clock;
-    let found = lists.since(&word.id, clock.now(), SYNC_WITHIN, clock).await;
-    found.ok_or_else(|| {
+    if !lists.staged_since(&word.id, clock.now(), SYNC_WITHIN, clock).await {
         let (vi, en) = ("trục đó không cho danh sách, xem nhật ký", "the axis gives no list; see the log");
-        Trouble::new(TroubleCode::Busy, vi, en)
-    })?;
+        return Err(Trouble::new(TroubleCode::Busy, vi, en));
+    }
     views(&control).await.map(Json)
 }
 
@@ -115,6 +114,9 @@ async fn decide(
     let word: Word = asked(body).await?;
     let reason = Reason::parse(&word.reason)
         .ok_or_else(|| Trouble::invalid(format_args!("reason: 1..={REASON_CHARS_MAX} ký tự / characters")))?;
+    if decided == Decided::Approved && word.since.is_none() {
+        return Err(Trouble::invalid("since: lúc của việc đã xem / the time of what was looked at"));
+    }
     let rolls = staged(&control)?.rolls.clone();
     let decision = tokio::task::spawn_blocking(move || {
         let by = rolls::Word { operator: &caller.name, reason: reason.as_str(), since: word.since };

@@ -16,7 +16,7 @@ use jiff::civil::Date;
 use lienthong_monitoring::Metrics;
 use lienthong_outbox::{RollFault, RollFiles};
 use lienthong_pipeline::directory::{
-    Beside, Decided, Directory, Home, LeftOut, List, Plan, Request, Roll, RollFull, Undecided,
+    Beside, Decided, Directory, Home, Joined, LeftOut, List, Plan, Request, Roll, RollFull, Undecided,
 };
 use lienthong_pipeline::ports::Clock;
 use lienthong_pipeline::record::SystemId;
@@ -51,14 +51,14 @@ pub struct Word<'w> {
     pub operator: &'w str,
     /// Why; escaped.
     pub reason: &'w str,
-    /// Only about what waits since this second; `None`: whatever waits.
+    /// Only about what waits since then, to the last digit; `None`: whatever waits.
     pub since: Option<Timestamp>,
 }
 
 impl Word<'_> {
     /// Whether it is about what waits since then.
     fn is_about(&self, at: Timestamp) -> Result<(), RollTrouble> {
-        let other = self.since.is_some_and(|since| since.as_second() != at.as_second());
+        let other = self.since.is_some_and(|since| since != at);
         if other { Err(RollTrouble::Another(at)) } else { Ok(()) }
     }
 }
@@ -144,6 +144,13 @@ impl Rolls {
             tell(axis, &plan, "the list of an axis was taken");
         }
         Ok(plan)
+    }
+
+    /// Whether a list of an axis would be taken as it is, without an operator's word.
+    pub fn would_take(&self, axis: &SystemId, joined: &Joined) -> bool {
+        let roll = self.state().of(&Home::Axis(axis.clone()));
+        let directory = self.directory.load_full();
+        roll.plan(self.beside(&directory), joined).is_ok_and(|(plan, _)| !plan.needs_approval)
     }
 
     /// An operator's word on the list of an axis that waits.

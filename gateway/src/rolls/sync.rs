@@ -14,7 +14,7 @@ use lienthong_monitoring::Metrics;
 use lienthong_pipeline::axis_lists::AxisLists;
 use lienthong_pipeline::clock::after;
 use lienthong_pipeline::directory::{Joined, List, joined};
-use lienthong_pipeline::ports::{Clock, DeliveryFailure, FailureClass, Fault};
+use lienthong_pipeline::ports::{Clock, DeliveryFailure, Fault};
 use lienthong_pipeline::record::SystemId;
 use lienthong_pipeline::tasks::Tasks;
 use lienthong_schemas::organ::OrganId;
@@ -76,9 +76,10 @@ impl Sync {
                     }
                     None => false,
                 };
-                if self.lists.take_wanted(id) || is_due {
+                let (is_wanted, is_asked) = (self.lists.take_wanted(id), self.lists.take_wanted_staged(id));
+                if is_wanted || is_asked || is_due {
                     under_way.insert(id.clone());
-                    looks.push(self.look(id.clone(), *every));
+                    looks.push(self.look(id.clone(), *every, is_asked || is_due));
                 }
             }
             tokio::select! {
@@ -95,31 +96,52 @@ impl Sync {
         }
     }
 
-    /// One look, and how long to wait for the next one.
-    async fn look(&self, axis: SystemId, every: Option<Duration>) -> (SystemId, Option<Duration>) {
+    /// One look, and how long to wait for the next one. Who only wants to know whether a receiver is there has nothing
+    /// staged, and the next one is due when it was: an axis cannot have its lists taken more often than the settings say.
+    async fn look(
+        &self,
+        axis: SystemId,
+        every: Option<Duration>,
+        is_to_be_staged: bool,
+    ) -> (SystemId, Option<Duration>) {
         let began = self.clock.now();
+        let every = every.filter(|_| is_to_be_staged);
         let list = match self.ask(&axis, began).await {
             Ok(list) => list,
             Err(failure) => {
                 let (code, note) = (failure.code.as_str(), failure.note.as_str());
                 tracing::warn!(%axis, code, note, "an axis does not say who is registered there");
                 self.lists.looked(&axis, began, None);
+                if is_to_be_staged {
+                    self.lists.staged(&axis, began, false);
+                }
                 if every.is_some() {
                     self.metrics.axis_syncs.of("failed").inc();
                 }
                 return (axis, every.map(|every| every.min(AGAIN)));
             }
         };
-        let Joined { agencies, unclear } = &list.joined;
-        let codes =
-            agencies.iter().chain(unclear).flat_map(|one| std::iter::once(&one.code).chain(&one.other));
-        let codes: HashSet<OrganId> = codes.cloned().collect();
-        let staged = match every {
-            Some(_) => self.stage(&axis, list).await,
-            None => true,
+        let codes = codes(&list.joined);
+        let (is_trusted, pause) = match every {
+            Some(every) => match self.stage(&axis, list).await {
+                Staged::Taken => (true, Some(every)),
+                Staged::Waiting => (false, Some(every)),
+                Staged::Failed => (false, Some(every.min(AGAIN))),
+            },
+            None => (self.would_take(&axis, list.joined).await, None),
         };
-        self.lists.looked(&axis, began, Some(codes));
-        (axis, every.map(|every| if staged { every } else { every.min(AGAIN) }))
+        // What is not good enough to be staged says of nobody that it is not there.
+        let codes = Some(codes).filter(|codes| is_trusted && !codes.is_empty());
+        self.lists.looked(&axis, began, codes);
+        if is_to_be_staged {
+            self.lists.staged(&axis, began, true);
+        }
+        (axis, pause)
+    }
+
+    async fn would_take(&self, axis: &SystemId, joined: Joined) -> bool {
+        let (rolls, of) = (self.rolls.clone(), axis.clone());
+        tokio::task::spawn_blocking(move || rolls.would_take(&of, &joined)).await.unwrap_or(false)
     }
 
     /// Both lists. Axes before SDK 2.0.1 have one only; of one that has given both, one alone says nothing.
@@ -127,9 +149,7 @@ impl Sync {
         let current = self.register.agencies(axis, Register::Current, began).await?;
         let newer = match self.register.agencies(axis, Register::Qd20, self.clock.now()).await {
             Ok(newer) => Some(newer),
-            Err(failure) if failure.class == FailureClass::Receiver || self.rolls.synced(axis).1 => {
-                return Err(failure);
-            }
+            Err(failure) if !has_no_such(&failure) || self.rolls.synced(axis).1 => return Err(failure),
             Err(failure) => {
                 tracing::debug!(%axis, code = failure.code, "an axis has no list by QĐ 20/2020");
                 None
@@ -144,25 +164,42 @@ impl Sync {
         Ok(List { at: began, joined, has_qd20 })
     }
 
-    /// Whether it is staged, or waits for an operator.
-    async fn stage(&self, axis: &SystemId, list: List) -> bool {
+    async fn stage(&self, axis: &SystemId, list: List) -> Staged {
         let (rolls, of) = (self.rolls.clone(), axis.clone());
         let staged = tokio::task::spawn_blocking(move || rolls.take_list(&of, list)).await;
-        let result = match staged {
-            Ok(Ok(plan)) if plan.needs_approval => "waiting",
-            Ok(Ok(_)) => "taken",
+        let (staged, result) = match staged {
+            Ok(Ok(plan)) if plan.needs_approval => (Staged::Waiting, "waiting"),
+            Ok(Ok(_)) => (Staged::Taken, "taken"),
             Ok(Err(trouble)) => {
                 tracing::error!(%axis, %trouble, "the list of an axis cannot be staged");
-                "failed"
+                (Staged::Failed, "failed")
             }
             Err(cause) => {
                 tracing::error!(%axis, %cause, "the list of an axis cannot be staged");
-                "failed"
+                (Staged::Failed, "failed")
             }
         };
         self.metrics.axis_syncs.of(result).inc();
-        result != "failed"
+        staged
     }
+}
+
+/// What became of a list.
+enum Staged {
+    Taken,
+    /// For an operator.
+    Waiting,
+    Failed,
+}
+
+/// Whether an axis says that it knows no such operation: FAIL with code 10, or HTTP 404.
+fn has_no_such(failure: &DeliveryFailure) -> bool {
+    matches!(failure.code.as_str(), "axis_10" | "http_404")
+}
+
+fn codes(joined: &Joined) -> HashSet<OrganId> {
+    let all = joined.agencies.iter().chain(&joined.unclear);
+    all.flat_map(|one| std::iter::once(&one.code).chain(&one.other)).cloned().collect()
 }
 
 fn note_broken(axis: &SystemId, list: &Agencies) {
