@@ -48,7 +48,7 @@ pub(super) struct Decide {
     /// Lý do, được ghi lại, tối đa 200 ký tự / Why; it is recorded, at most 200 characters
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// Chỉ khi yêu cầu đang chờ là của lúc này, như đã xem / Only if what waits is of this time, as it was shown
+    /// Chỉ khi yêu cầu đang chờ là của lúc này, như đã xem; bắt buộc khi duyệt / Only if what waits is of this time, as it was shown; needed to agree
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
     #[command(flatten)]
@@ -107,10 +107,22 @@ impl Look {
 
 impl Decide {
     fn run(&self, decided: Decided) -> Result<ExitCode, CommandFault> {
+        seen(decided, self.since)?;
         let id = SystemId::parse(&self.system);
         let id = id.ok_or_else(|| CommandFault::at(&self.system, "a-z 0-9 -, 1..=32"))?;
         let word = Word { id, code: Some(self.code.clone()), since: self.since, reason: self.reason.clone() };
         self.look.have(path(decided), &word)
+    }
+}
+
+/// Nobody agrees to what was not looked at.
+pub(super) fn seen(decided: Decided, since: Option<Timestamp>) -> Result<(), CommandFault> {
+    match (decided, since) {
+        (Decided::Approved, None) => Err(CommandFault::at(
+            "--since",
+            "cần lúc của việc đã xem, xem lệnh pending (the time of what was looked at is needed; `pending` shows it)",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -152,6 +164,21 @@ fn shown(view: &RollView) {
     if !lines.is_empty() {
         rows([("VIỆC", "what"), ("MÃ", "code"), ("LÚC", "at"), ("GHI CHÚ", "note")], lines);
     }
+    for command in agreeing(view) {
+        facts([("Để duyệt (to agree)", command)]);
+    }
+}
+
+/// The commands that agree to what was shown, with its times to the last digit.
+fn agreeing(view: &RollView) -> impl Iterator<Item = String> {
+    let id = &view.id;
+    let list = view.pending.iter().map(move |pending| {
+        format!("lienthong axis approve {id} --since {} --reason \"…\" -c …", pending.at)
+    });
+    let requests = view.requests.iter().map(move |request| {
+        format!("lienthong agencies approve {id} {} --since {} --reason \"…\" -c …", request.code, request.at)
+    });
+    list.chain(requests)
 }
 
 fn request(request: &Request) -> [String; 4] {

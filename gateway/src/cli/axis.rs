@@ -14,7 +14,7 @@ use lienthong_pipeline::ports::{AxisInbox, Clock, DeliveryFailure, Traffic};
 use lienthong_pipeline::record::SystemId;
 use lienthong_schemas::edxml::VIETNAM;
 
-use super::agencies::{Look, path};
+use super::agencies::{Look, path, seen};
 use super::reach::EXIT_REFUSED;
 use super::tables::{facts, json, rows};
 use super::{CommandFault, block_on, complain};
@@ -62,7 +62,7 @@ pub(super) struct Decide {
     /// Lý do, được ghi lại, tối đa 200 ký tự / Why; it is recorded, at most 200 characters
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// Chỉ khi danh sách đang chờ là của lúc này, như đã xem / Only if the list that waits is of this time, as it was shown
+    /// Chỉ khi danh sách đang chờ là của lúc này, như đã xem; bắt buộc khi duyệt / Only if the list that waits is of this time, as it was shown; needed to agree
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
 }
@@ -102,6 +102,7 @@ impl Ask {
 
 impl Decide {
     fn run(&self, decided: Decided) -> Result<ExitCode, CommandFault> {
+        seen(decided, self.since)?;
         self.ask.have(path(decided), &self.reason, self.since)
     }
 }

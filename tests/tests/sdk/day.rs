@@ -100,7 +100,10 @@ async fn a_day_of_two_systems() {
     // A new office of the second system: asked for, agreed to, in the lists, and it gets a letter.
     register(&mut two, NEW, "Phòng mới").await;
     assert!(!is_listed(&mut one, NEW).await, "an operator decides");
-    stage.operator(&["agencies", "approve", AGENCIES[1].system, NEW, "--reason", "có công văn"]);
+    let waiting = stage.operator(&["agencies", "pending"]);
+    let at = waiting[0]["requests"][0]["at"].as_str().expect("a time");
+    let system = AGENCIES[1].system;
+    stage.operator(&["agencies", "approve", system, NEW, "--since", at, "--reason", "có công văn"]);
     assert!(is_listed(&mut one, NEW).await);
     units.push(unit(NEW, FROM, "Phòng mới", "vanthu@phong.vn"));
     assert_eq!(one.call("getAgenciesList", &[]).await, whole(&units));

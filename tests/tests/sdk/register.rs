@@ -67,8 +67,16 @@ async fn an_operator_decides_what_a_system_registers_and_deletes() {
         (&json!("H55.40.07"), &json!("Phòng Hai"))
     );
     stage.operator(&["agencies", "reject", SYSTEM, "000.08.40.H55", "--reason", "mã cũ"]);
-    stage.operator(&["agencies", "approve", SYSTEM, "H55.40.07", "--reason", "đúng hồ sơ"]);
-    let again = stage.operator_says(&["agencies", "approve", SYSTEM, "H55.40.07", "--reason", "x"], false);
+    let at = waiting[0]["at"].as_str().expect("a time");
+    let approve = ["agencies", "approve", SYSTEM, "H55.40.07", "--reason", "đúng hồ sơ"];
+    let blind = stage.operator_says(&approve, false);
+    assert_eq!(blind.status.code(), Some(3), "nobody looked: {}", text(&blind.stderr));
+    let shown = stage.operator_says(&["agencies", "pending"], false);
+    let command = format!("lienthong agencies approve {SYSTEM} H55.40.07 --since {at} --reason");
+    assert!(text(&shown.stdout).contains(&command), "{}", text(&shown.stdout));
+    let seen = [&approve[..], &["--since", at]].concat();
+    stage.operator(&seen);
+    let again = stage.operator_says(&seen, false);
     assert_eq!(again.status.code(), Some(1), "{}", text(&again.stderr));
     assert!(is_listed(&mut one, "H55.40.07").await && !is_listed(&mut one, "000.08.40.H55").await);
 
@@ -83,7 +91,9 @@ async fn an_operator_decides_what_a_system_registers_and_deletes() {
         assert_eq!(answer["status"], "OK", "{answer}");
     }
     assert!(is_listed(&mut one, "H55.40.07").await, "nobody has agreed");
-    stage.operator(&["agencies", "approve", SYSTEM, "H55.40.07", "--reason", "đã giải thể"]);
+    let waiting = requests(&stage);
+    let at = waiting[0]["at"].as_str().expect("a time");
+    stage.operator(&["agencies", "approve", SYSTEM, "H55.40.07", "--since", at, "--reason", "đã giải thể"]);
     assert!(!is_listed(&mut one, "H55.40.07").await);
     let closed = stage.submit(&stage.signed("2.edxml", letter_to(2, &["H55.40.07"]))).await;
     assert_eq!(closed.body["code"], "RECEIVER_CLOSED");
