@@ -3,6 +3,7 @@
 
 use acceptance::axis::{Manner, ScriptedAxis, is_sent, receivers};
 use acceptance::{Stage, answer, failures, is_left_alone_after_failures, letter_to, until};
+use lienthong::demo::axis::Agency;
 use lienthong::demo::world::AGENCIES;
 use serde_json::Value;
 
@@ -16,6 +17,12 @@ async fn stage(more: &str, settings: &[(&'static str, &str)]) -> (Stage, Scripte
     let stage = Stage::open(PROGRAM, settings).await;
     let axis = stage.with_axis(&BEHIND, more).await;
     (stage, axis)
+}
+
+/// The axis says that these are registered there, and nobody else.
+fn lists(axis: &ScriptedAxis, codes: &[&str]) {
+    let agencies = codes.iter().map(|code| Agency::named(code, code)).collect();
+    axis.axis.adjust(|habits| habits.agencies = agencies);
 }
 
 /// Nothing but what was submitted has been accepted, nothing has come to the sender or the other vendors' systems, and
@@ -70,6 +77,7 @@ async fn an_axis_that_is_not_told_receivers_reads_them_from_the_packet() {
     let id = stage.sent_to(1, &["G91", "H91.02"]).await;
     stage.all_are(&id, "handed_over").await;
     // One bad receiver refuses all of them: the axis cannot be told to serve the others.
+    lists(&axis, &["H92"]);
     axis.behave(
         |asked| if is_sent(asked) { Manner::fail("18", "khong co don vi H91.03") } else { Manner::Well },
     );
@@ -205,6 +213,7 @@ async fn a_wrong_secret_is_ours_to_fix_and_heals_with_the_right_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_bad_receiver_does_not_spoil_it_for_the_others() {
     let (stage, axis) = stage("", &[]).await;
+    lists(&axis, &["G91", "H91.03"]);
     let mut gateway = stage.start().await;
     for (number, code, class) in [(1, "18", "unlisted"), (2, "23", "permanent")] {
         let (asked, before) = (axis.asked().len(), stage.failures_of(AXIS, class).await);
