@@ -13,6 +13,9 @@ pub const BROKER_PASSWORD: &str = "LIENTHONG_BROKER_PASSWORD";
 /// The token of the broker.
 pub const BROKER_TOKEN: &str = "LIENTHONG_BROKER_TOKEN";
 
+/// The seed of the nkey by which we log in to the broker.
+pub const BROKER_NKEY_SEED: &str = "LIENTHONG_BROKER_NKEY_SEED";
+
 /// The key that secrets of the settings are sealed with, where no file holds it.
 pub const MASTER_KEY: &str = "LIENTHONG_MASTER_KEY";
 

@@ -166,7 +166,7 @@ pub struct SecretPlace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "phải là một trong (one of): axes.<id>.secret, systems.<id>.vendor_http.secret, systems.<id>.email.password, \
-     systems.<id>.sdk.secret, systems.<id>.sdk.secret_next, broker.password, broker.token"
+     systems.<id>.sdk.secret, systems.<id>.sdk.secret_next, broker.password, broker.token, broker.nkey_seed"
 )]
 pub struct SecretPlaceFault;
 
@@ -200,7 +200,7 @@ impl FromStr for SecretPlace {
     fn from_str(text: &str) -> Result<Self, SecretPlaceFault> {
         let parts: Vec<&str> = text.split('.').collect();
         let known = match parts[..] {
-            ["broker", "password" | "token"] => true,
+            ["broker", "password" | "token" | "nkey_seed"] => true,
             ["axes", id, "secret"]
             | ["systems", id, "vendor_http", "secret"]
             | ["systems", id, "sdk", "secret" | "secret_next"]

@@ -308,6 +308,15 @@ fn a_broker_is_ours_or_somebody_elses() {
         matches!(login("token_file = \"secret\""), BrokerLogin::Token(token) if token.expose() == "0123456789abcdef")
     );
     assert!(matches!(login("credentials = \"login.creds\""), BrokerLogin::Credentials(_)));
+    assert!(
+        matches!(login("nkey_seed_file = \"secret\""), BrokerLogin::Nkey(seed) if seed.expose() == "0123456789abcdef")
+    );
+    let inbox = |lines: &str| match broker(&format!("{url}{lines}")).expect("loads") {
+        BrokerServer::External { inbox_prefix, .. } => inbox_prefix,
+        BrokerServer::Managed { .. } => panic!("it has a url"),
+    };
+    assert_eq!(inbox(""), None);
+    assert_eq!(inbox("inbox_prefix = \"_INBOX.gw-1\"").as_deref(), Some("_INBOX.gw-1"));
     for wrong in [
         "nats_server = \"nowhere\"",
         "user = \"u\"\npassword = \"p\"",
@@ -320,6 +329,13 @@ fn a_broker_is_ours_or_somebody_elses() {
         &format!("{url}password = \"p\""),
         &format!("{url}token = \"t\"\ncredentials = \"login.creds\""),
         &format!("{url}token = \"t\"\ntoken_file = \"secret\""),
+        &format!("{url}token = \"t\"\nnkey_seed_file = \"secret\""),
+        &format!("{url}nkey_seed = \"SU\""),
+        &format!("{url}inbox_prefix = \"_INBOX.>\""),
+        &format!("{url}inbox_prefix = \"_INBOX.\""),
+        &format!("{url}inbox_prefix = \"a b\""),
+        "nkey_seed_file = \"secret\"",
+        "inbox_prefix = \"_INBOX.a\"",
         "url = \"tls://u:p@a:4222\"",
         "url = \"a:4222\"",
         "url = \"\"",

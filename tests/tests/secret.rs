@@ -95,6 +95,23 @@ fn the_master_key_may_stand_in_a_file() {
 }
 
 #[test]
+fn an_nkey_has_its_seed_in_a_file_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("gw-1.nk");
+    let path = file.to_str().expect("a plain path");
+    let made = secret(&["nkey", "--out", path], "", b"");
+    let public = line(&made);
+    let seed = std::fs::read_to_string(&file).expect("written");
+    assert!(seed.starts_with("SU") && !text(&made.stdout).contains(seed.trim()));
+    assert_eq!(lienthong_broker::Nkey::of_seed(&seed).expect("a seed").public(), public);
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).expect("there").permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(secret(&["nkey", "--out", path], "", b"").status.code(), Some(3), "nothing is written over");
+    assert_eq!(std::fs::read_to_string(&file).expect("there"), seed);
+}
+
+#[test]
 fn what_cannot_be_sealed_is_refused_plainly() {
     let key = fresh_key();
     let long = "s".repeat(4097);

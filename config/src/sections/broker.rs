@@ -24,6 +24,8 @@ pub enum BrokerServer {
         login: BrokerLogin,
         /// PEM file of the authorities that may vouch for it; `None`: the system's.
         ca: Option<PathBuf>,
+        /// What the subjects of answers to us begin with; `None`: the broker's `_INBOX`.
+        inbox_prefix: Option<String>,
     },
 }
 
@@ -41,6 +43,8 @@ pub enum BrokerLogin {
     },
     /// A token.
     Token(Secret),
+    /// An nkey: the server knows our public key, and we sign what it makes up.
+    Nkey(Secret),
     /// A credentials file, as the broker's own tools write it.
     Credentials(PathBuf),
 }
@@ -57,7 +61,7 @@ pub struct BrokerSettings {
 }
 
 /// Keys that only an external broker has.
-const EXTERNAL_KEYS: [&str; 10] = [
+const EXTERNAL_KEYS: [&str; 13] = [
     "user",
     "password",
     "password_file",
@@ -65,10 +69,20 @@ const EXTERNAL_KEYS: [&str; 10] = [
     "token",
     "token_file",
     "token_sealed",
+    "nkey_seed_file",
+    "nkey_seed_sealed",
+    "inbox_prefix",
     "credentials",
     "ca",
     "replicas",
 ];
+
+/// Variables with what we log in by.
+const LOGIN_VARIABLES: [&str; 3] =
+    [environment::BROKER_PASSWORD, environment::BROKER_TOKEN, environment::BROKER_NKEY_SEED];
+
+/// Longest prefix of the subjects of answers, in bytes.
+const INBOX_PREFIX_BYTES_MAX: usize = 64;
 
 impl BrokerSettings {
     pub(crate) fn read(section: &mut Section<'_, '_>) -> Option<Self> {
@@ -82,6 +96,7 @@ impl BrokerSettings {
         let nats_server = program(section);
         let login = login(section);
         let ca = section.file("ca");
+        let inbox_prefix = inbox_prefix(section);
         let server = match url(section) {
             None => {
                 for key in EXTERNAL_KEYS.into_iter().filter(|key| *key != "replicas" || replicas > 1) {
@@ -89,7 +104,7 @@ impl BrokerSettings {
                         section.contradiction(key, "chỉ dùng khi khai url", "only together with url");
                     }
                 }
-                for variable in [environment::BROKER_PASSWORD, environment::BROKER_TOKEN] {
+                for variable in LOGIN_VARIABLES {
                     if section.environment().value(variable).is_some() {
                         section.contradiction(variable, "chỉ dùng khi khai url", "only together with url");
                     }
@@ -104,7 +119,7 @@ impl BrokerSettings {
                         "does not go together with url",
                     );
                 }
-                BrokerServer::External { url, login: login?, ca }
+                BrokerServer::External { url, login: login?, ca, inbox_prefix }
             }
         };
         Some(Self { server, replicas, max_store })
@@ -128,6 +143,26 @@ fn url(section: &mut Section<'_, '_>) -> Option<String> {
     Some(url)
 }
 
+/// Tokens of letters, digits, `_` and `-`, with points between them: it stands in subjects.
+fn inbox_prefix(section: &mut Section<'_, '_>) -> Option<String> {
+    let prefix: String = section.read("inbox_prefix")?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    let tokens = || prefix.split('.').all(|token| !token.is_empty() && token.bytes().all(is_plain));
+    if prefix.len() <= INBOX_PREFIX_BYTES_MAX && tokens() {
+        return Some(prefix);
+    }
+    let rule = Rule::new(
+        format!(
+            "chỉ gồm chữ, số, _ và -, cách nhau bằng dấu chấm, tối đa {INBOX_PREFIX_BYTES_MAX} byte, như _INBOX.gw-1"
+        ),
+        format!(
+            "letters, digits, _ and -, with points between, {INBOX_PREFIX_BYTES_MAX} bytes at most, as in _INBOX.gw-1"
+        ),
+    );
+    section.fault("inbox_prefix", FaultCode::WrongType, rule);
+    None
+}
+
 /// The program to run: from the settings, else from the environment.
 fn program(section: &mut Section<'_, '_>) -> Option<PathBuf> {
     let named = section.path("nats_server");
@@ -142,13 +177,19 @@ fn login(section: &mut Section<'_, '_>) -> Option<BrokerLogin> {
     let user: Option<String> = section.read("user");
     let password = section.secret("password", environment::BROKER_PASSWORD, InClear::Allowed);
     let token = section.secret("token", environment::BROKER_TOKEN, InClear::Allowed);
+    let seed = section.secret("nkey_seed", environment::BROKER_NKEY_SEED, InClear::Refused);
     let credentials = section.file("credentials");
-    let ways = [user.is_some() || password.is_some(), token.is_some(), section.is_set("credentials")];
+    let ways = [
+        user.is_some() || password.is_some(),
+        token.is_some(),
+        seed.is_some(),
+        section.is_set("credentials"),
+    ];
     if ways.into_iter().filter(|way| *way).count() > 1 {
         section.contradiction(
             "user",
-            "chỉ một cách đăng nhập: user và password, token, hoặc credentials",
-            "one way to log in: user and password, token, or credentials",
+            "chỉ một cách đăng nhập: user và password, token, nkey_seed, hoặc credentials",
+            "one way to log in: user and password, token, nkey_seed, or credentials",
         );
     }
     match (user, password) {
@@ -156,7 +197,10 @@ fn login(section: &mut Section<'_, '_>) -> Option<BrokerLogin> {
         (Some(_), None) => section.contradiction("user", "thiếu password", "password is missing"),
         (None, Some(_)) => section.contradiction("password", "thiếu user", "user is missing"),
         (None, None) if section.is_set("credentials") => return credentials.map(BrokerLogin::Credentials),
-        (None, None) => return Some(token.map_or(BrokerLogin::None, BrokerLogin::Token)),
+        (None, None) => {
+            let key = token.map(BrokerLogin::Token).or(seed.map(BrokerLogin::Nkey));
+            return Some(key.unwrap_or(BrokerLogin::None));
+        }
     }
     None
 }

@@ -54,6 +54,7 @@ fn secrets_come_from_the_environment_first() {
 
     for (variable, value) in [
         (environment::BROKER_TOKEN, "t"),
+        (environment::BROKER_NKEY_SEED, "s"),
         ("LIENTHONG_SYSTEM_B_SECRET", SHARED),
         ("LIENTHONG_AXIS_B_SECRET", SHARED),
     ] {
@@ -134,6 +135,12 @@ fn every_secret_may_be_sealed() {
     let server = load_with(&token, &master()).expect("loads").broker.server;
     assert!(
         matches!(server, BrokerServer::External { login: BrokerLogin::Token(t), .. } if t.expose() == "t")
+    );
+    let seed =
+        format!("[broker]\nurl = \"tls://a\"\nnkey_seed_sealed = \"{}\"", sealed("broker.nkey_seed", "SU"));
+    let server = load_with(&seed, &master()).expect("loads").broker.server;
+    assert!(
+        matches!(server, BrokerServer::External { login: BrokerLogin::Nkey(seed), .. } if seed.expose() == "SU")
     );
 }
 
@@ -273,6 +280,7 @@ fn a_place_is_a_key_of_a_secret() {
     for place in [
         "broker.password",
         "broker.token",
+        "broker.nkey_seed",
         "axes.vpcp.secret",
         "systems.qlvb-a.vendor_http.secret",
         "systems.m.email.password",

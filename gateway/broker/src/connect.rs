@@ -10,6 +10,7 @@ use lienthong_pipeline::ports::Fault;
 use tokio::sync::Notify;
 
 use crate::PLACE;
+use crate::nkey::Nkey;
 use crate::refusals::Refusals;
 
 /// A half-open link is noticed after two of these.
@@ -31,6 +32,8 @@ pub enum Auth {
     },
     /// By a shared token.
     Token(String),
+    /// By an nkey: its seed (`SU…`).
+    Nkey(String),
     /// By a creds file (JWT and seed).
     CredsFile(PathBuf),
 }
@@ -41,6 +44,7 @@ impl fmt::Debug for Auth {
             Self::None => "None",
             Self::UserPassword { .. } => "UserPassword(***)",
             Self::Token(_) => "Token(***)",
+            Self::Nkey(_) => "Nkey(***)",
             Self::CredsFile(_) => "CredsFile(***)",
         })
     }
@@ -57,6 +61,8 @@ pub struct ServerAddress {
     pub tls: bool,
     /// A PEM file with certificate authorities, beside the system's.
     pub ca: Option<PathBuf>,
+    /// What the subjects of answers begin with; `None`: `_INBOX`.
+    pub inbox_prefix: Option<String>,
 }
 
 /// A client in the state "connecting". Returns at once; fails only on settings that cannot work (no or broken URL,
@@ -83,7 +89,11 @@ pub(crate) async fn client(
                 if let Event::ServerError(error) = &event {
                     refusals.note(error);
                 }
+                if let Event::ClientError(error) = &event {
+                    refusals.note_away(error);
+                }
                 if event == Event::Connected {
+                    refusals.connected();
                     connected.notify_one();
                 }
             }
@@ -92,10 +102,17 @@ pub(crate) async fn client(
     if let Some(ca) = &address.ca {
         options = options.add_root_certificates(ca.clone());
     }
+    if let Some(prefix) = &address.inbox_prefix {
+        options = options.custom_inbox_prefix(prefix);
+    }
     options = match &address.auth {
         Auth::None => options,
         Auth::UserPassword { user, password } => options.user_and_password(user.clone(), password.clone()),
         Auth::Token(token) => options.token(token.clone()),
+        Auth::Nkey(seed) => {
+            Nkey::of_seed(seed)?;
+            options.nkey(seed.trim().to_owned())
+        }
         Auth::CredsFile(path) => {
             let read = options.credentials_file(path).await;
             read.map_err(|error| Fault::new(PLACE, format!("creds file {}: {error}", path.display())))?
@@ -150,6 +167,7 @@ mod tests {
         for auth in [
             Auth::UserPassword { user: "s3cret".into(), password: "s3cret".into() },
             Auth::Token("s3cret".into()),
+            Auth::Nkey("s3cret".into()),
             Auth::CredsFile("s3cret".into()),
         ] {
             assert!(!format!("{auth:?}").contains("s3cret"));

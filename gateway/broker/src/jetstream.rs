@@ -166,9 +166,9 @@ impl Link {
     /// Connected to a server that is new enough.
     pub(crate) fn connected(&self) -> Result<&Client, Fault> {
         if self.client.connection_state() != Connection::Connected {
-            return Err(fault("not connected"));
+            return Err(self.refusals.not_connected());
         }
-        let info = self.client.try_server_info().ok_or_else(|| fault("not connected"))?;
+        let info = self.client.try_server_info().ok_or_else(|| self.refusals.not_connected())?;
         version::check(&info.version).map_err(fault)?;
         Ok(&self.client)
     }

@@ -13,6 +13,7 @@ mod jetstream;
 mod managed;
 mod memory;
 mod message;
+mod nkey;
 mod probe;
 mod pull;
 mod refusals;
@@ -31,6 +32,7 @@ pub use managed::program_on_path;
 pub use managed::{GuardProgram, ManagedFault, ManagedOptions, ManagedServer, Phase, Status};
 pub use memory::MemoryBroker;
 pub use message::decode_events;
+pub use nkey::Nkey;
 pub use streams::ACK_WAIT;
 pub use version::{OLDEST_SERVER, VersionFault};
 

@@ -129,6 +129,7 @@ impl ManagedServer {
             auth: Auth::UserPassword { user: identity.user.clone(), password: identity.password.clone() },
             tls: false,
             ca: None,
+            inbox_prefix: None,
         };
         let (sender, signals) = mpsc::channel();
         let (status_sender, status) = watch::channel(Status { phase: Phase::Starting, restarts: 0 });

@@ -1,10 +1,10 @@
 //! What the server refuses this client by its permissions. The call that was refused sees a timeout; the reason comes
 //! beside it, as an event of the connection, and is put into the call's fault here.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_nats::ServerError;
+use async_nats::{ClientError, ServerError};
 use lienthong_monitoring::Metrics;
 use lienthong_pipeline::ports::Fault;
 use lienthong_schemas::safe_text::SafeText;
@@ -21,6 +21,8 @@ const REASON_MAX: usize = 300;
 /// See the module.
 pub(crate) struct Refusals {
     last: watch::Sender<Option<Refusal>>,
+    /// Why the last connection did not come about.
+    away: Mutex<Option<String>>,
     metrics: Arc<Metrics>,
 }
 
@@ -32,7 +34,7 @@ struct Refusal {
 
 impl Refusals {
     pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { last: watch::Sender::new(None), metrics }
+        Self { last: watch::Sender::new(None), away: Mutex::default(), metrics }
     }
 
     /// Keeps what the server reported, if it is a refusal.
@@ -41,10 +43,40 @@ impl Refusals {
         let is_refusal = *error == ServerError::AuthorizationViolation
             || text.to_lowercase().contains("permissions violation");
         if is_refusal {
-            self.metrics.broker_refusals.inc();
-            let reason = SafeText::new(&text).cut(REASON_MAX).into_string();
-            self.last.send_replace(Some(Refusal { reason, at: Instant::now() }));
+            self.refused(&text);
         }
+    }
+
+    /// Keeps why a connection did not come about; a login that is not taken is a refusal.
+    pub(crate) fn note_away(&self, error: &ClientError) {
+        let ClientError::Other(text) = error else { return };
+        if text.contains("authorization violation") || text.contains("authentication") {
+            self.refused(text);
+        }
+        *self.away() = Some(SafeText::new(text).cut(REASON_MAX).into_string());
+    }
+
+    /// A connection came about.
+    pub(crate) fn connected(&self) {
+        *self.away() = None;
+    }
+
+    /// The fault of a call without a connection.
+    pub(crate) fn not_connected(&self) -> Fault {
+        match &*self.away() {
+            Some(reason) => Fault::new(PLACE, format!("not connected: {reason}")),
+            None => Fault::new(PLACE, "not connected"),
+        }
+    }
+
+    fn refused(&self, text: &str) {
+        self.metrics.broker_refusals.inc();
+        let reason = SafeText::new(text).cut(REASON_MAX).into_string();
+        self.last.send_replace(Some(Refusal { reason, at: Instant::now() }));
+    }
+
+    fn away(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was refused lately.
@@ -117,6 +149,20 @@ mod tests {
         let said = said.expect_err("refused").to_string();
         assert!(said.ends_with("Permissions Violation for Publish to \"a.b\""), "{said}");
         assert_eq!(refusals.metrics.broker_refusals.value(), 3);
+    }
+
+    #[test]
+    fn why_there_is_no_connection_is_said_until_there_is_one() {
+        let refusals = refusals();
+        assert!(refusals.not_connected().to_string().ends_with("not connected"));
+        refusals.note_away(&ClientError::Other("TLS error".to_owned()));
+        assert!(refusals.not_connected().to_string().ends_with("not connected: TLS error"));
+        assert!(refusals.lately().is_none(), "that is no refusal");
+        refusals.note_away(&ClientError::Other("authorization violation".to_owned()));
+        assert!(refusals.lately().is_some_and(|said| said.cause.contains("authorization violation")));
+        assert_eq!(refusals.metrics.broker_refusals.value(), 1);
+        refusals.connected();
+        assert!(refusals.not_connected().to_string().ends_with("not connected"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -219,6 +219,15 @@ async fn wrong_credentials_never_become_ready_and_right_ones_by_url_do() {
     let right = broker(&server).await;
     becomes_ready(&right).await;
     assert!(wrong.ready().await.is_err());
+    let mut looks = tokio::time::interval(Duration::from_millis(20));
+    let said = async {
+        while wrong.refusal().is_none() {
+            looks.tick().await;
+        }
+        wrong.ready().await.expect_err("never ready").to_string()
+    };
+    let said = tokio::time::timeout(support::PATIENCE, said).await.expect("a refusal");
+    assert!(said.contains("authorization violation"), "{said}");
 
     let auth = Auth::CredsFile(data.path().join("none.creds"));
     let none = NatsBroker::connect(&broker_options(ServerAddress { auth, ..server.address() })).await;
@@ -380,7 +389,8 @@ async fn an_old_server_behind_a_url_is_never_ready() {
             }
         }
     });
-    let address = ServerAddress { urls: vec![url], auth: Auth::None, tls: false, ca: None };
+    let address =
+        ServerAddress { urls: vec![url], auth: Auth::None, tls: false, ca: None, inbox_prefix: None };
     let broker = NatsBroker::connect(&broker_options(address)).await.expect("settings that can work");
     let mut looks = tokio::time::interval(Duration::from_millis(20));
     let said = loop {

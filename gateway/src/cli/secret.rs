@@ -1,11 +1,13 @@
-//! `lienthong secret key` and `lienthong secret seal`: what the settings hold in place of a secret.
+//! `lienthong secret key`, `seal` and `nkey`: what the settings hold in place of a secret, and what a broker knows of us.
 //! A secret comes from stdin only: arguments are seen by every user of the machine.
 
-use std::io::{BufRead, IsTerminal, Read};
-use std::path::PathBuf;
+use std::io::{BufRead, IsTerminal, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use lienthong_broker::Nkey;
 use lienthong_config::{Environment, MasterKey, SECRET_BYTES_MAX, Secret, SecretPlace};
 
 use super::{CommandFault, print};
@@ -25,6 +27,13 @@ pub(super) enum SecretCommand {
         #[arg(long, value_name = "FILE")]
         master_key_file: Option<PathBuf>,
     },
+    /// Tạo nkey cho một trục: ghi nửa bí mật ra tệp, in nửa công khai cho cụm NATS / Make a gateway's nkey: the seed goes to
+    /// a file, the public half, for the cluster, to stdout
+    Nkey {
+        /// Tệp mới cho nửa bí mật, 0600 / A new file for the seed
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 pub(super) fn run(command: &SecretCommand) -> Result<ExitCode, CommandFault> {
@@ -40,8 +49,19 @@ pub(super) fn run(command: &SecretCommand) -> Result<ExitCode, CommandFault> {
             let sealed = key.seal(&place, &secret_of_stdin()?);
             print(&sealed.map_err(|cause| CommandFault::at("stdin", cause))?);
         }
+        SecretCommand::Nkey { out } => print(&make_nkey(out)?),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the seed of a fresh nkey to a file that must not be there; its public half.
+pub(crate) fn make_nkey(out: &Path) -> Result<String, CommandFault> {
+    let nkey = Nkey::generate();
+    let seed = nkey.expose_seed().map_err(|cause| CommandFault::at("secret nkey", cause))?;
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(out);
+    let written = file.and_then(|mut file| writeln!(file, "{seed}").and_then(|()| file.sync_all()));
+    written.map_err(|cause| CommandFault::at(out.display(), cause))?;
+    Ok(nkey.public())
 }
 
 /// One line of stdin, its end left out. At a terminal the line end sends it; elsewhere nothing may follow it, or half of

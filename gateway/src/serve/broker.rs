@@ -46,10 +46,11 @@ pub(super) async fn start(
             tasks.spawn("broker watch", count_restarts(managed.clone(), metrics.clone(), tasks.clone()));
             (managed.address(), Some(managed), Some(settings.broker.max_store.bytes()))
         }
-        BrokerServer::External { url, login, ca } => {
-            let urls = url.split(',').map(|url| url.trim().to_owned()).collect();
-            let tls = url.starts_with("tls://");
-            (ServerAddress { urls, auth: auth(login), tls, ca: ca.clone() }, None, None)
+        BrokerServer::External { url, login, ca, inbox_prefix } => {
+            let urls: Vec<String> = url.split(',').map(|url| url.trim().to_owned()).collect();
+            let tls = urls.iter().any(|url| url.starts_with("tls://"));
+            let inbox_prefix = inbox_prefix.clone();
+            (ServerAddress { urls, auth: auth(login), tls, ca: ca.clone(), inbox_prefix }, None, None)
         }
     };
     let options = BrokerOptions {
@@ -87,6 +88,7 @@ fn auth(login: &BrokerLogin) -> Auth {
             Auth::UserPassword { user: user.clone(), password: password.expose().to_owned() }
         }
         BrokerLogin::Token(token) => Auth::Token(token.expose().to_owned()),
+        BrokerLogin::Nkey(seed) => Auth::Nkey(seed.expose().to_owned()),
         BrokerLogin::Credentials(file) => Auth::CredsFile(file.clone()),
     }
 }

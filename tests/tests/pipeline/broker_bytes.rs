@@ -46,7 +46,8 @@ impl Server {
     }
 
     async fn broker(&self) -> NatsBroker {
-        let address = ServerAddress { urls: vec![self.url.clone()], auth: Auth::None, tls: false, ca: None };
+        let urls = vec![self.url.clone()];
+        let address = ServerAddress { urls, auth: Auth::None, tls: false, ca: None, inbox_prefix: None };
         let options = BrokerOptions {
             address,
             name: "test".to_owned(),

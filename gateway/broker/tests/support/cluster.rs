@@ -12,6 +12,9 @@ use super::nats_server;
 pub(crate) const USER: &str = "gateway";
 pub(crate) const PASSWORD: &str = "throw-away";
 
+/// The variable from which shipped settings take the key of their store, and a throw-away one.
+const STORE_KEY: (&str, &str) = ("LIENTHONG_JETSTREAM_KEY", "k0123456789abcdef0123456789abcdef");
+
 /// Addresses that nobody has now.
 pub(crate) fn free_addresses<const COUNT: usize>() -> [SocketAddr; COUNT] {
     let bound: [TcpListener; COUNT] =
@@ -37,6 +40,11 @@ impl Node {
             store.display()
         );
         std::fs::write(&config, text).expect("written");
+        Self::of_config(config, address)
+    }
+
+    /// The same with a configuration that is there.
+    pub(crate) fn of_config(config: PathBuf, address: SocketAddr) -> Self {
         Self { config, child: None, address }
     }
 
@@ -46,6 +54,7 @@ impl Node {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
         let mut command = Command::new(nats_server());
         command.arg("-c").arg(&self.config).stdout(Stdio::null()).stderr(log);
+        command.env(STORE_KEY.0, STORE_KEY.1);
         self.child = Some(command.spawn().expect("started"));
     }
 
@@ -70,7 +79,8 @@ impl Drop for Node {
 /// How a client gets to these servers.
 pub(crate) fn address_of<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> ServerAddress {
     let auth = Auth::UserPassword { user: USER.to_owned(), password: PASSWORD.to_owned() };
-    ServerAddress { urls: nodes.into_iter().map(Node::url).collect(), auth, tls: false, ca: None }
+    let urls = nodes.into_iter().map(Node::url).collect();
+    ServerAddress { urls, auth, tls: false, ca: None, inbox_prefix: None }
 }
 
 /// Three nodes, started.
