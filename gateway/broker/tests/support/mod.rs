@@ -3,6 +3,7 @@
 #![allow(clippy::panic, reason = "this is test code, though not in a test function")]
 
 pub(crate) mod cluster;
+pub(crate) mod shipped;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
