@@ -9,6 +9,7 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hkdf::{HKDF_SHA256, Salt};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::environment::{self, Environment};
@@ -142,6 +143,19 @@ impl MasterKey {
         let text = std::str::from_utf8(opened.map_err(|_| SealFault::NotOpened)?);
         let secret = Secret::new(text.map_err(|_| SealFault::Length { least: place.bytes_min })?);
         place.check(secret.expose()).map(|()| secret)
+    }
+
+    /// A key for another use, in hex: it tells nothing of this one, nor of those for other uses (HKDF-SHA256, RFC 5869).
+    ///
+    /// # Errors
+    /// [`SealFault::BadKey`].
+    pub fn derive(&self, purpose: &str) -> Result<Secret, SealFault> {
+        let extracted = Salt::new(HKDF_SHA256, b"lienthong").extract(&self.0);
+        let info = [purpose.as_bytes()];
+        let expanded = extracted.expand(&info, HKDF_SHA256).map_err(|_| SealFault::BadKey)?;
+        let mut derived = [0; MASTER_KEY_BYTES];
+        expanded.fill(&mut derived).map_err(|_| SealFault::BadKey)?;
+        Ok(Secret::new(hex::encode(derived)))
     }
 
     fn cipher(&self) -> Option<LessSafeKey> {

@@ -200,3 +200,34 @@ async fn a_broker_that_is_too_old_is_refused_by_name_and_version() {
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains(BROKER_PROGRAM) && said.contains("2.9.10"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_master_key_starts_no_broker_and_intake_goes_on() {
+    let stage = Stage::open(PROGRAM, &[]).await;
+    let (right, other) = ("01".repeat(16) + &"ab".repeat(16), "02".repeat(16) + &"cd".repeat(16));
+    let start =
+        async |key: &str| stage.start_with(&[("LIENTHONG_MASTER_KEY", key)]).await.expect("it starts");
+    let mut gateway = start(&right).await;
+    let mut sent = vec![];
+    let packet = stage.letter(1, &[1, 2]);
+    sent.push((stage.accepted(&packet).await, packet));
+    stage.delivered(&sent[0].0, &sent[0].1, &[1, 2]).await;
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+
+    let mut gateway = start(&other).await;
+    broker_answers(&stage, false).await;
+    assert_eq!(gateway.broker_pid(), None);
+    let said = stage.readyz().await.1["broker"].to_string();
+    assert!(said.contains("encrypted with another master key"), "{said}");
+    let packet = stage.letter(2, &[1, 2]);
+    sent.push((stage.accepted(&packet).await, packet));
+    stage.nothing_else_arrived([0, 1, 1]);
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+
+    let mut gateway = start(&right).await;
+    broker_answers(&stage, true).await;
+    for (document_id, packet) in &sent {
+        assert_eq!(stage.delivered(document_id, packet, &[1, 2]).await, [1, 1], "none came twice");
+    }
+    assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
+}

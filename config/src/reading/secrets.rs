@@ -52,6 +52,14 @@ impl Section<'_, '_> {
         };
     }
 
+    /// The master key that was taken in.
+    pub(crate) fn known_master(&self) -> Option<MasterKey> {
+        match &self.reading.master {
+            Master::Known(master) => Some(master.clone()),
+            Master::Absent | Master::Faulty => None,
+        }
+    }
+
     /// A secret: from the environment, which goes first, or one of `key`, `<key>_file` and `<key>_sealed`.
     pub(crate) fn secret(&mut self, key: &str, variable: &str, in_clear: InClear) -> Option<Secret> {
         let clear = match in_clear {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::fault::{FaultCode, Rule};
 use crate::reading::Section;
+use crate::seal::MasterKey;
 
 /// Longest text of a name, code or telephone line, in bytes.
 pub(crate) const LINE_BYTES_MAX: usize = 256;
@@ -31,6 +32,8 @@ pub struct GatewaySettings {
     pub name: String,
     /// Trial or real.
     pub profile: Profile,
+    /// What secrets are sealed with, and what the keys of files are derived from.
+    pub master_key: Option<MasterKey>,
 }
 
 impl GatewaySettings {
@@ -41,8 +44,9 @@ impl GatewaySettings {
         let choices = [("trial", Profile::Trial), ("production", Profile::Production)];
         let profile = section.choice("profile", &choices, Profile::Production);
         section.master_key("master_key_file");
+        let master_key = section.known_master();
         let moved = Rule::new("đã chuyển sang hotline của mục [support]", "it is hotline in [support] now");
         section.refuse("support_hotline", FaultCode::UnknownKey, moved);
-        Some(Self { data_dir: data_dir?, organ_id: organ_id?, name: name?, profile })
+        Some(Self { data_dir: data_dir?, organ_id: organ_id?, name: name?, profile, master_key })
     }
 }

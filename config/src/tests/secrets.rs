@@ -276,6 +276,22 @@ fn what_is_sealed_fits_its_place() {
 }
 
 #[test]
+fn keys_for_other_uses_are_derived_from_the_master_key() {
+    let key = MasterKey::parse(KEY).expect("a key");
+    let derived = |purpose: &str| key.derive(purpose).expect("derived").expose().to_owned();
+    // Another value would lock every encrypted store: HKDF-SHA256, salt "lienthong", this text as info.
+    assert_eq!(
+        derived("jetstream store v1"),
+        "3aa01d223be1ea1c5c59d901db40141325ec42448bd1e56a4e3f4599700c9862"
+    );
+    assert_ne!(derived("jetstream store v1"), derived("jetstream store v2"));
+    let settings = load_with("", &master()).expect("loads");
+    let known = settings.gateway.master_key.as_ref().expect("it was given");
+    assert_eq!(known.expose_hex(), KEY);
+    assert!(load_with("", &Environment::empty()).expect("loads").gateway.master_key.is_none());
+}
+
+#[test]
 fn a_place_is_a_key_of_a_secret() {
     for place in [
         "broker.password",

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use rand::{Rng, TryRngCore};
 use serde::{Deserialize, Serialize};
 
+use crate::at_rest;
+
 const IDENTITY_FILE: &str = "identity.json";
 const CONFIG_FILE: &str = "nats-server.conf";
 const FORMAT: u8 = 1;
@@ -77,15 +79,26 @@ impl Identity {
     }
 
     /// Writes the server's config file, readable by its owner only, and returns its path.
-    pub(crate) fn write_config(&self, folder: &Path, max_store_bytes: u64) -> io::Result<PathBuf> {
+    /// With `encrypted`, the server takes the key of its store from [`at_rest::VARIABLE`].
+    pub(crate) fn write_config(
+        &self,
+        folder: &Path,
+        max_store_bytes: u64,
+        encrypted: bool,
+    ) -> io::Result<PathBuf> {
         let path = folder.join(CONFIG_FILE);
-        write_private(&path, self.config(&folder.join("store"), max_store_bytes)?.as_bytes())?;
+        let config = self.config(&folder.join("store"), max_store_bytes, encrypted)?;
+        write_private(&path, config.as_bytes())?;
         Ok(path)
     }
 
     /// Durations are quoted: unquoted, `2m` is read as the number 2,000,000.
-    fn config(&self, store: &Path, max_store_bytes: u64) -> io::Result<String> {
+    fn config(&self, store: &Path, max_store_bytes: u64, encrypted: bool) -> io::Result<String> {
         let store = quoted(store)?;
+        let at_rest = match encrypted {
+            true => format!("\n  cipher: aes\n  key: ${}", at_rest::VARIABLE),
+            false => String::new(),
+        };
         let Self { server_name, port, user, password, .. } = self;
         Ok(format!(
             r#"# Written by the gateway at every start; what is changed here is lost.
@@ -99,7 +112,7 @@ jetstream {{
   store_dir: {store}
   sync_interval: always
   max_file_store: {max_store_bytes}
-  max_memory_store: 67108864
+  max_memory_store: 67108864{at_rest}
 }}
 "#
         ))
@@ -132,7 +145,7 @@ fn free_port() -> io::Result<u16> {
 }
 
 /// Writes a file of mode 0600 whole or not at all.
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let half = path.with_extension("part");
     match std::fs::remove_file(&half) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -144,6 +144,11 @@ impl NatsBroker {
         Ok(Self(link))
     }
 
+    /// There is no server, for this reason: what every call says from now on.
+    pub fn withhold(&self, reason: impl std::fmt::Display) {
+        self.0.refusals.withhold(&reason.to_string());
+    }
+
     /// Removes chunks of the Object Store that nobody named and whose last one is older than this; what the gateway does
     /// by itself every six hours, for those of a day and more. Puts under way in this process are left alone.
     ///

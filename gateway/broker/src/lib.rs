@@ -1,6 +1,7 @@
 //! JetStream: streams, publishing, consuming, and the supervised `nats-server`.
 //! [`NatsBroker`] is the broker port over a server, [`ManagedServer`] a server of the gateway's own.
 
+mod at_rest;
 #[cfg(feature = "bare")]
 mod bare;
 mod blobs;
@@ -22,6 +23,7 @@ mod streams;
 mod supervisor;
 mod version;
 
+pub use at_rest::{StoreKey, Withheld};
 #[cfg(feature = "bare")]
 pub use bare::{Bare, BareMessage};
 pub use blobs::Swept;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use tokio::sync::watch;
 
+use crate::at_rest::{self, StoreKey, Withheld};
 use crate::connect::{Auth, ServerAddress};
 use crate::guard::LOCK_FILE;
 use crate::identity::Identity;
@@ -49,6 +50,8 @@ pub struct ManagedOptions {
     pub guard: GuardProgram,
     /// How much the server may store, in bytes.
     pub max_store_bytes: u64,
+    /// What its store is encrypted with at rest; `None`: not at all.
+    pub store_key: Option<StoreKey>,
 }
 
 /// Why a server could not be supervised.
@@ -85,7 +88,7 @@ pub enum Phase {
     },
     /// Died; waits to be started again.
     Waiting,
-    /// Ended by us.
+    /// Ended by us, or never started.
     Stopped,
 }
 
@@ -104,11 +107,13 @@ pub struct ManagedServer {
     status: watch::Receiver<Status>,
     signals: mpsc::Sender<Signal>,
     thread: Option<JoinHandle<()>>,
+    withheld: Option<Withheld>,
 }
 
 impl ManagedServer {
     /// Checks the program, settles port and credentials, and starts the supervising thread. Does not wait for the
-    /// server to answer. Blocks for file work, the program's `--version`, and a dying predecessor (5 s at most).
+    /// server to answer. Nothing is started when the store's key is not the one of before: [`ManagedServer::withheld`] says so
+    /// then. Blocks for file work, the program's `--version`, and a dying predecessor (5 s at most).
     ///
     /// Port and credentials stay the same for the life of this value, and across starts unless somebody else has the
     /// port.
@@ -121,8 +126,9 @@ impl ManagedServer {
         let at = |source| ManagedFault::Folder { folder: folder.display().to_string(), source };
         wait_for_predecessor(&folder)?;
         let identity = Identity::settle(&folder).map_err(at)?;
-        let config = identity.write_config(&folder, options.max_store_bytes).map_err(at)?;
-        tracing::info!(version, port = identity.port, "supervising a nats-server");
+        let encrypted = options.store_key.is_some();
+        let config = identity.write_config(&folder, options.max_store_bytes, encrypted).map_err(at)?;
+        let withheld = at_rest::settle(&folder, options.store_key.as_ref()).map_err(at)?.err();
 
         let address = ServerAddress {
             urls: vec![format!("nats://127.0.0.1:{}", identity.port)],
@@ -132,19 +138,30 @@ impl ManagedServer {
             inbox_prefix: None,
         };
         let (sender, signals) = mpsc::channel();
+        if withheld.is_some() {
+            let (_, status) = watch::channel(Status { phase: Phase::Stopped, restarts: 0 });
+            return Ok(Self { address, status, signals: sender, thread: None, withheld });
+        }
+        tracing::info!(version, port = identity.port, encrypted, "supervising a nats-server");
         let (status_sender, status) = watch::channel(Status { phase: Phase::Starting, restarts: 0 });
         let supervisor = Supervisor {
             binary: options.binary,
             guard: options.guard,
             config,
             identity,
+            store_key: options.store_key,
             status: status_sender,
             sender: sender.clone(),
             signals,
         };
         let thread = std::thread::Builder::new().name("nats-supervisor".to_owned());
         let thread = thread.spawn(move || supervisor.run()).map_err(ManagedFault::Thread)?;
-        Ok(Self { address, status, signals: sender, thread: Some(thread) })
+        Ok(Self { address, status, signals: sender, thread: Some(thread), withheld })
+    }
+
+    /// Why no server was started on this store.
+    pub fn withheld(&self) -> Option<Withheld> {
+        self.withheld
     }
 
     /// How to connect to it.

@@ -23,6 +23,8 @@ pub(crate) struct Refusals {
     last: watch::Sender<Option<Refusal>>,
     /// Why the last connection did not come about.
     away: Mutex<Option<String>>,
+    /// Why there is none at all.
+    withheld: Mutex<Option<Fault>>,
     metrics: Arc<Metrics>,
 }
 
@@ -34,7 +36,7 @@ struct Refusal {
 
 impl Refusals {
     pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { last: watch::Sender::new(None), away: Mutex::default(), metrics }
+        Self { last: watch::Sender::new(None), away: Mutex::default(), withheld: Mutex::default(), metrics }
     }
 
     /// Keeps what the server reported, if it is a refusal.
@@ -56,6 +58,11 @@ impl Refusals {
         *self.away() = Some(SafeText::new(text).cut(REASON_MAX).into_string());
     }
 
+    /// There is nobody to connect to, for this reason.
+    pub(crate) fn withhold(&self, reason: &str) {
+        *self.withheld() = Some(Fault::new(PLACE, reason));
+    }
+
     /// A connection came about.
     pub(crate) fn connected(&self) {
         *self.away() = None;
@@ -63,6 +70,9 @@ impl Refusals {
 
     /// The fault of a call without a connection.
     pub(crate) fn not_connected(&self) -> Fault {
+        if let Some(fault) = &*self.withheld() {
+            return fault.clone();
+        }
         match &*self.away() {
             Some(reason) => Fault::new(PLACE, format!("not connected: {reason}")),
             None => Fault::new(PLACE, "not connected"),
@@ -73,6 +83,10 @@ impl Refusals {
         self.metrics.broker_refusals.inc();
         let reason = SafeText::new(text).cut(REASON_MAX).into_string();
         self.last.send_replace(Some(Refusal { reason, at: Instant::now() }));
+    }
+
+    fn withheld(&self) -> std::sync::MutexGuard<'_, Option<Fault>> {
+        self.withheld.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn away(&self) -> std::sync::MutexGuard<'_, Option<String>> {

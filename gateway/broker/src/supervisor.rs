@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal as Kill};
 use tokio::sync::watch;
 
+use crate::at_rest::{self, StoreKey};
 use crate::identity::Identity;
 use crate::managed::{GuardProgram, Phase, Status};
 use crate::probe;
@@ -43,6 +44,7 @@ pub(crate) struct Supervisor {
     pub(crate) guard: GuardProgram,
     pub(crate) config: PathBuf,
     pub(crate) identity: Identity,
+    pub(crate) store_key: Option<StoreKey>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) sender: Sender<Signal>,
     pub(crate) signals: Receiver<Signal>,
@@ -78,8 +80,8 @@ impl Supervisor {
         self.status.send_modify(|status| status.phase = phase);
     }
 
-    /// Secrets stand in the config file only; the environment, which may hold the gateway's, is not passed on. The
-    /// server gets a process group of its own, so that Ctrl-C at a terminal reaches the gateway first.
+    /// Secrets stand in the config file only, but for the key of the store, which no file has; the environment, which may hold
+    /// the gateway's secrets, is not passed on. The server gets a process group of its own, so that Ctrl-C at a terminal reaches the gateway first.
     fn spawn(&self, round: u64) -> std::io::Result<Child> {
         let mut child = Command::new(&self.guard.program)
             .args(&self.guard.first_args)
@@ -87,6 +89,7 @@ impl Supervisor {
             .arg(&self.binary)
             .arg(&self.config)
             .env_clear()
+            .envs(self.store_key.as_ref().map(|key| (at_rest::VARIABLE, key.expose())))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -210,7 +213,9 @@ fn forward(output: ChildStderr, identity: &Identity) {
         }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end().replace(&identity.password, "***").replace(&identity.user, "***");
-        if text.contains("[ERR]") || text.contains("[FTL]") {
+        // What it cannot decrypt it leaves out, and says so in a warning only.
+        let is_trouble = ["[ERR]", "[FTL]", "decrypt"].into_iter().any(|word| text.contains(word));
+        if is_trouble {
             tracing::warn!(target: "nats_server", "{text:?}");
         } else {
             tracing::debug!(target: "nats_server", "{text:?}");

@@ -24,8 +24,13 @@ fn main() -> ExitCode {
 fn hold(data: &OsStr, server: &OsStr) -> Result<(), Error> {
     let guard =
         GuardProgram { program: std::env::current_exe()?, first_args: vec!["broker-guard".to_owned()] };
-    let options =
-        ManagedOptions { data_dir: data.into(), binary: server.into(), guard, max_store_bytes: 1 << 28 };
+    let options = ManagedOptions {
+        data_dir: data.into(),
+        binary: server.into(),
+        guard,
+        max_store_bytes: 1 << 28,
+        store_key: None,
+    };
     let server = ManagedServer::start(options).map_err(Error::other)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut status = server.watch();

@@ -27,7 +27,7 @@ pub(super) enum SecretCommand {
         #[arg(long, value_name = "FILE")]
         master_key_file: Option<PathBuf>,
     },
-    /// Tạo nkey cho một trục: ghi nửa bí mật ra tệp, in nửa công khai cho cụm NATS / Make a gateway's nkey: the seed goes to
+    /// Tạo nkey cho một trục: ghi nửa bí mật ra tệp, in nửa công khai cho cụm broker / Make a gateway's nkey: the seed goes to
     /// a file, the public half, for the cluster, to stdout
     Nkey {
         /// Tệp mới cho nửa bí mật, 0600 / A new file for the seed

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lienthong_broker::{
-    Auth, BrokerOptions, GuardProgram, ManagedOptions, ManagedServer, NatsBroker, ServerAddress,
+    Auth, BrokerOptions, GuardProgram, ManagedOptions, ManagedServer, NatsBroker, ServerAddress, StoreKey,
 };
 use lienthong_config::{BrokerLogin, BrokerServer, Settings};
 use lienthong_monitoring::Metrics;
@@ -16,6 +16,9 @@ use crate::cli::CommandFault;
 
 /// What is published stays in the streams this long after the last moment it could be delivered (design.md B7).
 const AGE_AFTER_GIVE_UP: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The use of the key that is derived from the master key for the broker's store. Another text would be another key.
+const STORE_PURPOSE: &str = "jetstream store v1";
 
 /// A broker that runs, and the process behind it when it is ours.
 pub(super) struct RunningBroker {
@@ -64,6 +67,10 @@ pub(super) async fn start(
         metrics: metrics.clone(),
     };
     let connection = NatsBroker::connect(&options).await.map_err(|fault| CommandFault(fault.to_string()))?;
+    if let Some(withheld) = managed.as_ref().and_then(|managed| managed.withheld()) {
+        tracing::error!(%withheld, "no broker is started; what comes in waits in the outbox");
+        connection.withhold(withheld);
+    }
     Ok(RunningBroker { broker: Arc::new(connection.clone()), connection, managed })
 }
 
@@ -74,11 +81,19 @@ async fn supervise(settings: &Settings, program: Option<PathBuf>) -> Result<Mana
         binary: program.unwrap_or_else(lienthong_broker::program_on_path),
         guard: GuardProgram { program: own, first_args: vec!["broker-guard".to_owned()] },
         max_store_bytes: settings.broker.max_store.bytes(),
+        store_key: store_key(settings)?,
     };
     let started = tokio::task::spawn_blocking(move || ManagedServer::start(options)).await;
     started
         .map_err(|panic| CommandFault::at("broker", panic))?
         .map_err(|fault| CommandFault(fault.to_string()))
+}
+
+/// What the store of our own broker is encrypted with, where there is a master key.
+fn store_key(settings: &Settings) -> Result<Option<StoreKey>, CommandFault> {
+    let Some(master) = &settings.gateway.master_key else { return Ok(None) };
+    let derived = master.derive(STORE_PURPOSE).map_err(|cause| CommandFault::at("master key", cause))?;
+    Ok(Some(StoreKey::new(derived.expose())))
 }
 
 fn auth(login: &BrokerLogin) -> Auth {

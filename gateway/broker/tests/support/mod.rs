@@ -47,6 +47,7 @@ pub(crate) fn options(data: &Path) -> ManagedOptions {
         binary: nats_server(),
         guard: GuardProgram { program: HOST.into(), first_args: vec!["broker-guard".to_owned()] },
         max_store_bytes: 1 << 28,
+        store_key: None,
     }
 }
 

@@ -122,6 +122,7 @@ async fn broker(program: &Path, folder: &Path) -> Result<ManagedServer> {
         binary,
         guard: GuardProgram { program: program.to_owned(), first_args: vec!["broker-guard".to_owned()] },
         max_store_bytes: STORE_BYTES,
+        store_key: None,
     };
     let server = tokio::task::spawn_blocking(|| ManagedServer::start(options)).await??;
     let mut status = server.watch();
