@@ -134,6 +134,13 @@ async fn a_system_registers_only_what_it_may() {
         assert_eq!(gone, of("10", "NOT_FOUND"), "{code}");
     }
     assert_eq!(stage.operator(&["agencies", "pending"]), json!([]), "nothing waits");
+    // What was asked for is taken back, however often the SDK asks.
+    register(&mut two, "H55.40.09", "Phòng Ba").await;
+    for _ in 0..2 {
+        let answer = two.ask("POST", "deleteAgency", &[("AgencyCode", "H55.40.09")], b"{}").await.json();
+        assert_eq!(answer["status"], "OK", "{answer}");
+    }
+    assert_eq!(requests(&stage), json!([]), "nothing waits");
     assert_eq!(gateway.stop().await.expect("it stops"), Some(0));
 }
 

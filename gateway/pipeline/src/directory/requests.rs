@@ -90,6 +90,9 @@ impl Roll {
         }
         let mut roll = self.clone();
         roll.requests.retain(|other| other.code != *code);
+        if !is_delete {
+            roll.withdrawn.retain(|other| other != code);
+        }
         let entry = found.and_then(|found| self.entries.iter().find(|one| one.code == found.id));
         let is_done = match (&request.wish, found, entry) {
             (_, Some(found), None) if found.home.as_ref() != Some(&self.home) => {
@@ -105,11 +108,13 @@ impl Roll {
                 entry.closed.is_none() && entry.name == *name && entry.contact == *contact
             }
             (Wish::Delete, _, Some(entry)) => entry.closed.is_some(),
-            (Wish::Delete, None, None) if roll.requests.len() == self.requests.len() => {
-                return Err(refuse(RejectionCode::NotFound));
+            (Wish::Delete, None, None) if roll.requests.len() < self.requests.len() => {
+                roll.withdraw(code);
+                true
             }
-            // It was asked for, and nobody had decided.
-            (Wish::Delete, None, None) => true,
+            // The SDK asks again when it did not hear the answer (spec vxp-api section 1).
+            (Wish::Delete, None, None) if roll.withdrawn.contains(code) => true,
+            (Wish::Delete, None, None) => return Err(refuse(RejectionCode::NotFound)),
             (Wish::Register { .. }, None, None) => false,
         };
         if is_done {
@@ -124,6 +129,14 @@ impl Roll {
         }
         roll.requests.push(request);
         Ok(Some(roll))
+    }
+
+    /// It was asked for, nobody had decided, and it is not asked for any more.
+    fn withdraw(&mut self, code: &OrganId) {
+        if self.withdrawn.len() >= REQUESTS_MAX {
+            self.withdrawn.remove(0);
+        }
+        self.withdrawn.push(code.clone());
     }
 
     /// The roll after an operator's word on the request about this code.

@@ -120,6 +120,10 @@ pub struct Roll {
     /// What the system has asked for and nobody has decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<Request>,
+    /// What it had asked for, and took back before anybody had decided: to take it back again is no error. The newest, at
+    /// most [`super::REQUESTS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<OrganId>,
     /// The newest decisions, the oldest first; at most [`DECISIONS_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
@@ -135,6 +139,7 @@ impl Roll {
             has_qd20: false,
             pending: None,
             requests: Vec::new(),
+            withdrawn: Vec::new(),
             decisions: Vec::new(),
         }
     }

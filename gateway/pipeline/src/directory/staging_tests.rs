@@ -345,7 +345,22 @@ fn a_registration_waits_and_then_is_at_home_at_its_system() {
     let rejected = answered(&waiting, "H55.15", Decided::Rejected).expect("rejected");
     assert_eq!((rejected.entries.len(), rejected.requests.len(), rejected.decisions[0].opened), (0, 0, 0));
     let taken_back = asked(&waiting, delete("H55.15")).expect("nobody had decided");
-    assert_eq!(taken_back, empty);
+    assert_eq!((taken_back.requests.len(), &taken_back.entries), (0, &empty.entries));
+    assert_eq!(asked(&taken_back, delete("H55.15")), Ok(taken_back.clone()), "the SDK repeats itself");
+    let anew = asked(&taken_back, register("H55.15", "Sở Y tế")).expect("asked for anew");
+    assert_eq!(anew, waiting);
+    let rejected = answered(&anew, "H55.15", Decided::Rejected).expect("rejected");
+    assert_eq!(
+        asked(&rejected, delete("H55.15")),
+        Err(RejectionCode::NotFound),
+        "nothing of it was taken back"
+    );
+    let many = (0..=REQUESTS_MAX).fold(empty, |roll, n| {
+        let code = format!("H55.{}", n + 100);
+        let waiting = asked(&roll, register(&code, "x")).expect("room");
+        asked(&waiting, delete(&code)).expect("nobody had decided")
+    });
+    assert_eq!((many.requests.len(), many.withdrawn.len()), (0, REQUESTS_MAX));
 }
 
 #[test]
