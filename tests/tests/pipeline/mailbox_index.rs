@@ -208,16 +208,22 @@ async fn a_list_reads_as_much_as_it_gives_however_much_waits() {
     assert_eq!(world.metrics.mailbox_oldest.value(), Duration::from_secs(60));
 }
 
-/// A broker that says how far `EVENTS` goes, and never what stands there.
-struct Silent(MemoryBroker);
+/// A broker that says how far `EVENTS` goes, and never what stands there; or one whose store is too full, as it says.
+struct Odd {
+    broker: MemoryBroker,
+    is_full: bool,
+}
 
 #[async_trait]
-impl Broker for Silent {
+impl Broker for Odd {
     async fn ready(&self) -> Result<(), Fault> {
-        self.0.ready().await
+        match self.is_full {
+            true => Err(Fault::new("broker", "store 95 % full")),
+            false => self.broker.ready().await,
+        }
     }
     async fn publish(&self, message: &DeliveryMessage) -> Result<Publication, Fault> {
-        self.0.publish(message).await
+        self.broker.publish(message).await
     }
     async fn put_blob(
         &self,
@@ -225,40 +231,41 @@ impl Broker for Silent {
         bytes: u64,
         file: std::path::PathBuf,
     ) -> Result<(), Fault> {
-        self.0.put_blob(digest, bytes, file).await
+        self.broker.put_blob(digest, bytes, file).await
     }
     async fn remove_blob(&self, digest: PacketDigest) -> Result<(), Fault> {
-        self.0.remove_blob(digest).await
+        self.broker.remove_blob(digest).await
     }
     async fn fetch_blob(
         &self,
         digest: PacketDigest,
         sink: Box<dyn IncomingWriter>,
     ) -> Result<Box<dyn Incoming>, Fault> {
-        self.0.fetch_blob(digest, sink).await
+        self.broker.fetch_blob(digest, sink).await
     }
     async fn publish_event(&self, event: &Event) -> Result<(), Fault> {
-        self.0.publish_event(event).await
+        self.broker.publish_event(event).await
     }
     async fn events_span(&self) -> Result<EventsSpan, Fault> {
-        self.0.events_span().await
+        self.broker.events_span().await
     }
     async fn events_after(&self, after: u64) -> Result<EventsAfter, Fault> {
-        let is_end = self.0.events_after(after).await?.is_end;
-        Ok(EventsAfter { is_end, messages: stream::pending().boxed() })
+        let found = self.broker.events_after(after).await?;
+        let messages = if self.is_full { found.messages } else { stream::pending().boxed() };
+        Ok(EventsAfter { messages, ..found })
     }
     async fn deliveries(
         &self,
         adapter: AdapterKind,
         lane: Lane,
     ) -> Result<BoxStream<'static, Box<dyn Taken>>, Fault> {
-        self.0.deliveries(adapter, lane).await
+        self.broker.deliveries(adapter, lane).await
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_list_that_cannot_be_whole_is_not_given() {
-    let wrap: super::world::Wrap = Box::new(|broker| Arc::new(Silent(broker)));
+    let wrap: super::world::Wrap = Box::new(|broker| Arc::new(Odd { broker, is_full: false }));
     let mut world = World::open(Setup { wrap, ..Setup::default() });
     assert_eq!(list(&world).await, [], "nothing was ever said");
     let receipt = world.send(letter(1, &[E])).await;
@@ -271,4 +278,17 @@ async fn a_list_that_cannot_be_whole_is_not_given() {
     };
     let (found, ()) = tokio::join!(asked, time);
     assert_eq!(found.expect_err("neither empty nor half").place, "mailboxes");
+}
+
+/// What is not fetched never makes room.
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_listed_while_the_broker_takes_no_more() {
+    let wrap: super::world::Wrap = Box::new(|broker| Arc::new(Odd { broker, is_full: true }));
+    let mut world = World::open(Setup { wrap, ..Setup::default() });
+    let receipt = world.send(letter(1, &[E])).await;
+    world.quiet().await;
+    assert_eq!(world.states(&receipt).await, [State::Offered]);
+    let id = receipt.deliveries[0].delivery_id;
+    assert_eq!(list(&world).await, [id]);
+    assert!(mark(&world, id, Mark::Done).await.expect("taken"));
 }

@@ -192,7 +192,8 @@ impl Mailboxes {
     /// # Errors
     /// The broker is away, or the index is not so far within [`CATCH_UP_WAIT`].
     pub(super) async fn in_step(&self, system: &SystemId, waiting: Waiting) -> Result<u64, Fault> {
-        self.ports.broker.ready().await?;
+        // Not whether the broker is ready for everything: streams that are being looked at are waited for, and what waits is
+        // given while the store is too full to take more, or it could never be fetched and make room.
         let life = self.catch_up().await?;
         self.merge(life, system, waiting).await?;
         Ok(life)
