@@ -20,6 +20,8 @@ pub const ROLL_BYTES_MAX: u64 = 128 << 20;
 const VERSION: u32 = 1;
 const FOLDER: &str = "directory";
 const ROLL: &str = "json";
+/// What the name of a roll ends with that is damaged and set aside.
+const ASIDE: &str = "json.broken";
 
 #[derive(Serialize, Deserialize)]
 struct Written {
@@ -79,15 +81,32 @@ impl RollFiles {
         self.read_all(true)
     }
 
-    fn read_all(&self, sets_aside: bool) -> Result<Vec<(SystemId, Roll)>, RollFault> {
+    /// Whose rolls were set aside and lie there still, in the order of their ids. Who has seen to one removes it. Blocks.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn set_aside(&self) -> io::Result<Vec<SystemId>> {
+        let id = |path: PathBuf| {
+            let name = path.file_name()?.to_str()?.strip_suffix(ASIDE)?.strip_suffix('.')?;
+            SystemId::parse(name)
+        };
+        let mut all: Vec<SystemId> = self.paths()?.into_iter().filter_map(id).collect();
+        all.sort();
+        Ok(all)
+    }
+
+    fn paths(&self) -> io::Result<Vec<PathBuf>> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(cause) => return Err(folder::at(&self.folder)(cause).into()),
+            Err(cause) => return Err(folder::at(&self.folder)(cause)),
         };
-        let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+        entries.map(|entry| entry.map(|entry| entry.path())).collect()
+    }
+
+    fn read_all(&self, sets_aside: bool) -> Result<Vec<(SystemId, Roll)>, RollFault> {
         let mut rolls = Vec::new();
-        for path in paths.into_iter().filter(|path| path.extension().is_some_and(|end| end == ROLL)) {
+        for path in self.paths()?.into_iter().filter(|path| path.extension().is_some_and(|end| end == ROLL)) {
             let id = path.file_stem().and_then(|stem| SystemId::parse(stem.to_str()?));
             let Some(id) = id else { continue };
             match read(&path) {
@@ -97,7 +116,7 @@ impl RollFiles {
                     tracing::error!(path = %path.display(), cause,
                         "a roll of the directory is damaged: its organisations are not known until it comes again");
                     if sets_aside {
-                        let aside = path.with_extension("json.broken");
+                        let aside = path.with_extension(ASIDE);
                         fs::rename(&path, &aside).map_err(folder::at(&path))?;
                         folder::sync(&self.folder)?;
                     }
@@ -209,7 +228,10 @@ mod tests {
             assert!(path.exists(), "a look changes nothing");
             assert_eq!(files.open().expect("the other one").len(), 1);
             assert!(!path.exists() && path.with_extension("json.broken").exists());
+            assert_eq!(files.set_aside().expect("a list"), [id("vpcp")]);
         }
+        fs::remove_file(path.with_extension("json.broken")).expect("removed");
+        assert_eq!(files.set_aside().expect("a list"), []);
         fs::write(&path, "{\"version\":2,\"rolls\":[]}").expect("written");
         assert!(matches!(files.open(), Err(RollFault::Newer { version: 2, .. })));
         assert!(path.exists());

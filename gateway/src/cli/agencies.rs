@@ -150,6 +150,7 @@ fn shown(view: &RollView) {
             format!("danh sách {} đơn vị (list of {})", pending.listed, pending.listed),
         ]);
         let plan = pending.plan.as_ref();
+        lines.extend(plan.into_iter().flat_map(|plan| &plan.in_doubt).map(lost));
         for (what, codes) in plan.into_iter().flat_map(|plan| {
             [("mới (new)", &plan.opens), ("khác (changed)", &plan.changes), ("đóng (closed)", &plan.closes)]
         }) {
@@ -179,6 +180,11 @@ fn agreeing(view: &RollView) -> impl Iterator<Item = String> {
         format!("lienthong agencies approve {id} {} --since {} --reason \"…\" -c …", request.code, request.at)
     });
     list.chain(requests)
+}
+
+fn lost(system: &SystemId) -> [String; 4] {
+    let note = "tệp danh bạ của hệ thống này hỏng, không rõ mã nào của nó (its roll is damaged: its codes are not known)";
+    ["nghi ngờ (in doubt)".to_owned(), system.to_string(), String::new(), note.to_owned()]
 }
 
 fn request(request: &Request) -> [String; 4] {

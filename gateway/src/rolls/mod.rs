@@ -135,11 +135,13 @@ impl Rolls {
         let mut state = self.state();
         let directory = self.directory.load_full();
         let roll = state.of(&Home::Axis(axis.clone()));
-        let (roll, plan) = roll.with_list(self.beside(&directory), list)?;
+        let lost = self.lost(&directory)?;
+        let (roll, plan) = roll.with_list(self.beside(&directory, &lost), list)?;
         self.put(&mut state, axis, roll)?;
         if plan.needs_approval {
-            let (closes, opens) = (plan.closes.len(), plan.opens.len());
-            tracing::error!(%axis, closes, opens, "too many agencies of an axis are gone: its list waits for an operator");
+            let (closes, opens, lost) = (plan.closes.len(), plan.opens.len(), ids(&plan.in_doubt));
+            tracing::error!(%axis, closes, opens, ?lost,
+                "too many agencies of an axis are gone, or a roll is lost: its list waits for an operator");
         } else if !plan.is_empty() {
             tell(axis, &plan, "the list of an axis was taken");
         }
@@ -150,7 +152,8 @@ impl Rolls {
     pub fn would_take(&self, axis: &SystemId, joined: &Joined) -> bool {
         let roll = self.state().of(&Home::Axis(axis.clone()));
         let directory = self.directory.load_full();
-        roll.plan(self.beside(&directory), joined).is_ok_and(|(plan, _)| !plan.needs_approval)
+        let Ok(lost) = self.lost(&directory) else { return false };
+        roll.plan(self.beside(&directory, &lost), joined).is_ok_and(|(plan, _)| !plan.needs_approval)
     }
 
     /// An operator's word on the list of an axis that waits.
@@ -170,7 +173,9 @@ impl Rolls {
         if let Some(pending) = &roll.pending {
             said.is_about(pending.at)?;
         }
-        let word = roll.with_word(self.beside(&directory), decided, self.clock.now(), (operator, reason))?;
+        let lost = self.lost(&directory)?;
+        let beside = self.beside(&directory, &lost);
+        let word = roll.with_word(beside, decided, self.clock.now(), (operator, reason))?;
         let (roll, plan) = word.ok_or(Undecided::Nothing)?;
         self.put(&mut state, axis, roll)?;
         tracing::info!(%axis, operator, reason, ?decided, "an operator has decided on the list of an axis");
@@ -189,7 +194,8 @@ impl Rolls {
         let directory = self.directory.load_full();
         let roll = state.of(&Home::System(system.clone()));
         let code = request.code.clone();
-        let roll = roll.with_request(self.beside(&directory), scope, request).map_err(NotAsked::Rejected)?;
+        let roll =
+            roll.with_request(self.beside(&directory, &[]), scope, request).map_err(NotAsked::Rejected)?;
         if let Some(roll) = roll {
             self.put(&mut state, system, roll).map_err(NotAsked::Trouble)?;
             tracing::warn!(%system, %code, "a system asks for an agency to be registered or deleted: an operator decides");
@@ -212,7 +218,7 @@ impl Rolls {
         let mut state = self.state();
         let directory = self.directory.load_full();
         let roll = state.of(&Home::System(system.clone()));
-        let beside = self.beside(&directory);
+        let beside = self.beside(&directory, &[]);
         if let Some(request) = roll.requests.iter().find(|request| request.code == *code) {
             said.is_about(request.at)?;
         }
@@ -231,14 +237,31 @@ impl Rolls {
         self.clock.now().to_zoned(VIETNAM.to_time_zone()).date()
     }
 
-    fn beside<'d>(&'d self, directory: &'d Directory) -> Beside<'d> {
-        Beside { directory, own: &self.own, today: self.today() }
+    fn beside<'d>(&'d self, directory: &'d Directory, lost: &'d [SystemId]) -> Beside<'d> {
+        Beside { directory, own: &self.own, today: self.today(), lost }
+    }
+
+    /// Whose rolls are set aside, until somebody removes them: nobody knows which codes they had. An axis says again what
+    /// its own had.
+    fn lost(&self, directory: &Directory) -> io::Result<Vec<SystemId>> {
+        let mut lost = self.files.set_aside()?;
+        lost.retain(|id| !directory.lines().axes.contains_key(id));
+        Ok(lost)
     }
 
     /// On disk first, then for everybody.
     fn put(&self, state: &mut State, id: &SystemId, roll: Roll) -> io::Result<()> {
         self.files.write(id, &roll)?;
-        state.rolls.insert(id.clone(), roll);
+        let before = state.rolls.insert(id.clone(), roll);
+        let is_known = |before: &Roll| {
+            let after = &state.rolls[id];
+            (&before.home, &before.entries) == (&after.home, &after.entries)
+        };
+        if before.as_ref().is_some_and(is_known) {
+            // Most lists say what the last one said: the directory stays as it is.
+            self.show(state);
+            return Ok(());
+        }
         let file = self.directory.load_full();
         self.swap(state, &file);
         Ok(())
@@ -271,6 +294,10 @@ impl State {
     }
 }
 
+fn ids(all: &[SystemId]) -> Vec<&str> {
+    all.iter().map(SystemId::as_str).collect()
+}
+
 fn tell(axis: &SystemId, plan: &Plan, what: &str) {
     let some = |codes: &[OrganId]| codes.iter().take(TOLD_MAX).map(ToString::to_string).collect::<Vec<_>>();
     tracing::info!(
@@ -291,3 +318,6 @@ fn tell_left_out(left_out: &[LeftOut]) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

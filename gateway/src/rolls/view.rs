@@ -46,13 +46,17 @@ impl Rolls {
     pub fn views(&self) -> Vec<RollView> {
         let state = self.state();
         let directory = self.directory.load_full();
+        let lost = self.lost(&directory).unwrap_or_else(|cause| {
+            tracing::warn!(%cause, "which rolls are set aside is not known");
+            Vec::new()
+        });
         let mut views = Vec::new();
         for (id, roll) in &state.rolls {
             let open = roll.entries.iter().filter(|one| one.closed.is_none()).count();
             let pending = roll.pending.as_ref().map(|pending| PendingView {
                 at: pending.at,
                 listed: pending.agencies.len(),
-                plan: roll.pending_plan(self.beside(&directory)).ok().flatten(),
+                plan: roll.pending_plan(self.beside(&directory, &lost)).ok().flatten(),
             });
             let left_out = state.left_out.iter().filter(|one| one.home == roll.home).cloned();
             views.push(RollView {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::agencies::{Agency, Comparison, GONE_PERCENT_MAX, Joined};
 use super::roll::{Decided, Decision, Listed, OTHER_CODES_MAX, Pending, ROLL_ENTRIES_MAX, Roll};
 use super::{Directory, Home};
+use crate::record::SystemId;
 
 /// What taking a list would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +29,10 @@ pub struct Plan {
     pub changes: Vec<OrganId>,
     /// Would be closed.
     pub closes: Vec<OrganId>,
-    /// So many would be closed that an operator has to agree.
+    /// Systems whose registrations are lost: nobody knows whether a code that the list would bring in is theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_doubt: Vec<SystemId>,
+    /// So many would be closed, or whose the codes are is so much in doubt, that an operator has to agree.
     pub needs_approval: bool,
 }
 
@@ -64,6 +68,8 @@ pub struct Beside<'d> {
     pub own: &'d OrganId,
     /// The day that it is.
     pub today: Date,
+    /// Systems whose roll is damaged and set aside: which codes are theirs, nobody knows.
+    pub lost: &'d [SystemId],
 }
 
 impl Roll {
@@ -73,7 +79,7 @@ impl Roll {
     /// They would be too many.
     pub fn plan(&self, beside: Beside<'_>, joined: &Joined) -> Result<(Plan, Vec<Listed>), RollFull> {
         let (Home::Axis(axis) | Home::System(axis)) = &self.home;
-        let Beside { directory, own, today } = beside;
+        let Beside { directory, own, today, lost } = beside;
         let mut plan = Plan::default();
         let mut inside: Vec<Agency> = Vec::with_capacity(joined.agencies.len());
         let own = OrganPath::of(own);
@@ -94,7 +100,10 @@ impl Roll {
         plan.comparison.ambiguous.extend(joined.unclear.iter().cloned());
         let next = self.next(&mut plan, today);
         let open = self.entries.iter().filter(|one| one.closed.is_none()).count();
-        plan.needs_approval = plan.closes.len() * 100 > open * GONE_PERCENT_MAX;
+        if !plan.opens.is_empty() || !plan.changes.is_empty() {
+            plan.in_doubt = lost.to_vec();
+        }
+        plan.needs_approval = plan.closes.len() * 100 > open * GONE_PERCENT_MAX || !plan.in_doubt.is_empty();
         if next.len() > ROLL_ENTRIES_MAX { Err(RollFull) } else { Ok((plan, next)) }
     }
 

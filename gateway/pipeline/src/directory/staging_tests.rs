@@ -76,7 +76,8 @@ fn list(second: i64, agencies: &[Agency]) -> List {
 fn after(roll: &Roll, list: List) -> (Roll, Plan) {
     let (directory, _) = file().with_rolls([roll]);
     let own = organ("H55.TRUC");
-    roll.with_list(Beside { directory: &directory, own: &own, today: today() }, list).expect("room")
+    roll.with_list(Beside { directory: &directory, own: &own, today: today(), lost: &[] }, list)
+        .expect("room")
 }
 
 fn codes(list: &[OrganId]) -> Vec<&str> {
@@ -156,7 +157,7 @@ fn the_other_form_of_a_code_is_not_taken_from_who_has_it() {
     let file = file.expect("reads");
     let own = organ("H55.90");
     fn beside<'d>(directory: &'d Directory, own: &'d OrganId) -> Beside<'d> {
-        Beside { directory, own, today: today() }
+        Beside { directory, own, today: today(), lost: &[] }
     }
     let twins = [
         agency("000.00.15.H55", &[], "Sở Y tế"),
@@ -241,7 +242,7 @@ fn too_many_gone_wait_for_an_operator_and_nothing_counts_until_then() {
     let (waiting, _) = after(&roll, list(6, &short));
     let (directory, _) = file().with_rolls([&waiting]);
     let own = organ("H55.TRUC");
-    let beside = Beside { directory: &directory, own: &own, today: today() };
+    let beside = Beside { directory: &directory, own: &own, today: today(), lost: &[] };
     let word = |decided| waiting.with_word(beside, decided, at(9), ("lan", "đã hỏi")).expect("room");
     let (approved, plan) = word(Decided::Approved).expect("one waits");
     assert_eq!((plan.closes.len(), codes(&plan.opens), &approved.pending), (3, vec!["G01"], &None));
@@ -256,6 +257,26 @@ fn too_many_gone_wait_for_an_operator_and_nothing_counts_until_then() {
     assert!(rejected.with_word(beside, Decided::Approved, at(9), ("lan", "")).expect("room").is_none());
     let (whole, _) = after(&waiting, list(7, &many));
     assert_eq!(whole.pending, None, "a later list takes its place");
+}
+
+/// A roll that is damaged says of no code that it is its system's.
+#[test]
+fn while_a_roll_is_lost_nobody_comes_in_without_an_operator() {
+    let (roll, _) = after(&Roll::new(axis()), list(5, &[agency("G01", &[], "Bộ Một")]));
+    let (directory, _) = file().with_rolls([&roll]);
+    let (own, lost) = (organ("H55.TRUC"), [id("mot")]);
+    let beside = Beside { directory: &directory, own: &own, today: today(), lost: &lost };
+    let same = [agency("G01", &[], "Bộ Một")];
+    let (taken, plan) = roll.with_list(beside, list(6, &same)).expect("room");
+    assert_eq!((plan.needs_approval, &plan.in_doubt[..], taken.pending), (false, &[][..], None));
+    for came in [agency("H55.15", &[], "Sở Y tế"), agency("G01", &["G02"], "Bộ Một")] {
+        let (waiting, plan) = roll.with_list(beside, list(6, &[same[0].clone(), came])).expect("room");
+        assert_eq!((plan.needs_approval, &plan.in_doubt[..]), (true, &lost[..]));
+        assert_eq!(waiting.entries, roll.entries, "nothing of it counts");
+        let word = waiting.with_word(beside, Decided::Approved, at(9), ("lan", "đã hỏi")).expect("room");
+        let (approved, _) = word.expect("one waits");
+        assert!(approved.entries != roll.entries && approved.pending.is_none(), "somebody said so");
+    }
 }
 
 #[test]
@@ -274,7 +295,7 @@ fn a_roll_has_an_end() {
     assert_eq!(roll.entries.len(), ROLL_ENTRIES_MAX);
     let (directory, _) = file().with_rolls([&roll]);
     let own = organ("H55.TRUC");
-    let beside = Beside { directory: &directory, own: &own, today: today() };
+    let beside = Beside { directory: &directory, own: &own, today: today(), lost: &[] };
     let more: Vec<Agency> = many.into_iter().chain([agency("G01", &[], "")]).collect();
     assert_eq!(roll.with_list(beside, list(6, &more)).map(drop), Err(RollFull));
     // One that waited until there was no room any more can be refused, and not taken.
@@ -303,7 +324,7 @@ fn delete(code: &str) -> Request {
 fn asked(roll: &Roll, request: Request) -> Result<Roll, RejectionCode> {
     let (directory, _) = file().with_rolls([roll]);
     let (own, scope) = (organ("H55.TRUC"), [group("H55"), group("G01")]);
-    let beside = Beside { directory: &directory, own: &own, today: today() };
+    let beside = Beside { directory: &directory, own: &own, today: today(), lost: &[] };
     let next = roll.with_request(beside, &scope, request).map_err(|rejection| rejection.code)?;
     Ok(next.unwrap_or_else(|| roll.clone()))
 }
@@ -311,7 +332,7 @@ fn asked(roll: &Roll, request: Request) -> Result<Roll, RejectionCode> {
 fn answered(roll: &Roll, code: &str, decided: Decided) -> Result<Roll, Undecided> {
     let (directory, _) = file().with_rolls([roll]);
     let own = organ("H55.TRUC");
-    let beside = Beside { directory: &directory, own: &own, today: today() };
+    let beside = Beside { directory: &directory, own: &own, today: today(), lost: &[] };
     roll.with_answer(beside, &organ(code), decided, at(9), ("lan", "hợp lệ"))
 }
 
@@ -384,7 +405,7 @@ fn a_registration_moves_nobody_and_stays_in_its_scope() {
     let mine = mine.expect("approved");
     let (directory, _) = file().with_rolls([&behind, &mine]);
     let (own, scope) = (organ("H55.TRUC"), [group("H55")]);
-    let beside = Beside { directory: &directory, own: &own, today: today() };
+    let beside = Beside { directory: &directory, own: &own, today: today(), lost: &[] };
     for (code, why) in [
         ("01.H55", RejectionCode::AgencyFixed),
         ("000.00.15.H55", RejectionCode::AgencyFixed),
@@ -401,7 +422,7 @@ fn a_registration_moves_nobody_and_stays_in_its_scope() {
     let (behind, _) = after(&Roll::new(axis()), list(5, &[agency("G01", &[], "Bộ")]));
     let (directory, _) = file().with_rolls([&behind, &roll]);
     let (own, scope) = (organ("H55.TRUC"), [group("G01")]);
-    let beside = Beside { directory: &directory, own: &own, today: today() };
+    let beside = Beside { directory: &directory, own: &own, today: today(), lost: &[] };
     let refused = |request| roll.with_request(beside, &scope, request).map(drop).map_err(|no| no.code);
     assert_eq!(refused(register("G01", "x")), Err(RejectionCode::AgencyElsewhere));
     assert_eq!(refused(delete("G01")), Err(RejectionCode::NotFound), "as if there were none");
