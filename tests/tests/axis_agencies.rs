@@ -74,6 +74,13 @@ async fn a_list_is_staged_and_who_is_gone_waits_for_an_operator() {
     let output = stage.operator_says(&["axis", "sync", "vpcp"], false);
     assert_eq!(output.status.code(), Some(1), "a page names nobody as gone: {}", text(&output.stderr));
     axis.is(Manner::Well);
+    // A folder where the draft of the roll would be.
+    let draft = stage.world.folder.join("data/directory/vpcp.json.draft");
+    std::fs::create_dir(&draft).expect("made");
+    let output = stage.operator_says(&["axis", "sync", "vpcp"], false);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("vpcp.json.draft"), "why: {}", text(&output.stderr));
+    std::fs::remove_dir(&draft).expect("removed");
     let view = &stage.operator(&["axis", "sync", "vpcp"])[0];
     let at = view["pending"]["at"].as_str().expect("a time");
     let of_this_second = format!("{}Z", at.split_once('.').expect("parts of a second").0);

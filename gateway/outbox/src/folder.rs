@@ -43,7 +43,7 @@ pub(crate) fn replace(path: &Path, content: impl FnOnce(&mut File) -> io::Result
     draft.push(".draft");
     let draft = PathBuf::from(draft);
     match fs::remove_file(&draft) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(at(&draft)(cause)),
         _ => {}
     }
     let mut file = new_file(&draft).map_err(at(&draft))?;

@@ -28,6 +28,17 @@ impl Seen {
     }
 }
 
+/// Why no list was staged that somebody asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotStaged {
+    /// The axis gave none.
+    NotGiven(String),
+    /// It gave one, and it cannot be kept here.
+    Failed(String),
+    /// Nobody looks, or it takes longer.
+    Late,
+}
+
 /// The last look at one axis.
 #[derive(Default)]
 struct Last {
@@ -35,13 +46,16 @@ struct Last {
     seen: Option<Arc<Seen>>,
 }
 
+/// When a look that was to be staged began, and whether it was.
+type Staged = (Timestamp, Result<(), NotStaged>);
+
 /// The last list of each axis. One for all who ask and the one who looks.
 #[derive(Default)]
 pub struct AxisLists {
     last: Mutex<HashMap<SystemId, Last>>,
     asked: Mutex<BTreeSet<SystemId>>,
-    /// When the last look that was to be staged began, and whether there was a list.
-    staged: Mutex<HashMap<SystemId, (Timestamp, bool)>>,
+    /// The last look that was to be staged.
+    staged: Mutex<HashMap<SystemId, Staged>>,
     asked_to_stage: Mutex<BTreeSet<SystemId>>,
     ask: Notify,
     came: watch::Sender<u64>,
@@ -88,35 +102,37 @@ impl AxisLists {
         self.came.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// A look that began at this time and was to be staged has ended: whether there was a list.
-    pub fn staged(&self, axis: &SystemId, began: Timestamp, is_given: bool) {
-        lock(&self.staged).insert(axis.clone(), (began, is_given));
+    /// A look that began at this time and was to be staged has ended. A list that waits for an operator is staged.
+    pub fn staged(&self, axis: &SystemId, began: Timestamp, outcome: Result<(), NotStaged>) {
+        lock(&self.staged).insert(axis.clone(), (began, outcome));
         self.came.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// Has a list asked for and staged, unless that was done at this time or later; waits for it at most so long. Whether
-    /// the axis gave one.
+    /// Has a list asked for and staged, unless that was done at this time or later; waits for it at most so long.
+    ///
+    /// # Errors
+    /// Why none was staged.
     pub async fn staged_since(
         &self,
         axis: &SystemId,
         since: Timestamp,
         within: Duration,
         clock: &dyn Clock,
-    ) -> bool {
+    ) -> Result<(), NotStaged> {
         if !self.is_served.load(Ordering::Acquire) {
-            return false;
+            return Err(NotStaged::Late);
         }
         let until = after(clock.now(), within);
         let mut came = self.came.subscribe();
         loop {
-            if let Some((_, is_given)) = lock(&self.staged).get(axis).filter(|(began, _)| *began >= since) {
-                return *is_given;
+            if let Some((_, outcome)) = lock(&self.staged).get(axis).filter(|(began, _)| *began >= since) {
+                return outcome.clone();
             }
             lock(&self.asked_to_stage).insert(axis.clone());
             self.ask.notify_one();
             tokio::select! {
-                changed = came.changed() => if changed.is_err() { return false },
-                () = clock.sleep_until(until) => return false,
+                changed = came.changed() => if changed.is_err() { return Err(NotStaged::Late) },
+                () = clock.sleep_until(until) => return Err(NotStaged::Late),
             }
         }
     }
@@ -197,11 +213,12 @@ mod tests {
         let (lists, clock) = (AxisLists::default(), ManualClock::new(at(10)));
         let axis = SystemId::parse("vpcp").expect("an id");
         let within = Duration::from_secs(30);
-        assert!(!lists.staged_since(&axis, at(10), within, &clock).await, "nobody looks");
+        let nobody = lists.staged_since(&axis, at(10), within, &clock).await;
+        assert_eq!(nobody, Err(NotStaged::Late), "nobody looks");
         lists.serve();
         lists.want(&axis);
         assert!(!lists.take_wanted_staged(&axis) && lists.take_wanted(&axis));
-        for is_given in [true, false] {
+        for outcome in [Ok(()), Err(NotStaged::Failed("no room".to_owned()))] {
             let since = clock.now();
             let (found, ()) = tokio::join!(lists.staged_since(&axis, since, within, &clock), async {
                 lists.wanted().await;
@@ -210,9 +227,9 @@ mod tests {
                 lists.looked(&axis, since, codes(&["G22"]));
                 lists.wanted().await;
                 assert!(lists.take_wanted_staged(&axis));
-                lists.staged(&axis, since, is_given);
+                lists.staged(&axis, since, outcome.clone());
             });
-            assert_eq!(found, is_given);
+            assert_eq!(found, outcome);
             clock.advance(Duration::from_secs(1));
         }
     }

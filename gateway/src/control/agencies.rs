@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::{Extension, Json};
 use jiff::Timestamp;
-use lienthong_pipeline::axis_lists::AxisLists;
+use lienthong_pipeline::axis_lists::{AxisLists, NotStaged};
 use lienthong_pipeline::directory::{Decided, Home, Undecided};
 use lienthong_pipeline::operate::{REASON_CHARS_MAX, Reason};
 use lienthong_pipeline::record::SystemId;
@@ -77,11 +77,28 @@ pub(super) async fn sync(
         return Err(Trouble::not_found("trục", "axis"));
     }
     let clock = &*control.desk.ports.clock;
-    if !lists.staged_since(&word.id, clock.now(), SYNC_WITHIN, clock).await {
-        let (vi, en) = ("trục đó không cho danh sách, xem nhật ký", "the axis gives no list; see the log");
-        return Err(Trouble::new(TroubleCode::Busy, vi, en));
-    }
+    lists.staged_since(&word.id, clock.now(), SYNC_WITHIN, clock).await.map_err(not_staged)?;
     views(&control).await.map(Json)
+}
+
+fn not_staged(why: NotStaged) -> Trouble {
+    match why {
+        NotStaged::NotGiven(why) => Trouble::new(
+            TroubleCode::Busy,
+            format!("trục đó không cho danh sách: {why}"),
+            format!("the axis gives no list: {why}"),
+        ),
+        NotStaged::Failed(why) => Trouble::new(
+            TroubleCode::Fault,
+            format!("không ghi lại được danh sách của trục: {why}"),
+            format!("the list of the axis cannot be kept: {why}"),
+        ),
+        NotStaged::Late => Trouble::new(
+            TroubleCode::Busy,
+            "trục đó chưa trả lời xong, xem nhật ký",
+            "the axis has not answered in time; see the log",
+        ),
+    }
 }
 
 /// An operator agrees.

@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use lienthong_adapters::national_axis::{Agencies, NationalAxis, Register};
 use lienthong_monitoring::Metrics;
-use lienthong_pipeline::axis_lists::AxisLists;
+use lienthong_pipeline::axis_lists::{AxisLists, NotStaged};
 use lienthong_pipeline::clock::after;
 use lienthong_pipeline::directory::{Joined, List, joined};
 use lienthong_pipeline::ports::{Clock, DeliveryFailure, Fault};
@@ -113,28 +113,27 @@ impl Sync {
                 tracing::warn!(%axis, code, note, "an axis does not say who is registered there");
                 self.lists.looked(&axis, began, None);
                 if is_to_be_staged {
-                    self.lists.staged(&axis, began, false);
-                }
-                if every.is_some() {
+                    self.lists.staged(&axis, began, Err(NotStaged::NotGiven(failure.to_string())));
                     self.metrics.axis_syncs.of("failed").inc();
                 }
                 return (axis, every.map(|every| every.min(AGAIN)));
             }
         };
         let codes = codes(&list.joined);
-        let (is_trusted, pause) = match every {
-            Some(every) => match self.stage(&axis, list).await {
-                Staged::Taken => (true, Some(every)),
-                Staged::Waiting => (false, Some(every)),
-                Staged::Failed => (false, Some(every.min(AGAIN))),
+        let (is_trusted, outcome) = match is_to_be_staged {
+            true => match self.stage(&axis, list).await {
+                Staged::Taken => (true, Ok(())),
+                Staged::Waiting => (false, Ok(())),
+                Staged::Failed(why) => (false, Err(NotStaged::Failed(why))),
             },
-            None => (self.would_take(&axis, list.joined).await, None),
+            false => (self.would_take(&axis, list.joined).await, Ok(())),
         };
         // What is not good enough to be staged says of nobody that it is not there.
         let codes = Some(codes).filter(|codes| is_trusted && !codes.is_empty());
         self.lists.looked(&axis, began, codes);
+        let pause = every.map(|every| if outcome.is_ok() { every } else { every.min(AGAIN) });
         if is_to_be_staged {
-            self.lists.staged(&axis, began, true);
+            self.lists.staged(&axis, began, outcome);
         }
         (axis, pause)
     }
@@ -172,11 +171,11 @@ impl Sync {
             Ok(Ok(_)) => (Staged::Taken, "taken"),
             Ok(Err(trouble)) => {
                 tracing::error!(%axis, %trouble, "the list of an axis cannot be staged");
-                (Staged::Failed, "failed")
+                (Staged::Failed(trouble.to_string()), "failed")
             }
             Err(cause) => {
                 tracing::error!(%axis, %cause, "the list of an axis cannot be staged");
-                (Staged::Failed, "failed")
+                (Staged::Failed(cause.to_string()), "failed")
             }
         };
         self.metrics.axis_syncs.of(result).inc();
@@ -189,7 +188,8 @@ enum Staged {
     Taken,
     /// For an operator.
     Waiting,
-    Failed,
+    /// Why.
+    Failed(String),
 }
 
 /// Whether an axis says that it knows no such operation: FAIL with code 10, or HTTP 404.
