@@ -67,6 +67,12 @@ impl Polling {
         self.inbox.kept().into_iter().map(|kept| kept.fetched).collect()
     }
 
+    /// Whether the axis was told of what is in quarantine.
+    fn told(&self) -> Vec<bool> {
+        let all = lienthong_outbox::quarantined(self.world.folder.path()).expect("a folder");
+        all.into_iter().map(|aside| aside.note.told_fail).collect()
+    }
+
     /// Reasons of what is in quarantine, the oldest first.
     fn quarantined(&self) -> Vec<String> {
         let all = lienthong_outbox::quarantined(self.world.folder.path()).expect("a folder");
@@ -190,12 +196,16 @@ async fn what_is_set_aside_is_not_fetched_until_the_operator_removes_it() {
     let id = polling.put(C, &bytes(from_axis(1, &["G09"], "G22")));
     // The axis lists it again and again.
     let failure = Some((lienthong_pipeline::ports::FailureClass::Receiver, "timeout"));
-    polling.inbox.fails(lienthong_adapters::contract::Call::Confirm(id), failure);
+    polling.inbox.fails(lienthong_adapters::contract::Call::Confirm(id.clone()), failure);
     for _ in 0..3 {
         polling.look().await;
     }
     assert_eq!((polling.fetched(), polling.quarantined()), (vec![1], vec!["RECEIVER_UNKNOWN".to_owned()]));
+    assert_eq!(polling.told(), [false], "it did not hear");
     std::fs::remove_dir_all(polling.world.folder.path().join("quarantine")).expect("removed");
+    polling.inbox.fails(lienthong_adapters::contract::Call::Confirm(id), None);
     polling.look().await;
-    assert_eq!(polling.fetched(), [2]);
+    assert_eq!((polling.fetched(), polling.told()), (vec![2], vec![true]));
+    let kept = lienthong_outbox::quarantined(polling.world.folder.path()).expect("a folder").remove(0);
+    assert!(kept.packet.is_some(), "the packet stays with the note");
 }

@@ -252,7 +252,7 @@ impl Round<'_> {
             }
             Ok(FromAxis::Unmatched(sender)) => {
                 let why = Reason { code: "ECHO_UNMATCHED".to_owned(), detail: sender.to_string() };
-                self.set_aside(entry, traffic, Some(packet), &why, false).await?;
+                self.set_aside(self.note(entry, traffic, Some(&packet), &why), Some(packet)).await?;
                 tracing::error!(axis = %self.axis, id = %entry.id, sender = %sender,
                     "an axis has a packet in the name of an organisation of ours that we did not send");
                 Ok(Ok(Some(Outcome::Unmatched)))
@@ -285,25 +285,32 @@ impl Round<'_> {
         packet: Option<Arc<dyn Incoming>>,
         why: Reason,
     ) -> Result<Result<Option<Outcome>, DeliveryFailure>, Fault> {
-        self.set_aside(entry, traffic, packet, &why, true).await?;
+        let note = self.note(entry, traffic, packet.as_ref(), &why);
+        self.set_aside(note.clone(), packet).await?;
         let (reason, detail) = (why.code.as_str(), why.detail.as_str());
         tracing::error!(axis = %self.axis, id = %entry.id, reason, detail, "a packet of an axis is in quarantine");
-        if let Err(failure) = self.confirm(entry, Confirmation::Fail, Outcome::Quarantined).await {
+        match self.confirm(entry, Confirmation::Fail, Outcome::Quarantined).await {
+            // Written before, it would say so of an axis that was never reached.
+            Ok(_) => self.set_aside(Quarantined { told_fail: true, ..note }, None).await?,
             // It is safe here, and the axis keeps it too.
-            self.complain(&failure, "an axis was not told that a packet is in quarantine");
+            Err(failure) => self.complain(&failure, "an axis was not told that a packet is in quarantine"),
         }
         Ok(Ok(Some(Outcome::Quarantined)))
     }
 
-    async fn set_aside(
+    async fn set_aside(&self, note: Quarantined, packet: Option<Arc<dyn Incoming>>) -> Result<(), Fault> {
+        self.ports.spool.quarantine(packet, &note).await
+    }
+
+    /// What is noted of a packet that was not taken; nobody was told yet.
+    fn note(
         &self,
         entry: &AxisEntry,
         traffic: Traffic,
-        packet: Option<Arc<dyn Incoming>>,
+        packet: Option<&Arc<dyn Incoming>>,
         why: &Reason,
-        told: bool,
-    ) -> Result<(), Fault> {
-        let record = Quarantined {
+    ) -> Quarantined {
+        Quarantined {
             axis: self.axis.clone(),
             doc_id: entry.id.to_string(),
             list: traffic.as_str().to_owned(),
@@ -312,11 +319,10 @@ impl Round<'_> {
             at: self.ports.clock.now(),
             reason: why.code.clone(),
             detail: why.detail.clone(),
-            told_fail: told,
-            sha256: packet.as_ref().map(|packet| packet.digest()),
-            bytes: packet.as_ref().map(|packet| packet.bytes()),
-        };
-        self.ports.spool.quarantine(packet, &record).await
+            told_fail: false,
+            sha256: packet.map(|packet| packet.digest()),
+            bytes: packet.map(|packet| packet.bytes()),
+        }
     }
 
     fn complain(&self, failure: &DeliveryFailure, what: &'static str) {

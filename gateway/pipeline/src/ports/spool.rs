@@ -128,7 +128,7 @@ pub trait Spool: Send + Sync + 'static {
     async fn blob(&self, digest: PacketDigest) -> Result<Option<PathBuf>, Fault>;
 
     /// Keeps what waits at an axis and was not taken, durably, with why; the packet too, where there is one. Again for the
-    /// same entry, it takes the place of what was there. [`Fault::full`] when there is too much of it.
+    /// same entry, it takes the place of what was there; without a packet, of the note only. [`Fault::full`] when there is too much of it.
     async fn quarantine(&self, packet: Option<Arc<dyn Incoming>>, note: &Quarantined) -> Result<(), Fault>;
 
     /// Whether an entry of an axis is in quarantine.

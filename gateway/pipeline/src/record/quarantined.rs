@@ -25,7 +25,7 @@ pub struct Quarantined {
     pub reason: String,
     /// The cause in words.
     pub detail: String,
-    /// The axis is told `fail`; else it is told nothing.
+    /// The axis was told `fail`, and said that it heard; else it was told nothing, or did not hear.
     pub told_fail: bool,
     /// Of the packet; `None` when it was too large to be fetched.
     pub sha256: Option<PacketDigest>,
