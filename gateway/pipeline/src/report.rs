@@ -328,7 +328,7 @@ impl Report {
         code: StatusCode,
         packet: Vec<u8>,
     ) -> Result<Result<(), String>, Fault> {
-        let says = digest16(&[b"report", pending.delivery.id.as_bytes(), code.digits().as_bytes()]);
+        let says = says(pending.delivery.id, code);
         let mut sink = self.ports.spool.receive_ours().await?;
         sink.write(Bytes::from(packet)).await?;
         let incoming = sink.finish().await?;
@@ -343,6 +343,11 @@ impl Report {
             Err(Refused::Fault(fault)) => Err(fault),
         }
     }
+}
+
+/// What a report says, whatever its bytes: that a sender is told this of a delivery.
+pub(crate) fn says(delivery: DeliveryId, code: StatusCode) -> [u8; 16] {
+    digest16(&[b"report", delivery.as_bytes(), code.digits().as_bytes()])
 }
 
 /// Whether nobody is told of this state by a status packet: a receiver has it and answers by itself.

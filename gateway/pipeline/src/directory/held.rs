@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use lienthong_schemas::organ::{OrganId, OrganPath};
 
 use super::{Directory, Home, Lines, Organisation};
+use crate::record::SystemId;
 
 /// An organisation that has a code of some path.
 #[derive(Clone, Debug)]
@@ -66,6 +67,35 @@ impl Directory {
     pub(super) fn held_elsewhere(&self, code: &OrganId, home: &Home) -> Option<&OrganId> {
         let mut holders = self.held.holders(code).iter();
         holders.find(|one| one.bars(home, &self.lines)).map(|one| &one.id)
+    }
+
+    /// The organisation that speaks for itself under this code, in whichever form it is written: it is at home at a system,
+    /// connected or not.
+    pub fn held_by_system(&self, code: &OrganId) -> Option<&OrganId> {
+        let is_system = |home: &Option<Home>| matches!(home, Some(Home::System(_)));
+        match self.find(code) {
+            Some(found) => Some(&found.id).filter(|_| is_system(&found.home)),
+            None => self.held.holders(code).iter().find(|one| is_system(&one.home)).map(|one| &one.id),
+        }
+    }
+
+    /// Whether an axis may speak for the organisation that a code means, in whichever form it is written: who is at home at a
+    /// system speaks for itself; of an axis that speaks for groups, whoever is at home there, and of those whom nobody knows
+    /// the groups' codes.
+    pub fn is_spoken_for(&self, code: &OrganId, axis: &SystemId) -> bool {
+        let here = Home::Axis(axis.clone());
+        let home = match self.find(code) {
+            Some(found) => found.home.as_ref(),
+            None => {
+                let mut holders = self.held.holders(code).iter();
+                holders.find(|one| one.bars(&here, &self.lines)).and_then(|one| one.home.as_ref())
+            }
+        };
+        match home {
+            Some(Home::System(_)) => false,
+            Some(home) => *home == here || !self.lines.speak_for.contains_key(axis),
+            None => self.lines.may_speak(axis, code),
+        }
     }
 
     /// Whether nobody is found by this code, and it is somebody's all the same: here or elsewhere.

@@ -15,7 +15,7 @@ use super::agencies::Agency;
 use super::held::Held;
 use super::requests::Request;
 use super::{Answers, Directory, Home, Organisation, Reach, predecessors};
-use crate::record::{AdapterKind, SystemId};
+use crate::record::AdapterKind;
 
 /// Most organisations of one roll, those that are closed with them.
 pub const ROLL_ENTRIES_MAX: usize = 50_000;
@@ -219,16 +219,6 @@ impl Directory {
             };
             self.by_code.extend(listed.codes().map(|code| (code.clone(), self.organisations.len())));
             self.organisations.push(organisation(listed, &roll.home, way, line.packet_bytes_max));
-        }
-    }
-
-    /// Whether an axis may speak for the organisation that a code means: who is at home at a connected system speaks for
-    /// itself; of an axis that speaks for groups, whoever is at home there, and of those whom nobody knows the groups' codes.
-    pub fn is_spoken_for(&self, code: &OrganId, axis: &SystemId) -> bool {
-        match self.find(code).and_then(|found| found.home.as_ref()) {
-            Some(Home::System(_)) => false,
-            Some(Home::Axis(home)) => home == axis || !self.lines.speak_for.contains_key(axis),
-            None => self.lines.may_speak(axis, code),
         }
     }
 

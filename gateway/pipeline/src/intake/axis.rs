@@ -2,11 +2,11 @@
 //! here can account for. Nothing goes back to an axis.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
+use lienthong_schemas::document_name;
 use lienthong_schemas::edxml::{Content, PacketKind, VerifiedEnvelope, content_digest};
 use lienthong_schemas::ids::DocumentId;
-use lienthong_schemas::organ::OrganId;
+use lienthong_schemas::organ::{OrganId, OrganPath};
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
 
 use super::{Accepted, Intake, Origin};
@@ -15,6 +15,7 @@ use crate::examine::Refused;
 use crate::ports::{AxisDocId, Fault, Incoming};
 use crate::recognise::{is_ours, keys};
 use crate::record::{AdapterKind, IdempotencyKey, Route, SystemId};
+use crate::report::says;
 use crate::route::{Addressed, addressed, route};
 
 /// What became of a packet that an axis gave.
@@ -65,12 +66,12 @@ impl Intake {
         let origin = Origin::Axis { axis: axis.clone(), to: OrganId::parse(to).ok() };
         let bytes = packet.bytes();
         let (packet, envelope) = self.parse_and_verify(packet, &origin, directory.clone()).await?;
-        let sender = envelope.content().from.organ_id.clone();
-        if is_at_home(&directory, &sender) {
-            let sent = self.sent_to(axis, &*packet, &envelope, &directory).await?;
+        let claimed = &envelope.content().from.organ_id;
+        if let Some(sender) = self.own_sender(&directory, claimed).cloned() {
+            let sent = self.sent_to(axis, &*packet, &envelope, &directory, &sender).await?;
             return Ok(sent.map_or(FromAxis::Unmatched(sender), FromAxis::Echo));
         }
-        self.attribute_to_axis(&directory, &sender, axis)?;
+        self.attribute_to_axis(&directory, claimed, axis)?;
         let unreached = self.unreached(&directory, envelope.content(), bytes, &origin)?;
         // One that the axis must hear a no about is not to be known as taken.
         let known_by = unreached.is_none().then(|| key(axis, id));
@@ -94,13 +95,21 @@ impl Intake {
             let field = "edXMLHeader/MessageHeader/From/OrganId";
             Rejection::new(code).at(field).because(format!("{claimed} by {axis}"))
         };
-        if is_at_home(directory, claimed) {
+        if self.own_sender(directory, claimed).is_some() {
             return Err(refuse(RejectionCode::SenderNotYours));
         }
         if !directory.is_spoken_for(claimed, axis) {
             return Err(refuse(RejectionCode::AxisSpeaksNot));
         }
         Ok(directory.find(claimed).map_or_else(|| claimed.clone(), |found| found.id.clone()))
+    }
+
+    /// Who of ours sends under this code, in whichever form it is written: an organisation at home at a system, or the gateway
+    /// itself.
+    fn own_sender<'d>(&'d self, directory: &'d Directory, claimed: &OrganId) -> Option<&'d OrganId> {
+        let own = &self.policy.own;
+        let is_own = OrganPath::of(own) == OrganPath::of(claimed);
+        directory.held_by_system(claimed).or_else(|| is_own.then_some(own))
     }
 
     /// Of these, those that are ours and can be reached; and of ours each who cannot be, and why.
@@ -169,17 +178,17 @@ impl Intake {
         axis: &SystemId,
         packet: &dyn Incoming,
         envelope: &VerifiedEnvelope,
-        directory: &Arc<Directory>,
+        directory: &Directory,
+        sender: &OrganId,
     ) -> Result<Option<DocumentId>, Fault> {
         let content = envelope.content();
-        let claimed = &content.from.organ_id;
-        let sender = directory.find(claimed).map_or(claimed, |found| &found.id);
         let known = keys(envelope, sender);
         let document_id = content.document_id.as_deref().unwrap_or_default();
         let exact = DocumentId::derive(sender, document_id, content.kind.id_text(), &packet.digest());
         let mut found = vec![exact];
         if let Some(status) = known.status {
             found.extend(self.ports.store.status_seen(status).await?);
+            found.extend(self.reports(content, directory).await?);
         }
         let says = content_digest(envelope, sender);
         for name in known.names() {
@@ -194,19 +203,38 @@ impl Intake {
         for document in found {
             let deliveries = self.ports.store.deliveries_of(document).await?;
             let by_axis = |route: &Route| route.adapter == AdapterKind::NationalAxis && route.system == *axis;
-            if deliveries.iter().any(|delivery| by_axis(&delivery.route)) {
+            // Whoever is at home there has it, whichever way it went.
+            let is_there = |route: &Route| {
+                let found = directory.find(&route.receiver);
+                found.is_some_and(|found| found.home.as_ref() == Some(&Home::Axis(axis.clone())))
+            };
+            if deliveries.iter().any(|delivery| by_axis(&delivery.route) || is_there(&delivery.route)) {
                 return Ok(Some(document));
             }
         }
         Ok(None)
     }
+
+    /// What we told a sender by this status, whatever an axis has made of its bytes: a report is known by what it is about.
+    async fn reports(&self, content: &Content, directory: &Directory) -> Result<Vec<DocumentId>, Fault> {
+        let (Some(status), Some(subject)) = (&content.status, content.response_for.first()) else {
+            return Ok(Vec::new());
+        };
+        let Some(about) = subject.organ_id.as_ref().map(|code| directory.resolved(code)) else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        let name = document_name::by_document_id(&about, &subject.document_id);
+        for document in self.ports.store.known(name).await? {
+            for delivery in self.ports.store.deliveries_of(document.id).await? {
+                let says = says(delivery.id, status.code);
+                found.extend(self.ports.store.status_seen(says).await?);
+            }
+        }
+        Ok(found)
+    }
 }
 
 fn key(axis: &SystemId, id: &AxisDocId) -> IdempotencyKey {
     IdempotencyKey { system: axis.clone(), key: id.as_str().to_owned() }
-}
-
-/// Whether an organisation is at home at a connected system.
-fn is_at_home(directory: &Directory, code: &OrganId) -> bool {
-    directory.find(code).is_some_and(|found| matches!(found.home, Some(Home::System(_))))
 }

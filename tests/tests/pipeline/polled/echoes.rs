@@ -1,7 +1,12 @@
 //! What comes back of what we sent to an axis, and what only looks like it.
 
-use super::super::world::{name_of, organ};
+use lienthong_adapters::contract::failure;
+use lienthong_pipeline::ports::FailureClass;
+
+use super::super::world::{D, OWN, name_of, organ, taken};
 use super::*;
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn traced(number: u32, to: &[&str]) -> Vec<u8> {
     bytes(letter(number, to).trace("G22", "2026/01/02 03:04:06"))
@@ -56,4 +61,32 @@ async fn what_we_never_sent_there_raises_the_alarm() {
     let sender =
         lienthong_outbox::quarantined(polling.world.folder.path()).expect("notes").remove(0).note.detail;
     assert_eq!(sender, organ(A).to_string());
+}
+
+/// An 01 on behalf of D and a 02 in our own name: an axis that writes them anew leaves nothing of their bytes.
+#[tokio::test(start_paused = true)]
+async fn what_we_reported_there_is_known_again_in_other_bytes() {
+    let mut polling = Polling::open();
+    polling.world.answer(|consignment, _| match consignment.delivery.route.receiver.as_str() {
+        C => Err(failure(FailureClass::Receiver, "connect")),
+        _ => Ok(taken(consignment)),
+    });
+    let letter = bytes(from_axis(1, &[C, D], "G22"));
+    polling.put(C, &letter);
+    polling.put(D, &letter);
+    polling.look().await;
+    polling.world.pass(HOUR * 49, HOUR / 2).await;
+    let told = polling.world.got(X);
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (from, packet) in [D, OWN].into_iter().zip(&told) {
+        assert!(packet.contains(&format!("<edXML:OrganId>{from}</edXML:OrganId>")), "{packet}");
+        polling.inbox.put(Traffic::Statuses, from, X, format!("{packet}\n").as_bytes());
+    }
+    // One that nobody here made.
+    let forged = status(D, X, 7, StatusCode::Finished, "2026-01-05T02:00:00Z", "");
+    polling.inbox.put(Traffic::Statuses, D, X, &forged);
+    polling.look().await;
+    assert_eq!((polling.count(Outcome::Echo), polling.count(Outcome::Unmatched)), (2, 1));
+    assert_eq!(polling.said()[2..], [vec![Done], vec![Done], vec![]]);
+    assert_eq!((polling.world.got(X).len(), polling.quarantined().len()), (2, 1));
 }

@@ -38,3 +38,16 @@ async fn without_groups_an_axis_speaks_for_whoever_is_not_at_home_here() {
     polling.look().await;
     assert_eq!((polling.count(Outcome::Taken), polling.quarantined().len()), (3, 0));
 }
+
+/// The old form of a code, which the directory has in its new form only.
+#[tokio::test(start_paused = true)]
+async fn nobody_speaks_for_one_of_ours_by_the_other_form_of_its_code() {
+    let mut polling = Polling::open();
+    for (number, from) in (1..).zip(["000.00.01.H55", "000.00.99.H55", "99.H55", "000.00.07.H55"]) {
+        polling.put(B, &of(from, number));
+    }
+    polling.look().await;
+    assert_eq!((polling.count(Outcome::Taken), polling.count(Outcome::Unmatched)), (1, 3));
+    assert_eq!(polling.quarantined(), ["ECHO_UNMATCHED"; 3]);
+    assert_eq!(polling.said(), [vec![], vec![], vec![], vec![Done]]);
+}
