@@ -52,6 +52,12 @@ pub(crate) fn replace(path: &Path, content: impl FnOnce(&mut File) -> io::Result
     fs::rename(&draft, path)
 }
 
+/// [`replace`], and the name is on disk, too, when this returns.
+pub(crate) fn put(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    replace(path, content)?;
+    sync(path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
 /// Makes the names in a folder durable.
 pub(crate) fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()

@@ -62,8 +62,7 @@ impl KeptFile {
         if sealed.len() as u64 > KEPT_BYTES_MAX {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "too much to be kept"));
         }
-        folder::replace(&self.path, |file| file.write_all(&sealed))?;
-        self.path.parent().map_or(Ok(()), folder::sync)
+        folder::put(&self.path, |file| file.write_all(&sealed))
     }
 }
 

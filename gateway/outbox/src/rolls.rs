@@ -139,8 +139,7 @@ impl RollFiles {
         if text.len() as u64 > ROLL_BYTES_MAX {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a roll is too large"));
         }
-        folder::replace(&path, |file| file.write_all(&text))?;
-        folder::sync(&self.folder)
+        folder::put(&path, |file| file.write_all(&text))
     }
 }
 

@@ -80,8 +80,7 @@ impl Folders {
         // The note makes it count, so it comes last.
         folder::sync(&folder)?;
         let text = serde_json::to_vec_pretty(note)?;
-        folder::replace(&name.with_extension(NOTE), |file| file.write_all(&text))?;
-        folder::sync(&folder)
+        folder::put(&name.with_extension(NOTE), |file| file.write_all(&text))
     }
 
     pub(super) fn is_quarantined(&self, name: &str) -> io::Result<bool> {
