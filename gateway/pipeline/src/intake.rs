@@ -5,6 +5,7 @@
 mod axis;
 mod beside;
 mod follow;
+mod link;
 mod published;
 
 pub use self::axis::FromAxis;
@@ -243,15 +244,16 @@ impl Intake {
         let submission = Submission { id, digest: packet.digest(), origin, chosen: chosen.as_ref() };
         let recognised = recognise(&*self.ports.store, &directory, &envelope, &keys, submission).await?;
         drop(timer);
-        let (served, reused) = match recognised {
+        let (served, reused, copy_of) = match recognised {
             Recognised::Repeat(known) => {
+                self.link_repeat(origin, &*packet, idempotency.as_ref(), known).await?;
                 if let Some(key) = &idempotency {
                     let now = self.ports.clock.now();
                     self.ports.store.remember(key, known, packet.digest(), now).await?;
                 }
                 return self.replay(known).await;
             }
-            Recognised::New { served, reused } => (served, reused),
+            Recognised::New { served, reused, copy_of } => (served, reused, copy_of),
         };
 
         let timer = self.metrics.timer(Step::Route);
@@ -282,6 +284,9 @@ impl Intake {
         }
 
         let admission = self.compose(&*packet, &envelope, origin, idempotency, keys, id, &routed, &effects);
+        if let Some(first) = copy_of {
+            self.link_further(origin, &*packet, admission.idempotency.as_ref(), (first, id)).await?;
+        }
         let accepted = self.commit(packet, admission).await?;
         if !accepted.replayed {
             self.note_anomalies(&effects.notices);

@@ -26,6 +26,8 @@ pub enum Recognised {
         served: BTreeSet<OrganId>,
         /// Its DocumentId was used for another document, for other receivers (`DOCID_REUSED`).
         reused: bool,
+        /// The document of which an axis gave this copy in other bytes.
+        copy_of: Option<DocumentId>,
     },
 }
 
@@ -109,7 +111,7 @@ pub async fn recognise(
         return Ok(seen.map_or_else(fresh, Recognised::Repeat));
     }
     let mut served = BTreeSet::new();
-    let mut equal = None;
+    let (mut equal, mut copy_of) = (None, None);
     let mut others = BTreeSet::new();
     for known in met.namesakes {
         if known.keys.kind != keys.kind || known.id == id {
@@ -118,6 +120,9 @@ pub async fn recognise(
         let receivers = store.deliveries_of(known.id).await?.into_iter().map(|d| d.route.receiver);
         if known.digest == digest || ((is_new || from_axis) && known.keys.semantic == keys.semantic) {
             equal = Some(known.id);
+            if from_axis && known.digest != digest {
+                copy_of = copy_of.or(equal);
+            }
             served.extend(receivers);
         } else if is_new {
             others.extend(receivers);
@@ -142,7 +147,7 @@ pub async fn recognise(
             .because(named[at].as_str())
             .into());
     }
-    Ok(Recognised::New { reused: is_new && !others.is_empty(), served })
+    Ok(Recognised::New { reused: is_new && !others.is_empty(), served, copy_of })
 }
 
 /// Whether packets for this code leave by us, and not by an axis. Nobody does who is not in the directory.
@@ -151,7 +156,7 @@ pub(crate) fn is_ours(directory: &Directory, code: &OrganId) -> bool {
 }
 
 fn fresh() -> Recognised {
-    Recognised::New { served: BTreeSet::new(), reused: false }
+    Recognised::New { served: BTreeSet::new(), reused: false, copy_of: None }
 }
 
 /// The id of a delivery of this document to this organisation.

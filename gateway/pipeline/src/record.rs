@@ -2,6 +2,7 @@
 //! Every record is versioned by whoever writes it down (outbox, broker); here are only the values.
 
 mod beyond;
+mod copy;
 mod delivery;
 mod mailbox;
 mod quarantined;
@@ -17,6 +18,7 @@ use lienthong_schemas::organ::OrganId;
 use serde::{Deserialize, Serialize};
 
 pub use self::beyond::{Beyond, BeyondWord};
+pub use self::copy::{AxisCopy, CopyRelation};
 pub use self::delivery::{BootId, Delivery, HistoryEntry, Lease, State};
 pub use self::mailbox::{MAILBOX_FAILS_MAX, Mailbox, MailboxWord, Offer, Place, Posted, Waiting};
 pub use self::quarantined::Quarantined;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::directory::{Directory, Home};
 use crate::late::late_since;
 use crate::ports::{Fault, Ports};
-use crate::record::{Delivery, HistoryEntry, Receipt, RecognitionKeys, Standing, State, SystemId};
+use crate::record::{AxisCopy, Delivery, HistoryEntry, Receipt, RecognitionKeys, Standing, State, SystemId};
 use crate::report::LEFT_TO_THE_API;
 
 /// A document shown with more deliveries than this has only the newest line of each history: an answer stays below some
@@ -42,6 +42,28 @@ pub struct DocumentView {
     pub receipt: Receipt,
     /// Deliveries as they are now: all for the sender, its own for a receiver.
     pub deliveries: Vec<DeliveryView>,
+    /// What axes gave that says the same; for the sender.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<CopyView>,
+}
+
+/// What an axis gave that says what the document says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyView {
+    /// As it was noted.
+    #[serde(flatten)]
+    pub copy: AxisCopy,
+    /// What it is, for a clerk.
+    pub vi: String,
+    /// And in English.
+    pub en: String,
+}
+
+impl CopyView {
+    fn of(copy: AxisCopy) -> Self {
+        let (vi, en) = copy.relation.wording();
+        Self { copy, vi: vi.to_owned(), en: en.to_owned() }
+    }
 }
 
 /// One delivery as it is now.
@@ -226,7 +248,11 @@ pub async fn document(
         let late_since = late_since(&delivery, late_after, ports.clock.now());
         deliveries.push(shown(ports, delivery, business, whole, late_since).await?);
     }
-    Ok(Some(DocumentView { receipt: receipt.worded(), deliveries }))
+    let copies = match sees_all {
+        true => ports.spool.copies(id).await?.into_iter().map(CopyView::of).collect(),
+        false => Vec::new(),
+    };
+    Ok(Some(DocumentView { receipt: receipt.worded(), deliveries, copies }))
 }
 
 fn is_home(directory: &Directory, organ: &OrganId, system: &SystemId) -> bool {

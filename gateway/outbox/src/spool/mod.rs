@@ -2,6 +2,7 @@
 //! bytes, `admissions/<document id>` what was promised for them. Everything that blocks runs on the blocking pool.
 
 mod commits;
+mod copies;
 mod incoming;
 mod papers;
 mod quarantine;
@@ -22,7 +23,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{AxisDocId, Fault, Incoming, IncomingWriter, Spool, SpoolUsage};
-use lienthong_pipeline::record::{Admission, Quarantined, Route, State, SystemId};
+use lienthong_pipeline::record::{Admission, AxisCopy, Quarantined, Route, State, SystemId};
 use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest};
 use tokio::sync::Semaphore;
 
@@ -225,9 +226,13 @@ impl Folders {
         Ok((body.len() as u64 <= most).then(|| body.into()))
     }
 
+    /// The turn of who writes beside the admission of a document.
+    fn turn(&self, document: DocumentId) -> std::sync::MutexGuard<'_, ()> {
+        locked(&self.settling[usize::from(document.as_bytes()[0]) % STRIPES])
+    }
+
     fn note(&self, document: DocumentId, delivery: DeliveryId, lines: &[papers::Line]) -> io::Result<()> {
-        let stripe = usize::from(document.as_bytes()[0]) % STRIPES;
-        let _turn = locked(&self.settling[stripe]);
+        let _turn = self.turn(document);
         papers::append_settled(&self.admission(document), delivery, lines)
     }
 }
@@ -310,6 +315,19 @@ impl Spool for FileSpool {
 
     async fn closed(&self, document: DocumentId, delivery: DeliveryId) -> Result<(), Fault> {
         self.off(move |folders| folders.note(document, delivery, &[papers::Line::Closed])).await
+    }
+
+    async fn copied(&self, document: DocumentId, copy: &AxisCopy) -> Result<(), Fault> {
+        let copy = copy.clone();
+        let note = move |folders: &Arc<Folders>| {
+            let _turn = folders.turn(document);
+            copies::note(&folders.admission(document), &copy)
+        };
+        self.off(note).await
+    }
+
+    async fn copies(&self, document: DocumentId) -> Result<Vec<AxisCopy>, Fault> {
+        self.off(move |folders| copies::read(&folders.admission(document))).await
     }
 
     async fn blob(&self, digest: PacketDigest) -> Result<Option<PathBuf>, Fault> {

@@ -24,6 +24,7 @@ use lienthong_schemas::ids::{DeliveryId, DocumentId};
 use lienthong_schemas::organ::OrganId;
 use serde::de::DeserializeOwned;
 
+use super::copies::COPIES;
 use crate::change::Noted;
 use crate::folder;
 use crate::sealed::VERSION;
@@ -135,7 +136,7 @@ pub(super) fn documents(
             Ok(entry) => entry.path(),
             Err(cause) => return Some(Err(Damaged::kept(&folder, cause))),
         };
-        if path.extension().is_some_and(|extension| extension == SETTLED) {
+        if path.extension().is_some_and(|extension| extension == SETTLED || extension == COPIES) {
             return None;
         }
         let id = path.file_name().and_then(|name| name.to_str()?.parse().ok());

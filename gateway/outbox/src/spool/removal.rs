@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lienthong_schemas::ids::{DocumentId, PacketDigest};
 
-use super::{FileSpool, Folders, locked, papers};
+use super::{FileSpool, Folders, copies, locked, papers};
 use crate::folder;
 
 /// Packets that are about to go.
@@ -65,7 +65,9 @@ impl FileSpool {
 
     /// The notes beside an admission that is gone. Blocks.
     pub(crate) fn remove_notes(&self, id: DocumentId) -> io::Result<()> {
-        gone(&papers::settled_record(&self.folders.admission(id)))
+        let admission = self.folders.admission(id);
+        gone(&copies::file(&admission))?;
+        gone(&papers::settled_record(&admission))
     }
 
     /// What was removed is gone from the disk when this returns.

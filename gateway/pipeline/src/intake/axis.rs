@@ -14,7 +14,7 @@ use crate::directory::{Directory, Home};
 use crate::examine::Refused;
 use crate::ports::{AxisDocId, Fault, Incoming};
 use crate::recognise::{is_ours, keys};
-use crate::record::{AdapterKind, IdempotencyKey, Route, SystemId};
+use crate::record::{AdapterKind, CopyRelation, IdempotencyKey, Route, SystemId};
 use crate::report::says;
 use crate::route::{Addressed, addressed, route};
 
@@ -69,7 +69,9 @@ impl Intake {
         let claimed = &envelope.content().from.organ_id;
         if let Some(sender) = self.own_sender(&directory, claimed).cloned() {
             let sent = self.sent_to(axis, &*packet, &envelope, &directory, &sender).await?;
-            return Ok(sent.map_or(FromAxis::Unmatched(sender), FromAxis::Echo));
+            let Some(document) = sent else { return Ok(FromAxis::Unmatched(sender)) };
+            self.link(&origin, &*packet, Some(&key(axis, id)), document, (CopyRelation::Echo, None)).await?;
+            return Ok(FromAxis::Echo(document));
         }
         self.attribute_to_axis(&directory, claimed, axis)?;
         let unreached = self.unreached(&directory, envelope.content(), bytes, &origin)?;

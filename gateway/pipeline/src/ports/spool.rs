@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest};
 
 use super::{AxisDocId, Fault};
-use crate::record::{Admission, Quarantined, Route, State, SystemId};
+use crate::record::{Admission, AxisCopy, Quarantined, Route, State, SystemId};
 
 /// A packet in `incoming/`: received whole, nobody vouches for it, thrown away when dropped.
 pub trait Incoming: Send + Sync {
@@ -123,6 +123,12 @@ pub trait Spool: Send + Sync + 'static {
     /// Notes durably that the operator has dealt with the dead letter that the last state noted made of a delivery
     /// ([`super::Transition::Closed`]). A store that is built anew lists every other one again.
     async fn closed(&self, document: DocumentId, delivery: DeliveryId) -> Result<(), Fault>;
+
+    /// Notes durably, beside the admission of a document, what an axis gave that says the same; once.
+    async fn copied(&self, document: DocumentId, copy: &AxisCopy) -> Result<(), Fault>;
+
+    /// What was so noted, the oldest first; at most [`AxisCopy::KEPT_MAX`].
+    async fn copies(&self, document: DocumentId) -> Result<Vec<AxisCopy>, Fault>;
 
     /// The file of a blob, `None` when the spool does not have it.
     async fn blob(&self, digest: PacketDigest) -> Result<Option<PathBuf>, Fault>;

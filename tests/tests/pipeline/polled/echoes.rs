@@ -2,6 +2,7 @@
 
 use lienthong_adapters::contract::failure;
 use lienthong_pipeline::ports::FailureClass;
+use lienthong_pipeline::record::CopyRelation;
 
 use super::super::world::{D, OWN, name_of, organ, taken};
 use super::*;
@@ -89,4 +90,47 @@ async fn what_we_reported_there_is_known_again_in_other_bytes() {
     assert_eq!((polling.count(Outcome::Echo), polling.count(Outcome::Unmatched)), (2, 1));
     assert_eq!(polling.said()[2..], [vec![Done], vec![Done], vec![]]);
     assert_eq!((polling.world.got(X).len(), polling.quarantined().len()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_in_other_bytes_is_linked_to_what_we_hold() {
+    let mut polling = Polling::open();
+    let sent = polling.world.send(letter(1, &[X])).await;
+    polling.world.quiet().await;
+    let back = polling.put(B, &traced(1, &[X]));
+    let first = bytes(from_axis(2, &[B, C], "G22"));
+    let anew = bytes(from_axis(2, &[B, C], "G23"));
+    polling.put(B, &first);
+    let again = polling.put(B, &anew);
+    let further = polling.put(C, &anew);
+    polling.look().await;
+    polling.look().await;
+    assert_eq!(polling.said(), [[Done], [Done], [Done], [Done]]);
+    let world = &polling.world;
+    let seen = async |id, viewer| {
+        let directory = world.directory();
+        let view = view::document(&world.ports, &directory, id, viewer, LATE_AFTER).await;
+        let copies = view.expect("the store answers").expect("a document").copies;
+        copies
+            .into_iter()
+            .map(|seen| (seen.copy.relation, seen.copy.doc_id, seen.copy.document))
+            .collect::<Vec<_>>()
+    };
+    let (mot, ba) = (system("mot"), system("ba"));
+    let echo = vec![(CopyRelation::Echo, back.to_string(), None)];
+    assert_eq!(seen(sent.document_id, Viewer::Operator).await, echo);
+    assert_eq!(seen(sent.document_id, Viewer::System(&mot)).await, echo, "its sender");
+    let documents = [B, C].map(|code| {
+        let tried = world.adapter.attempts().into_iter();
+        let mut of = tried.map(|attempt| attempt.consignment.delivery);
+        of.find(|one| one.route.receiver.as_str() == code).expect("delivered").document
+    });
+    let expected = [
+        (CopyRelation::Repeat, again.to_string(), None),
+        (CopyRelation::TakenFor, further.to_string(), Some(documents[1])),
+    ];
+    assert_eq!(seen(documents[0], Viewer::Operator).await, expected);
+    let copy_of = [(CopyRelation::CopyOf, further.to_string(), Some(documents[0]))];
+    assert_eq!(seen(documents[1], Viewer::Operator).await, copy_of);
+    assert_eq!(seen(documents[1], Viewer::System(&ba)).await, [], "a receiver has one packet");
 }
