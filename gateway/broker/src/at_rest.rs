@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -98,15 +98,20 @@ fn is_encrypted(store: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// What is in a folder; nothing when it is not there, or is a file.
-fn folders(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
-    match std::fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect(),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(Vec::new())
+/// The folders in a folder; none when it is not there.
+fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            folders.push(entry.path());
         }
-        Err(error) => Err(error),
     }
+    Ok(folders)
 }
 
 #[cfg(test)]
