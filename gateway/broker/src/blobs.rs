@@ -23,7 +23,7 @@ mod put;
 mod shelf;
 mod sweep;
 
-pub(crate) use put::put;
+pub(crate) use put::{is_full, put};
 pub(crate) use shelf::Shelf;
 pub use sweep::Swept;
 pub(crate) use sweep::keep;

@@ -250,6 +250,9 @@ impl Link {
         if error.kind() == PublishErrorKind::StreamNotFound {
             self.mistrust();
         }
+        if blobs::is_full(error) {
+            self.room.doubt();
+        }
     }
 
     /// The outcome of a call, with what the server refused meanwhile in its fault.

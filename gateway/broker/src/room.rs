@@ -10,8 +10,10 @@ use tokio::time::{Instant, timeout};
 
 use crate::PLACE;
 
-/// The server is asked at most this often.
+/// The server is asked at most this often, while there is room.
 const ASK_EVERY: Duration = Duration::from_secs(30);
+/// And this often when there is none, or a publish was refused for want of it.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Longest wait for its answer; then the last one counts.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// A store fuller than this, in per cent, is trouble: a full one takes nothing, not even events.
@@ -27,6 +29,8 @@ pub(crate) struct Room {
 struct Known {
     asked: Option<Instant>,
     percent: u64,
+    /// A publish was refused for want of room since it was asked.
+    doubted: bool,
 }
 
 impl Room {
@@ -50,12 +54,19 @@ impl Room {
         Ok(())
     }
 
+    /// The server refused something for want of room.
+    pub(crate) fn doubt(&self) {
+        self.known().doubted = true;
+    }
+
     /// Whether this caller is to ask; callers meanwhile go by what is known.
     fn is_due(&self) -> bool {
         let mut known = self.known();
-        let due = known.asked.is_none_or(|asked| asked.elapsed() >= ASK_EVERY);
+        let pause = if known.doubted || known.percent > FULL_PERCENT { ASK_AGAIN } else { ASK_EVERY };
+        let due = known.asked.is_none_or(|asked| asked.elapsed() >= pause);
         if due {
             known.asked = Some(Instant::now());
+            known.doubted = false;
         }
         due
     }

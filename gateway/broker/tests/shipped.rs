@@ -77,7 +77,7 @@ async fn a_gateway_keeps_the_contract_on_three_nodes_of_the_shipped_settings() {
     contract::run(&ClusterStage { broker, cluster: Mutex::new(cluster), folder }).await;
 }
 
-/// Asks until the cluster has a leader and answers.
+/// One that the gateway has made, or one made now. Asks until the cluster has a leader and answers.
 async fn bucket(js: &jetstream::Context, name: &str) -> kv::Store {
     let config = || kv::Config {
         bucket: name.to_owned(),
@@ -90,6 +90,9 @@ async fn bucket(js: &jetstream::Context, name: &str) -> kv::Store {
     let made = async {
         loop {
             looks.tick().await;
+            if let Ok(bucket) = js.get_key_value(name).await {
+                return bucket;
+            }
             if let Ok(bucket) = js.create_key_value(config()).await {
                 return bucket;
             }

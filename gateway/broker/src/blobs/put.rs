@@ -320,6 +320,11 @@ async fn next_chunk(from: &mut Checked<File>, size: usize) -> Result<Bytes, Faul
 
 /// No use in sending it again now: the store is full, or what we send is not what the server takes.
 fn is_lasting(error: &PublishError) -> bool {
+    error.kind() == PublishErrorKind::MaxPayloadExceeded || is_full(error)
+}
+
+/// The server has no room for it.
+pub(crate) fn is_full(error: &PublishError) -> bool {
     let answer = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
     let full = [
         ErrorCode::INSUFFICIENT_RESOURCES,
@@ -327,6 +332,5 @@ fn is_lasting(error: &PublishError) -> bool {
         ErrorCode::STORAGE_RESOURCES_EXCEEDED,
         ErrorCode::STREAM_STORE_FAILED,
     ];
-    error.kind() == PublishErrorKind::MaxPayloadExceeded
-        || answer.is_some_and(|answer| full.contains(&answer.error_code()))
+    answer.is_some_and(|answer| full.contains(&answer.error_code()))
 }
