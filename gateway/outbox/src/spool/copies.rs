@@ -1,12 +1,14 @@
-//! `admissions/<document id>.copies`: what axes gave that says what the document says. A list as JSON, written whole; nothing
-//! is decided by it, so one that is damaged is begun anew.
+//! `admissions/<document id>.copies`: what axes gave that says what the document says. A list as JSON, written whole in
+//! `incoming/` and then given its name; nothing is decided by it, so one that is damaged is begun anew.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use lienthong_pipeline::record::AxisCopy;
+use lienthong_schemas::ids::DocumentId;
 
+use super::Folders;
 use crate::folder;
 
 /// The extension of such a file.
@@ -31,16 +33,23 @@ pub(super) fn read(admission: &Path) -> io::Result<Vec<AxisCopy>> {
     }))
 }
 
-/// Notes one more, unless it is there.
-pub(super) fn note(admission: &Path, copy: &AxisCopy) -> io::Result<()> {
-    let mut all = read(admission)?;
-    if all.iter().any(|known| known.is(copy)) {
-        return Ok(());
+impl Folders {
+    /// Notes one more, unless it is there.
+    pub(super) fn note_copy(&self, document: DocumentId, copy: &AxisCopy) -> io::Result<()> {
+        let _turn = self.turn(document);
+        let admission = self.admission(document);
+        let mut all = read(&admission)?;
+        if all.iter().any(|known| known.is(copy)) {
+            return Ok(());
+        }
+        all.push(copy.clone());
+        all.drain(..all.len().saturating_sub(AxisCopy::KEPT_MAX));
+        let (temporary, mut draft) = self.temporary(None)?;
+        draft.write_all(&serde_json::to_vec(&all)?)?;
+        draft.sync_data()?;
+        temporary.keep(&file(&admission))?;
+        folder::sync(&self.admissions)
     }
-    all.push(copy.clone());
-    all.drain(..all.len().saturating_sub(AxisCopy::KEPT_MAX));
-    let text = serde_json::to_vec(&all)?;
-    folder::put(&file(admission), |file| file.write_all(&text))
 }
 
 #[cfg(test)]
@@ -48,7 +57,7 @@ mod tests {
     use jiff::Timestamp;
     use lienthong_pipeline::ports::Spool;
     use lienthong_pipeline::record::{CopyRelation, SystemId};
-    use lienthong_schemas::ids::{DocumentId, PacketDigest};
+    use lienthong_schemas::ids::PacketDigest;
     use lienthong_schemas::organ::OrganId;
 
     use super::*;
@@ -85,6 +94,8 @@ mod tests {
         let expected = (1..=AxisCopy::KEPT_MAX).map(|n| copy(&n.to_string())).collect::<Vec<_>>();
         assert_eq!(known, expected, "the newest");
         assert_eq!(spool.documents().expect("listed").count(), 0, "it is no admission");
+        let names = fs::read_dir(spool.admissions_folder()).expect("listed").count();
+        assert_eq!(names, 1, "a kill leaves no draft where admissions are looked for");
         let path = file(&spool.admissions_folder().join(id.to_string()));
         fs::write(&path, b"[{").expect("written");
         assert_eq!(spool.copies(id).await.expect("read"), [], "damaged");

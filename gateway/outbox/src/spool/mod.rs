@@ -319,11 +319,7 @@ impl Spool for FileSpool {
 
     async fn copied(&self, document: DocumentId, copy: &AxisCopy) -> Result<(), Fault> {
         let copy = copy.clone();
-        let note = move |folders: &Arc<Folders>| {
-            let _turn = folders.turn(document);
-            copies::note(&folders.admission(document), &copy)
-        };
-        self.off(note).await
+        self.off(move |folders| folders.note_copy(document, &copy)).await
     }
 
     async fn copies(&self, document: DocumentId) -> Result<Vec<AxisCopy>, Fault> {
