@@ -33,6 +33,15 @@ pub(crate) struct Paper {
     unnoted: u64,
 }
 
+/// What a file of `admissions/` is, by its name.
+enum Kind {
+    Admission,
+    /// What became of deliveries.
+    Note,
+    /// What axes gave that says the same.
+    Copies,
+}
+
 impl Files<'_> {
     /// Every file of `admissions/`.
     pub(crate) fn admissions(&self, findings: &mut Findings) {
@@ -58,10 +67,12 @@ impl Files<'_> {
     /// One file of `admissions/`.
     pub(crate) fn paper(&self, name: &OsStr) -> Paper {
         let place = shown("admissions", name);
-        let (stem, is_note) = match name.to_str().map(|name| (name, name.strip_suffix(".settled"))) {
-            Some((_, Some(stem))) => (Some(stem), true),
-            Some((name, None)) => (Some(name), false),
-            None => (None, false),
+        let whole = name.to_str();
+        let beside = |end| whole.and_then(|name| name.strip_suffix(end));
+        let (stem, kind) = match (beside(".settled"), beside(".copies")) {
+            (Some(stem), _) => (Some(stem), Kind::Note),
+            (_, Some(stem)) => (Some(stem), Kind::Copies),
+            _ => (whole, Kind::Admission),
         };
         let document =
             stem.and_then(|stem| stem.parse::<DocumentId>().ok().filter(|id| id.to_string() == stem));
@@ -69,9 +80,18 @@ impl Files<'_> {
             let why = "its name is not the id of a document";
             return one(CheckFault::new(FaultCode::FileForeign, place, why));
         };
-        match is_note {
-            true => self.note(document, place),
-            false => self.admission(document, place),
+        match kind {
+            Kind::Admission => self.admission(document, place),
+            Kind::Note => self.note(document, place),
+            Kind::Copies => self.copies(document, place),
+        }
+    }
+
+    fn copies(&self, document: DocumentId, place: String) -> Paper {
+        match self.spool.read_copies(document) {
+            Ok(Ok(_)) => Paper::default(),
+            Ok(Err(damage)) => one(CheckFault::new(FaultCode::NoteDamaged, place, damage.to_string())),
+            Err(cause) => one(CheckFault::new(FaultCode::FileUnreadable, place, cause.to_string())),
         }
     }
 

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use lienthong_pipeline::ports::{OutboxStore, Spool, Transition};
-use lienthong_pipeline::record::{AdapterKind, Delivery, Move, Route, Standing, State, SystemId};
+use lienthong_pipeline::record::{
+    AdapterKind, AxisCopy, CopyRelation, Delivery, Move, Route, Standing, State, SystemId,
+};
 use lienthong_schemas::ids::{PacketDigest, StandingKey};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -80,6 +82,19 @@ async fn end(store: &FileStore, spool: &FileSpool, n: u64, receiver: &str, state
     }
 }
 
+/// What an axis gave back.
+fn copy() -> AxisCopy {
+    AxisCopy {
+        at: NOW,
+        axis: SystemId::parse("vpcp").expect("an id"),
+        doc_id: "1".to_owned(),
+        sha256: PacketDigest::of(b"other bytes"),
+        bytes: 11,
+        relation: CopyRelation::Echo,
+        document: None,
+    }
+}
+
 const RECEIVERS: [&str; 2] = ["H02", "H03"];
 
 impl Ground {
@@ -90,6 +105,7 @@ impl Ground {
             admit(&ground.store, &ground.spool, n, &RECEIVERS).await;
             end(&ground.store, &ground.spool, n, "H02", state).await;
         }
+        ground.spool.copied(document_id(3), &copy()).await.expect("noted");
         let foreign = Delivery { published: 1, ..delivery(90, "H02") };
         let mut writer = ground.spool.receive_ours().await.expect("a file");
         writer.write(Bytes::from(packet(90))).await.expect("written");
@@ -227,7 +243,7 @@ fn standing(state: &str, number: u32) -> Standing {
 type Harm = fn(&Ground);
 
 /// Each harm, and what is said of it. Where a value is harmed, whoever refers to it is not blamed.
-const HARMS: [(&str, Harm, &[FaultCode]); 25] = [
+const HARMS: [(&str, Harm, &[FaultCode]); 26] = [
     ("a value cut short", |g| put(g, &key(g, b"e|", 3), b"cut"), &[FaultCode::ValueDamaged]),
     ("a value flipped", |g| flip(g, &key(g, b"m|", 3)), &[FaultCode::ValueDamaged]),
     ("an entry flipped", |g| flip(g, &key(g, b"p|", 3)), &[FaultCode::ValueDamaged]),
@@ -292,6 +308,11 @@ const HARMS: [(&str, Harm, &[FaultCode]); 25] = [
     (
         "a note torn",
         |g| fs::write(g.admission(9).with_extension("settled"), b"2 x").expect("torn"),
+        &[FaultCode::NoteDamaged],
+    ),
+    (
+        "a list of copies torn",
+        |g| fs::write(g.admission(3).with_extension("copies"), b"[{").expect("torn"),
         &[FaultCode::NoteDamaged],
     ),
     ("a note that says otherwise", |g| contradicted(g), &[FaultCode::NoteDiffers]),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use lienthong_pipeline::record::AxisCopy;
 use lienthong_schemas::ids::DocumentId;
 
-use super::Folders;
+use super::{FileSpool, Folders};
 use crate::folder;
 
 /// The extension of such a file.
@@ -21,16 +21,28 @@ pub(super) fn file(admission: &Path) -> PathBuf {
 
 /// What is noted, the oldest first.
 pub(super) fn read(admission: &Path) -> io::Result<Vec<AxisCopy>> {
-    let path = file(admission);
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(cause) => return Err(folder::at(&path)(cause)),
-    };
-    Ok(serde_json::from_slice(&text).unwrap_or_else(|cause| {
+    Ok(load(admission)?.unwrap_or_else(|cause| {
+        let path = file(admission);
         tracing::warn!(path = %path.display(), %cause, "which copies of a document came is not known");
         Vec::new()
     }))
+}
+
+/// The same, or what is wrong with the file.
+fn load(admission: &Path) -> io::Result<serde_json::Result<Vec<AxisCopy>>> {
+    let path = file(admission);
+    match fs::read(&path) {
+        Ok(text) => Ok(serde_json::from_slice(&text)),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Ok(Vec::new())),
+        Err(cause) => Err(folder::at(&path)(cause)),
+    }
+}
+
+impl FileSpool {
+    /// What is noted of a document, or what is wrong with that file. Blocks.
+    pub(crate) fn read_copies(&self, id: DocumentId) -> io::Result<serde_json::Result<Vec<AxisCopy>>> {
+        load(&self.folders.admission(id))
+    }
 }
 
 impl Folders {
@@ -61,7 +73,6 @@ mod tests {
     use lienthong_schemas::organ::OrganId;
 
     use super::*;
-    use crate::FileSpool;
 
     fn copy(doc_id: &str) -> AxisCopy {
         AxisCopy {
