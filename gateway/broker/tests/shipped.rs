@@ -73,8 +73,11 @@ async fn a_gateway_keeps_the_contract_on_three_nodes_of_the_shipped_settings() {
     let folder = tempfile::tempdir().expect("a folder");
     let nodes = tempfile::tempdir().expect("a folder");
     let cluster = Shipped::start(nodes.path());
-    let broker = NatsBroker::connect(&options(cluster.address(GATEWAY))).await.expect("settings");
+    let options = options(cluster.address(GATEWAY));
+    let broker = NatsBroker::connect(&options).await.expect("settings");
     contract::run(&ClusterStage { broker, cluster: Mutex::new(cluster), folder }).await;
+    // Not everything that is refused shows: some answers are done without.
+    assert_eq!(options.metrics.broker_refusals.value(), 0);
 }
 
 /// One that the gateway has made, or one made now. Asks until the cluster has a leader and answers.

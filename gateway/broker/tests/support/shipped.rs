@@ -71,8 +71,9 @@ impl Shipped {
             );
             std::fs::write(node.join("node.conf"), filled).expect("written");
             // The account's room is more than these disks are given.
-            let accounts = accounts.replace("max_file: 200GB", "max_file: 1GB");
-            std::fs::write(node.join("accounts.conf"), accounts).expect("written");
+            let small = accounts.replace("max_file: 540GB", "max_file: 2GB");
+            assert_ne!(small, accounts);
+            std::fs::write(node.join("accounts.conf"), small).expect("written");
             let config = node.join("nats-server.conf");
             std::fs::write(&config, shipped("nats-server.conf")).expect("written");
             Node::of_config(config, clients[at])
