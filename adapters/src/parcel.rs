@@ -47,6 +47,8 @@ impl Parcel {
             document_failures: 0,
             due: accepted_at,
             paused_at: None,
+            elsewhere: None,
+            foreign: false,
             ours_to_fix: false,
             lease: None,
             may_have_arrived: false,

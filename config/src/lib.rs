@@ -18,6 +18,7 @@ pub use seal::{MASTER_KEY_BYTES, MasterKey, SealFault, SecretPlace, SecretPlaceF
 pub use sections::admin_listen::AdminListenSettings;
 pub use sections::axes::{AxisAgenciesSettings, AxisPollSettings, AxisSettings, GROUPS_MAX, ToHeader};
 pub use sections::broker::{BrokerLogin, BrokerServer, BrokerSettings};
+pub use sections::cluster::ClusterSettings;
 pub use sections::delivery::{AdapterDeliverySettings, DeliverySettings};
 pub use sections::directory::DirectorySettings;
 pub use sections::email::{EmailSettings, MailSecurity};
@@ -65,6 +66,8 @@ pub struct Settings {
     pub admin_listen: AdminListenSettings,
     /// `[broker]`: the one we run ourselves or somebody else's.
     pub broker: BrokerSettings,
+    /// `[cluster]`: this gateway as one of several.
+    pub cluster: ClusterSettings,
     /// `[receipt]`: when a sender gets its receipt.
     pub receipt: ReceiptSettings,
     /// `[outbox]`: how the store keeps what has been accepted.

@@ -217,6 +217,22 @@ fn a_document_is_kept_until_it_is_over_and_repeats_of_it_are() {
 }
 
 #[test]
+fn a_node_has_a_plain_name_and_a_broker_that_others_have_too() {
+    let url = "[broker]\nurl = \"tls://cum.tinh.vn:4222\"\n";
+    let node = |text: &str| load(&format!("{url}{text}")).expect("loads").cluster.node;
+    assert_eq!(node(""), None);
+    assert_eq!(node("[cluster]\nnode = \"gw-1\"\n").as_deref(), Some("gw-1"));
+    for wrong in ["", "Gw", "a b", &"x".repeat(33)] {
+        let found = faults(&format!("{url}[cluster]\nnode = \"{wrong}\"\n"));
+        assert_eq!(found, [("cluster.node".to_owned(), FaultCode::WrongType)], "{wrong:?}");
+    }
+    assert_eq!(
+        faults("[cluster]\nnode = \"gw-1\"\n"),
+        [("cluster.node".to_owned(), FaultCode::Contradiction)]
+    );
+}
+
+#[test]
 fn the_engine_of_the_store_is_one_of_two() {
     let engine = |text: &str| load(text).expect("loads").outbox.engine;
     assert_eq!(engine("[outbox]\nengine = \"redb\"\n"), OutboxEngine::Redb);

@@ -109,6 +109,8 @@ metrics! {
     broker_restarts: Counter = "broker_restarts_total";
     /// 1 while packets of other gateways are left in the broker because the outbox is nearly full, by adapter.
     takeover_paused: GaugeBy = "takeover_paused" ["adapter"];
+    /// Partitions of queues that this gateway dispatches for; all 64 where it is alone.
+    partitions_held: Gauge = "partitions_held";
     /// Times that the broker's server refused something to this gateway by its permissions.
     broker_refusals: Counter = "broker_refusals_total";
     /// Puts into the Object Store whose chunks were removed because nobody had named them.

@@ -83,6 +83,8 @@ fn consignment(mailbox: &str, packet: &[u8], file: &Path) -> Consignment {
         document_failures: 0,
         due: at,
         paused_at: None,
+        elsewhere: None,
+        foreign: false,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,

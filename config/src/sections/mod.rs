@@ -4,6 +4,7 @@ pub(crate) mod admin_listen;
 pub(crate) mod attempts;
 pub(crate) mod axes;
 pub(crate) mod broker;
+pub(crate) mod cluster;
 pub(crate) mod delivery;
 pub(crate) mod directory;
 pub(crate) mod email;
@@ -31,6 +32,7 @@ use std::time::Duration;
 use crate::Settings;
 use crate::fault::{FaultCode, Rule};
 use crate::reading::Section;
+use crate::sections::broker::BrokerServer;
 use crate::sections::gateway::Profile;
 use crate::values::span::Span;
 
@@ -42,6 +44,7 @@ pub(crate) fn read(file: &Path, root: &mut Section<'_, '_>) -> Option<Settings> 
     let listen = root.section("listen", listen::ListenSettings::read);
     let admin_listen = root.section("admin_listen", admin_listen::AdminListenSettings::read);
     let broker = root.section("broker", broker::BrokerSettings::read);
+    let cluster = root.section("cluster", cluster::ClusterSettings::read);
     let receipt = root.section("receipt", receipt::ReceiptSettings::read);
     let outbox = root.section("outbox", outbox::OutboxSettings::read);
     let spool = root.section("spool", spool::SpoolSettings::read);
@@ -64,6 +67,7 @@ pub(crate) fn read(file: &Path, root: &mut Section<'_, '_>) -> Option<Settings> 
         listen: listen?,
         admin_listen,
         broker: broker?,
+        cluster,
         receipt,
         outbox,
         spool,
@@ -106,6 +110,13 @@ fn between(settings: &Settings, root: &mut Section<'_, '_>) {
             "this key is needed, as it stands in every refusal; only profile = \"trial\" may leave it out",
         );
         root.section("support", |section| section.fault("hotline", FaultCode::Missing, rule));
+    }
+    if settings.cluster.node.is_some() && matches!(settings.broker.server, BrokerServer::Managed { .. }) {
+        let rule = Rule::new(
+            "chỉ dùng khi các trục chung một cụm: phải khai broker.url",
+            "only where gateways share one cluster: broker.url is needed",
+        );
+        root.section("cluster", |section| section.fault("node", FaultCode::Contradiction, rule));
     }
     letters(settings, root);
     attempts::between(settings, root);

@@ -102,6 +102,7 @@ fn the_example_shows_the_defaults() {
         "tls_key",
         "insecure_networks",
         "nats_server",
+        "node",
         "url",
         "user",
         "password",

@@ -10,7 +10,7 @@ use async_nats::jetstream::stream::Stream;
 use futures_util::StreamExt;
 use futures_util::stream;
 use lienthong_pipeline::ports::{EventsAfter, EventsSpan, Fault, StoredEvents};
-use lienthong_pipeline::record::EventsPlace;
+use lienthong_pipeline::record::{EventsPlace, OwnNode};
 use tokio::time::timeout;
 
 use crate::jetstream::{Link, PUBLISH_WAIT};
@@ -108,6 +108,12 @@ impl Reader {
             tracing::error!(sequence = info.stream_sequence, %fault, "an event cannot be read, and is left out");
             Vec::new()
         });
-        Ok(StoredEvents { sequence: info.stream_sequence, posted })
+        let own = self.link.node.as_ref().map(OwnNode::name);
+        let followed = message::decode_followed(message.headers.as_ref(), &message.payload, own);
+        let followed = followed.unwrap_or_else(|fault| {
+            tracing::error!(sequence = info.stream_sequence, %fault, "an event cannot be read, and is not followed");
+            Vec::new()
+        });
+        Ok(StoredEvents { sequence: info.stream_sequence, posted, followed })
     }
 }

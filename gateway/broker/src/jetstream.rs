@@ -17,7 +17,7 @@ use lienthong_monitoring::Metrics;
 use lienthong_pipeline::ports::{
     Broker, DeliveryMessage, EventsAfter, EventsSpan, Fault, Incoming, IncomingWriter, Publication, Taken,
 };
-use lienthong_pipeline::record::{AdapterKind, Event, Lane};
+use lienthong_pipeline::record::{AdapterKind, Event, Lane, OwnNode};
 use lienthong_schemas::ids::PacketDigest;
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::time::{Instant, timeout};
@@ -25,11 +25,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::blobs::{Shelf, Swept};
 use crate::connect::{self, ServerAddress};
+use crate::leases::KvLeases;
 use crate::message::{self, Outgoing};
 use crate::refusals::Refusals;
 use crate::room::Room;
 use crate::streams::{BLOBS, Shape};
-use crate::{PLACE, blobs, events, pull, version};
+use crate::{PLACE, blobs, events, pull, stored, version};
 
 /// Longest time for one publish with its acknowledgement.
 pub const PUBLISH_WAIT: Duration = Duration::from_secs(3);
@@ -50,6 +51,8 @@ pub struct BrokerOptions {
     pub address: ServerAddress,
     /// What the server calls this client in its lists.
     pub name: String,
+    /// The gateway, where it is one of several on these streams.
+    pub node: Option<OwnNode>,
     /// Copies of each stream: 1 on a single server, 3 on a cluster.
     pub replicas: usize,
     /// How long messages are kept: the give-up time and 30 days.
@@ -60,6 +63,9 @@ pub struct BrokerOptions {
     pub store_bytes_max: Option<u64>,
     /// A message comes again when nothing was heard of it for so long; [`crate::ACK_WAIT`] but in tests.
     pub ack_wait: Duration,
+    /// A lease ends by itself after so long; [`lienthong_pipeline::ports::LEASE_TTL`] but in tests. All gateways on these
+    /// streams must have the same.
+    pub lease_ttl: Duration,
     /// Where refusals and removals are counted.
     pub metrics: Arc<Metrics>,
 }
@@ -76,6 +82,7 @@ pub(crate) struct Link {
     requests: Context,
     pub(crate) shape: Shape,
     blob_bytes_max: u64,
+    pub(crate) node: Option<OwnNode>,
     /// The connection, counted from 1, on which streams and consumers were seen as they should be, if nothing said
     /// otherwise since; 0: none.
     prepared: AtomicU64,
@@ -119,8 +126,14 @@ impl NatsBroker {
                 .ack_timeout(REQUEST_WAIT)
                 .build(client.clone()),
             client,
-            shape: Shape { replicas: options.replicas, max_age: options.max_age, ack_wait: options.ack_wait },
+            shape: Shape {
+                replicas: options.replicas,
+                max_age: options.max_age,
+                ack_wait: options.ack_wait,
+                lease_ttl: options.node.as_ref().map(|_| options.lease_ttl),
+            },
             blob_bytes_max: options.blob_bytes_max,
+            node: options.node.clone(),
             prepared: AtomicU64::new(0),
             preparing: Mutex::new(()),
             trouble: std::sync::Mutex::default(),
@@ -158,6 +171,11 @@ impl NatsBroker {
         blobs::sweep(&self.0, older_than).await
     }
 
+    /// Leases and words of gateways on these streams, where this is one of several.
+    pub fn leases(&self) -> Option<KvLeases> {
+        self.0.shape.lease_ttl.map(|lease_ttl| KvLeases::new(&self.0, lease_ttl))
+    }
+
     /// Ends all streams of messages and then the connection. What was not acknowledged comes again next time.
     pub async fn close(&self) {
         self.0.closing.cancel();
@@ -179,7 +197,7 @@ impl Link {
     }
 
     /// The number of the connection, from 1.
-    fn connection(&self) -> u64 {
+    pub(crate) fn connection(&self) -> u64 {
         self.client.statistics().connects.load(Ordering::Acquire)
     }
 
@@ -256,7 +274,10 @@ impl Link {
     }
 
     /// The outcome of a call, with what the server refused meanwhile in its fault.
-    async fn explained<T>(&self, call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    pub(crate) async fn explained<T>(
+        &self,
+        call: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
         let begun = Instant::now();
         call.await.map_err(|fault| self.refusals.explain(begun, fault))
     }
@@ -360,7 +381,7 @@ impl Broker for NatsBroker {
     }
 
     async fn publish_events(&self, events: &[Event]) -> Result<(), Fault> {
-        self.0.send(message::encode_events(events)?).await.map(drop)
+        self.0.send(message::encode_events(events, self.0.node.as_ref().map(OwnNode::life))?).await.map(drop)
     }
 
     async fn events_span(&self) -> Result<EventsSpan, Fault> {
@@ -369,6 +390,10 @@ impl Broker for NatsBroker {
 
     async fn events_after(&self, after: u64) -> Result<EventsAfter, Fault> {
         self.0.explained(events::after(self.0.clone(), after)).await
+    }
+
+    async fn stored_deliveries(&self) -> Result<BoxStream<'static, Result<DeliveryMessage, Fault>>, Fault> {
+        self.0.explained(stored::deliveries(self.0.clone())).await
     }
 
     async fn deliveries(

@@ -9,11 +9,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use jiff::Timestamp;
 use lienthong_pipeline::ports::{
     Broker, DeliveryMessage, EventsAfter, EventsSpan, Fault, Incoming, IncomingWriter, Publication,
     StoredEvents, Taken,
 };
-use lienthong_pipeline::record::{AdapterKind, Event, EventsPlace, Lane, Posted};
+use lienthong_pipeline::record::{
+    AdapterKind, Event, EventsPlace, Lane, NodeLife, NodeName, OwnNode, Posted,
+};
 use lienthong_schemas::ids::PacketDigest;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
@@ -24,9 +27,16 @@ use crate::message::{self, Outgoing};
 use crate::streams::ACK_WAIT;
 use crate::{BLOB_BYTES_MAX, PLACE};
 
+/// A server hands out in turns: what one gateway gave back another one gets, if it asks so soon after.
+const OTHERS_FIRST: Duration = Duration::from_millis(50);
+
 /// A broker in memory, its blobs in a folder. It can be stopped and started like a server.
 #[derive(Clone)]
-pub struct MemoryBroker(Arc<Shared>);
+pub struct MemoryBroker {
+    shared: Arc<Shared>,
+    /// The gateway that uses it, where it is one of several.
+    node: Option<OwnNode>,
+}
 
 struct Shared {
     folder: PathBuf,
@@ -40,6 +50,8 @@ struct Board {
     /// Nats-Msg-Ids and event ids seen.
     seen: HashSet<String>,
     waiting: Vec<Entry>,
+    /// Every message of `DELIVERIES`, acknowledged or not.
+    stored: Vec<Outgoing>,
     /// Which stream of events it is, the number of its last one, and those that are there.
     stream: u32,
     last_event: u64,
@@ -52,6 +64,18 @@ struct Entry {
     prefix: String,
     outgoing: Outgoing,
     visible: Instant,
+    /// Who gave it back last: the others get it first.
+    given_back_by: Option<NodeName>,
+    /// There is no clock here: that of the delivery.
+    stored_at: Timestamp,
+}
+
+impl Entry {
+    /// When this gateway may get it.
+    fn visible_to(&self, own: Option<&NodeName>) -> Instant {
+        let gave_it_back = own.is_some() && self.given_back_by.as_ref() == own;
+        if gave_it_back { self.visible + OTHERS_FIRST } else { self.visible }
+    }
 }
 
 fn fault(cause: impl std::fmt::Display) -> Fault {
@@ -70,55 +94,66 @@ impl MemoryBroker {
             closed: false,
             seen: HashSet::new(),
             waiting: Vec::new(),
+            stored: Vec::new(),
             stream: 1,
             last_event: 0,
             events: Vec::new(),
             count: 0,
         };
-        Self(Arc::new(Shared { folder, board: Mutex::new(board), changed: Notify::new() }))
+        let shared = Arc::new(Shared { folder, board: Mutex::new(board), changed: Notify::new() });
+        Self { shared, node: None }
+    }
+
+    /// The same broker, as another gateway of several uses it.
+    pub fn of_node(&self, node: OwnNode) -> Self {
+        Self { shared: self.shared.clone(), node: Some(node) }
+    }
+
+    fn life(&self) -> Option<NodeLife> {
+        self.node.as_ref().map(OwnNode::life)
     }
 
     /// An outage begins: calls fail, streams of messages wait.
     pub fn stop(&self) {
-        self.0.board().running = false;
-        self.0.changed.notify_waiters();
+        self.shared.board().running = false;
+        self.shared.changed.notify_waiters();
     }
 
     /// The outage ends; nothing was lost.
     pub fn start(&self) {
-        self.0.board().running = true;
-        self.0.changed.notify_waiters();
+        self.shared.board().running = true;
+        self.shared.changed.notify_waiters();
     }
 
     /// Ends all streams of messages.
     pub fn close(&self) {
-        self.0.board().closed = true;
-        self.0.changed.notify_waiters();
+        self.shared.board().closed = true;
+        self.shared.changed.notify_waiters();
     }
 
     /// All events, in the order in which they came.
     pub fn events(&self) -> Vec<Event> {
-        self.0.board().events.iter().map(|(_, event)| event.clone()).collect()
+        self.shared.board().events.iter().map(|(_, event)| event.clone()).collect()
     }
 
     /// The stream of events is gone, and another one there; what was in it is not known any more.
     pub fn lose_events(&self) {
-        let mut board = self.0.board();
+        let mut board = self.shared.board();
         let ids: Vec<String> = board.events.drain(..).map(|(_, event)| event.id).collect();
         board.seen.retain(|id| !ids.contains(id));
         (board.stream, board.last_event) = (board.stream + 1, 0);
         drop(board);
-        self.0.changed.notify_waiters();
+        self.shared.changed.notify_waiters();
     }
 
     /// The stream keeps none of the events that it has.
     pub fn purge_events(&self) {
-        self.0.board().events.clear();
+        self.shared.board().events.clear();
     }
 
     /// Messages that are not acknowledged.
     pub fn waiting(&self) -> usize {
-        self.0.board().waiting.len()
+        self.shared.board().waiting.len()
     }
 }
 
@@ -133,7 +168,12 @@ impl Shared {
     }
 
     /// The next event behind a number of this stream; a fault when that cannot be known any more, `None` when closed.
-    async fn next_event(&self, stream: u32, after: u64) -> Option<Result<StoredEvents, Fault>> {
+    async fn next_event(
+        &self,
+        stream: u32,
+        after: u64,
+        own: Option<&NodeName>,
+    ) -> Option<Result<StoredEvents, Fault>> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -149,7 +189,11 @@ impl Shared {
                 let behind = board.events.partition_point(|(number, _)| *number <= after);
                 if let Some((number, event)) = board.events.get(behind) {
                     let posted = Posted::of_event(event).into_iter().collect();
-                    return Some(Ok(StoredEvents { sequence: *number, posted }));
+                    let by_another = event.node.is_some()
+                        && own.is_some()
+                        && event.node.as_ref().map(|life| &life.node) != own;
+                    let followed = by_another.then(|| event.clone()).into_iter().collect();
+                    return Some(Ok(StoredEvents { sequence: *number, posted, followed }));
                 }
             }
             changed.await;
@@ -161,13 +205,13 @@ impl Shared {
     }
 
     /// The next message of a lane, `None` when closed.
-    async fn next(self: &Arc<Self>, prefix: &str) -> Option<Box<dyn Taken>> {
+    async fn next(self: &Arc<Self>, prefix: &str, own: Option<&NodeName>) -> Option<Box<dyn Taken>> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             // From here on no change is missed.
             changed.as_mut().enable();
-            let due = match self.take(prefix) {
+            let due = match self.take(prefix, own) {
                 Take::Closed => return None,
                 Take::Message(taken) => return Some(Box::new(taken)),
                 Take::NotBefore(due) => due,
@@ -182,7 +226,7 @@ impl Shared {
         }
     }
 
-    fn take(self: &Arc<Self>, prefix: &str) -> Take {
+    fn take(self: &Arc<Self>, prefix: &str, own: Option<&NodeName>) -> Take {
         let mut board = self.board();
         if board.closed {
             return Take::Closed;
@@ -192,13 +236,14 @@ impl Shared {
         }
         let now = Instant::now();
         let mut lane = board.waiting.iter_mut().filter(|entry| entry.prefix == prefix);
-        if let Some(entry) = lane.find(|entry| entry.visible <= now) {
+        if let Some(entry) = lane.find(|entry| entry.visible_to(own) <= now) {
             entry.visible = now + ACK_WAIT;
-            let (number, outgoing) = (entry.number, entry.outgoing.clone());
-            return Take::Message(MemoryTaken { shared: self.clone(), number, outgoing });
+            let (number, outgoing, stored_at) = (entry.number, entry.outgoing.clone(), entry.stored_at);
+            let (shared, own) = (self.clone(), own.cloned());
+            return Take::Message(MemoryTaken { shared, number, outgoing, stored_at, own });
         }
         let lane = board.waiting.iter().filter(|entry| entry.prefix == prefix);
-        Take::NotBefore(lane.map(|entry| entry.visible).min())
+        Take::NotBefore(lane.map(|entry| entry.visible_to(own)).min())
     }
 }
 
@@ -212,6 +257,8 @@ struct MemoryTaken {
     shared: Arc<Shared>,
     number: u64,
     outgoing: Outgoing,
+    stored_at: Timestamp,
+    own: Option<NodeName>,
 }
 
 #[async_trait]
@@ -222,6 +269,10 @@ impl Taken for MemoryTaken {
 
     fn patience(&self) -> Duration {
         ACK_WAIT
+    }
+
+    fn stored_at(&self) -> Timestamp {
+        self.stored_at
     }
 
     async fn working(&self) -> Result<(), Fault> {
@@ -241,6 +292,7 @@ impl Taken for MemoryTaken {
         let mut board = self.shared.running()?;
         for entry in board.waiting.iter_mut().filter(|entry| entry.number == self.number) {
             entry.visible = Instant::now() + delay;
+            entry.given_back_by.clone_from(&self.own);
         }
         drop(board);
         self.shared.changed.notify_waiters();
@@ -251,32 +303,34 @@ impl Taken for MemoryTaken {
 #[async_trait]
 impl Broker for MemoryBroker {
     async fn ready(&self) -> Result<(), Fault> {
-        self.0.running().map(|_| ())
+        self.shared.running().map(|_| ())
     }
 
     async fn publish(&self, message: &DeliveryMessage) -> Result<Publication, Fault> {
         let outgoing = message::encode(message)?;
-        let mut board = self.0.running()?;
+        let mut board = self.shared.running()?;
         let is_new = board.seen.insert(message::message_id(&message.delivery));
         if is_new {
             board.count += 1;
-            let (number, visible) = (board.count, Instant::now());
+            let (number, visible, stored_at) = (board.count, Instant::now(), message.delivery.accepted_at);
             let prefix = prefix(message.delivery.route.adapter, message.delivery.lane);
-            board.waiting.push(Entry { number, prefix, outgoing, visible });
+            board.stored.push(outgoing.clone());
+            let given_back_by = None;
+            board.waiting.push(Entry { number, prefix, outgoing, visible, given_back_by, stored_at });
         }
         drop(board);
-        self.0.changed.notify_waiters();
+        self.shared.changed.notify_waiters();
         Ok(if is_new { Publication::New } else { Publication::Repeat })
     }
 
     async fn put_blob(&self, digest: PacketDigest, bytes: u64, file: PathBuf) -> Result<(), Fault> {
-        drop(self.0.running()?);
-        let blob = self.0.blob(digest);
+        drop(self.shared.running()?);
+        let blob = self.shared.blob(digest);
         if tokio::fs::metadata(&blob).await.is_ok_and(|there| there.len() == bytes) {
             return Ok(());
         }
         let number = {
-            let mut board = self.0.board();
+            let mut board = self.shared.board();
             board.count += 1;
             board.count
         };
@@ -289,8 +343,8 @@ impl Broker for MemoryBroker {
     }
 
     async fn remove_blob(&self, digest: PacketDigest) -> Result<(), Fault> {
-        drop(self.0.running()?);
-        match tokio::fs::remove_file(self.0.blob(digest)).await {
+        drop(self.shared.running()?);
+        match tokio::fs::remove_file(self.shared.blob(digest)).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(fault(error)),
             _ => Ok(()),
         }
@@ -301,9 +355,9 @@ impl Broker for MemoryBroker {
         digest: PacketDigest,
         sink: Box<dyn IncomingWriter>,
     ) -> Result<Box<dyn Incoming>, Fault> {
-        drop(self.0.running()?);
+        drop(self.shared.running()?);
         let not_there = |error| fault(format!("{digest}: {error}"));
-        let file = tokio::fs::File::open(self.0.blob(digest)).await.map_err(not_there)?;
+        let file = tokio::fs::File::open(self.shared.blob(digest)).await.map_err(not_there)?;
         let bytes = file.metadata().await.map_err(fault)?.len();
         if bytes > BLOB_BYTES_MAX {
             return Err(fault(format!("{digest}: {bytes} bytes, the limit is {BLOB_BYTES_MAX}")));
@@ -312,36 +366,45 @@ impl Broker for MemoryBroker {
     }
 
     async fn publish_event(&self, event: &Event) -> Result<(), Fault> {
-        message::encode_events(std::slice::from_ref(event))?;
-        let mut board = self.0.running()?;
-        if board.seen.insert(event.id.clone()) {
+        message::encode_events(std::slice::from_ref(event), self.life())?;
+        let by = self.life().map(|life| format!("@{}.{:x}", life.node, life.store)).unwrap_or_default();
+        let mut board = self.shared.running()?;
+        if board.seen.insert(format!("{}{by}", event.id)) {
             board.last_event += 1;
             let number = board.last_event;
-            board.events.push((number, event.clone()));
+            board.events.push((number, Event { node: self.life(), ..event.clone() }));
         }
         drop(board);
-        self.0.changed.notify_waiters();
+        self.shared.changed.notify_waiters();
         Ok(())
     }
 
     async fn events_span(&self) -> Result<EventsSpan, Fault> {
-        let board = self.0.running()?;
+        let board = self.shared.running()?;
         let first = board.events.first().map_or(board.last_event + 1, |(number, _)| *number);
         let last = EventsPlace { stream: board.stream.to_string(), sequence: board.last_event };
         Ok(EventsSpan { first, last })
     }
 
     async fn events_after(&self, after: u64) -> Result<EventsAfter, Fault> {
-        let board = self.0.running()?;
+        let board = self.shared.running()?;
         let (stream, is_end) = (board.stream, board.events.last().is_none_or(|(number, _)| *number <= after));
         drop(board);
-        let messages = stream::unfold(Some((self.0.clone(), after)), move |of| async move {
-            let (shared, after) = of?;
-            let next = shared.next_event(stream, after).await?;
+        let own = self.node.as_ref().map(|node| node.name().clone());
+        let reader = Some((self.shared.clone(), own, after));
+        let messages = stream::unfold(reader, move |of| async move {
+            let (shared, own, after) = of?;
+            let next = shared.next_event(stream, after, own.as_ref()).await?;
             let after = next.as_ref().ok().map(|message| message.sequence);
-            Some((next, after.map(|after| (shared, after))))
+            Some((next, after.map(|after| (shared, own, after))))
         });
         Ok(EventsAfter { is_end, messages: messages.boxed() })
+    }
+
+    async fn stored_deliveries(&self) -> Result<BoxStream<'static, Result<DeliveryMessage, Fault>>, Fault> {
+        let stored = self.shared.running()?.stored.clone();
+        let read = |sent: Outgoing| message::decode(&sent.subject, &sent.headers, &sent.body);
+        Ok(stream::iter(stored.into_iter().map(read)).boxed())
     }
 
     async fn deliveries(
@@ -349,10 +412,11 @@ impl Broker for MemoryBroker {
         adapter: AdapterKind,
         lane: Lane,
     ) -> Result<BoxStream<'static, Box<dyn Taken>>, Fault> {
-        let of = (self.0.clone(), prefix(adapter, lane));
-        Ok(stream::unfold(of, |(shared, prefix)| async move {
-            let taken = shared.next(&prefix).await?;
-            Some((taken, (shared, prefix)))
+        let own = self.node.as_ref().map(|node| node.name().clone());
+        let of = (self.shared.clone(), prefix(adapter, lane), own);
+        Ok(stream::unfold(of, |(shared, prefix, own)| async move {
+            let taken = shared.next(&prefix, own.as_ref()).await?;
+            Some((taken, (shared, prefix, own)))
         })
         .boxed())
     }

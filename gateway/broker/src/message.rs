@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{DeliveryMessage, Fault};
-use lienthong_pipeline::record::{AdapterKind, Delivery, Lane, Route, State, SystemId};
+use lienthong_pipeline::record::{AdapterKind, Delivery, Fence, Lane, Route, State, SystemId};
 use lienthong_schemas::edxml::CORRELATIONS_MAX;
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest};
 use lienthong_schemas::organ::OrganId;
@@ -26,12 +26,14 @@ mod events;
 mod first;
 
 pub use events::decode_events;
-pub(crate) use events::{decode_posted, encode_events};
+pub(crate) use events::{decode_followed, decode_posted, encode_events};
 
 /// The message format of this program (design.md B1), and the one before it.
 const VERSION: u32 = 2;
 const FIRST_VERSION: u32 = 1;
 const VERSION_HEADER: &str = "Lt-Version";
+/// Where gateways are several: the lease that the message is for.
+const LEASE_HEADER: &str = "Lt-Lease";
 /// Fields of the header, the version included.
 const FIELDS: usize = 12;
 /// In the place of a field that has no value.
@@ -89,7 +91,7 @@ pub(crate) fn encode(message: &DeliveryMessage) -> Result<Outgoing, Fault> {
         delivery.accepted_at.as_nanosecond().to_string(),
         delivery.since.map_or_else(|| NOTHING.to_owned(), |since| since.as_nanosecond().to_string()),
         if correlations.is_empty() { NOTHING.to_owned() } else { correlations.join(",") },
-        flags(delivery.reportable, message.inline.is_some()).to_owned(),
+        flags(delivery, message.inline.is_some()),
     ];
     if fields.iter().any(|field| !is_field(field)) {
         return Err(fault("a field with a blank"));
@@ -97,6 +99,9 @@ pub(crate) fn encode(message: &DeliveryMessage) -> Result<Outgoing, Fault> {
     let mut headers = HeaderMap::new();
     headers.insert(VERSION_HEADER, header_value(VERSION_HEADER, &fields.join(" "))?);
     headers.insert(NATS_MESSAGE_ID, header_value("Nats-Msg-Id", &message_id(delivery))?);
+    if let Some(Fence(fence)) = message.fence {
+        headers.insert(LEASE_HEADER, header_value(LEASE_HEADER, &fence.to_string())?);
+    }
     let body = message.inline.clone().unwrap_or_default();
     Ok(Outgoing { subject: subject(delivery), headers, body, stream: DELIVERIES })
 }
@@ -128,7 +133,9 @@ pub(crate) fn decode(
     } else if !body.is_empty() {
         return Err(fault("a body where the header says that there is none"));
     }
-    Ok(DeliveryMessage { delivery, inline: inline.then(|| body.clone()) })
+    let fence = headers.get(LEASE_HEADER).map(|_| fields.text(LEASE_HEADER)).transpose()?;
+    let fence = fence.map(|text| self::number(text).map(Fence)).transpose()?;
+    Ok(DeliveryMessage { delivery, inline: inline.then(|| body.clone()), fence })
 }
 
 /// The second version.
@@ -143,7 +150,7 @@ fn read(subject_seen: &str, id: &str, text: &str) -> Result<(Delivery, bool), Fa
     let (id, generation) = id.split_once(":g").ok_or_else(|| unread("Nats-Msg-Id"))?;
     let mut tokens = subject_seen.split('.').skip(2);
     let (adapter, lane) = (tokens.next().unwrap_or_default(), tokens.next().unwrap_or_default());
-    let (reportable, inline) = read_flags(flags).ok_or_else(|| unread("flags"))?;
+    let [reportable, may_have_arrived, inline] = read_flags(flags).ok_or_else(|| unread("flags"))?;
     let delivery = fresh(Told {
         id: id.parse().map_err(|_| unread("Nats-Msg-Id"))?,
         document: DocumentId::from_bytes(long(document).ok_or_else(|| unread("document"))?),
@@ -161,7 +168,7 @@ fn read(subject_seen: &str, id: &str, text: &str) -> Result<(Delivery, bool), Fa
         reportable,
         generation: number(generation)?,
     });
-    Ok((delivery, inline))
+    Ok((Delivery { may_have_arrived, ..delivery }, inline))
 }
 
 /// What a message tells of a delivery.
@@ -205,6 +212,8 @@ fn fresh(told: Told) -> Delivery {
         document_failures: 0,
         due: told.accepted_at,
         paused_at: None,
+        elsewhere: None,
+        foreign: false,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,
@@ -223,18 +232,24 @@ fn long<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
 
-fn flags(reportable: bool, inline: bool) -> &'static str {
-    match (reportable, inline) {
-        (true, true) => "ri",
-        (true, false) => "r",
-        (false, true) => "i",
-        (false, false) => NOTHING,
-    }
+/// `r`: an outcome is told to the sender; `a`: an attempt may have arrived; `i`: the packet rides along.
+const FLAGS: [char; 3] = ['r', 'a', 'i'];
+
+fn flags(delivery: &Delivery, inline: bool) -> String {
+    let set = [delivery.reportable, delivery.may_have_arrived, inline];
+    let text: String = FLAGS.into_iter().zip(set).filter_map(|(flag, set)| set.then_some(flag)).collect();
+    if text.is_empty() { NOTHING.to_owned() } else { text }
 }
 
-fn read_flags(text: &str) -> Option<(bool, bool)> {
-    let all = [(true, true), (true, false), (false, true), (false, false)];
-    all.into_iter().find(|(reportable, inline)| flags(*reportable, *inline) == text)
+/// Each at most once, in their order.
+fn read_flags(text: &str) -> Option<[bool; 3]> {
+    let mut rest = if text == NOTHING { "" } else { text };
+    let read = FLAGS.map(|flag| {
+        let stripped = rest.strip_prefix(flag);
+        rest = stripped.unwrap_or(rest);
+        stripped.is_some()
+    });
+    (rest.is_empty() && !text.is_empty()).then_some(read)
 }
 
 /// Digits only: one number has one form.

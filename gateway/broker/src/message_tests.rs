@@ -102,7 +102,7 @@ fn every_form_of_a_delivery_comes_back() {
                 message.inline = message.inline.filter(|_| inline);
                 for outgoing in [sent(&message), first(&message)] {
                     let back = read(&outgoing).expect("reads");
-                    let DeliveryMessage { delivery, inline } = &message;
+                    let DeliveryMessage { delivery, inline, .. } = &message;
                     assert_eq!(back.delivery, Delivery { published: 1, ..delivery.clone() });
                     assert_eq!(&back.inline, inline);
                 }
@@ -278,13 +278,13 @@ fn events_come_back_together_in_their_order() {
             event.entry.at -= std::time::Duration::from_nanos(back.unsigned_abs());
             event.entry.attempt = u32::try_from(number).expect("small");
         }
-        let outgoing = encode_events(&events).expect("encodes");
+        let outgoing = encode_events(&events, None).expect("encodes");
         assert_eq!(outgoing.subject, format!("lt.evt.{}", events[0].document));
         assert_eq!(decode_events(&outgoing.body).expect("reads"), events);
         let HistoryEntry { note, .. } = &events[0].entry;
         assert!(!note.is_empty());
     }
-    let outgoing = encode_events(&events(1, 1)).expect("encodes");
+    let outgoing = encode_events(&events(1, 1), None).expect("encodes");
     let id = outgoing.headers.get(NATS_MESSAGE_ID).map(|id| id.as_str().to_owned());
     assert_eq!(id, Some(events(1, 1)[0].id.clone()), "one by itself has its own id");
 }
@@ -296,15 +296,15 @@ fn a_delivery_that_is_not_the_usual_one_keeps_its_id() {
     let usual = DeliveryId::derive(&event.document, &receiver, Operation::Deliver);
     assert_ne!(event.delivery, usual);
     event.receiver = receiver;
-    let outgoing = encode_events(std::slice::from_ref(&event)).expect("encodes");
+    let outgoing = encode_events(std::slice::from_ref(&event), None).expect("encodes");
     assert_eq!(decode_events(&outgoing.body).expect("reads"), [event]);
 }
 
 #[test]
 fn events_of_other_versions_and_documents_are_refused() {
-    assert!(encode_events(&[]).is_err());
-    assert!(encode_events(&[sample::event(1, 1), sample::event(2, 1)]).is_err());
-    let body = encode_events(&events(1, 2)).expect("encodes").body;
+    assert!(encode_events(&[], None).is_err());
+    assert!(encode_events(&[sample::event(1, 1), sample::event(2, 1)], None).is_err());
+    let body = encode_events(&events(1, 2), None).expect("encodes").body;
     let text = String::from_utf8(body.to_vec()).expect("text");
     let later = text.replace("\"version\":2", "\"version\":3");
     assert!(decode_events(later.as_bytes()).is_err());
@@ -322,13 +322,13 @@ fn events_of_other_versions_and_documents_are_refused() {
 #[test]
 fn what_waits_in_mailboxes_is_read_without_the_rest() {
     let together = [sample::event(1, 1), sample::offered(1, 2)];
-    let outgoing = encode_events(&together).expect("encodes");
+    let outgoing = encode_events(&together, None).expect("encodes");
     assert_eq!(decode_events(&outgoing.body).expect("reads"), together);
     let posted = decode_posted(Some(&outgoing.headers), &outgoing.body).expect("reads");
     assert_eq!(posted, Vec::from_iter(Posted::of_event(&together[1])));
     assert_eq!((posted.len(), posted[0].count, posted[0].state), (1, 2, State::Offered));
     // A message that says nothing of them is not even looked at, one of a program of before with it.
-    let silent = encode_events(&events(1, 2)).expect("encodes");
+    let silent = encode_events(&events(1, 2), None).expect("encodes");
     assert!(!String::from_utf8_lossy(&silent.body).contains("offers"));
     assert_eq!(decode_posted(Some(&silent.headers), b"not read").expect("nothing"), []);
     assert_eq!(decode_posted(None, b"not read").expect("nothing"), []);
@@ -337,7 +337,7 @@ fn what_waits_in_mailboxes_is_read_without_the_rest() {
 
 #[test]
 fn offers_that_fit_no_event_are_refused() {
-    let body = encode_events(&[sample::offered(1, 1)]).expect("encodes").body;
+    let body = encode_events(&[sample::offered(1, 1)], None).expect("encodes").body;
     let whole: serde_json::Value = serde_json::from_slice(&body).expect("json");
     let offer = &whole["offers"][0][1];
     let reads = |offers: serde_json::Value| {

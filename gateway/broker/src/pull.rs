@@ -11,6 +11,7 @@ use async_nats::{HeaderMap, Request};
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use jiff::Timestamp;
 use lienthong_pipeline::ports::{DeliveryMessage, Fault, Taken};
 use lienthong_pipeline::record::{AdapterKind, Lane};
 
@@ -149,6 +150,11 @@ impl Taken for TakenMessage {
 
     fn patience(&self) -> Duration {
         self.link.shape.ack_wait
+    }
+
+    fn stored_at(&self) -> Timestamp {
+        let published = self.message.info().ok().map(|info| info.published.unix_timestamp_nanos());
+        published.and_then(|at| Timestamp::from_nanosecond(at).ok()).unwrap_or(Timestamp::MIN)
     }
 
     /// The server does not confirm this one.

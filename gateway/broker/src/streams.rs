@@ -1,4 +1,4 @@
-//! Streams, consumers and the bucket of design.md B7: made or changed, then read back and compared field by field,
+//! Streams, consumers and buckets of design.md B7: made or changed, then read back and compared field by field,
 //! because a server may drop what it does not know without a word.
 
 use std::time::Duration;
@@ -22,9 +22,17 @@ pub(crate) const DELIVERIES: &str = "DELIVERIES";
 pub(crate) const EVENTS: &str = "EVENTS";
 /// The Object Store bucket of packets that do not ride along.
 pub(crate) const BLOBS: &str = "BLOBS";
+/// The key-value bucket of the leases that gateways hold, and its stream.
+pub(crate) const LEASES: &str = "LEASES";
+pub(crate) const KV_LEASES: &str = "KV_LEASES";
+/// The key-value bucket of what gateways say of themselves, and its stream.
+pub(crate) const NODES: &str = "NODES";
+pub(crate) const KV_NODES: &str = "KV_NODES";
 
 /// Repeats within this time are dropped by the server; later ones are known by their ids elsewhere.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(2 * 60 * 60);
+/// Writers of key-value buckets do not repeat themselves; this is what servers put where nothing is said.
+const KV_DUPLICATE_WINDOW: Duration = Duration::from_secs(2 * 60);
 /// A message comes again when it was not acknowledged, nor said to be worked on, within this time.
 pub const ACK_WAIT: Duration = Duration::from_secs(60);
 /// Most messages of one consumer that are neither acknowledged nor given back.
@@ -38,6 +46,8 @@ pub(crate) struct Shape {
     pub(crate) replicas: usize,
     pub(crate) max_age: Duration,
     pub(crate) ack_wait: Duration,
+    /// How long leases last, where the gateway is one of several.
+    pub(crate) lease_ttl: Option<Duration>,
 }
 
 /// `<adapter>-<u|n>`.
@@ -77,6 +87,20 @@ impl Shape {
         }
     }
 
+    /// A key-value bucket's stream as ADR-8 of the server lays it out, of one value for each key; an age of zero is none.
+    fn key_values(&self, stream: &str, bucket: &str, max_age: Duration) -> stream::Config {
+        let window = if max_age.is_zero() { KV_DUPLICATE_WINDOW } else { KV_DUPLICATE_WINDOW.min(max_age) };
+        stream::Config {
+            max_age,
+            duplicate_window: window,
+            max_messages_per_subject: 1,
+            allow_rollup: true,
+            allow_direct: true,
+            deny_delete: true,
+            ..self.stream(stream, &[&format!("$KV.{bucket}.>")])
+        }
+    }
+
     fn consumer(&self, adapter: AdapterKind, lane: Lane) -> pull::Config {
         let name = consumer_name(adapter, lane);
         pull::Config {
@@ -99,6 +123,10 @@ impl Shape {
         let deliveries = ensure_stream(js, &self.stream(DELIVERIES, &["lt.dlv.>"])).await?;
         ensure_stream(js, &self.stream(EVENTS, &["lt.evt.>"])).await?;
         ensure_stream(js, &self.bucket()).await?;
+        if let Some(lease_ttl) = self.lease_ttl {
+            ensure_stream(js, &self.key_values(KV_LEASES, LEASES, lease_ttl)).await?;
+            ensure_stream(js, &self.key_values(KV_NODES, NODES, Duration::ZERO)).await?;
+        }
         for adapter in AdapterKind::ALL {
             for lane in Lane::ALL {
                 ensure_consumer(&deliveries, &self.consumer(adapter, lane)).await?;
@@ -195,7 +223,8 @@ mod tests {
 
     #[test]
     fn every_field_that_differs_is_named() {
-        let shape = Shape { replicas: 1, max_age: Duration::from_secs(86_400), ack_wait: ACK_WAIT };
+        let max_age = Duration::from_secs(86_400);
+        let shape = Shape { replicas: 1, max_age, ack_wait: ACK_WAIT, lease_ttl: None };
         let wanted = shape.stream(DELIVERIES, &["lt.dlv.>"]);
         assert_eq!(difference(&wanted, &wanted.clone()), None);
         for (field, got) in [

@@ -9,15 +9,17 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::Context;
 use futures_util::future::join_all;
+use leases::contract::{name, partition, sees, takes, word};
 use lienthong_broker::contract::{MemorySink, becomes_ready, bytes_of, next, sample};
+use lienthong_broker::leases;
 use lienthong_broker::{BrokerOptions, NatsBroker};
-use lienthong_pipeline::ports::{Broker, DeliveryMessage};
-use lienthong_pipeline::record::{AdapterKind, Lane};
+use lienthong_pipeline::ports::{Broker, DeliveryMessage, LEASE_TTL, Leases, NodeWord, Seen};
+use lienthong_pipeline::record::{AdapterKind, Fence, Lane, NodeLife, OwnNode, Partition};
 use lienthong_schemas::ids::PacketDigest;
 use lienthong_schemas::organ::OrganId;
 use support::cluster::Cluster;
@@ -198,4 +200,77 @@ async fn elections_and_restarts_are_ridden_out_with_the_same_ids() {
         fetched.open().expect("opens").read_to_end(&mut read).expect("reads");
         assert!(read == bytes, "blob {number}");
     }
+}
+
+/// Each partition's lease is renewed in rounds, as gateways do, until that succeeds for all.
+async fn all_are_renewed(leases: &dyn Leases, held: &[(Partition, Fence)], word: &NodeWord) {
+    let renewed = async {
+        let mut left = held.to_vec();
+        let mut rounds = tokio::time::interval(Duration::from_millis(200));
+        while !left.is_empty() {
+            rounds.tick().await;
+            let asked = left.iter().map(|(of, fence)| leases.renew(*of, *fence, word));
+            let asked = join_all(asked).await;
+            assert!(asked.iter().all(|renewed| *renewed.as_ref().unwrap_or(&true)), "nobody else took one");
+            let mut asked = asked.into_iter();
+            left.retain(|_| asked.next().is_none_or(|renewed| renewed.is_err()));
+        }
+    };
+    tokio::time::timeout(LEASE_TTL, renewed).await.expect("before they end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_outlive_a_server_and_move_only_when_they_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut cluster = Cluster::start(folder.path());
+    let mut brokers = Vec::new();
+    for node in ["a", "b"] {
+        let node = Some(OwnNode::new(NodeLife { node: name(node), store: 1 }));
+        let options = BrokerOptions { replicas: 3, node, ..broker_options(cluster.address()) };
+        brokers.push(NatsBroker::connect(&options).await.expect("settings that can work"));
+    }
+    let [one, other] = [&brokers[0], &brokers[1]].map(|broker| broker.leases().expect("one of several"));
+    for broker in &brokers {
+        becomes_ready(broker).await;
+    }
+    let (a, b) = (word("a", 1), word("b", 1));
+    let js = onlooker(&cluster.address()).await;
+    let mut held = Vec::new();
+    for of in Partition::all() {
+        held.push((of, takes(&one, of, &a).await));
+    }
+    let is_ones = |seen: &Seen| {
+        seen.leases.len() == Partition::COUNT && seen.leases.iter().all(|lease| lease.node == a.node)
+    };
+    sees(&other, is_ones).await;
+
+    for _ in 0..2 {
+        all_are_renewed(&one, &held, &a).await;
+        let led_by = leader(&js, "KV_LEASES").await;
+        cluster.named(&led_by).kill();
+        all_are_renewed(&one, &held, &a).await;
+        assert_eq!(other.take(partition(0), &b).await.unwrap_or_default(), None, "it is held");
+        cluster.named(&led_by).start();
+        for broker in &brokers {
+            becomes_ready(broker).await;
+        }
+    }
+    all_are_renewed(&one, &held, &a).await;
+    sees(&other, is_ones).await;
+    let begun = Instant::now();
+    all_are_renewed(&one, &held[..1], &a).await;
+    let (of, old) = held[0];
+    let new = takes(&other, of, &b).await;
+    assert!(begun.elapsed() >= LEASE_TTL, "it ended too early");
+    assert!(new > old);
+    let renewed = async {
+        loop {
+            if let Ok(renewed) = one.renew(of, old, &a).await {
+                return renewed;
+            }
+        }
+    };
+    assert!(!tokio::time::timeout(support::PATIENCE, renewed).await.expect("asked"));
+    let is_others = |seen: &Seen| seen.leases.iter().any(|lease| (lease.partition, lease.fence) == (of, new));
+    sees(&one, is_others).await;
 }

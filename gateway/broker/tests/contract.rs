@@ -1,14 +1,19 @@
-//! One contract, two brokers.
+//! One contract, two brokers; and another one, two kinds of leases.
 
 mod support;
 
 use std::path::Path;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lienthong_broker::contract::{self, Stage};
-use lienthong_broker::{ManagedServer, MemoryBroker, NatsBroker, ServerAddress, decode_events};
-use lienthong_pipeline::ports::Broker;
-use lienthong_pipeline::record::Event;
+use lienthong_broker::leases;
+use lienthong_broker::{
+    BrokerOptions, KvLeases, ManagedServer, MemoryBroker, MemoryLeases, NatsBroker, ServerAddress,
+    decode_events,
+};
+use lienthong_pipeline::ports::{Broker, LEASE_TTL, Leases};
+use lienthong_pipeline::record::{Event, NodeLife, OwnNode};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
@@ -65,7 +70,7 @@ impl Stage for ServerStage {
     async fn stop(&self) {
         let server = self.server.lock().await.take().expect("it runs");
         server.stop().await;
-        let mut looks = tokio::time::interval(std::time::Duration::from_millis(20));
+        let mut looks = tokio::time::interval(Duration::from_millis(20));
         while self.broker.ready().await.is_ok() {
             looks.tick().await;
         }
@@ -104,4 +109,91 @@ async fn the_server_keeps_the_contract() {
     let (broker, address) = (support::broker(&server).await, server.address());
     let server = Mutex::new(Some(server));
     contract::run(&ServerStage { broker, server, address, data, folder }).await;
+}
+
+struct MemoryLeasesStage(MemoryLeases);
+
+#[async_trait]
+impl leases::contract::Stage for MemoryLeasesStage {
+    fn one(&self) -> &dyn Leases {
+        &self.0
+    }
+
+    fn other(&self) -> &dyn Leases {
+        &self.0
+    }
+
+    fn lease_ttl(&self) -> Duration {
+        LEASE_TTL
+    }
+
+    async fn stop(&self) {
+        self.0.stop();
+    }
+
+    async fn start(&self) {
+        self.0.start();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_leases_keep_the_contract() {
+    leases::contract::run(&MemoryLeasesStage(MemoryLeases::new())).await;
+}
+
+struct KvStage {
+    brokers: [NatsBroker; 2],
+    leases: [KvLeases; 2],
+    server: Mutex<Option<ManagedServer>>,
+    data: TempDir,
+}
+
+/// Shorter than what gateways use, so that nobody waits for it.
+const SHORT_TTL: Duration = Duration::from_secs(4);
+
+#[async_trait]
+impl leases::contract::Stage for KvStage {
+    fn one(&self) -> &dyn Leases {
+        &self.leases[0]
+    }
+
+    fn other(&self) -> &dyn Leases {
+        &self.leases[1]
+    }
+
+    fn lease_ttl(&self) -> Duration {
+        SHORT_TTL
+    }
+
+    async fn stop(&self) {
+        let server = self.server.lock().await.take().expect("it runs");
+        server.stop().await;
+        let mut looks = tokio::time::interval(Duration::from_millis(20));
+        for broker in &self.brokers {
+            while broker.ready().await.is_ok() {
+                looks.tick().await;
+            }
+        }
+    }
+
+    async fn start(&self) {
+        *self.server.lock().await = Some(support::start(self.data.path()).await);
+    }
+}
+
+#[tokio::test]
+async fn leases_in_key_values_keep_the_contract() {
+    let data = tempfile::tempdir().expect("a folder");
+    let server = support::start(data.path()).await;
+    let mut brokers = Vec::new();
+    for node in ["a", "b"] {
+        let node = Some(OwnNode::new(NodeLife { node: leases::contract::name(node), store: 1 }));
+        let options =
+            BrokerOptions { node, lease_ttl: SHORT_TTL, ..support::broker_options(server.address()) };
+        brokers.push(NatsBroker::connect(&options).await.expect("settings that can work"));
+    }
+    let [one, other]: [NatsBroker; 2] = brokers.try_into().ok().expect("two");
+    let leases = [&one, &other].map(|broker| broker.leases().expect("one of several"));
+    let server = Mutex::new(Some(server));
+    leases::contract::run(&KvStage { brokers: [one, other], leases, server, data }).await;
 }

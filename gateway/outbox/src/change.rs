@@ -4,10 +4,11 @@
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Fault, HandOff, Listing, Transition};
 use lienthong_pipeline::record::{
-    Admission, Beyond, BeyondWord, Delivery, Lease, MAILBOX_FAILS_MAX, Mailbox, MailboxWord, Move, Standing,
-    State,
+    Admission, Beyond, BeyondWord, Delivery, Fence, Lease, MAILBOX_FAILS_MAX, Mailbox, MailboxWord, Move,
+    Standing, State,
 };
 
+mod followed;
 mod noted;
 mod recall;
 mod record;
@@ -73,20 +74,61 @@ pub(crate) fn admitted(delivery: &Delivery, order: u64) -> Step {
     Record::new(delivery).step(at, "accepted", "")
 }
 
+/// A delivery that came from another gateway, and whose document is now accepted here too: this one tells the sender as
+/// well. `None` where it is known as one of ours.
+pub(crate) fn accepted_too(known: &Record, at: Timestamp, number: u64) -> Option<Step> {
+    let mut after = known.clone();
+    std::mem::replace(&mut after.delivery.foreign, false).then_some(())?;
+    after.report = after.asks_for_report().then_some(Report { at, number });
+    Some(after.step(at, "accepted", ""))
+}
+
+/// Keeps what a lost gateway had accepted; `order` is for a delivery that the store does not know.
+pub(crate) fn adopted(
+    known: Option<&Record>,
+    lost: Delivery,
+    order: u64,
+    at: Timestamp,
+    note: &str,
+) -> Option<Step> {
+    let generation = lost.generation;
+    let mut after = match known {
+        Some(known) if known.delivery.state.is_final() || !known.delivery.foreign => return None,
+        Some(known) => known.clone(),
+        None => Record::new(Delivery {
+            order,
+            published: generation,
+            handed_off: false,
+            // The lost one may have tried it.
+            may_have_arrived: true,
+            closed: false,
+            ..lost
+        }),
+    };
+    after.delivery.foreign = false;
+    if after.delivery.state == State::Queued && !after.delivery.handed_off {
+        after.delivery.generation = after.delivery.generation.max(generation);
+        send_again(&mut after, at)?;
+    }
+    Some(after.step(at, "adopted", note))
+}
+
 /// Takes a delivery over for dispatch; `order` is for one that the store does not know.
 pub(crate) fn handed_off(
     known: Option<&Record>,
     message: Delivery,
     order: u64,
     at: Timestamp,
-) -> Result<Step, HandOff> {
+) -> Result<(Step, HandOff), HandOff> {
+    let taken = |step| (step, HandOff::Taken);
     let generation = message.generation;
     let Some(known) = known else {
         if message.state.is_final() {
             return Err(HandOff::Settled);
         }
-        let delivery = Delivery { order, published: generation, handed_off: true, closed: false, ..message };
-        return Ok(Record::new(delivery).step(at, "handed_off", ""));
+        let (published, foreign) = (generation, true);
+        let delivery = Delivery { order, published, handed_off: true, closed: false, foreign, ..message };
+        return Ok(taken(Record::new(delivery).step(at, "handed_off", "")));
     };
     let delivery = &known.delivery;
     if generation > delivery.generation {
@@ -99,15 +141,18 @@ pub(crate) fn handed_off(
         return Err(HandOff::Known);
     }
     let mut after = known.clone();
-    after.delivery.handed_off = true;
-    Ok(after.step(at, "handed_off", ""))
+    (after.delivery.handed_off, after.delivery.elsewhere) = (true, None);
+    Ok(taken(after.step(at, "handed_off", "")))
 }
 
 /// A generation that this store has not seen: another gateway requeued or rerouted the delivery.
-fn taken_again(known: &Record, message: Delivery, at: Timestamp) -> Result<Step, HandOff> {
+fn taken_again(known: &Record, message: Delivery, at: Timestamp) -> Result<(Step, HandOff), HandOff> {
     let had = &known.delivery;
     if had.state.is_final() && !may_be_requeued(had.state) {
-        return Err(HandOff::Settled);
+        // Who sent it does not know of the end, and would take what was said of an older generation for old.
+        let mut after = known.clone();
+        (after.delivery.generation, after.delivery.published) = (message.generation, message.generation);
+        return Ok((after.step(at, "settled", "it was over before"), HandOff::Settled));
     }
     let delivery = Delivery {
         state: State::Queued,
@@ -118,10 +163,12 @@ fn taken_again(known: &Record, message: Delivery, at: Timestamp) -> Result<Step,
         order: had.order,
         since: message.since.max(had.since),
         closed: false,
+        may_have_arrived: message.may_have_arrived || had.may_have_arrived || had.lease.is_some(),
+        foreign: had.foreign,
         ..message
     };
     let again = Record { lines: known.lines, told: known.told, ..Record::new(delivery) };
-    Ok(again.step(at, "handed_off", ""))
+    Ok((again.step(at, "handed_off", ""), HandOff::Taken))
 }
 
 const fn may_be_requeued(state: State) -> bool {
@@ -146,11 +193,11 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             after.published_at = Some(at);
             ("published", String::new())
         }
-        Transition::Leased { boot } => {
+        Transition::Leased { boot, fence } => {
             if !known.is_head() || delivery.lease.is_some_and(|lease| lease.boot == boot) {
                 return None;
             }
-            if delivery.lease.replace(Lease { boot, at }).is_some() {
+            if delivery.lease.replace(Lease { boot, at, fence }).is_some() {
                 delivery.attempts = delivery.attempts.saturating_add(1);
                 delivery.may_have_arrived = true;
             }
@@ -211,6 +258,15 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             send_again(&mut after, at)?;
             ("requeued", note)
         }
+        Transition::Moved { boot, note } => {
+            if !known.may_move(boot) {
+                return None;
+            }
+            delivery.may_have_arrived |= delivery.lease.is_some();
+            send_again(&mut after, at)?;
+            ("moved", note)
+        }
+        Transition::Followed { event } => return followed::followed(after, &event, number),
         Transition::Rerouted { route, note } => {
             let waits = delivery.state == State::Queued && delivery.lease.is_none();
             if !may_be_requeued(delivery.state) && !waits {
@@ -238,7 +294,8 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             ("closed", note)
         }
     };
-    Some(after.step(at, event, &note))
+    let fence = known.delivery.lease.map_or(Fence::ALONE, |lease| lease.fence);
+    Some(Step { fence, ..after.step(at, event, &note) })
 }
 
 /// Back to the start of the way, in the next generation.
@@ -247,6 +304,7 @@ fn send_again(after: &mut Record, at: Timestamp) -> Option<()> {
     delivery.state = State::Queued;
     delivery.generation = delivery.generation.checked_add(1)?;
     delivery.handed_off = false;
+    delivery.elsewhere = None;
     delivery.document_failures = 0;
     delivery.ours_to_fix = false;
     delivery.lease = None;

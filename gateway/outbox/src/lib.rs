@@ -4,6 +4,7 @@
 //! (packets and admissions as files), `change` (what a transition may do, without any I/O), `check` (is all of it whole),
 //! `outbox` (the store of a gateway that runs), `offline` (what is done with a store while none runs).
 
+mod bookmark;
 mod change;
 mod check;
 mod folder;
@@ -25,6 +26,7 @@ pub mod bare;
 #[cfg(feature = "contract")]
 pub mod contract;
 
+pub use bookmark::{BOOKMARK_FILE, FileBookmark, MemoryBookmark};
 pub use change::{DELIVERIES_MAX, Noted};
 pub use check::{CheckFault, FAULTS_MAX, FaultCode, OutboxCheck, check};
 pub use format::FormatFault;

@@ -119,7 +119,11 @@ impl OutboxStore for MemoryStore {
                 shelf.standings.extend(after.map(|after| (change.key, after)));
             }
             for delivery in &admission.deliveries {
-                if !shelf.records.contains_key(&delivery.id) {
+                if let Some(known) = shelf.records.get(&delivery.id) {
+                    let number = shelf.last_event + 1;
+                    let step = change::accepted_too(known, receipt.accepted_at, number);
+                    step.map(|step| shelf.write(step));
+                } else {
                     shelf.last_order += 1;
                     let step = change::admitted(delivery, shelf.last_order);
                     let asks = step.after.clone();
@@ -229,12 +233,26 @@ impl OutboxStore for MemoryStore {
             let new = u64::from(known.is_none());
             match change::handed_off(known, delivery, shelf.last_order + 1, now) {
                 Err(outcome) => outcome,
-                Ok(step) => {
+                Ok((step, outcome)) => {
                     shelf.last_order += new;
                     shelf.write(step);
-                    HandOff::Taken
+                    outcome
                 }
             }
+        })
+    }
+
+    async fn adopt(&self, delivery: Delivery, note: String) -> Result<bool, Fault> {
+        let now = self.clock.now();
+        self.with(|shelf| {
+            let known = shelf.records.get(&delivery.id);
+            let new = u64::from(known.is_none());
+            let step = change::adopted(known, delivery, shelf.last_order + 1, now, &note);
+            step.map(|step| {
+                shelf.last_order += new;
+                shelf.write(step);
+            })
+            .is_some()
         })
     }
 

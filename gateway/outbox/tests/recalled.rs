@@ -7,7 +7,7 @@ use bytes::Bytes;
 use lienthong_outbox::contract::samples::*;
 use lienthong_outbox::{Engine, FileSpool, FileStore, open_or_rebuild};
 use lienthong_pipeline::ports::{OutboxStore, Spool, Transition};
-use lienthong_pipeline::record::{Admission, BootId, Move, Recall, RecallAct, State};
+use lienthong_pipeline::record::{Admission, BootId, Fence, Move, Recall, RecallAct, State};
 use lienthong_schemas::ids::{DeliveryId, StandingKey};
 use tempfile::TempDir;
 
@@ -98,7 +98,7 @@ async fn what_a_kill_kept_from_the_store_is_decided_at_the_next_start(engine: En
         change(&store, id(1), Transition::Published { generation: 1 }).await;
         store.hand_off(store.delivery(id(1)).await.expect("read").expect("known")).await.expect("taken over");
         if leased {
-            change(&store, id(1), Transition::Leased { boot: BootId::new(1) }).await;
+            change(&store, id(1), Transition::Leased { boot: BootId::new(1), fence: Fence::ALONE }).await;
         }
         write(&spool, &asking(2, RecallAct::Withdraw, &[1]), 2).await;
         drop((store, spool));

@@ -25,6 +25,7 @@ use crate::breaker::{Breakers, Permit};
 use crate::consign::{Memory, Together, consignment, failed, ids};
 use crate::crash::crash_point;
 use crate::directory::Directory;
+use crate::partitions::Partitions;
 use crate::ports::{Adapter, DeliveryFailure, FailureClass, Fault, Handover, Ports, Transition};
 use crate::queue::{Next, Queue, Referring, Standing};
 use crate::record::{BootId, Delivery, Lane};
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) settle: Arc<Settle>,
     pub(crate) breakers: Mutex<Breakers>,
     pub(crate) lists: Arc<AxisLists>,
+    pub(crate) partitions: Arc<Partitions>,
     pub(crate) boot: BootId,
     pub(crate) began: Timestamp,
 }
@@ -99,11 +101,21 @@ pub(crate) struct Ended {
 impl Turn {
     /// The whole turn. Its future may be dropped at any point; what it had begun is then made again in the next life.
     pub(crate) async fn take(mut self, errand: Errand) -> Ended {
+        let _busy = self.shared.partitions.begin(&self.queue);
         let outcome = match errand {
+            // Another gateway serves it; should this one have it again, all queues are looked for.
+            _ if !self.is_served_here() => Ok(match errand {
+                Errand::Serve(lane) => seen(lane, Look::Nothing),
+                Errand::Ages => Report { ages: Some(Ages::Never), ..Report::default() },
+            }),
             Errand::Serve(lane) => self.serve(lane).await,
             Errand::Ages => self.give_up_aged().await,
         };
         Ended { queue: self.queue, known: self.known, outcome }
+    }
+
+    fn is_served_here(&self) -> bool {
+        self.shared.partitions.fence(&self.queue).is_some()
     }
 
     /// One step for a lane: one attempt, or a run of a few small packets, so that the next queue has its turn.
@@ -156,6 +168,10 @@ impl Turn {
         let Some(head) = together.first() else { return Ok(seen(lane, Look::Maybe)) };
         crash_point("after-lease");
         let left = more || head.lane != lane;
+        if !self.is_served_here() {
+            run::stay(&self.shared, &together).await?;
+            return Ok(seen(lane, Look::Maybe));
+        }
         let Some(outcome) = self.deliver(&together).await else { return Ok(seen(lane, Look::Maybe)) };
         let shown = self.settle(Attempt { together, stuck, outcome }, &system).await?;
         Ok(self.report(lane, left, 1, &shown))
@@ -217,11 +233,14 @@ impl Turn {
 
     async fn lease_one(&self, part: Delivery) -> Result<Option<Delivery>, Fault> {
         let (ports, boot) = (&self.shared.ports, self.shared.boot);
+        // Another gateway may have the queue by now: then nothing leaves from here.
+        let Some(fence) = self.shared.partitions.fence(&self.queue) else { return Ok(None) };
         if part.lease.is_some_and(|lease| lease.boot == boot) {
             // It was begun and the store did not say so: nobody else serves this queue.
             return Ok(Some(part));
         }
-        let leased = ports.store.transition(part.id, ports.clock.now(), Transition::Leased { boot }).await?;
+        let leased =
+            ports.store.transition(part.id, ports.clock.now(), Transition::Leased { boot, fence }).await?;
         Ok(leased.filter(|leased| leased.generation == part.generation))
     }
 

@@ -139,6 +139,8 @@ fn delivery(document: &Document, content: &Content, routed: &Routed) -> Delivery
         document_failures: 0,
         due: document.accepted_at,
         paused_at: None,
+        elsewhere: None,
+        foreign: false,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,

@@ -15,6 +15,7 @@ use crate::attempt::{Call, Ended, Known, Shared, Turn};
 use crate::axis_lists::AxisLists;
 use crate::clock::after;
 use crate::directory::Directory;
+use crate::partitions::Partitions;
 use crate::ports::{Adapter, Fault, Ports};
 use crate::record::{BootId, Lane};
 use crate::schedule::{Errand, Report, Schedule};
@@ -68,9 +69,20 @@ impl Dispatch {
         let now = ports.clock.now();
         let breakers = Mutex::default();
         let began = now;
-        let lists = Arc::default();
-        let shared =
-            Shared { ports, directory, adapter, policies, metrics, settle, breakers, lists, boot, began };
+        let (lists, partitions) = (Arc::default(), Arc::new(Partitions::alone()));
+        let shared = Shared {
+            ports,
+            directory,
+            adapter,
+            policies,
+            metrics,
+            settle,
+            breakers,
+            lists,
+            partitions,
+            boot,
+            began,
+        };
         Self {
             shared: Arc::new(shared),
             wakes,
@@ -91,6 +103,14 @@ impl Dispatch {
     pub fn with_lists(mut self, lists: Arc<AxisLists>) -> Self {
         if let Some(shared) = Arc::get_mut(&mut self.shared) {
             shared.lists = lists;
+        }
+        self
+    }
+
+    /// The same, of one of several gateways; to be called before it runs.
+    pub fn among(mut self, partitions: Arc<Partitions>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.partitions = partitions;
         }
         self
     }

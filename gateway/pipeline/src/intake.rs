@@ -32,6 +32,7 @@ use tracing::Instrument;
 
 use crate::directory::{Directory, Home};
 use crate::examine::{EXAMINATION, PacketLimits, Refused, examine, in_its_place};
+use crate::partitions::Partitions;
 use crate::ports::{Admitted, Fault, Incoming, Ports};
 use crate::recognise::{Recognised, Submission, keys, recognise};
 use crate::record::{Admission, IdempotencyKey, Receipt, RecognitionKeys, State, SystemId};
@@ -120,6 +121,7 @@ pub struct Intake {
     standing_turns: Turns<[u8; 16]>,
     idempotency_turns: Turns<IdempotencyKey>,
     wakes: Wakes,
+    partitions: Arc<Partitions>,
 }
 
 impl Intake {
@@ -144,7 +146,13 @@ impl Intake {
             standing_turns,
             idempotency_turns,
             wakes,
+            partitions: Arc::new(Partitions::alone()),
         }
+    }
+
+    /// The same, of one of several gateways.
+    pub fn among(self, partitions: Arc<Partitions>) -> Self {
+        Self { partitions, ..self }
     }
 
     /// Takes an `Idempotency-Key` for one request.
@@ -183,6 +191,9 @@ impl Intake {
         origin: &Origin,
         idempotency: Option<IdempotencyKey>,
     ) -> Result<Accepted, Refused> {
+        if self.partitions.drains() && !matches!(origin, Origin::Gateway { .. }) {
+            return Err(Fault::new("intake", "another gateway has adopted what this one accepted").into());
+        }
         if let Some(key) = &idempotency
             && let Some(accepted) = self.replay_by_key(key, packet.digest()).await?
         {

@@ -251,8 +251,7 @@ impl Mailboxes {
     /// long as the packet is kept.
     ///
     /// # Errors
-    /// Store and spool fail; a packet that is known and not there is one of their faults, and so is one that only another
-    /// gateway has.
+    /// Store, spool and broker fail; a packet that is known and not there is one of their faults.
     pub async fn fetch(
         &self,
         system: &SystemId,
@@ -260,8 +259,7 @@ impl Mailboxes {
         id: DeliveryId,
     ) -> Result<Option<(Delivery, PathBuf)>, Fault> {
         let Some(delivery) = self.find(system, id).await? else { return Ok(None) };
-        let packet = self.ports.spool.blob(delivery.digest).await?;
-        let packet = packet.ok_or_else(|| Fault::new("spool", format!("the packet of {id} is gone")))?;
+        let packet = self.packet(&delivery).await?;
         let is_news = |part: &&Delivery| {
             part.state == State::Offered && part.mailbox.is_some_and(|mailbox| !mailbox.fetched)
         };
@@ -272,12 +270,31 @@ impl Mailboxes {
         Ok(Some((delivery, packet)))
     }
 
+    /// The packet on this gateway's disk, brought here where only another one has it.
+    async fn packet(&self, delivery: &Delivery) -> Result<PathBuf, Fault> {
+        let (digest, spool) = (delivery.digest, &self.ports.spool);
+        if let Some(packet) = spool.blob(digest).await? {
+            return Ok(packet);
+        }
+        let brought = self.ports.broker.fetch_blob(digest, spool.receive_ours().await?).await?;
+        spool.adopt(brought).await?;
+        let packet = spool.blob(digest).await?;
+        packet.ok_or_else(|| Fault::new("spool", format!("the packet of {} is gone", delivery.id)))
+    }
+
+    /// What another gateway offers is offered here too, where the system says something of it; the others follow. Its
+    /// packet comes along, because whoever has a delivery has its packet.
+    async fn stand_in(&self, posted: Delivery) -> Result<(), Fault> {
+        self.packet(&posted).await?;
+        self.ports.store.hand_off(posted).await.map(drop)
+    }
+
     /// Takes a system's word about what is in its mailbox under an id. `Done` is final, and on disk and with the broker when
     /// this returns, and so is the `Fail` that parks it; whatever is said after it changes nothing. `false`: there is no such
     /// delivery.
     ///
     /// # Errors
-    /// The store fails; another gateway has the delivery; the broker does not acknowledge within
+    /// The store fails; the packet of what another gateway offers is not to be had; the broker does not acknowledge within
     /// [`crate::intake::BROKER_WAIT`] what ends the wait: it is on disk, and saying it again does no harm.
     pub async fn mark(
         &self,
@@ -289,7 +306,7 @@ impl Mailboxes {
     ) -> Result<bool, Fault> {
         let Some((delivery, is_own)) = self.known(system, id).await? else { return Ok(false) };
         if !is_own {
-            return Err(Fault::new("mailboxes", format!("{id} is with another gateway")));
+            self.stand_in(delivery.clone()).await?;
         }
         let parts = self.parts(system, fan_in, &delivery).await?;
         let word = match mark {

@@ -17,8 +17,9 @@ use rand::Rng;
 use self::round::{Patience, Round};
 use crate::clock::after;
 use crate::intake::Intake;
+use crate::partitions::Partitions;
 use crate::ports::{AxisInbox, Fault, Ports};
-use crate::record::SystemId;
+use crate::record::{Route, SystemId};
 use crate::tasks::Tasks;
 
 pub use self::round::Outcome;
@@ -27,6 +28,8 @@ pub use self::round::Outcome;
 const JITTER: f64 = 0.1;
 /// How often the settings are looked at for an axis that is polled since a reload.
 const SETTINGS_EVERY: Duration = Duration::from_secs(10);
+/// So soon it is looked whether an axis that another gateway polls is this one's by now.
+const ELSEWHERE_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// How one axis is polled; from the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,7 @@ pub struct Poll {
     inbox: Arc<dyn AxisInbox>,
     policies: Arc<ArcSwap<PollPolicies>>,
     metrics: Arc<Metrics>,
+    partitions: Arc<Partitions>,
 }
 
 /// What is remembered of an axis between two looks.
@@ -69,7 +73,13 @@ impl Poll {
         policies: Arc<ArcSwap<PollPolicies>>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { ports, intake, inbox, policies, metrics }
+        let partitions = Arc::new(Partitions::alone());
+        Self { ports, intake, inbox, policies, metrics, partitions }
+    }
+
+    /// The same, of one of several gateways: an axis is polled by the one that serves its queue.
+    pub fn among(self, partitions: Arc<Partitions>) -> Self {
+        Self { partitions, ..self }
     }
 
     /// Runs until shutdown. What a look was about to take in is taken in to its end.
@@ -89,7 +99,10 @@ impl Poll {
                 if asked.contains(id) {
                     continue;
                 }
-                if axis.is_due(now, *policy) {
+                if self.partitions.fence(&Route::queue_of_axis(id)).is_none() {
+                    *axis = Axis::new(after(now, ELSEWHERE_AGAIN_AFTER));
+                    next = next.min(axis.due);
+                } else if axis.is_due(now, *policy) {
                     asked.insert(id.clone());
                     let patience = std::mem::take(&mut axis.patience);
                     rounds.push(self.round(id.clone(), *policy, patience, tasks.clone()));
@@ -118,6 +131,7 @@ impl Poll {
         mut patience: Patience,
         tasks: Tasks,
     ) -> (SystemId, PollPolicy, Patience, bool) {
+        let _busy = self.partitions.begin(&Route::queue_of_axis(&id));
         let (ports, metrics) = (&self.ports, &*self.metrics);
         let (intake, inbox) = (&self.intake, &*self.inbox);
         let round = Round { axis: &id, policy, ports, intake, inbox, metrics, tasks };

@@ -5,6 +5,7 @@ mod adapter;
 mod axis;
 mod broker;
 mod index;
+mod leases;
 mod spool;
 mod store;
 
@@ -21,6 +22,7 @@ pub use self::axis::{
 };
 pub use self::broker::{Broker, DeliveryMessage, EventsAfter, EventsSpan, Publication, StoredEvents, Taken};
 pub use self::index::MailboxIndex;
+pub use self::leases::{LEASE_TTL, Leases, NodeWord, RENEW_EVERY, Seen, SeenLease, SeenNode};
 pub use self::spool::{Incoming, IncomingWriter, Spool, SpoolUsage};
 pub use self::store::{
     Admitted, HandOff, Listing, Met, OnItsWay, OutboxStore, PendingReport, PerLane, StoreStats, Transition,

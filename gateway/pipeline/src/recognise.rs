@@ -103,7 +103,8 @@ pub async fn recognise(
     let from_axis = matches!(origin, Origin::Axis { .. });
     let is_new = keys.status.is_none() && content.kind == PacketKind::Document(BusinessType::New);
     let met = store.met(id, keys.name.filter(|_| is_new || by_sdk || from_axis)).await?;
-    if !met.deliveries.is_empty() {
+    // What another gateway accepted, and this one delivers, has no receipt here yet.
+    if met.deliveries.iter().any(|delivery| !delivery.foreign) {
         return Ok(Recognised::Repeat(id));
     }
     if let Some(status) = keys.status {

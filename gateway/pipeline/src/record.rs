@@ -5,6 +5,7 @@ mod beyond;
 mod copy;
 mod delivery;
 mod mailbox;
+mod node;
 mod quarantined;
 mod recall;
 mod receipt;
@@ -21,6 +22,7 @@ pub use self::beyond::{Beyond, BeyondWord};
 pub use self::copy::{AxisCopy, CopyRelation};
 pub use self::delivery::{BootId, Delivery, HistoryEntry, Lease, State};
 pub use self::mailbox::{MAILBOX_FAILS_MAX, Mailbox, MailboxWord, Offer, Place, Posted, Waiting};
+pub use self::node::{Fence, NodeLife, NodeName, OwnNode, Partition};
 pub use self::quarantined::Quarantined;
 pub use self::recall::{Recall, RecallAct};
 pub use self::receipt::{Receipt, ReceiptLine, Remark};
@@ -158,6 +160,15 @@ pub struct Event {
     pub receiver: OrganId,
     /// What happened.
     pub entry: HistoryEntry,
+    /// The delivery's generation then; 0 in events of programs that did not write it.
+    #[serde(default)]
+    pub generation: u32,
+    /// The gateway that it happened on, where it is one of several; set by the broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeLife>,
+    /// Of the outcome of an attempt: under which lease that was made.
+    #[serde(default, skip_serializing_if = "Fence::is_alone")]
+    pub fence: Fence,
     /// Of a delivery that was put into a mailbox: what is offered there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer: Option<Box<Offer>>,

@@ -11,6 +11,7 @@ use lienthong_schemas::ids::DeliveryId;
 use tokio::sync::Notify;
 
 use crate::clock::after;
+use crate::partitions::Partitions;
 use crate::ports::{Fault, Ports, Transition};
 use crate::settle::Settle;
 use crate::tasks::Tasks;
@@ -41,6 +42,7 @@ pub struct Relay {
     metrics: Arc<Metrics>,
     wakes: Wakes,
     settle: Settle,
+    partitions: Arc<Partitions>,
     /// When this life began.
     began: Timestamp,
     /// What an earlier life had published without writing it down, and this one published anew.
@@ -75,8 +77,13 @@ impl Relay {
     /// The relay of one gateway.
     pub fn new(ports: Ports, metrics: Arc<Metrics>, wakes: Wakes) -> Self {
         let settle = Settle::new(ports.clone(), metrics.clone(), wakes.clone());
-        let (began, anew) = (ports.clock.now(), Mutex::default());
-        Self { ports, metrics, wakes, settle, began, anew }
+        let (began, anew, partitions) = (ports.clock.now(), Mutex::default(), Arc::new(Partitions::alone()));
+        Self { ports, metrics, wakes, settle, partitions, began, anew }
+    }
+
+    /// The same, of one of several gateways.
+    pub fn among(self, partitions: Arc<Partitions>) -> Self {
+        Self { partitions, ..self }
     }
 
     /// Runs until shutdown. A broker that is away is waited for, and so is a store that can come back; the wait never

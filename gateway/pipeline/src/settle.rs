@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::crash::crash_point;
 use crate::ports::{Fault, Ports, Transition};
-use crate::record::{Delivery, State};
+use crate::record::{Delivery, Event, State};
 use crate::relay::INLINE_BYTES_MAX;
 use crate::tasks::Tasks;
 use crate::turns::Turn;
@@ -118,6 +118,23 @@ impl Settle {
         drop(turn);
         self.tell(&[delivery], is_end).await;
         Ok(Some(after.state))
+    }
+
+    /// What another gateway says of a delivery that this one keeps; `None`: it is not known here, or that is no news.
+    pub(crate) async fn follow(&self, event: Event) -> Result<Option<Delivery>, Fault> {
+        let turn = self.wakes.noting.take(event.delivery).await;
+        let (at, id) = (event.entry.at, event.delivery);
+        let change = Transition::Followed { event: Box::new(event) };
+        let Some(after) = self.ports.store.transition(id, at, change).await? else { return Ok(None) };
+        let Delivery { document, generation, state, .. } = after;
+        let is_over = state.is_final();
+        // Only what was accepted here has an admission to note it beside.
+        if is_over && !after.foreign {
+            self.note(Note { document, delivery: id, generation, state, at, untold: false }).await;
+        }
+        drop(turn);
+        self.tell(&[&after], is_over).await;
+        Ok(Some(after))
     }
 
     /// Ends it in the store; `None`: it was over already. Returned is what is yet to be noted beside the admission, and the
@@ -279,7 +296,8 @@ impl Settle {
     /// requeue puts it there again from the spool. To know it costs a look at all deliveries of the document; between two
     /// of these, one at the last that was under way.
     async fn remove_blob_after(&self, delivery: &Delivery) {
-        if delivery.bytes <= INLINE_BYTES_MAX {
+        // The gateway that accepted it knows all its receivers; one that only delivers some does not.
+        if delivery.bytes <= INLINE_BYTES_MAX || delivery.foreign {
             return;
         }
         let (document, store) = (delivery.document, &self.ports.store);

@@ -18,8 +18,9 @@ use tokio::sync::Semaphore;
 use crate::clock::after;
 use crate::crash::crash_point;
 use crate::fullness::{Fullness, Room};
+use crate::partitions::Partitions;
 use crate::ports::{DeliveryMessage, Fault, HandOff, Ports, Taken};
-use crate::record::{AdapterKind, Delivery, Lane};
+use crate::record::{AdapterKind, Delivery, Fence, Lane};
 use crate::tasks::Tasks;
 use crate::turns::Turns;
 use crate::wakes::Wakes;
@@ -30,6 +31,13 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const ROOM_AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// Messages in hand at once: as many as the broker gives out without an answer.
 const IN_HAND_MAX: usize = 256;
+/// A message for a queue that another gateway serves comes again after this, and then mostly there.
+const PASS_ON_AFTER: Duration = Duration::from_millis(200);
+/// A message for an older lease of a queue that is served here comes again after this, unless its gateway publishes it for
+/// this one before.
+const OLD_LEASE_AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// When it is so old nobody seems to do that: the gateway that accepted it is away.
+const OLD_LEASE_MAX_AGE: Duration = Duration::from_secs(60);
 /// Bytes of the packets that ride along with them.
 const IN_HAND_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Messages of one queue that are handed off in one barrier, at most.
@@ -47,6 +55,7 @@ pub struct Takeover {
     lane: Lane,
     wakes: Wakes,
     fullness: Fullness,
+    partitions: Arc<Partitions>,
     /// One at a time fetches a packet; the others find it here.
     fetching: Turns<PacketDigest>,
     fetches: Semaphore,
@@ -113,9 +122,15 @@ impl Takeover {
             lane,
             wakes,
             fullness: Fullness::default(),
+            partitions: Arc::new(Partitions::alone()),
             fetching: Turns::default(),
             fetches: Semaphore::new(FETCHES_AT_ONCE),
         }
+    }
+
+    /// The same, of one of several gateways.
+    pub fn among(self, partitions: Arc<Partitions>) -> Self {
+        Self { partitions, ..self }
     }
 
     /// Runs until shutdown.
@@ -171,6 +186,13 @@ impl Takeover {
             }
         };
         let queue = message.delivery.route.queue();
+        match self.partitions.fence(&queue) {
+            None => return hands.answering.push(taken.again(PASS_ON_AFTER)),
+            Some(held) if self.is_for_older(&*taken, &message, held) => {
+                return hands.answering.push(Box::pin(self.leave_to_newer(taken, message)));
+            }
+            Some(_) => {}
+        }
         let in_hand = InHand { taken, message };
         hands.bytes += in_hand.bytes();
         match hands.behind.get_mut(&queue) {
@@ -184,6 +206,25 @@ impl Takeover {
                 hands.behind.insert(queue.clone(), VecDeque::new());
                 hands.working.push(Box::pin(self.work(queue, vec![in_hand])));
             }
+        }
+    }
+
+    /// It was published for a lease that is over, a moment ago.
+    fn is_for_older(&self, taken: &dyn Taken, message: &DeliveryMessage, held: Fence) -> bool {
+        let is_old = after(taken.stored_at(), OLD_LEASE_MAX_AGE) <= self.ports.clock.now();
+        message.fence.is_some_and(|fence| fence < held) && !is_old
+    }
+
+    /// Its gateway publishes it anew for this lease: when that has come, this one is over.
+    async fn leave_to_newer(&self, taken: Box<dyn Taken>, message: DeliveryMessage) -> Result<(), Fault> {
+        let known = self.ports.store.delivery(message.delivery.id).await?;
+        let is_over = |known: &Delivery| {
+            known.state.is_final() || known.handed_off || known.generation > message.delivery.generation
+        };
+        if known.as_ref().is_some_and(is_over) {
+            taken.ack().await
+        } else {
+            taken.again(OLD_LEASE_AGAIN_AFTER).await
         }
     }
 
@@ -317,9 +358,13 @@ impl Takeover {
         tracing::debug!(delivery_id = %id, ?outcome, "taken over");
         // Known: nobody may have been woken when it was taken, because the answer of the store did not come.
         if outcome != HandOff::Settled {
+            if self.partitions.fence(&queue).is_none() {
+                // It took long, and is another gateway's by now.
+                self.partitions.doubt(&queue);
+            }
             self.wakes.arrived(self.adapter, queue, lane);
         }
-        if outcome == HandOff::Taken {
+        if outcome != HandOff::Known {
             self.wakes.events.notify_one();
         }
         Ok(Outcome::Ours)

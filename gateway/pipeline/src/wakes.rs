@@ -82,6 +82,14 @@ impl Wakes {
         }
     }
 
+    /// Dispatch may serve queues that it could not serve before.
+    pub(crate) fn leases_taken(&self) {
+        for wire in &self.dispatch {
+            wire.replaced.store(true, Ordering::SeqCst);
+            wire.notify.notify_one();
+        }
+    }
+
     /// Whether the store is another one since this was last asked for an adapter.
     pub(crate) fn take_replaced(&self, adapter: AdapterKind) -> bool {
         self.dispatch[adapter as usize].replaced.swap(false, Ordering::SeqCst)

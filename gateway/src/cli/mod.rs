@@ -14,6 +14,7 @@ mod inspect;
 mod keygen;
 mod mailboxes;
 mod new;
+mod nodes;
 mod outbox;
 mod quarantine;
 mod reach;
@@ -136,6 +137,10 @@ enum Command {
     },
     /// Hộp thư của các hệ thống tự lấy gói tin / What waits for systems that fetch
     Mailboxes(mailboxes::ShowMailboxes),
+    /// Các trục chung một cụm / The gateways that share one broker
+    Nodes(nodes::ShowNodes),
+    /// Tiếp quản văn bản của một trục đã mất hẳn / Take on what a lost gateway had accepted
+    Adopt(nodes::AdoptNode),
     /// Tình trạng của trục / How the gateway is
     Status(status::ShowStatus),
     /// Chạy thử toàn bộ / Run the whole job once, on real input
@@ -182,6 +187,8 @@ pub fn main() -> ExitCode {
         Command::AxisDouble(command) => command.run(),
         Command::Quarantine { command } => quarantine::run(&command),
         Command::Mailboxes(command) => command.run(),
+        Command::Nodes(command) => command.run(),
+        Command::Adopt(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::BrokerGuard { args } => {

@@ -131,6 +131,7 @@ impl Stopped {
             outbox: None,
             staged: None,
             mailboxes: None,
+            adopt: None,
         };
         let (config, operators) = (config.to_owned(), Operators::new(&settings.operators));
         Ok(Self { config, desk, operators, _lock: lock })

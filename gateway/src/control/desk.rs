@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
 use lienthong_outbox::{Outbox, OutboxCheck};
+use lienthong_pipeline::adopt::Adopt;
 use lienthong_pipeline::clock::after;
 use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::mailbox::{Mailboxes, Overview};
@@ -58,6 +59,8 @@ pub struct Desk {
     pub staged: Option<Staged>,
     /// What waits for systems that fetch, of a gateway that runs.
     pub mailboxes: Option<Arc<Mailboxes>>,
+    /// The other gateways, where there are some and this one runs.
+    pub adopt: Option<Adopt>,
 }
 
 /// Store and spool of a gateway that runs; one check at a time.

@@ -5,6 +5,7 @@
 pub mod agencies;
 pub mod client;
 pub mod desk;
+pub mod nodes;
 pub mod operators;
 pub mod routes;
 pub mod socket;

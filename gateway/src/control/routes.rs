@@ -21,6 +21,7 @@ use lienthong_schemas::safe_text::SafeText;
 
 use super::agencies;
 use super::desk::{ActRequest, Desk, Outcomes, Status, Verb};
+use super::nodes;
 use super::operators::{Caller, Operators};
 use super::{REQUEST_BYTES_MAX, Trouble, TroubleCode};
 
@@ -59,6 +60,8 @@ pub fn router(control: Arc<Control>) -> Router {
         .route("/v1/documents/{id}", get(document))
         .route("/v1/mailboxes", get(mailboxes))
         .route("/v1/outbox/check", get(check))
+        .route("/v1/nodes", get(nodes::list))
+        .route("/v1/nodes/adopt", post(nodes::adopt))
         .route("/v1/agencies", get(agencies::list))
         .route("/v1/agencies/sync", post(agencies::sync))
         .route("/v1/agencies/approve", post(agencies::approve))

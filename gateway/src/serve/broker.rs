@@ -10,6 +10,7 @@ use lienthong_broker::{
 use lienthong_config::{BrokerLogin, BrokerServer, Settings};
 use lienthong_monitoring::Metrics;
 use lienthong_pipeline::ports::{Broker, Fault};
+use lienthong_pipeline::record::OwnNode;
 use lienthong_pipeline::tasks::Tasks;
 
 use crate::cli::CommandFault;
@@ -23,7 +24,7 @@ const STORE_PURPOSE: &str = "jetstream store v1";
 /// A broker that runs, and the process behind it when it is ours.
 pub(super) struct RunningBroker {
     pub(super) broker: Arc<dyn Broker>,
-    connection: NatsBroker,
+    pub(super) connection: NatsBroker,
     managed: Option<Arc<ManagedServer>>,
 }
 
@@ -40,6 +41,7 @@ impl RunningBroker {
 /// Starts or reaches the broker. It need not answer yet: what is accepted waits in the outbox.
 pub(super) async fn start(
     settings: &Settings,
+    node: Option<OwnNode>,
     metrics: &Arc<Metrics>,
     tasks: &Tasks,
 ) -> Result<RunningBroker, CommandFault> {
@@ -59,11 +61,13 @@ pub(super) async fn start(
     let options = BrokerOptions {
         address,
         name: format!("lienthong {}", settings.gateway.organ_id),
+        node,
         replicas: settings.broker.replicas,
         max_age: settings.give_up_after_longest() + AGE_AFTER_GIVE_UP,
         blob_bytes_max: lienthong_broker::BLOB_BYTES_MAX,
         store_bytes_max,
         ack_wait: lienthong_broker::ACK_WAIT,
+        lease_ttl: lienthong_pipeline::ports::LEASE_TTL,
         metrics: metrics.clone(),
     };
     let connection = NatsBroker::connect(&options).await.map_err(|fault| CommandFault(fault.to_string()))?;

@@ -2,6 +2,7 @@
 
 mod agencies;
 mod broker;
+mod cluster;
 mod descriptors;
 mod files;
 mod parts;

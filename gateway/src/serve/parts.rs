@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use lienthong_config::{ListenSecurity, OutboxEngine, Settings, SpoolSettings};
 use lienthong_monitoring::Metrics;
-use lienthong_outbox::{DataLock, Engine, FileIndex, FileSpool, Outbox, OutboxOptions, SpoolLimits};
+use lienthong_outbox::{DataLock, Engine, FileIndex, FileSpool, Opened, Outbox, OutboxOptions, SpoolLimits};
 use lienthong_pipeline::axis_lists::AxisLists;
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::directory::Directory;
@@ -19,6 +19,7 @@ use lienthong_pipeline::intake::{Intake, IntakePolicy};
 use lienthong_pipeline::late::Late;
 use lienthong_pipeline::mailbox::{MailboxPolicy, Mailboxes};
 use lienthong_pipeline::operate::Operate;
+use lienthong_pipeline::partitions::Partitions;
 use lienthong_pipeline::poll::{Outcome, Poll};
 use lienthong_pipeline::ports::{
     Broker, DeliveryMessage, EventsAfter, EventsSpan, Fault, Incoming, IncomingWriter, Ports, Publication,
@@ -39,6 +40,7 @@ use tokio::sync::Semaphore;
 
 use super::agencies;
 use super::broker::{self, RunningBroker};
+use super::cluster::{self, Node};
 use super::descriptors::{self, Share};
 use super::reload::{Apply, Reload};
 use super::settings::Loaded;
@@ -86,9 +88,12 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let settings = Arc::new(loaded.settings.clone());
     let data = settings.gateway.data_dir.clone();
     let metrics = Arc::new(metrics());
-    let (lock, store, spool) = open_data(&data, &settings, &metrics).await?;
+    let (lock, store, spool, opened) = open_data(&data, &settings, &metrics).await?;
     let outbox = OutboxInUse::new(store.clone());
-    let broker = broker::start(&settings, &metrics, tasks).await?;
+    let node = cluster::identify(&settings, &opened)?;
+    let partitions = Node::partitions(node.as_ref());
+    let own = node.as_ref().map(|node| node.own.clone());
+    let broker = broker::start(&settings, own, &metrics, tasks).await?;
     let (clock, broker_port) = (Arc::new(SystemClock), broker.broker.clone());
     let ports = Ports { clock, spool, store: store.clone(), broker: broker_port };
 
@@ -96,13 +101,19 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let rolls = agencies::open(&data, &loaded, &ports, &metrics).await?;
     let directory = rolls.directory().clone();
     let wakes = Wakes::default();
-    let anew = wakes.clone();
-    tasks.spawn("outbox", store.tend(move || anew.replaced(), tasks.clone()));
-    let intake = intake(&loaded, &ports, &directory, &metrics, &wakes);
+    let boot = BootId::new(rand::rng().random());
+    let (replaced, adopt) = match &node {
+        None => (cluster::alone(&wakes), None),
+        Some(node) => node.start(&ports, &broker.connection, &partitions, boot, &metrics, &wakes, tasks)?,
+    };
+    metrics.partitions_held.set(partitions.held() as u64);
+    tasks.spawn("outbox", store.tend(replaced, tasks.clone()));
+    let intake = intake(&loaded, &ports, &directory, &partitions, &metrics, &wakes);
     let ways = Arc::new(Ways::open(&settings).map_err(CommandFault)?);
     let lists = Arc::new(AxisLists::default());
     agencies::start_sync(&ports, &ways, &rolls, &lists, &metrics, tasks);
-    start_way_out(&loaded, &ports, &ways, &intake, (&directory, &lists), &metrics, &wakes, tasks);
+    let sharing = (&partitions, boot);
+    start_way_out(&loaded, &ports, &ways, &intake, (&directory, &lists), sharing, &metrics, &wakes, tasks);
     let operators = Arc::new(ArcSwap::from_pointee(Operators::new(&settings.operators)));
     let guests = Arc::new(ArcSwap::from_pointee(guests(&loaded, settings.listen.uploads_per_system)));
     let accounts = Arc::new(ArcSwap::from_pointee(Accounts::of(&settings)));
@@ -128,7 +139,7 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let mailboxes = mailboxes(&settings, &ports, &metrics, &wakes, tasks);
     let staged = Staged { rolls, lists };
     let desk = desk(&settings, &ports, outbox, &directory, staged, &metrics, wakes);
-    let desk = Desk { mailboxes: Some(mailboxes.clone()), ..desk };
+    let desk = Desk { mailboxes: Some(mailboxes.clone()), adopt, ..desk };
     control::open(&data, desk, operators, tasks)
         .map_err(|cause| CommandFault::at(data.join(control::SOCKET).display(), cause))?;
     let public_address = open_public(
@@ -202,7 +213,7 @@ async fn open_data(
     data: &Path,
     settings: &Settings,
     metrics: &Arc<Metrics>,
-) -> Result<(DataLock, Arc<Outbox>, Arc<FileSpool>), CommandFault> {
+) -> Result<(DataLock, Arc<Outbox>, Arc<FileSpool>, Opened), CommandFault> {
     let folder = data.to_owned();
     let SpoolSettings { quota, disk_free_min } = settings.spool;
     let limits = SpoolLimits { quota, disk_free_min };
@@ -214,7 +225,7 @@ async fn open_data(
         let (store, spool, opened) =
             Outbox::open(&folder, options, metrics).map_err(|cause| at_data(&cause))?;
         tracing::info!(?opened, "outbox open");
-        Ok((lock, Arc::new(store), Arc::new(spool.with_limits(limits))))
+        Ok((lock, Arc::new(store), Arc::new(spool.with_limits(limits)), opened))
     };
     tokio::task::spawn_blocking(open).await.map_err(|panic| CommandFault::at(data.display(), panic))?
 }
@@ -223,6 +234,7 @@ fn intake(
     loaded: &Loaded,
     ports: &Ports,
     directory: &Arc<ArcSwap<Directory>>,
+    partitions: &Arc<Partitions>,
     metrics: &Arc<Metrics>,
     wakes: &Wakes,
 ) -> Arc<Intake> {
@@ -236,7 +248,8 @@ fn intake(
         receipt_after: loaded.settings.receipt.after,
     };
     let (directory, metrics) = (directory.clone(), metrics.clone());
-    Arc::new(Intake::new(ports.clone(), policy, directory, metrics, wakes.clone()))
+    let intake = Intake::new(ports.clone(), policy, directory, metrics, wakes.clone());
+    Arc::new(intake.among(partitions.clone()))
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one gateway are joined here and nowhere else")]
@@ -246,27 +259,28 @@ fn start_way_out(
     ways: &Ways,
     intake: &Arc<Intake>,
     (directory, lists): (&Arc<ArcSwap<Directory>>, &Arc<AxisLists>),
+    (partitions, boot): (&Arc<Partitions>, BootId),
     metrics: &Arc<Metrics>,
     wakes: &Wakes,
     tasks: &Tasks,
 ) {
     let settings = &loaded.settings;
-    tasks.spawn("relay", Relay::new(ports.clone(), metrics.clone(), wakes.clone()).run(tasks.clone()));
-    let boot = BootId::new(rand::rng().random());
+    let relay = Relay::new(ports.clone(), metrics.clone(), wakes.clone()).among(partitions.clone());
+    tasks.spawn("relay", relay.run(tasks.clone()));
     for adapter in ways.adapters() {
         for lane in Lane::ALL {
             let takeover = Takeover::new(ports.clone(), metrics.clone(), adapter.kind(), lane, wakes.clone());
-            tasks.spawn("takeover", takeover.run(tasks.clone()));
+            tasks.spawn("takeover", takeover.among(partitions.clone()).run(tasks.clone()));
         }
         let policies = ways.policies(adapter.kind());
         let (ports, directory, metrics, wakes) =
             (ports.clone(), directory.clone(), metrics.clone(), wakes.clone());
         let dispatch = Dispatch::new(ports, directory, adapter, policies, metrics, wakes, boot);
-        let dispatch = dispatch.with_lists(lists.clone());
+        let dispatch = dispatch.with_lists(lists.clone()).among(partitions.clone());
         tasks.spawn("dispatch", dispatch.run(tasks.clone()));
     }
     let poll = Poll::new(ports.clone(), intake.clone(), ways.inbox(), ways.polls(), metrics.clone());
-    tasks.spawn("poll", poll.run(tasks.clone()));
+    tasks.spawn("poll", poll.among(partitions.clone()).run(tasks.clone()));
     let (inbox, polls) = (ways.inbox(), ways.polls());
     let tidings =
         Tidings::new(ports.clone(), inbox, directory.clone(), polls, metrics.clone(), wakes.clone());
@@ -333,7 +347,18 @@ fn desk(
     let operate = Operate::new(ports.clone(), wakes, metrics.clone()).knowing(directory.clone());
     let (ports, metrics, late_after) = (ports.clone(), metrics.clone(), settings.delivery.late_after);
     let (directory, outbox, staged) = (Some(directory.clone()), Some(outbox), Some(staged));
-    Desk { ports, operate, directory, metrics, about, late_after, outbox, staged, mailboxes: None }
+    Desk {
+        ports,
+        operate,
+        directory,
+        metrics,
+        about,
+        late_after,
+        outbox,
+        staged,
+        mailboxes: None,
+        adopt: None,
+    }
 }
 
 #[expect(

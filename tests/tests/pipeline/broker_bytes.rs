@@ -51,11 +51,13 @@ impl Server {
         let options = BrokerOptions {
             address,
             name: "test".to_owned(),
+            node: None,
             replicas: 1,
             max_age: std::time::Duration::from_secs(86_400),
             blob_bytes_max: BLOB_BYTES_MAX,
             store_bytes_max: None,
             ack_wait: ACK_WAIT,
+            lease_ttl: lienthong_pipeline::ports::LEASE_TTL,
             metrics: Arc::new(Metrics::new("test")),
         };
         let broker = NatsBroker::connect(&options).await.expect("settings that can work");

@@ -242,6 +242,9 @@ impl OutboxStore for HookedStore {
     async fn events_sent(&self, numbers: Vec<u64>) -> Result<(), Fault> {
         self.store.events_sent(numbers).await
     }
+    async fn adopt(&self, delivery: Delivery, note: String) -> Result<bool, Fault> {
+        self.store.adopt(delivery, note).await
+    }
     async fn hand_off(&self, delivery: Delivery) -> Result<HandOff, Fault> {
         match self.hand_off.of(&delivery).await {
             Some(fate) => fate.map(|()| HandOff::Known),

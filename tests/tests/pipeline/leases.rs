@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use lienthong_adapters::contract::{failure, received};
 use lienthong_pipeline::ports::{Clock, FailureClass, Transition};
-use lienthong_pipeline::record::{BootId, Delivery, Receipt, State};
+use lienthong_pipeline::record::{BootId, Delivery, Fence, Receipt, State};
 use lienthong_schemas::ids::DeliveryId;
 
 use super::hooks::{Fate, hooked};
@@ -116,7 +116,7 @@ async fn an_attempt_of_another_life_is_made_again_at_once_and_may_have_arrived()
     };
     let store = world.ports.store.clone();
     assert!(store.transition(id, world.clock.now(), failed).await.expect("answers").is_some());
-    change(&world, id, Transition::Leased { boot: ELSEWHERE }).await;
+    change(&world, id, Transition::Leased { boot: ELSEWHERE, fence: Fence::ALONE }).await;
     up(&world);
     world.start();
     world.quiet().await;

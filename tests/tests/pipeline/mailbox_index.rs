@@ -15,7 +15,7 @@ use lienthong_pipeline::ports::{
     Publication, Taken,
 };
 use lienthong_pipeline::record::{
-    AdapterKind, Event, HistoryEntry, Lane, Mailbox, Offer, Posted, State, SystemId, Waiting,
+    AdapterKind, Event, Fence, HistoryEntry, Lane, Mailbox, Offer, Posted, State, SystemId, Waiting,
 };
 use lienthong_schemas::ids::{DeliveryId, DocumentId, Operation, PacketDigest};
 
@@ -74,7 +74,17 @@ fn of_another(count: u64, state: State) -> Event {
     };
     let entry = HistoryEntry { at, state, event: "settled".to_owned(), attempt: 1, note: String::new() };
     let id = format!("{delivery}:{count}");
-    Event { id, document, delivery, receiver, entry, offer: Some(Box::new(offer)) }
+    Event {
+        id,
+        document,
+        delivery,
+        receiver,
+        entry,
+        generation: 1,
+        node: None,
+        fence: Fence::ALONE,
+        offer: Some(Box::new(offer)),
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,10 +148,10 @@ async fn what_another_gateway_offers_is_listed_and_not_lost() {
     assert_eq!(list(&world).await, [event.delivery, ids[1], ids[2]], "it came first, by its receipt");
     assert!(world.mailboxes.find(&system("ba"), event.delivery).await.expect("read").is_none());
     let fetched = world.mailboxes.fetch(&hop(), FanIn::Receiver, event.delivery).await;
-    assert_eq!(fetched.expect_err("its packet is not here").place, "spool");
+    assert_eq!(fetched.expect_err("its packet is not here, nor with the broker").place, "broker");
     for word in [Mark::Done, Mark::Fail, Mark::Processing] {
         let said = mark(&world, event.delivery, word).await;
-        assert_eq!(said.expect_err("who has it must hear it").place, "mailboxes");
+        assert_eq!(said.expect_err("nobody stands in for a packet that is not there").place, "broker");
     }
     assert_eq!(list(&world).await.len(), 3);
     world.broker.publish_event(&of_another(6, State::Received)).await.expect("published");
@@ -150,6 +160,27 @@ async fn what_another_gateway_offers_is_listed_and_not_lost() {
     world.start();
     world.quiet().await;
     assert_eq!(list(&world).await, ids[1..]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_gateway_offers_is_fetched_and_done_here() {
+    let mut world = World::new();
+    let ids = three(&mut world).await;
+    let event = of_another(5, State::Offered);
+    world.broker.publish_event(&event).await.expect("published");
+    let file = world.folder.path().join("of-another");
+    std::fs::write(&file, b"elsewhere").expect("written");
+    world.broker.put_blob(PacketDigest::of(b"elsewhere"), 9, file).await.expect("put");
+    let fetched = world.mailboxes.fetch(&hop(), FanIn::Receiver, event.delivery).await.expect("fetched");
+    let (_, packet) = fetched.expect("a packet");
+    assert_eq!(std::fs::read(packet).expect("read"), b"elsewhere");
+    assert!(mark(&world, event.delivery, Mark::Done).await.expect("acknowledged"));
+    assert_eq!(list(&world).await, ids[1..]);
+    let said = world.broker.events();
+    let done = said.iter().rfind(|said| said.delivery == event.delivery).expect("an event");
+    assert_eq!((done.entry.state, done.generation), (State::Received, 1), "for the others to follow");
+    assert!(mark(&world, event.delivery, Mark::Done).await.expect("again"), "no harm");
+    world.quiet().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,6 +23,7 @@ mod letters;
 mod log;
 mod mailbox_index;
 mod mailboxes;
+mod nodes;
 mod operate;
 mod order;
 mod outages;

@@ -113,6 +113,9 @@ impl Taken for Once {
     fn patience(&self) -> Duration {
         self.message.patience()
     }
+    fn stored_at(&self) -> jiff::Timestamp {
+        self.message.stored_at()
+    }
     async fn working(&self) -> Result<(), Fault> {
         self.message.working().await
     }

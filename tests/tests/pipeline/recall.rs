@@ -8,7 +8,7 @@ use lienthong_adapters::contract::failure;
 use lienthong_config::Undelivered;
 use lienthong_pipeline::ports::{DeliveryFailure, FailureClass, Transition};
 use lienthong_pipeline::recognise::delivery_id;
-use lienthong_pipeline::record::{BootId, Receipt, State};
+use lienthong_pipeline::record::{BootId, Fence, Receipt, State};
 use lienthong_schemas::document_name;
 use lienthong_schemas::edxml::{BusinessType, DocumentBuilder, StatusCode};
 use lienthong_schemas::ids::{DocumentId, StandingKey};
@@ -173,7 +173,7 @@ async fn what_is_under_way_or_may_have_arrived_is_followed_by_its_revocation() {
         world.quiet().await;
         if leased {
             let (id, now) = (first.deliveries[0].delivery_id, world.ports.clock.now());
-            let lease = Transition::Leased { boot: BootId::new(7) };
+            let lease = Transition::Leased { boot: BootId::new(7), fence: Fence::ALONE };
             world.ports.store.transition(id, now, lease).await.expect("written").expect("fits");
         }
         let revoked = world.send(revocation(2, &[B])).await;

@@ -11,18 +11,23 @@ use lienthong_adapters::contract::{MemoryAdapter, handed_over, received};
 use lienthong_broker::MemoryBroker;
 use lienthong_config::{GivenUpNotice, ReceiptAfter, Undelivered, UpdateReceivers};
 use lienthong_monitoring::Metrics;
-use lienthong_outbox::{FileSpool, MemoryIndex, MemoryStore};
+use lienthong_outbox::{FileSpool, MemoryBookmark, MemoryIndex, MemoryStore};
+use lienthong_pipeline::adopt::Adopt;
 use lienthong_pipeline::axis_lists::AxisLists;
 use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::directory::Directory;
 use lienthong_pipeline::dispatch::{Dispatch, DispatchPolicy, Policies};
 use lienthong_pipeline::examine::{PacketLimits, Refused};
+use lienthong_pipeline::follow::Follow;
 use lienthong_pipeline::intake::{Accepted, Beside, Intake, IntakePolicy, Origin};
 use lienthong_pipeline::mailbox::{MailboxPolicy, Mailboxes};
+use lienthong_pipeline::partitions::{Keep, Moves, Partitions};
 use lienthong_pipeline::poll::{Poll, PollPolicies};
-use lienthong_pipeline::ports::{AxisInbox, Clock, Spool};
+use lienthong_pipeline::ports::{AxisInbox, Clock, Leases, Spool};
 use lienthong_pipeline::ports::{Broker, Consignment, DeliveryFailure, Fault, Handover, OutboxStore, Ports};
-use lienthong_pipeline::record::{AdapterKind, BootId, Delivery, IdempotencyKey, Lane, Receipt, State};
+use lienthong_pipeline::record::{
+    AdapterKind, BootId, Delivery, IdempotencyKey, Lane, OwnNode, Receipt, State,
+};
 use lienthong_pipeline::relay::Relay;
 use lienthong_pipeline::report::{MailNotice, Report, Reporter};
 use lienthong_pipeline::takeover::Takeover;
@@ -95,6 +100,16 @@ impl Default for Setup {
     }
 }
 
+/// What makes a world one of several.
+#[derive(Clone)]
+pub(super) struct Among {
+    pub(super) own: OwnNode,
+    pub(super) leases: Arc<dyn Leases>,
+    pub(super) bookmark: Arc<MemoryBookmark>,
+    /// As it is remembered from life to life.
+    pub(super) epoch: Arc<Mutex<Option<u64>>>,
+}
+
 /// See the module.
 pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
@@ -113,6 +128,11 @@ pub(super) struct World {
     /// What axes say of who is there; nobody looks unless a test does.
     pub(super) lists: Arc<AxisLists>,
     script: Arc<Mutex<Box<Script>>>,
+    /// The leases of the life that runs now.
+    pub(super) partitions: Arc<Partitions>,
+    among: Option<Among>,
+    /// Adopts what another gateway had accepted, where there are others.
+    pub(super) adopt: Option<Adopt>,
     setup: Setup,
     policies: Arc<ArcSwap<Policies>>,
     directory: Arc<ArcSwap<Directory>>,
@@ -143,7 +163,27 @@ impl World {
     ) -> Self {
         let blobs = folder.path().join("object-store");
         std::fs::create_dir(&blobs).expect("a folder");
-        let broker = MemoryBroker::new(blobs);
+        Self::with(setup, clock, folder, store, spool, MemoryBroker::new(blobs), None)
+    }
+
+    /// A running one of several, over what they share: a clock, a broker, and leases.
+    pub(super) fn among(setup: Setup, clock: Arc<ManualClock>, broker: &MemoryBroker, among: Among) -> Self {
+        let folder = new_folder();
+        let spool = Arc::new(FileSpool::open(folder.path()).expect("a spool"));
+        let store = Arc::new(MemoryStore::new(clock.clone()));
+        let broker = broker.of_node(among.own.clone());
+        Self::with(setup, clock, folder, store, spool, broker, Some(among))
+    }
+
+    fn with(
+        setup: Setup,
+        clock: Arc<ManualClock>,
+        folder: TempDir,
+        store: Arc<dyn OutboxStore>,
+        spool: Arc<dyn Spool>,
+        broker: MemoryBroker,
+        among: Option<Among>,
+    ) -> Self {
         let wrapped = (setup.wrap)(broker.clone());
         let ports = Ports { clock: clock.clone(), spool, store, broker: wrapped };
         let take: Box<Script> = Box::new(|consignment, _| Ok(taken(consignment)));
@@ -155,7 +195,8 @@ impl World {
         let directory = Arc::new(ArcSwap::from_pointee(directory(&setup.directory)));
         let metrics = Arc::new(Metrics::new("test"));
         let wakes = Wakes::default();
-        let intake = intake(&setup, &ports, &directory, &metrics, &wakes);
+        let partitions = Arc::new(Partitions::alone());
+        let intake = intake(&setup, &ports, &directory, &metrics, &wakes, &partitions);
         let index = Arc::new(MemoryIndex::default());
         let mailboxes = mailboxes(&ports, &index, &metrics, &wakes);
         let mut world = Self {
@@ -171,6 +212,9 @@ impl World {
             folder,
             lists: Arc::default(),
             script,
+            partitions,
+            among,
+            adopt: None,
             policies: Arc::new(ArcSwap::from_pointee(setup.policy.into())),
             setup,
             directory,
@@ -182,33 +226,41 @@ impl World {
 
     /// Starts the tasks of a gateway, over whatever the ports hold.
     pub(super) fn start(&mut self) {
-        let stop = self.start_without_dispatch();
         let boot = BootId::new(rand::rng().random());
+        let stop = self.start_all_but_dispatch(boot);
         for kind in AdapterKind::ALL {
             let (ports, directory) = (self.ports.clone(), self.directory.clone());
             let (metrics, wakes) = (self.metrics.clone(), self.wakes.clone());
             let adapter = Arc::new(self.adapter.playing(kind));
             let dispatch =
                 Dispatch::new(ports, directory, adapter, self.policies.clone(), metrics, wakes, boot);
-            let dispatch = dispatch.with_lists(self.lists.clone());
+            let dispatch = dispatch.with_lists(self.lists.clone()).among(self.partitions.clone());
             self.tasks.spawn(dispatch.run(stop.clone()));
         }
     }
 
     /// The same, and nobody delivers.
     pub(super) fn start_without_dispatch(&mut self) -> Tasks {
+        self.start_all_but_dispatch(BootId::new(rand::rng().random()))
+    }
+
+    fn start_all_but_dispatch(&mut self, boot: BootId) -> Tasks {
         let (wakes, metrics) = (Wakes::default(), self.metrics.clone());
         self.wakes = wakes.clone();
-        self.intake = intake(&self.setup, &self.ports, &self.directory, &metrics, &wakes);
+        let own = self.among.as_ref().map(|among| among.own.clone());
+        self.partitions = Arc::new(own.map_or_else(Partitions::alone, Partitions::of));
+        self.share(boot);
+        self.intake = intake(&self.setup, &self.ports, &self.directory, &metrics, &wakes, &self.partitions);
         self.mailboxes = mailboxes(&self.ports, &self.index, &metrics, &wakes);
         let stop = Tasks::new();
         self.tasks.spawn(self.mailboxes.clone().run(stop.clone()));
         let relay = Relay::new(self.ports.clone(), metrics.clone(), wakes.clone());
+        let relay = relay.among(self.partitions.clone());
         self.tasks.spawn(relay.run(stop.clone()));
         for kind in AdapterKind::ALL {
             for lane in Lane::ALL {
                 let takeover = Takeover::new(self.ports.clone(), metrics.clone(), kind, lane, wakes.clone());
-                self.tasks.spawn(takeover.run(stop.clone()));
+                self.tasks.spawn(takeover.among(self.partitions.clone()).run(stop.clone()));
             }
         }
         let reporter = Reporter {
@@ -221,6 +273,29 @@ impl World {
         let report = Report::new(self.ports.clone(), intake, directory, reporter, metrics, wakes);
         self.tasks.spawn(report.run(stop.clone()));
         stop
+    }
+
+    /// What it does because there are others.
+    fn share(&mut self, boot: BootId) {
+        let Some(Among { leases, bookmark, epoch, .. }) = self.among.clone() else { return };
+        let known = *epoch.lock().expect("an epoch");
+        let (ports, partitions, metrics) = (&self.ports, &self.partitions, &self.metrics);
+        let wakes = &self.wakes;
+        let follow = Follow::new(ports.clone(), bookmark, partitions.clone(), metrics.clone(), wakes.clone());
+        let follow = Arc::new(follow);
+        let moves = Moves::new(ports.clone(), partitions.clone(), follow.clone(), wakes.clone(), boot);
+        let (leases_too, follow_too) = (leases.clone(), follow.clone());
+        let adopt = Adopt::new(ports.clone(), leases_too, partitions.clone(), follow_too, wakes.clone());
+        let keep =
+            Keep::new(ports.clone(), leases, partitions.clone(), known, metrics.clone(), wakes.clone());
+        self.tasks.spawn(follow.run(Tasks::new()));
+        self.tasks.spawn(moves.run(Tasks::new()));
+        let keep = keep.remembering(move |begun| {
+            *epoch.lock().expect("an epoch") = Some(begun);
+            Ok(())
+        });
+        self.tasks.spawn(keep.run(Tasks::new()));
+        self.adopt = Some(adopt);
     }
 
     /// Polls axes, until a kill or the end.
@@ -463,6 +538,7 @@ fn intake(
     directory: &Arc<ArcSwap<Directory>>,
     metrics: &Arc<Metrics>,
     wakes: &Wakes,
+    partitions: &Arc<Partitions>,
 ) -> Arc<Intake> {
     let policy = IntakePolicy {
         own: organ(OWN),
@@ -474,5 +550,6 @@ fn intake(
         receipt_after: setup.receipt_after,
     };
     let (ports, directory, metrics) = (ports.clone(), directory.clone(), metrics.clone());
-    Arc::new(Intake::new(ports, policy, directory, metrics, wakes.clone()))
+    let intake = Intake::new(ports, policy, directory, metrics, wakes.clone());
+    Arc::new(intake.among(partitions.clone()))
 }

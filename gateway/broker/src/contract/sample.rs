@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::DeliveryMessage;
 use lienthong_pipeline::record::{
-    AdapterKind, Delivery, Event, HistoryEntry, Lane, Mailbox, Offer, Route, State, SystemId,
+    AdapterKind, Delivery, Event, Fence, HistoryEntry, Lane, Mailbox, Offer, Route, State, SystemId,
 };
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, Operation, PacketDigest};
 use lienthong_schemas::organ::OrganId;
@@ -47,6 +47,8 @@ pub fn inline(number: u32, lane: Lane, packet: &[u8]) -> DeliveryMessage {
         document_failures: 0,
         due: accepted_at(),
         paused_at: None,
+        elsewhere: None,
+        foreign: false,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,
@@ -55,7 +57,7 @@ pub fn inline(number: u32, lane: Lane, packet: &[u8]) -> DeliveryMessage {
         mailbox: None,
         beyond: None,
     };
-    DeliveryMessage { delivery, inline: Some(Bytes::copy_from_slice(packet)) }
+    DeliveryMessage { delivery, inline: Some(Bytes::copy_from_slice(packet)), fence: None }
 }
 
 /// The `count`th event of the `number`th document's delivery.
@@ -73,6 +75,10 @@ pub fn event(number: u32, count: u32) -> Event {
             attempt: 0,
             note: "văn bản đã nhận".to_owned(),
         },
+        // What a gateway that is alone writes does not say it.
+        generation: 0,
+        node: None,
+        fence: Fence::ALONE,
         offer: None,
     }
 }

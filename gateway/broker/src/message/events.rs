@@ -4,7 +4,7 @@ use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::Fault;
-use lienthong_pipeline::record::{Event, HistoryEntry, Offer, Posted, State};
+use lienthong_pipeline::record::{Event, Fence, HistoryEntry, NodeLife, NodeName, Offer, Posted, State};
 use lienthong_schemas::ids::{DeliveryId, DocumentId, Operation};
 use lienthong_schemas::organ::OrganId;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,8 @@ use crate::streams::EVENTS;
 
 /// Present where a message says something of mailboxes, so that all others need not be read for them.
 const OFFERS_HEADER: &str = "Lt-Offers";
+/// The gateway that wrote a message, where it is one of several.
+const NODE_HEADER: &str = "Lt-Node";
 /// Most events that are read from one message.
 const EVENTS_MAX: usize = 10_000;
 
@@ -33,6 +35,15 @@ struct Together {
     /// Of events of deliveries that were put into mailboxes, by their place in `events`. Programs of before do not look here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     offers: Vec<(usize, Offer)>,
+    /// The gateway that they happened on, where it is one of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    node: Option<NodeLife>,
+    /// The deliveries' generations, of each event, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    generations: Vec<u32>,
+    /// Leases, by the place in `events` of what was done under them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    fences: Vec<(usize, Fence)>,
 }
 
 /// Receiver, count of the delivery's events, nanoseconds after `from`, state, event, attempt, note, and the delivery
@@ -47,7 +58,7 @@ struct First {
 }
 
 /// Events of one document as a message on `lt.evt.<document id>`, at least one.
-pub(crate) fn encode_events(events: &[Event]) -> Result<Outgoing, Fault> {
+pub(crate) fn encode_events(events: &[Event], node: Option<NodeLife>) -> Result<Outgoing, Fault> {
     let (Some(first), Some(last)) = (events.first(), events.last()) else { return Err(fault("no events")) };
     if events.iter().any(|event| event.document != first.document) || events.len() > EVENTS_MAX {
         return Err(fault(format!("events of several documents, or more than {EVENTS_MAX}")));
@@ -58,13 +69,37 @@ pub(crate) fn encode_events(events: &[Event]) -> Result<Outgoing, Fault> {
     let offers: Vec<_> =
         offers.filter_map(|(at, event)| Some((at, (**event.offer.as_ref()?).clone()))).collect();
     let says_offers = !offers.is_empty();
-    let together = Together { version: VERSION, document: first.document, from, events: lines, offers };
+    let (generations, fences) = match &node {
+        None => (Vec::new(), Vec::new()),
+        Some(_) => {
+            let fences = events.iter().map(|event| event.fence).enumerate();
+            let fences = fences.filter(|(_, fence)| !fence.is_alone()).collect();
+            (events.iter().map(|event| event.generation).collect(), fences)
+        }
+    };
+    let (document, node_of) = (first.document, node.clone());
+    let together = Together {
+        version: VERSION,
+        document,
+        from,
+        events: lines,
+        offers,
+        node: node_of,
+        generations,
+        fences,
+    };
     let id = match events.len() {
         1 => first.id.clone(),
         count => format!("{}+{count}-{}", first.id, last.id),
     };
     let mut headers = HeaderMap::new();
+    // Each gateway counts the events of a delivery by itself.
+    let by = node.as_ref().map(|life| format!("@{}.{:x}", life.node, life.store)).unwrap_or_default();
+    let id = format!("{id}{by}");
     headers.insert(NATS_MESSAGE_ID, header_value("Nats-Msg-Id", &id)?);
+    if let Some(node) = node {
+        headers.insert(NODE_HEADER, header_value(NODE_HEADER, node.node.as_str())?);
+    }
     if says_offers {
         headers.insert(OFFERS_HEADER, header_value(OFFERS_HEADER, "1")?);
     }
@@ -94,13 +129,24 @@ pub fn decode_events(body: &[u8]) -> Result<Vec<Event>, Fault> {
             Ok(vec![event])
         }
         VERSION => {
-            let Together { document, from, events, offers, .. } =
+            let Together { document, from, events, offers, node, generations, fences, .. } =
                 serde_json::from_slice(body).map_err(fault)?;
-            if events.len() > EVENTS_MAX || offers.len() > events.len() {
-                return Err(fault(format!("more than {EVENTS_MAX} events, or more offers than events")));
+            let most = events.len();
+            if most > EVENTS_MAX || offers.len() > most || generations.len() > most || fences.len() > most {
+                return Err(fault(format!(
+                    "more than {EVENTS_MAX} events, or more said of them than they are"
+                )));
             }
             let events = events.into_iter().map(|line| event(document, from, line));
-            with_offers(events.collect::<Result<_, _>>()?, offers)
+            let mut events: Vec<Event> = events.collect::<Result<_, _>>()?;
+            for (event, generation) in events.iter_mut().zip(generations) {
+                event.generation = generation;
+            }
+            for (at, fence) in fences {
+                events.get_mut(at).ok_or_else(|| fault("a lease of no event"))?.fence = fence;
+            }
+            events.iter_mut().for_each(|event| event.node.clone_from(&node));
+            with_offers(events, offers)
         }
         _ => Err(fault(format!("event version {version}, this program reads {VERSION}"))),
     }
@@ -125,6 +171,17 @@ pub(crate) fn decode_posted(headers: Option<&HeaderMap>, body: &[u8]) -> Result<
     Ok(decode_events(body)?.iter().filter_map(Posted::of_event).collect())
 }
 
+/// What another gateway than `own` wrote; nothing where there is no `own`, because then nobody follows.
+pub(crate) fn decode_followed(
+    headers: Option<&HeaderMap>,
+    body: &[u8],
+    own: Option<&NodeName>,
+) -> Result<Vec<Event>, Fault> {
+    let written_by = headers.and_then(|headers| headers.get(NODE_HEADER));
+    let (Some(own), Some(node)) = (own, written_by) else { return Ok(Vec::new()) };
+    if node.as_str() == own.as_str() { Ok(Vec::new()) } else { decode_events(body) }
+}
+
 fn event(document: DocumentId, from: i128, line: Line) -> Result<Event, Fault> {
     let Line(receiver, count, after, state, event, attempt, note, delivery) = line;
     let at = from.checked_add(after).and_then(|at| Timestamp::from_nanosecond(at).ok());
@@ -132,5 +189,6 @@ fn event(document: DocumentId, from: i128, line: Line) -> Result<Event, Fault> {
     let usual = || DeliveryId::derive(&document, &receiver, Operation::Deliver);
     let delivery = delivery.unwrap_or_else(usual);
     let entry = HistoryEntry { at, state, event, attempt, note };
-    Ok(Event { id: format!("{delivery}:{count}"), document, delivery, receiver, entry, offer: None })
+    let (id, generation, node, fence) = (format!("{delivery}:{count}"), 0, None, Fence::ALONE);
+    Ok(Event { id, document, delivery, receiver, entry, generation, node, fence, offer: None })
 }

@@ -14,6 +14,7 @@ use lienthong_broker::{
     Status,
 };
 use lienthong_monitoring::Metrics;
+use lienthong_pipeline::ports::LEASE_TTL;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const MAX_AGE: Duration = Duration::from_secs(40 * 86_400);
@@ -79,11 +80,13 @@ pub(crate) fn broker_options(address: ServerAddress) -> BrokerOptions {
     BrokerOptions {
         address,
         name,
+        node: None,
         replicas: 1,
         max_age,
         blob_bytes_max,
         store_bytes_max: None,
         ack_wait: ACK_WAIT,
+        lease_ttl: LEASE_TTL,
         metrics,
     }
 }

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::OnItsWay;
-use lienthong_pipeline::record::{Delivery, Event, HistoryEntry, Offer, State};
+use lienthong_pipeline::record::{BootId, Delivery, Event, Fence, HistoryEntry, Offer, State};
 use serde::{Deserialize, Serialize};
 
 /// Lines of history kept for a delivery (design.md B2).
@@ -45,6 +45,10 @@ pub(crate) struct Step {
     pub(crate) after: Record,
     /// What is remembered of it; nothing of an attempt that begins.
     pub(crate) line: Option<HistoryEntry>,
+    /// Of the outcome of an attempt: the lease that it was made under.
+    pub(crate) fence: Fence,
+    /// Another gateway has said so in `EVENTS`: it is no event of this one.
+    pub(crate) is_followed: bool,
 }
 
 impl Record {
@@ -76,6 +80,12 @@ impl Record {
         Some(OnItsWay { delivery: self.delivery.clone(), since })
     }
 
+    /// Waits where the broker has, or had, its generation, and no attempt of this life is under way.
+    pub(crate) fn may_move(&self, boot: BootId) -> bool {
+        let Delivery { state, published, generation, lease, .. } = self.delivery;
+        state == State::Queued && published == generation && lease.is_none_or(|lease| lease.boot != boot)
+    }
+
     /// Stands in its receiver's queue.
     pub(crate) fn is_head(&self) -> bool {
         self.delivery.state == State::Queued && self.delivery.handed_off
@@ -84,6 +94,7 @@ impl Record {
     /// Its outcome is one that a sender is told, and has not been told yet.
     pub(super) fn asks_for_report(&self) -> bool {
         self.delivery.reportable
+            && !self.delivery.foreign
             && match self.delivery.state {
                 State::Received => true,
                 State::GivenUp => !self.told,
@@ -105,25 +116,31 @@ impl Record {
         self.lines += 1;
         let Delivery { state, attempts: attempt, .. } = self.delivery;
         let line = HistoryEntry { at, state, event: event.to_owned(), attempt, note: note.to_owned() };
-        Step { line: Some(fitted(line)), after: self }
+        Step { line: Some(fitted(line)), after: self, fence: Fence::ALONE, is_followed: false }
     }
 
     /// A step that is not remembered by a line of its own.
     pub(super) fn unsaid(self) -> Step {
-        Step { line: None, after: self }
+        Step { line: None, after: self, fence: Fence::ALONE, is_followed: false }
     }
 }
 
 impl Step {
     /// The event of this step, if it has one.
     pub(crate) fn event(&self) -> Option<Event> {
-        let Delivery { id, document, route, .. } = &self.after.delivery;
+        if self.is_followed {
+            return None;
+        }
+        let Delivery { id, document, route, generation, .. } = &self.after.delivery;
         Some(Event {
             id: format!("{id}:{}", self.after.lines),
             document: *document,
             delivery: *id,
             receiver: route.receiver.clone(),
             entry: self.line.clone()?,
+            generation: *generation,
+            node: None,
+            fence: self.fence,
             offer: Offer::of(&self.after.delivery).map(Box::new),
         })
     }

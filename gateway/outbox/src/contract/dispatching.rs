@@ -155,7 +155,10 @@ pub async fn a_foreign_delivery_is_taken_in(store: Arc<dyn OutboxStore>) {
     let after = admitted(&*store, 3, "H02").await;
     let found = store.delivery(foreign.id).await.expect("read").expect("known");
     assert!(before.order < found.order && found.order < after.order);
-    assert_eq!(found, Delivery { order: found.order, handed_off: true, published: 3, ..foreign.clone() });
+    assert_eq!(
+        found,
+        Delivery { order: found.order, handed_off: true, published: 3, foreign: true, ..foreign.clone() }
+    );
     assert_eq!(ids(&store.unpublished(9).await.expect("read")), [before.id, after.id]);
     assert_eq!(store.heads(ADAPTER, &organ("H02").token(), Lane::Normal, 9).await.expect("read"), [found]);
     assert_eq!(words(&*store, foreign.id).await, ["handed_off"]);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lienthong_pipeline::ports::{OutboxStore, Transition};
-use lienthong_pipeline::record::{BootId, Delivery, Lane, Lease, State};
+use lienthong_pipeline::record::{BootId, Delivery, Fence, Lane, Lease, State};
 
 use super::samples::*;
 
@@ -11,7 +11,7 @@ const THIS: BootId = BootId::new(1);
 const NEXT: BootId = BootId::new(2);
 
 fn leased(boot: BootId) -> Transition {
-    Transition::Leased { boot }
+    Transition::Leased { boot, fence: Fence::ALONE }
 }
 
 async fn now(store: &dyn OutboxStore, delivery: &Delivery) -> Delivery {
@@ -26,7 +26,7 @@ pub async fn an_attempt_begins_once_in_a_life(store: Arc<dyn OutboxStore>) {
     let (lines, events) =
         (words(&*store, delivery.id).await, store.unsent_events(usize::MAX).await.expect("read"));
     let begun = store.transition(delivery.id, later(7), leased(THIS)).await.expect("written").expect("fits");
-    let lease = Some(Lease { boot: THIS, at: later(7) });
+    let lease = Some(Lease { boot: THIS, at: later(7), fence: Fence::ALONE });
     assert_eq!(begun, Delivery { lease, ..delivery.clone() }, "nothing else is another");
     assert_eq!(now(&*store, &delivery).await, begun);
     let heads = store.heads(delivery.route.adapter, &delivery.route.queue(), Lane::Normal, 9).await;
@@ -89,7 +89,7 @@ pub async fn an_attempt_of_another_life_is_void(store: Arc<dyn OutboxStore>) {
     assert_eq!((first.attempts, first.may_have_arrived), (0, false));
     let second = store.transition(delivery.id, later(9), leased(NEXT)).await.expect("written").expect("fits");
     assert_eq!((second.attempts, second.may_have_arrived), (1, true));
-    assert_eq!(second.lease, Some(Lease { boot: NEXT, at: later(9) }));
+    assert_eq!(second.lease, Some(Lease { boot: NEXT, at: later(9), fence: Fence::ALONE }));
     refuse(&*store, delivery.id, leased(NEXT)).await;
     let failed = change(&*store, delivery.id, failed(NOW)).await;
     assert_eq!((failed.attempts, failed.may_have_arrived, failed.lease), (2, true, None));

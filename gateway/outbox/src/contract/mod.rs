@@ -7,6 +7,7 @@ mod admitting;
 mod beyond;
 mod concurrency;
 mod dispatching;
+mod following;
 mod indexing;
 mod leasing;
 mod listing;
@@ -23,6 +24,7 @@ pub use admitting::*;
 pub use beyond::*;
 pub use concurrency::*;
 pub use dispatching::*;
+pub use following::*;
 pub use indexing::*;
 pub use leasing::*;
 pub use listing::*;
@@ -80,6 +82,11 @@ macro_rules! store_contract {
             a_mailbox_lists_urgent_first_and_then_in_order
             a_receiver_says_what_becomes_of_what_it_is_offered
             what_a_receiver_cannot_take_is_parked_in_the_end
+            what_a_lease_moves_goes_on_in_the_next_generation
+            who_took_a_delivery_over_is_noted
+            an_outcome_elsewhere_is_one_here
+            only_the_newest_generation_is_followed
+            an_end_is_said_again_to_who_does_not_know_it
             what_an_axis_took_is_asked_about_in_the_order_of_its_time
             what_an_axis_says_is_written_once_and_done_is_received
             lists_have_their_order_and_their_limits

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lienthong_pipeline::ports::{HandOff, Listing, OutboxStore, Transition};
-use lienthong_pipeline::record::{AdapterKind, BootId, Delivery, Lane, Route, State, SystemId};
+use lienthong_pipeline::record::{AdapterKind, BootId, Delivery, Fence, Lane, Route, State, SystemId};
 use lienthong_schemas::ids::DeliveryId;
 
 use super::samples::*;
@@ -64,7 +64,7 @@ pub async fn what_stopped_or_waits_is_rerouted(store: Arc<dyn OutboxStore>) {
 pub async fn what_is_being_tried_is_not_rerouted(store: Arc<dyn OutboxStore>) {
     let delivery = taken(&*store, 1, "H02").await;
     for boot in [1, 2].map(BootId::new) {
-        change(&*store, delivery.id, Transition::Leased { boot }).await;
+        change(&*store, delivery.id, Transition::Leased { boot, fence: Fence::ALONE }).await;
         refuse(&*store, delivery.id, rerouted(mail("H02"))).await;
     }
     change(&*store, delivery.id, failed(NOW)).await;

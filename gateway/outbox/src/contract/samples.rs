@@ -133,6 +133,8 @@ pub fn delivery(n: u64, receiver: &str) -> Delivery {
         document_failures: 0,
         due: later(n as i64),
         paused_at: None,
+        elsewhere: None,
+        foreign: false,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,

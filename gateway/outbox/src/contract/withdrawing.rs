@@ -6,7 +6,9 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use lienthong_pipeline::ports::{Admitted, HandOff, Listing, OutboxStore, Transition};
-use lienthong_pipeline::record::{Admission, BootId, Delivery, Move, Recall, RecallAct, Standing, State};
+use lienthong_pipeline::record::{
+    Admission, BootId, Delivery, Fence, Move, Recall, RecallAct, Standing, State,
+};
 use lienthong_schemas::ids::{DeliveryId, StandingKey};
 
 use super::samples::*;
@@ -41,7 +43,7 @@ async fn last_note(store: &dyn OutboxStore, id: DeliveryId) -> String {
 }
 
 fn leased() -> Transition {
-    Transition::Leased { boot: BOOT }
+    Transition::Leased { boot: BOOT, fence: Fence::ALONE }
 }
 
 fn lost(note: &str) -> Transition {
@@ -311,7 +313,7 @@ pub async fn recalls_do_as_a_naive_reader_of_the_rules_would(store: Arc<dyn Outb
                 let known = naive.get_mut(&n).expect("a document");
                 let (id, choice) = (delivery_id(n, "H02"), dice.below(6));
                 let change = match choice {
-                    0 => Transition::Leased { boot: BootId::new(boot) },
+                    0 => Transition::Leased { boot: BootId::new(boot), fence: Fence::ALONE },
                     1 => failed(NOW),
                     2 => lost("timeout"),
                     3 => settled(State::Parked),

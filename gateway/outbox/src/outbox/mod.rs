@@ -215,6 +215,7 @@ passed_on! {
     fn history(&self, id: DeliveryId) -> Vec<HistoryEntry>;
     fn unpublished_after(&self, after: PerLane, limit: usize) -> Vec<Delivery>;
     fn hand_off(&self, delivery: Delivery) -> HandOff;
+    fn adopt(&self, delivery: Delivery, note: String) -> bool;
     fn remember(&self, key: &IdempotencyKey, document: DocumentId, digest: PacketDigest, at: Timestamp) -> ();
     fn not_taken_over(&self, before: Timestamp, limit: usize) -> Vec<Delivery>;
     fn receivers(&self, adapter: AdapterKind) -> Vec<ReceiverToken>;

@@ -73,11 +73,12 @@ impl Draft {
         let id = after.delivery.id;
         self.put(keys::delivery(id), after)?;
         self.reindex(before, after)?;
-        let (Some(line), Some(event)) = (&step.line, step.event()) else { return Ok(()) };
+        let Some(line) = &step.line else { return Ok(()) };
         self.put(keys::line(id, after.lines), line)?;
         if let Some(old) = after.lines.checked_sub(HISTORY_LINES_MAX) {
             self.remove(keys::line(id, old));
         }
+        let Some(event) = step.event() else { return Ok(()) };
         self.put(keys::event(self.next.event), &event)?;
         self.next.event += 1;
         Ok(())

@@ -316,6 +316,10 @@ impl OutboxStore for FileStore {
         self.change(move |writer| writer.hand_off(delivery)).await
     }
 
+    async fn adopt(&self, delivery: Delivery, note: String) -> Result<bool, Fault> {
+        self.change(move |writer| writer.adopt(delivery, &note)).await
+    }
+
     async fn remember(
         &self,
         key: &IdempotencyKey,

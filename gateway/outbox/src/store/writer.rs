@@ -146,15 +146,28 @@ impl Writer {
         let order = if known.is_none() { draft.order() } else { 0 };
         match change::handed_off(known.as_ref(), message, order, self.clock.now()) {
             Err(outcome) => Ok(outcome),
-            Ok(step) => {
+            Ok((step, outcome)) => {
                 if known.is_some() && self.is_condemned(step.after.delivery.document)? {
                     return Ok(HandOff::Settled);
                 }
                 draft.step(known.as_ref(), &step)?;
                 self.apply(draft)?;
-                Ok(HandOff::Taken)
+                Ok(outcome)
             }
         }
+    }
+
+    /// `OutboxStore::adopt`.
+    pub(super) fn adopt(&mut self, lost: Delivery, note: &str) -> Result<bool, Fault> {
+        let known = self.read(|view| view.record(lost.id))?;
+        let mut draft = Draft::new(self.next);
+        let order = if known.is_none() { draft.order() } else { 0 };
+        let Some(step) = change::adopted(known.as_ref(), lost, order, self.clock.now(), note) else {
+            return Ok(false);
+        };
+        draft.step(known.as_ref(), &step)?;
+        self.apply(draft)?;
+        Ok(true)
     }
 
     /// `OutboxStore::transition`.

@@ -72,6 +72,7 @@ passed_on! {
     fn unsent_span(&self) -> Option<std::ops::RangeInclusive<u64>>;
     fn events_sent(&self, numbers: Vec<u64>) -> ();
     fn hand_off(&self, delivery: Delivery) -> HandOff;
+    fn adopt(&self, delivery: Delivery, note: String) -> bool;
     fn remember(&self, key: &IdempotencyKey, document: DocumentId, digest: PacketDigest, at: Timestamp) -> ();
     fn not_taken_over(&self, before: Timestamp, limit: usize) -> Vec<Delivery>;
     fn receivers(&self, adapter: AdapterKind) -> Vec<ReceiverToken>;

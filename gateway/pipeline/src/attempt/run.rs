@@ -67,6 +67,10 @@ impl Turn {
     /// Delivers those that were leased, in their order.
     pub(super) async fn run(&mut self, leased: Vec<Delivery>) -> Result<Run, Fault> {
         let shared = self.shared.clone();
+        if !self.is_served_here() {
+            stay(&shared, &leased).await?;
+            return Ok(Run { tried: 0, shown: None, left: true });
+        }
         let until = after(shared.ports.clock.now(), RUN_TIME_MAX);
         let mut waiting = leased.into_iter();
         let mut before: Option<(Attempt, Handover)> = None;
@@ -100,6 +104,7 @@ impl Turn {
             let attempt = Attempt { together, stuck: None, outcome };
             if let Some(handover) = taken
                 && waiting.len() > 0
+                && self.is_served_here()
                 && !self.called.is_called()
                 && shared.ports.clock.now() < until
                 && shared.breakers().standing(&system) == Standing::Fair

@@ -6,10 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use jiff::Timestamp;
 use lienthong_schemas::ids::PacketDigest;
 
 use super::{Fault, Incoming, IncomingWriter};
-use crate::record::{AdapterKind, Delivery, Event, EventsPlace, Lane, Posted};
+use crate::record::{AdapterKind, Delivery, Event, EventsPlace, Fence, Lane, Posted};
 
 /// What one message of `DELIVERIES` carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,9 @@ pub struct DeliveryMessage {
     pub delivery: Delivery,
     /// The packet, when it is at most 256 KiB; else it is in the Object Store under its digest.
     pub inline: Option<Bytes>,
+    /// The lease of its queue's partition, as the gateway knew it that published it; `None`: that one is alone. A message
+    /// for an older lease is published once more by its gateway, behind what that one sent before.
+    pub fence: Option<Fence>,
 }
 
 /// A message taken from the broker; acknowledged after the hand-off is on disk, else it comes again.
@@ -27,6 +31,8 @@ pub trait Taken: Send + Sync {
     fn message(&self) -> Result<DeliveryMessage, Fault>;
     /// How long it may be held without a word before it comes again.
     fn patience(&self) -> Duration;
+    /// When the server stored it, by its clock.
+    fn stored_at(&self) -> Timestamp;
     /// Says that it is being worked on: the time that it may be held begins anew.
     async fn working(&self) -> Result<(), Fault>;
     /// Acknowledges, and waits for the broker to confirm.
@@ -60,6 +66,8 @@ pub struct StoredEvents {
     pub sequence: u64,
     /// What it says of mailboxes, in its order; mostly nothing.
     pub posted: Vec<Posted>,
+    /// The events of another gateway, in their order; of its own, and where a gateway is alone, none.
+    pub followed: Vec<Event>,
 }
 
 /// What `EVENTS` says of mailboxes behind a number.
@@ -107,6 +115,11 @@ pub trait Broker: Send + Sync + 'static {
     /// The messages of `EVENTS` whose number is above this one, in their order; what was removed is left out. A message that
     /// cannot be read says nothing, and is logged.
     async fn events_after(&self, after: u64) -> Result<EventsAfter, Fault>;
+    /// Every message that `DELIVERIES` has when this is called, acknowledged or not, in its order, and then the end; or a
+    /// fault, and then nothing more. A message that cannot be read is left out, and logged.
+    async fn stored_deliveries(&self) -> Result<BoxStream<'static, Result<DeliveryMessage, Fault>>, Fault> {
+        Err(Fault::new("broker", "what the stream has is not to be had from this one"))
+    }
     /// The messages of one adapter and lane. Rides out disconnections; ends only on shutdown.
     async fn deliveries(
         &self,

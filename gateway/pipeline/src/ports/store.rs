@@ -9,8 +9,8 @@ use lienthong_schemas::organ::ReceiverToken;
 
 use super::{AxisDocId, Fault};
 use crate::record::{
-    AdapterKind, Admission, BeyondWord, BootId, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument,
-    Lane, MailboxWord, Route, Standing, State, SystemId, Waiting,
+    AdapterKind, Admission, BeyondWord, BootId, Delivery, Event, Fence, HistoryEntry, IdempotencyKey,
+    KnownDocument, Lane, MailboxWord, Route, Standing, State, SystemId, Waiting,
 };
 
 /// What became of an admission in the store.
@@ -66,6 +66,8 @@ pub enum Transition {
     Leased {
         /// This life.
         boot: BootId,
+        /// The lease of the queue's partition.
+        fence: Fence,
     },
     /// The attempt of this life that was to begin does not: nothing left. It makes no line of history and no event.
     Unleased {
@@ -126,6 +128,22 @@ pub enum Transition {
     Requeued {
         /// Who and why.
         note: String,
+    },
+    /// The lease of the queue's partition is another gateway's, or another one than before: a `Queued` delivery that the
+    /// broker has, or had, goes there in the next generation. Not while an attempt of the life `boot` is under way; what
+    /// another life had begun may have arrived.
+    Moved {
+        /// This life.
+        boot: BootId,
+        /// The lease that it goes to, in words.
+        note: String,
+    },
+    /// What another gateway says of it in `EVENTS`. An outcome is one here, too; who took it over is noted, and
+    /// so is a newer generation. It makes a line of history and no event; nothing that is older than what is known here,
+    /// or says nothing of where it is, is written.
+    Followed {
+        /// Its event.
+        event: Box<Event>,
     },
     /// Sent another way, with the next generation and the same id: from an end, from `Parked`, or from `Queued` while no
     /// attempt is under way. Its age counts anew, as after [`Transition::Requeued`].
@@ -259,6 +277,10 @@ pub trait OutboxStore: Send + Sync + 'static {
 
     /// Takes a delivery over for dispatch. Unknown ones are stored; known ones are marked. `handed_off` is set.
     async fn hand_off(&self, delivery: Delivery) -> Result<HandOff, Fault>;
+    /// Keeps what another gateway had accepted, and is lost, in the generation after the one given: what is not known is
+    /// taken in, what only is delivered here goes on here where it is under way, and is sent again otherwise. `false`:
+    /// it is over here, or was kept before.
+    async fn adopt(&self, delivery: Delivery, note: String) -> Result<bool, Fault>;
     /// Notes that an idempotency key also stands for a document that was admitted before.
     async fn remember(
         &self,

@@ -5,7 +5,7 @@ use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDiges
 use lienthong_schemas::organ::OrganId;
 use serde::{Deserialize, Serialize};
 
-use super::{Beyond, Lane, Mailbox, Route};
+use super::{Beyond, Fence, Lane, Mailbox, NodeLife, Route};
 
 /// Transport state of one delivery (design.md B6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -105,6 +105,9 @@ pub struct Lease {
     pub boot: BootId,
     /// When.
     pub at: Timestamp,
+    /// The lease of the queue's partition that it is made under.
+    #[serde(default, skip_serializing_if = "Fence::is_alone")]
+    pub fence: Fence,
 }
 
 /// One document on its way to one receiver. At most 2 KB when written down.
@@ -172,6 +175,12 @@ pub struct Delivery {
     /// An axis took it, and is asked what became of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beyond: Option<Beyond>,
+    /// The gateway that took this generation over, as `EVENTS` says, where it is not this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<NodeLife>,
+    /// Another gateway accepted it, and this one only delivers it: that one tells the sender.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
 }
 
 impl Delivery {
@@ -193,13 +202,15 @@ impl Delivery {
 
     /// Will stand in its receiver's queue, and nobody took it over yet.
     pub fn is_on_its_way(&self) -> bool {
-        self.state == State::Queued && !self.handed_off
+        self.state == State::Queued && !self.handed_off && self.elsewhere.is_none()
     }
 
     /// Nothing of it can have reached its receiver, and no attempt is under way.
     pub fn has_not_left(&self) -> bool {
-        let waits = matches!(self.state, State::Queued | State::Parked);
-        waits && self.lease.is_none() && !self.may_have_arrived
+        let waits = matches!(self.state, State::Queued | State::Parked) && self.elsewhere.is_none();
+        // What the broker has, and this gateway not yet, another one may take.
+        let is_here = self.handed_off || self.published < self.generation || self.state == State::Parked;
+        waits && is_here && self.lease.is_none() && !self.may_have_arrived
     }
 
     /// When the axis that took it is to be asked about it; `None` when it is not.

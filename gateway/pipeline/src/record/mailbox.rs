@@ -1,12 +1,14 @@
 //! What is remembered of a delivery that waits in a mailbox until its receiver's system fetches it.
 
+use std::cmp::Ordering;
+
 use jiff::Timestamp;
 use lienthong_schemas::edxml::PacketKind;
 use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest};
 use lienthong_schemas::organ::OrganId;
 use serde::{Deserialize, Serialize};
 
-use super::{AdapterKind, Delivery, Event, Lane, Route, State, SystemId};
+use super::{AdapterKind, Delivery, Event, Lane, NodeName, Route, State, SystemId};
 
 /// So often a receiver may say `fail` of one delivery; then it is parked, and the operator sees to it.
 pub const MAILBOX_FAILS_MAX: u8 = 3;
@@ -145,6 +147,9 @@ pub struct Posted {
     pub state: State,
     /// The count of the event that said so; 0 where the store itself did.
     pub count: u64,
+    /// The gateway that counted, where it is one of several: each counts by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeName>,
     /// What the event said.
     pub offer: Offer,
 }
@@ -161,6 +166,7 @@ impl Posted {
             receiver: receiver.clone(),
             state: entry.state,
             count,
+            node: event.node.as_ref().map(|life| life.node.clone()),
             offer,
         })
     }
@@ -173,15 +179,22 @@ impl Posted {
             receiver: delivery.route.receiver.clone(),
             state: delivery.state,
             count: 0,
+            node: None,
             offer: Offer::of(delivery)?,
         })
     }
 
     /// Whether this says more than what was known before, in whichever order the two came. Nothing follows `Received`: who says
-    /// otherwise had it from a store that was built anew without its note.
+    /// otherwise had it from a store that was built anew without its note. Between two gateways the order of the stream counts.
     pub fn is_after(&self, known: &Self) -> bool {
+        let is_later =
+            || self.state == State::Received || self.node != known.node || self.count > known.count;
         known.state != State::Received
-            && (self.offer.generation, self.count) > (known.offer.generation, known.count)
+            && match self.offer.generation.cmp(&known.offer.generation) {
+                Ordering::Greater => true,
+                Ordering::Equal => is_later(),
+                Ordering::Less => false,
+            }
     }
 
     /// Whether it waits in this system's mailbox.
@@ -236,6 +249,8 @@ impl Posted {
             document_failures: 0,
             due: accepted_at,
             paused_at: None,
+            elsewhere: None,
+            foreign: false,
             ours_to_fix: false,
             order,
             lease: None,

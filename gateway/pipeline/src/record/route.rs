@@ -137,8 +137,13 @@ impl Route {
     pub fn queue(&self) -> ReceiverToken {
         match self.adapter {
             AdapterKind::VendorHttp | AdapterKind::Email | AdapterKind::Mailbox => self.receiver.token(),
-            AdapterKind::NationalAxis => ReceiverToken::of(&format!("axis-{}", self.system)),
+            AdapterKind::NationalAxis => Self::queue_of_axis(&self.system),
         }
+    }
+
+    /// That of all that leaves by an axis.
+    pub fn queue_of_axis(axis: &SystemId) -> ReceiverToken {
+        ReceiverToken::of(&format!("axis-{axis}"))
     }
 }
 

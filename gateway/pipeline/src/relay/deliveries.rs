@@ -14,7 +14,7 @@ use lienthong_schemas::ids::DeliveryId;
 
 use super::bodies::{Bodies, Body};
 use super::chains::{Chain, Ended, Look, Page, Place, UnderWay, place};
-use super::{ANEW_MAX, News, Pause, Relay};
+use super::{ANEW_MAX, INLINE_BYTES_MAX, News, Pause, Relay};
 use crate::crash::crash_point;
 use crate::ports::{DeliveryMessage, Fault, Publication, Transition};
 use crate::record::{AdapterKind, Delivery, Lane};
@@ -190,7 +190,9 @@ impl Relay {
             Body::Inline(body) => Some(body),
             Body::Stored => None,
         };
-        let mut message = DeliveryMessage { delivery, inline };
+        self.put_for_mailboxes(&delivery).await?;
+        let fence = self.partitions.published_for(&delivery.route.queue());
+        let mut message = DeliveryMessage { delivery, inline, fence };
         let publication = self.ports.broker.publish(&message).await?;
         crash_point("after-publish");
         if publication == Publication::Repeat
@@ -203,13 +205,25 @@ impl Relay {
         Ok(())
     }
 
+    /// A mailbox is asked for at any gateway, so its packets are where every gateway finds them, small ones too.
+    async fn put_for_mailboxes(&self, delivery: &Delivery) -> Result<(), Fault> {
+        let is_for_one = delivery.route.adapter == AdapterKind::Mailbox && self.partitions.own().is_some();
+        if !is_for_one || delivery.bytes > INLINE_BYTES_MAX {
+            return Ok(());
+        }
+        let Some(file) = self.ports.spool.blob(delivery.digest).await? else { return Ok(()) };
+        self.ports.broker.put_blob(delivery.digest, delivery.bytes, file).await
+    }
+
     /// What an earlier life published, and could not write down, may be in its hands still: it would come out of the broker
     /// only when its acknowledgement is overdue, and everything of its lane behind it. A new generation is there at once,
     /// and the old message then does no harm. What came in since may be known from another gateway, and that is fine; and
     /// once a life is enough, so that a slow broker has not even more to do.
     async fn anew(&self, delivery: &Delivery) -> Result<Option<Delivery>, Fault> {
         let (id, generation, now) = (delivery.id, delivery.generation, self.ports.clock.now());
-        if delivery.accepted_at >= self.began || delivery.handed_off {
+        // Among several, who has it may have taken it for a lease that is over, or know its end: it answers a newer one.
+        let is_alone = self.partitions.own().is_none();
+        if (is_alone && delivery.accepted_at >= self.began) || delivery.handed_off {
             return Ok(None);
         }
         {

@@ -106,7 +106,7 @@ mod tests {
     use lienthong_schemas::organ::OrganId;
 
     use super::*;
-    use crate::record::{HistoryEntry, State};
+    use crate::record::{Fence, HistoryEntry, State};
 
     fn event(document: &str, number: u64) -> (u64, Event) {
         let organ = OrganId::parse("H55").expect("a code");
@@ -114,7 +114,20 @@ mod tests {
         let delivery = DeliveryId::derive(&document, &organ, Operation::Deliver);
         let (state, event, note) = (State::Queued, String::new(), String::new());
         let entry = HistoryEntry { at: Timestamp::UNIX_EPOCH, state, event, attempt: 0, note };
-        (number, Event { id: number.to_string(), document, delivery, receiver: organ, entry, offer: None })
+        (
+            number,
+            Event {
+                id: number.to_string(),
+                document,
+                delivery,
+                receiver: organ,
+                entry,
+                generation: 1,
+                node: None,
+                fence: Fence::ALONE,
+                offer: None,
+            },
+        )
     }
 
     fn numbers(events: Vec<(u64, Event)>, again: &Ends) -> Vec<Vec<u64>> {

@@ -2,7 +2,7 @@
 
 use lienthong_pipeline::operate::Target;
 use lienthong_pipeline::ports::{Clock, Transition};
-use lienthong_pipeline::record::{AdapterKind, BootId, Receipt, Route};
+use lienthong_pipeline::record::{AdapterKind, BootId, Fence, Receipt, Route};
 use lienthong_schemas::edxml::BusinessType;
 
 use super::*;
@@ -175,7 +175,7 @@ async fn a_way_that_cannot_be_gone_is_refused_with_why_and_changes_nothing() {
     assert_eq!(world.history(id).await, lines);
 
     // An attempt is under way.
-    let lease = Transition::Leased { boot: BootId::new(1) };
+    let lease = Transition::Leased { boot: BootId::new(1), fence: Fence::ALONE };
     world.kill();
     world
         .ports

@@ -57,9 +57,11 @@ impl Writer {
         }
         let (recalls, now) = (change::recalls(admission), self.clock.now());
         for delivery in admission.deliveries.get(part.deliveries).unwrap_or_default() {
-            if self.read(|view| view.record(delivery.id))?.is_some() {
+            if let Some(known) = self.read(|view| view.record(delivery.id))? {
                 // Another gateway admitted the same document and this one delivers it already, or an admission in parts
                 // was cut off after this one.
+                let step = change::accepted_too(&known, receipt.accepted_at, draft.next.event);
+                step.map_or(Ok(()), |step| draft.step(Some(&known), &step))?;
                 continue;
             }
             let step = change::admitted(delivery, draft.order());

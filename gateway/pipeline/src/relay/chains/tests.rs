@@ -38,6 +38,8 @@ fn delivery(order: u64, queue: usize, lane: Lane, bytes: u64) -> Delivery {
         document_failures: 0,
         due: Timestamp::UNIX_EPOCH,
         paused_at: None,
+        elsewhere: None,
+        foreign: false,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,
