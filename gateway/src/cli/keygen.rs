@@ -47,6 +47,7 @@ impl Keygen {
 }
 
 /// Files of one trial signer.
+#[derive(Clone)]
 pub struct TrialIdentity {
     /// Its organisation code.
     pub organ: String,

@@ -33,6 +33,7 @@ use clap::{Parser, Subcommand};
 use lienthong_schemas::safe_text::SafeText;
 
 pub use keygen::{TRIAL_MARK, TrialIdentity, trial_pki};
+pub(crate) use secret::make_nkey;
 pub use sign::sign_file;
 
 /// Exit code for usage, I/O and bad key files.

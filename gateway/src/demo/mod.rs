@@ -4,6 +4,7 @@
 pub mod axis;
 mod cast;
 pub mod child;
+mod cluster;
 pub mod mailbox;
 pub mod pki;
 mod program;
@@ -16,9 +17,11 @@ pub mod world;
 use std::process::ExitCode;
 
 use clap::Args;
+use tempfile::TempDir;
 
 use crate::cli::{CommandFault, block_on, complain, print};
 use cast::Cast;
+use cluster::Several;
 use scenes::Scenes;
 
 #[derive(Args)]
@@ -26,6 +29,9 @@ pub(crate) struct Demo {
     /// Để trục chạy tiếp sau khi xong / Leave it running afterwards
     #[arg(long)]
     stay: bool,
+    /// Thử cụm: hai trục trên ba nút nats-server / Two gateways on three broker nodes instead
+    #[arg(long, conflicts_with = "stay")]
+    cluster: bool,
 }
 
 impl Demo {
@@ -38,6 +44,10 @@ impl Demo {
         let folder = folder.map_err(|cause| CommandFault::at("temporary folder", cause))?;
         print("Trục liên thông văn bản: chạy thử toàn bộ / the whole job, once");
         let program = child::own_program()?;
+        if self.cluster {
+            let outcome = Several::perform(folder.path(), program).await;
+            return Ok(end(folder, outcome, true));
+        }
         let cast = Cast::gather(folder.path(), &program).await?;
         let mut scenes = Scenes::open(cast, program).await?;
         let mut outcome = scenes.play().await;
@@ -48,15 +58,24 @@ impl Demo {
         if outcome.is_ok() {
             outcome = scenes.close().await;
         }
-        if let Err(fault) = outcome {
+        Ok(end(folder, outcome, !self.stay))
+    }
+}
+
+/// Says how it ended; what failed leaves its files.
+fn end(folder: TempDir, outcome: Result<(), CommandFault>, say: bool) -> ExitCode {
+    match outcome {
+        Ok(()) => {
+            if say {
+                print("\ndemo: OK");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(fault) => {
             let kept = folder.keep();
             complain(&fault.0);
             print(&format!("demo: FAILED\nTệp để xem lại / files to look at: {}", kept.display()));
-            return Ok(ExitCode::FAILURE);
+            ExitCode::FAILURE
         }
-        if !self.stay {
-            print("\ndemo: OK");
-        }
-        Ok(ExitCode::SUCCESS)
     }
 }

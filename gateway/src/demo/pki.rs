@@ -1,4 +1,4 @@
-//! Certificates for the demo's receiving peers: a small authority of their own, and a server certificate of it.
+//! Certificates for the demo's peers: a small authority of their own, and a certificate of it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
 
+use super::world::write;
 use crate::cli::{CommandFault, TRIAL_MARK};
 
 /// Days that they are good for.
@@ -35,26 +36,54 @@ pub struct PeerTls {
 /// The file cannot be written, or openssl has trouble.
 pub fn peer_tls(ca: &Path, host: &str) -> Result<PeerTls, CommandFault> {
     crate::serve::install_crypto();
-    let made = make(host).map_err(|cause| CommandFault::at("openssl", cause))?;
-    std::fs::write(ca, &made.ca).map_err(|cause| CommandFault::at(ca.display(), cause))?;
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.key));
+    let crypto = |cause: ErrorStack| CommandFault::at("openssl", cause);
+    let made = make(host, "Mail CA").map_err(crypto)?;
+    write(ca, &made.ca.to_pem().map_err(crypto)?)?;
+    let key = made.key.private_key_to_pkcs8().map_err(crypto)?;
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key));
+    let certificate = made.certificate.to_der().map_err(crypto)?;
     let config = ServerConfig::builder()
         .with_no_client_auth()
-        .with_single_cert(vec![CertificateDer::from(made.certificate)], key)
+        .with_single_cert(vec![CertificateDer::from(certificate)], key)
         .map_err(|cause| CommandFault::at("TLS", cause))?;
     Ok(PeerTls { ca: ca.to_owned(), acceptor: TlsAcceptor::from(Arc::new(config)) })
 }
 
-/// The authority in PEM, the server's certificate and key in DER.
-struct Made {
-    ca: Vec<u8>,
-    certificate: Vec<u8>,
-    key: Vec<u8>,
+/// Files of nodes that show each other certificates.
+pub(super) struct NodeTls {
+    /// The authority's certificate, PEM.
+    pub(super) ca: PathBuf,
+    /// The nodes' certificate, PEM.
+    pub(super) certificate: PathBuf,
+    /// Its key, PEM.
+    pub(super) key: PathBuf,
 }
 
-fn make(host: &str) -> Result<Made, ErrorStack> {
+/// Makes an authority and one certificate for all nodes on `host`, in `folder`.
+pub(super) fn node_tls(folder: &Path, host: &str) -> Result<NodeTls, CommandFault> {
+    let crypto = |cause: ErrorStack| CommandFault::at("openssl", cause);
+    let made = make(host, "Cluster CA").map_err(crypto)?;
+    let files = NodeTls {
+        ca: folder.join("cluster-ca.pem"),
+        certificate: folder.join("node.pem"),
+        key: folder.join("node.key"),
+    };
+    write(&files.ca, &made.ca.to_pem().map_err(crypto)?)?;
+    write(&files.certificate, &made.certificate.to_pem().map_err(crypto)?)?;
+    write(&files.key, &made.key.private_key_to_pem_pkcs8().map_err(crypto)?)?;
+    Ok(files)
+}
+
+/// An authority, and a certificate of it that serves both sides of a connection.
+struct Made {
+    ca: X509,
+    certificate: X509,
+    key: PKey<Private>,
+}
+
+fn make(host: &str, authority: &str) -> Result<Made, ErrorStack> {
     let (ca_key, key) = (key()?, key()?);
-    let (ca_name, name) = (name("Mail CA")?, name(host)?);
+    let (ca_name, name) = (name(authority)?, name(host)?);
     let mut ca = begin(&ca_name, &ca_name, &ca_key, 1)?;
     ca.append_extension(BasicConstraints::new().critical().ca().build()?)?;
     ca.append_extension(KeyUsage::new().critical().key_cert_sign().build()?)?;
@@ -63,14 +92,13 @@ fn make(host: &str) -> Result<Made, ErrorStack> {
     let mut server = begin(&name, &ca_name, &key, 2)?;
     server.append_extension(BasicConstraints::new().critical().build()?)?;
     server.append_extension(KeyUsage::new().critical().digital_signature().build()?)?;
-    server.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?;
+    server.append_extension(ExtendedKeyUsage::new().server_auth().client_auth().build()?)?;
     let mut names = SubjectAlternativeName::new();
     let names = if host.parse::<std::net::IpAddr>().is_ok() { names.ip(host) } else { names.dns(host) };
     let names = names.build(&server.x509v3_context(Some(&ca), None))?;
     server.append_extension(names)?;
     server.sign(&ca_key, MessageDigest::sha256())?;
-    let certificate: X509 = server.build();
-    Ok(Made { ca: ca.to_pem()?, certificate: certificate.to_der()?, key: key.private_key_to_pkcs8()? })
+    Ok(Made { ca, certificate: server.build(), key })
 }
 
 fn key() -> Result<PKey<Private>, ErrorStack> {

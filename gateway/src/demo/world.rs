@@ -53,7 +53,8 @@ pub struct Beside {
     pub directory: String,
 }
 
-/// Files and receivers of one world.
+/// Files and receivers of one world. A clone has the same ones.
+#[derive(Clone)]
 pub struct World {
     /// Where everything is.
     pub folder: PathBuf,
@@ -207,6 +208,11 @@ impl World {
     pub async fn show(&self, agency: usize, document_id: &str) -> Result<Answer, CommandFault> {
         let url = format!("http://{}/api/v1/documents/{document_id}", self.public);
         answer(self.client.get(url).bearer_auth(self.token(agency)?)).await
+    }
+
+    /// What `/readyz` says.
+    pub async fn readiness(&self) -> Result<serde_json::Value, CommandFault> {
+        Ok(answer(self.client.get(format!("http://{}/readyz", self.admin))).await?.body)
     }
 
     /// The text of `/metrics`.
