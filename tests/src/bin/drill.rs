@@ -37,6 +37,9 @@ struct Cli {
     /// Vòng ngắn như trong ./check / Short rounds, as in ./check
     #[arg(long)]
     short: bool,
+    /// Số trục dùng chung một broker; từ 2 trở lên: không có lớp làm hỏng đĩa / Gateways that share a broker; 2 or more: without the fault layer
+    #[arg(long, default_value_t = 1)]
+    gateways: usize,
     /// Số vòng tối đa / Rounds at most
     #[arg(long, default_value_t = u32::MAX)]
     rounds: u32,
@@ -66,22 +69,36 @@ fn play(cli: &Cli) -> anyhow::Result<ExitCode> {
     let beside: PathBuf = std::env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default();
     let seed = cli.seed.unwrap_or_else(|| rand::rng().random_range(0..1 << 32));
     println!("drill: seed {seed}");
-    let scope = if cli.short { Scope::SHORT } else { Scope::LONG };
+    anyhow::ensure!(cli.gateways > 0, "--gateways 0");
+    let several = cli.gateways > 1;
+    anyhow::ensure!(
+        !several || cli.broker != Some(BrokerKind::Managed),
+        "a managed broker is one gateway's own"
+    );
+    let scope = match (several, cli.short) {
+        (true, _) => Scope { gateways: cli.gateways, ..Scope::SEVERAL },
+        (false, true) => Scope::SHORT,
+        (false, false) => Scope::LONG,
+    };
+    let layered = !cli.no_layer && !several;
     let options = Options {
         seed,
         length: Duration::from_secs(cli.minutes * 60),
         rounds: cli.rounds,
         program: beside.join("lienthong-under-test"),
-        layer: (!cli.no_layer).then(|| beside.join("libfaultfs.so")),
+        layer: layered.then(|| beside.join("libfaultfs.so")),
         brokers: cli.broker.map_or_else(
-            || vec![BrokerKind::Managed, BrokerKind::Single, BrokerKind::Cluster],
+            || {
+                let own = (!several).then_some(BrokerKind::Managed);
+                own.into_iter().chain([BrokerKind::Single, BrokerKind::Cluster]).collect()
+            },
             |one| vec![one],
         ),
         engines: match cli.engine.as_slice() {
             [] => vec![None],
             some => some.iter().cloned().map(Some).collect(),
         },
-        scope: Scope { layered: !cli.no_layer, jumps: !cli.no_jumps, ..scope },
+        scope: Scope { layered, jumps: !cli.no_jumps, ..scope },
         heal_by_start: cli.short,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -1,5 +1,6 @@
 //! Those who send: each goes on until it has its receipt, as a careful client does, or is told that its packet is bad.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,15 +11,19 @@ use lienthong_schemas::edxml::{
     BusinessType, DocumentBuilder, StatusCode, StatusContact, StatusPacket, StatusSender, StatusSubject,
 };
 use lienthong_schemas::organ::OrganId;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::ground::Ground;
-use super::plan::{Flaw, Item, Kind, Trick};
+use super::plan::{Flaw, Item, Kind, Trick, family};
 use super::receivers::{lock, pause};
 
 /// How long one try may take.
 const TRY_MAX: Duration = Duration::from_secs(60);
+/// The same where there is another gateway to try.
+const TRY_ONE_MAX: Duration = Duration::from_secs(15);
 /// Between two tries.
 const AGAIN_AFTER: Duration = Duration::from_millis(150);
 
@@ -37,6 +42,10 @@ pub(super) struct Sent {
     pub(super) receipted: Option<Instant>,
     /// Every receipt, in the order of arrival.
     pub(super) receipts: Vec<Value>,
+    /// Which gateway gave each of them.
+    pub(super) given_by: Vec<usize>,
+    /// Gateways that may have it.
+    pub(super) tried: BTreeSet<usize>,
     /// Receipts that were marked as replayed.
     pub(super) replayed: u32,
     /// The word that ended it: a status of 4xx, and what it said.
@@ -49,6 +58,17 @@ impl Sent {
     /// The document's id, when it was accepted.
     pub(super) fn document_id(&self) -> Option<&str> {
         self.receipts.first()?["document_id"].as_str()
+    }
+
+    /// Gateways that gave a receipt, the first one first.
+    pub(super) fn givers(&self) -> Vec<usize> {
+        let mut givers = Vec::new();
+        for gateway in &self.given_by {
+            if !givers.contains(gateway) {
+                givers.push(*gateway);
+            }
+        }
+        givers
     }
 }
 
@@ -64,7 +84,8 @@ pub(super) struct Clients {
 impl Clients {
     /// Nobody has sent anything.
     pub(super) fn new(ground: Arc<Ground>, seed: u64) -> Self {
-        let http = reqwest::Client::builder().no_proxy().timeout(TRY_MAX).build().expect("a client");
+        let longest = if ground.worlds.len() > 1 { TRY_ONE_MAX } else { TRY_MAX };
+        let http = reqwest::Client::builder().no_proxy().timeout(longest).build().expect("a client");
         Self { ground, http, seed, sent: Mutex::default() }
     }
 
@@ -107,44 +128,64 @@ impl Clients {
             begun: Instant::now(),
             receipted: None,
             receipts: Vec::new(),
+            given_by: Vec::new(),
+            tried: BTreeSet::new(),
             replayed: 0,
             refused: None,
             tries: 0,
         };
+        // What is about one document goes to one gateway, as long as that takes it.
+        let home = self.one_of_all(family(item));
         if let Trick::Abandon(after) = item.trick {
-            sent.tries += 1;
+            sent.tries_at(home);
             // Whatever it would have been told, nobody listens.
-            drop(tokio::time::timeout(Duration::from_millis(after), self.post(&sent)).await);
+            drop(tokio::time::timeout(Duration::from_millis(after), self.post(&sent, home)).await);
         }
         if item.trick == Trick::Twice {
-            sent.tries += 1;
-            let (one, other) = tokio::join!(self.post(&sent), self.post(&sent));
-            for answer in [one, other] {
-                sent.heard(answer);
+            let next = (home + 1) % self.ground.worlds.len();
+            sent.tries_at(home);
+            sent.tried.insert(next);
+            let (one, other) = tokio::join!(self.post(&sent, home), self.post(&sent, next));
+            for (gateway, answer) in [(home, one), (next, other)] {
+                sent.heard(gateway, answer);
             }
         }
+        let mut gateway = home;
         while sent.receipts.is_empty() && sent.refused.is_none() {
-            sent.tries += 1;
-            let answer = self.post(&sent).await;
-            if !sent.heard(answer) {
+            sent.tries_at(gateway);
+            let answer = self.post(&sent, gateway).await;
+            if !sent.heard(gateway, answer) {
+                gateway = self.one_of_all(item.at.wrapping_add(sent.tries.wrapping_mul(31)));
                 pause(AGAIN_AFTER).await;
             }
         }
         if item.trick == Trick::Again {
-            let answer = self.post(&sent).await;
-            sent.heard(answer);
+            let gateway = self.one_of_all(item.at);
+            sent.tried.insert(gateway);
+            let answer = self.post(&sent, gateway).await;
+            sent.heard(gateway, answer);
         }
         lock(&self.sent).push(sent);
         Ok(())
+    }
+
+    /// One of the gateways, as the seed has it.
+    fn one_of_all(&self, at: u32) -> usize {
+        let all = self.ground.worlds.len();
+        StdRng::seed_from_u64(self.seed.wrapping_add(u64::from(at))).random_range(0..all)
     }
 
     /// One try: status, `Idempotent-Replayed`, body.
     ///
     /// # Errors
     /// The gateway is not there, or goes away.
-    pub(super) async fn post(&self, sent: &Sent) -> Result<(u16, bool, Value), reqwest::Error> {
+    pub(super) async fn post(
+        &self,
+        sent: &Sent,
+        gateway: usize,
+    ) -> Result<(u16, bool, Value), reqwest::Error> {
         let body = tokio::fs::read(&sent.file).await.expect("the packet is there");
-        let url = format!("http://{}/api/v1/documents", self.ground.world.public);
+        let url = format!("http://{}/api/v1/documents", self.ground.worlds[gateway].public);
         let token = &self.ground.tokens[sent.item.sender];
         let response = self.http.post(url).bearer_auth(token).body(body).send().await?;
         let status = response.status().as_u16();
@@ -153,16 +194,17 @@ impl Clients {
         Ok((status, replayed, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
 
-    /// What the sender's system is shown of a document.
+    /// What a gateway shows the sender's system of a document.
     ///
     /// # Errors
     /// The gateway is not there, or goes away.
     pub(super) async fn show(
         &self,
         sender: usize,
+        gateway: usize,
         document_id: &str,
     ) -> Result<(u16, Value), reqwest::Error> {
-        let url = format!("http://{}/api/v1/documents/{document_id}", self.ground.world.public);
+        let url = format!("http://{}/api/v1/documents/{document_id}", self.ground.worlds[gateway].public);
         let response = self.http.get(url).bearer_auth(&self.ground.tokens[sender]).send().await?;
         let status = response.status().as_u16();
         let text = response.text().await?;
@@ -170,7 +212,7 @@ impl Clients {
     }
 
     fn packet(&self, item: &Item) -> anyhow::Result<PathBuf> {
-        let world = &self.ground.world;
+        let world = &self.ground.worlds[0];
         let name = format!("packets/{}.edxml", item.at);
         let fault = |fault: lienthong::cli::CommandFault| anyhow::anyhow!(fault.0);
         let unsigned = match &item.kind {
@@ -243,12 +285,18 @@ impl Clients {
 }
 
 impl Sent {
+    fn tries_at(&mut self, gateway: usize) {
+        self.tries += 1;
+        self.tried.insert(gateway);
+    }
+
     /// Notes an answer; `false` when it was none that ends the matter.
-    fn heard(&mut self, answer: Result<(u16, bool, Value), reqwest::Error>) -> bool {
+    fn heard(&mut self, gateway: usize, answer: Result<(u16, bool, Value), reqwest::Error>) -> bool {
         match answer {
             Ok((202, replayed, body)) => {
                 self.receipted.get_or_insert_with(Instant::now);
                 self.receipts.push(body);
+                self.given_by.push(gateway);
                 self.replayed += u32::from(replayed);
                 true
             }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use lienthong::demo::world::{AGENCIES, Wishes, World};
+use lienthong::demo::world::{AGENCIES, Wishes, World, free_addresses};
 
 use super::broker::{Broker, BrokerKind};
 use super::plan::{RECEIVERS, SENDERS, SHARED, SINGLES};
@@ -16,8 +16,8 @@ pub(super) const CLOCK_AHEAD: i64 = 40 * 86_400;
 
 /// What a drill stands on.
 pub(super) struct Ground {
-    /// Senders, settings, packets.
-    pub(super) world: World,
+    /// Senders, settings, packets; as each gateway sees them.
+    pub(super) worlds: Vec<World>,
     /// Systems: of each sender, of each single organisation, and the shared one.
     pub(super) systems: Vec<System>,
     /// What came to them.
@@ -33,7 +33,8 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    /// Makes it in `folder`, which is there and empty. The store is kept by `engine`, or by the default one.
+    /// Makes it in `folder`, which is there and empty, for so many gateways. The store is kept by `engine`, or by the
+    /// default one.
     ///
     /// # Errors
     /// Files or ports cannot be had.
@@ -42,6 +43,7 @@ impl Ground {
         program: &Path,
         kind: BrokerKind,
         engine: Option<&str>,
+        gateways: usize,
     ) -> anyhow::Result<Self> {
         let broker = Broker::make(kind, folder)?;
         let lines = [
@@ -81,18 +83,50 @@ impl Ground {
         settings += &format!("\n[operators.dien-tap]\nuid = {uid}\nrole = \"operator\"\n");
         settings += "\n[retention]\nidempotency = \"90d\"\n";
         settings += &engine.map(|name| format!("\n[outbox]\nengine = \"{name}\"\n")).unwrap_or_default();
-        std::fs::write(&world.config, settings)?;
+        if gateways > 1 {
+            settings += &format!("\n[cluster]\nnode = \"{}\"\n", node(0));
+        }
+        std::fs::write(&world.config, &settings)?;
         std::fs::write(folder.join("directory.toml"), directory)?;
         let token = |at| std::fs::read_to_string(world.token_file(at));
         let tokens = (0..SENDERS).map(token).collect::<Result<_, _>>().context("tokens")?;
+        let mut worlds = vec![world];
+        for at in 1..gateways {
+            worlds.push(another(&worlds[0], at, &settings)?);
+        }
         debug_assert_eq!(codes.len(), SENDERS + SINGLES + SHARED);
-        Ok(Self { world, systems, book, broker, codes, program: program.to_owned(), tokens })
+        Ok(Self { worlds, systems, book, broker, codes, program: program.to_owned(), tokens })
     }
 
-    /// The data folder.
-    pub(super) fn data(&self) -> PathBuf {
-        self.world.folder.join("data")
+    /// The data folder of a gateway.
+    pub(super) fn data(&self, gateway: usize) -> PathBuf {
+        self.worlds[gateway].folder.join(data_name(gateway))
     }
+}
+
+/// The name of a gateway among several.
+pub(super) fn node(gateway: usize) -> String {
+    format!("gw-{}", gateway + 1)
+}
+
+fn data_name(gateway: usize) -> String {
+    if gateway == 0 { "data".to_owned() } else { format!("data-{}", gateway + 1) }
+}
+
+/// The world as another gateway sees it: the same directory, systems and secrets; its own name, doors and data.
+fn another(first: &World, at: usize, settings: &str) -> anyhow::Result<World> {
+    let [public, admin] = free_addresses().map_err(|fault| anyhow::anyhow!(fault.0))?;
+    let text = settings
+        .replace(&format!("node = \"{}\"", node(0)), &format!("node = \"{}\"", node(at)))
+        .replace("data_dir = \"data\"", &format!("data_dir = \"{}\"", data_name(at)))
+        .replace(&first.public, &public)
+        .replace(&first.admin, &admin);
+    let (config, log) =
+        (first.folder.join(format!("{}.toml", node(at))), first.folder.join(format!("{}.log", node(at))));
+    std::fs::write(&config, text)?;
+    let mut world = first.clone();
+    (world.config, world.public, world.admin, world.log) = (config, public, admin, log);
+    Ok(world)
 }
 
 fn system_settings(at: usize, url: &str) -> String {

@@ -1,15 +1,17 @@
 //! Compares every receipt with what each receiver got, and says what is wrong.
 
+mod order;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
-use lienthong_pipeline::queue::ON_ITS_WAY;
 use serde_json::Value;
 
 use super::clients::Sent;
 use super::plan::{Kind, Lasts};
 use super::receivers::Arrival;
+use order::{is_excused, times};
 
 /// What is wrong, by kind.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +45,8 @@ pub struct Verdict {
     pub late: u64,
     /// Pairs in another order of which one's history was lost with its store, so that nobody can say why.
     pub unrecorded: u64,
+    /// There were several gateways: of order only what is about one document, of one sender, by one gateway is judged.
+    pub several: bool,
 }
 
 impl Verdict {
@@ -81,21 +85,27 @@ impl Verdict {
         self.pulled += other.pulled;
         self.late += other.late;
         self.unrecorded += other.unrecorded;
+        self.several |= other.several;
     }
 }
+
+/// What is shown of documents, by gateway and document id.
+pub(super) type Views = HashMap<(usize, String), Value>;
 
 /// One round: what was sent, what is shown of each document in the end (`None`: it is not there), what came.
 pub(super) struct Case<'a> {
     /// What was sent.
     pub(super) sent: &'a [Sent],
-    /// By document id.
-    pub(super) views: &'a HashMap<String, Value>,
+    /// By gateway and document id: what those that gave a receipt show.
+    pub(super) views: &'a Views,
     /// Everything that came since the world began.
     pub(super) arrivals: &'a [Arrival],
     /// Codes of receivers.
     pub(super) codes: &'a [String],
     /// Only items from this number on are looked at for their order: all before it was over before the first of them.
     pub(super) round_from: u32,
+    /// There are several gateways; see [`Verdict::several`].
+    pub(super) several: bool,
     /// From when to when they came, by the gateway's clock when it is right.
     pub(super) right: RangeInclusive<Timestamp>,
 }
@@ -117,7 +127,7 @@ struct Stored<'a> {
 impl Case<'_> {
     /// The verdict.
     pub(super) fn judge(&self) -> Verdict {
-        let mut verdict = Verdict::default();
+        let mut verdict = Verdict { several: self.several, ..Verdict::default() };
         let mut by_delivery: HashMap<(&str, &str), Vec<&Arrival>> = HashMap::new();
         for arrival in self.arrivals {
             by_delivery.entry((&arrival.document_id, &arrival.receiver)).or_default().push(arrival);
@@ -125,8 +135,19 @@ impl Case<'_> {
         let mut stored = Vec::new();
         for sent in self.sent {
             self.receipts(sent, &mut verdict);
-            if let Some(document) = sent.document_id() {
-                self.document(sent, document, &by_delivery, &mut stored, &mut verdict);
+            let Some(document) = sent.document_id() else { continue };
+            for (nth, gateway) in sent.givers().into_iter().enumerate() {
+                let mut own = Verdict::default();
+                let mut shown = Vec::new();
+                self.document(sent, gateway, document, &by_delivery, &mut shown, &mut own);
+                if nth > 0 {
+                    // It is counted once; what is wrong at another gateway is wrong.
+                    let Verdict { lost, wrongly_settled, unequal, .. } = own;
+                    own = Verdict { lost, wrongly_settled, unequal, ..Verdict::default() };
+                } else {
+                    stored.append(&mut shown);
+                }
+                verdict.add(own);
             }
         }
         self.order(&stored, &mut verdict);
@@ -141,8 +162,10 @@ impl Case<'_> {
                 verdict.other.push(format!("{what}: a good packet was refused: {status} {why}"));
             }
             (None, _) if malformed => verdict.other.push(format!("{what}: a bad packet was accepted")),
-            (_, Some((first, again))) if again.iter().any(|receipt| receipt != first) => {
-                verdict.other.push(format!("{what}: receipts differ: {first} {again:?}"));
+            (_, Some(_)) if differ(sent) => {
+                verdict
+                    .other
+                    .push(format!("{what}: receipts differ: {:?} by {:?}", sent.receipts, sent.given_by));
             }
             _ => {}
         }
@@ -154,21 +177,25 @@ impl Case<'_> {
     fn document<'a>(
         &self,
         sent: &'a Sent,
+        gateway: usize,
         document: &str,
         arrivals: &HashMap<(&str, &str), Vec<&Arrival>>,
         stored: &mut Vec<Stored<'a>>,
         verdict: &mut Verdict,
     ) {
         verdict.documents += 1;
-        let Some(view) = self.views.get(document) else {
-            verdict.lost.push(format!("item {}: document {document} is not shown", sent.item.at));
+        let Some(view) = self.views.get(&(gateway, document.to_owned())) else {
+            let what =
+                format!("item {}: document {document} is not shown by gateway {gateway}", sent.item.at);
+            verdict.lost.push(what);
             return;
         };
         let lines = view["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
         for receiver in &sent.item.receivers {
             verdict.deliveries += 1;
             let code = self.codes[*receiver].as_str();
-            let what = format!("item {}, document {document}, receiver {code}", sent.item.at);
+            let by = if self.several { format!(", gateway {gateway}") } else { String::new() };
+            let what = format!("item {}, document {document}, receiver {code}{by}", sent.item.at);
             let came = arrivals.get(&(document, code)).map(Vec::as_slice).unwrap_or_default();
             let Some(line) = lines.iter().find(|line| line["receiver"] == code) else {
                 verdict.lost.push(format!("{what}: no delivery"));
@@ -195,6 +222,17 @@ impl Case<'_> {
             }
         }
     }
+}
+
+/// One gateway gives one receipt, and all give it for one document.
+fn differ(sent: &Sent) -> bool {
+    let given: Vec<(&usize, &Value)> = sent.given_by.iter().zip(&sent.receipts).collect();
+    let (_, first) = given[0];
+    let same = |(by, receipt): &(&usize, &Value)| {
+        let own = given.iter().find(|(giver, _)| giver == by);
+        own.is_some_and(|(_, own)| own == receipt) && receipt["document_id"] == first["document_id"]
+    };
+    !given.iter().all(same)
 }
 
 /// Every arrival has the same ids and bytes.
@@ -250,136 +288,6 @@ fn says_not_taken(arrival: &Arrival) -> bool {
 pub(super) fn may_stay_parked(all: &[Sent], sent: &Sent, receiver: usize) -> bool {
     let poison = |sent: &Sent| sent.item.poison == Some((receiver, Lasts::ForEver));
     poison(sent) || all.iter().any(|earlier| related(sent, earlier) && poison(earlier))
-}
-
-/// What begins the note of an attempt that failed by its receiver's doing, or by ours: nobody overtakes after these.
-const NOT_ITS_OWN: [&str; 7] = [
-    "HTTP 4",
-    "HTTP 502",
-    "HTTP 503",
-    "HTTP 504",
-    "Connection refused",
-    "operation timed out",
-    "client error (Connect)",
-];
-
-/// It was parked, or failed so often by itself that another one went first to learn whether others pass.
-fn is_excused(line: &Value) -> bool {
-    let history = line["history"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let parked = |entry: &Value| {
-        entry["event"] == "parked" || entry["state"] == "parked" || entry["state"] == "refused"
-    };
-    let by_itself = |entry: &&Value| {
-        let note = entry["note"].as_str().unwrap_or_default();
-        entry["event"] == "attempt_failed" && !NOT_ITS_OWN.iter().any(|start| note.starts_with(start))
-    };
-    history.iter().filter(by_itself).count() >= 2 || history.iter().any(parked)
-}
-
-impl Case<'_> {
-    /// First in, first out for each receiver and lane; related packets in any lane. Only pairs of which one had its
-    /// receipt before the other was sent have an order.
-    fn order(&self, stored: &[Stored<'_>], verdict: &mut Verdict) {
-        let mut by_receiver: BTreeMap<usize, Vec<&Stored<'_>>> = BTreeMap::new();
-        for one in stored.iter().filter(|one| one.sent.item.at >= self.round_from) {
-            by_receiver.entry(one.receiver).or_default().push(one);
-        }
-        let place = |one: &Stored<'_>| (one.receiver, family(one.sent));
-        // What refers to one that stood aside stands aside with it.
-        let aside: BTreeSet<_> = stored.iter().filter(|one| one.excused).map(place).collect();
-        for (earlier, later) in by_receiver.values().flat_map(|all| pairs(all)) {
-            let Some(receipted) = earlier.sent.receipted else { continue };
-            let related = family(later.sent) == family(earlier.sent);
-            if receipted >= later.sent.begun || (is_urgent(earlier.sent) != is_urgent(later.sent) && !related)
-            {
-                continue;
-            }
-            verdict.pairs += 1;
-            if later.at >= earlier.at {
-                continue;
-            }
-            if !related && aside.contains(&place(earlier)) || earlier.excused {
-                verdict.excused += 1;
-            } else if !related && self.is_pulled(later) {
-                verdict.pulled += 1;
-            } else if !related && (self.is_untimed(earlier, later) || is_late(earlier, later, stored)) {
-                verdict.late += 1;
-            } else if earlier.rebuilt || later.rebuilt {
-                verdict.unrecorded += 1;
-            } else {
-                verdict.disordered.push(disorder(earlier, later, related));
-            }
-        }
-    }
-
-    /// The clock was wrong at one of them, so that nobody can say how long which of them was waited for.
-    fn is_untimed(&self, earlier: &Stored<'_>, later: &Stored<'_>) -> bool {
-        let times = [earlier.accepted, earlier.taken_over, later.settled];
-        times.iter().flatten().any(|time| !self.right.contains(time))
-    }
-
-    /// An urgent packet that refers to it, or to what it refers to, takes it along in its lane.
-    fn is_pulled(&self, one: &Stored<'_>) -> bool {
-        let takes_along = |urgent: &Sent| {
-            is_urgent(urgent)
-                && urgent.item.at > one.sent.item.at
-                && family(urgent) == family(one.sent)
-                && urgent.item.receivers.contains(&one.receiver)
-        };
-        !is_urgent(one.sent) && self.sent.iter().any(takes_along)
-    }
-}
-
-fn pairs<'a, 'b>(all: &'a [&'b Stored<'b>]) -> impl Iterator<Item = (&'b Stored<'b>, &'b Stored<'b>)> + 'a {
-    all.iter().flat_map(move |earlier| all.iter().map(move |later| (*earlier, *later)))
-}
-
-fn disorder(earlier: &Stored<'_>, later: &Stored<'_>, related: bool) -> String {
-    let name = |one: &Stored<'_>| {
-        format!("item {} ({})", one.sent.item.at, one.sent.document_id().unwrap_or_default())
-    };
-    let why = if related { ", its relative" } else { "" };
-    format!("receiver {}: {} came before {}{why}", earlier.receiver, name(later), name(earlier))
-}
-
-/// It was taken over only after the later one was settled, which had waited for it as long as it has to; or what goes
-/// before it because it refers to that was.
-fn is_late(earlier: &Stored<'_>, later: &Stored<'_>, stored: &[Stored<'_>]) -> bool {
-    if earlier.taken_over.zip(later.settled).is_some_and(|(taken, settled)| taken >= settled) {
-        return match earlier.accepted.zip(later.settled) {
-            // A clock that was set back between them says nothing of how long it was.
-            Some((accepted, settled)) => settled < accepted || settled >= accepted + ON_ITS_WAY,
-            None => false,
-        };
-    }
-    let goes_before = |kin: &&Stored<'_>| {
-        kin.receiver == earlier.receiver
-            && family(kin.sent) == family(earlier.sent)
-            && kin.sent.item.at <= earlier.sent.item.at
-    };
-    let taken_over = stored.iter().filter(goes_before).filter_map(|kin| kin.taken_over).max();
-    taken_over.zip(later.settled).is_some_and(|(taken, settled)| taken >= settled)
-}
-
-/// The times of an event in a delivery's history.
-fn times<'a>(line: &'a Value, event: &str) -> impl DoubleEndedIterator<Item = Timestamp> + 'a {
-    let event = event.to_owned();
-    let history = line["history"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let of_event = history.iter().filter(move |entry| entry["event"] == event.as_str());
-    of_event.filter_map(|entry| entry["at"].as_str()?.parse().ok())
-}
-
-/// A status packet has no place to say how urgent it is.
-fn is_urgent(sent: &Sent) -> bool {
-    sent.item.priority > 0 && !matches!(sent.item.kind, Kind::Status(..))
-}
-
-/// The letter that a packet is, or is about.
-fn family(sent: &Sent) -> u32 {
-    match sent.item.kind {
-        Kind::Revoke(of) | Kind::Update(of) | Kind::Replace(of) | Kind::Status(of, _) => of,
-        Kind::Letter | Kind::Malformed(_) => sent.item.at,
-    }
 }
 
 fn related(later: &Sent, earlier: &Sent) -> bool {

@@ -33,6 +33,8 @@ const MOMENT: Duration = Duration::from_secs(1);
 pub(super) struct Keeper {
     /// Where it runs.
     pub(super) ground: Arc<Ground>,
+    /// Which of the gateways.
+    at: usize,
     /// Its disk; `None` without the fault layer.
     pub(super) disk: Option<Disk>,
     /// What happened.
@@ -46,9 +48,9 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Nothing runs yet.
-    pub(super) fn new(ground: Arc<Ground>, disk: Option<Disk>, tally: Arc<Tally>) -> Self {
+    pub(super) fn new(ground: Arc<Ground>, at: usize, disk: Option<Disk>, tally: Arc<Tally>) -> Self {
         let (disk_is_bad, may_abort) = Default::default();
-        Self { ground, disk, tally, gateway: Mutex::new(None), disk_is_bad, may_abort }
+        Self { ground, at, disk, tally, gateway: Mutex::new(None), disk_is_bad, may_abort }
     }
 
     /// What the gateway's clock shows when nobody has put it wrong.
@@ -153,7 +155,7 @@ impl Keeper {
         if let Some(disk) = &self.disk {
             disk.settle()?;
         }
-        let store = self.ground.data().join("outbox");
+        let store = self.ground.data(self.at).join("outbox");
         if store.exists() {
             std::fs::remove_dir_all(store)?;
         }
@@ -228,7 +230,7 @@ impl Keeper {
             let environment: Vec<(&str, &str)> =
                 environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             let ground = &self.ground;
-            match ground.world.start(&ground.program, &environment).await {
+            match ground.worlds[self.at].start(&ground.program, &environment).await {
                 Ok(started) => {
                     *gateway = Some(started);
                     self.may_abort.store(point.is_some(), Ordering::SeqCst);

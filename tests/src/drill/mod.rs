@@ -11,6 +11,7 @@ mod patience;
 mod plan;
 mod receivers;
 mod round;
+mod strike;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -100,15 +101,18 @@ async fn one_world(
 ) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("lienthong-drill-").tempdir()?;
     let place = folder.path().canonicalize()?;
-    let ground = Arc::new(Ground::make(&place, &options.program, kind, engine).await?);
+    let ground =
+        Arc::new(Ground::make(&place, &options.program, kind, engine, options.scope.gateways).await?);
     let disk = options
         .layer
         .as_ref()
-        .map(|layer| Disk::make(&place.join("disk"), &ground.data(), layer, ground::CLOCK_AHEAD))
+        .map(|layer| Disk::make(&place.join("disk"), &ground.data(0), layer, ground::CLOCK_AHEAD))
         .transpose()?;
     let tally = Arc::new(Tally::default());
-    let keeper = Arc::new(Keeper::new(ground, disk, tally.clone()));
-    let mut act = Act::new(keeper);
+    let mut keepers = vec![Keeper::new(ground.clone(), 0, disk, tally.clone())];
+    let further = 1..options.scope.gateways;
+    keepers.extend(further.map(|at| Keeper::new(ground.clone(), at, None, tally.clone())));
+    let mut act = Act::new(keepers.into_iter().map(Arc::new).collect());
     println!("a world with broker {kind:?}, engine {}", engine.unwrap_or("by default"));
     let played = play(options, kind, begun, outcome.rounds, &mut act).await;
     let (rounds, mut verdict) = match played {
@@ -127,6 +131,7 @@ async fn one_world(
     }
     act.end().await;
     if !good {
+        act.tell(&place)?;
         outcome.kept = Some(folder.keep());
     }
     Ok(())
@@ -190,6 +195,12 @@ impl Outcome {
              broker, {} without a record since a store was built anew",
             verdict.pairs, verdict.excused, verdict.pulled, verdict.late, verdict.unrecorded
         ));
+        if verdict.several {
+            lines.push(
+                "order, of several gateways: only of packets about one document that one sender sent to one of them"
+                    .to_owned(),
+            );
+        }
         lines.push(format!(
             "lost {}, wrongly settled {}, unequal repeats {}, out of order {}, other {}",
             verdict.lost.len(),

@@ -2,6 +2,7 @@
 //! step takes is the machine's affair.
 
 mod blows;
+mod several;
 mod traffic;
 
 use std::time::Duration;
@@ -11,7 +12,7 @@ use rand::{Rng, SeedableRng};
 
 pub(super) use blows::{Blow, Extent, Manner, PowerCut};
 pub use blows::{DiskFault, Failing, Where};
-pub(super) use traffic::{Flaw, Item, Kind, Lasts, Trick};
+pub(super) use traffic::{Flaw, Item, Kind, Lasts, Trick, family};
 
 /// Agencies that send. Their certificates are the only ones there are.
 pub(super) const SENDERS: usize = 3;
@@ -50,6 +51,8 @@ pub struct Scope {
     pub layered: bool,
     /// Clock jumps of days, too.
     pub jumps: bool,
+    /// Gateways that share the broker.
+    pub gateways: usize,
 }
 
 impl Scope {
@@ -61,6 +64,17 @@ impl Scope {
         blows: 24,
         layered: true,
         jumps: true,
+        gateways: 1,
+    };
+    /// What `./drill --gateways 2` plays: long enough that leases move.
+    pub const SEVERAL: Self = Self {
+        span: Duration::from_secs(60),
+        items: 200,
+        bytes_max: 3_000_000,
+        blows: 20,
+        layered: false,
+        jumps: false,
+        gateways: 2,
     };
     /// What `./check` has time for.
     pub const SHORT: Self = Self {
@@ -70,7 +84,12 @@ impl Scope {
         blows: 14,
         layered: true,
         jumps: true,
+        gateways: 1,
     };
+}
+
+fn draw(scope: &Scope, random: &mut StdRng) -> Blow {
+    if scope.gateways > 1 { several::draw(random) } else { blows::draw(scope, random) }
 }
 
 /// Traffic and blows of a round.
@@ -93,7 +112,7 @@ impl Plan {
         }
         let span = u64::try_from(scope.span.as_millis()).unwrap_or(u64::MAX);
         let mut blows: Vec<Timed> = (0..scope.blows)
-            .map(|_| Timed { at: random.random_range(0..span), blow: blows::draw(scope, &mut random) })
+            .map(|_| Timed { at: random.random_range(0..span), blow: draw(scope, &mut random) })
             .collect();
         blows.sort_by_key(|timed| timed.at);
         Self { items, blows }

@@ -1,6 +1,7 @@
 //! One round: traffic under blows, then everything is healed, then everything must settle, then it is judged.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,11 +11,12 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::clients::{Clients, Sent};
-use super::judge::{Case, Verdict, may_stay_parked};
+use super::judge::{Case, Verdict, Views, may_stay_parked};
 use super::keeper::Keeper;
 use super::patience::Patience;
-use super::plan::{Blow, CLIENTS, Extent, Manner, Plan, Timed};
+use super::plan::{CLIENTS, Manner, Plan};
 use super::receivers::pause;
+use super::strike::strike;
 use crate::{BROKER_VARIABLE, broker_program, run_with, text};
 
 /// Between two looks.
@@ -24,42 +26,63 @@ const SENT_AGAIN: usize = 12;
 
 /// What happens in one world.
 pub(super) struct Act {
-    keeper: Arc<Keeper>,
+    keepers: Vec<Arc<Keeper>>,
     sent: Vec<Sent>,
-    views: HashMap<String, Value>,
+    views: Views,
     /// Of the rounds so far, what is said of order.
     order: Verdict,
 }
 
 impl Act {
-    pub(super) fn new(keeper: Arc<Keeper>) -> Self {
-        Self { keeper, sent: Vec::new(), views: HashMap::new(), order: Verdict::default() }
+    pub(super) fn new(keepers: Vec<Arc<Keeper>>) -> Self {
+        Self { keepers, sent: Vec::new(), views: Views::new(), order: Verdict::default() }
     }
 
-    /// Broker and gateway run.
+    /// Those of all gateways have one ground and one tally.
+    fn keeper(&self) -> &Keeper {
+        &self.keepers[0]
+    }
+
+    /// Broker and gateways run.
     pub(super) async fn begin(&self) -> anyhow::Result<()> {
-        self.keeper.ground.broker.start().await;
-        self.keeper.start().await
+        self.keeper().ground.broker.start().await;
+        try_join_all(self.keepers.iter().map(|keeper| keeper.start())).await.map(drop)
     }
 
     /// Everything is stopped.
     pub(super) async fn end(&self) {
-        if let Err(fault) = self.keeper.stop().await {
-            println!("the gateway does not stop: {fault:#}");
+        for keeper in &self.keepers {
+            if let Err(fault) = keeper.stop().await {
+                println!("the gateway does not stop: {fault:#}");
+            }
         }
     }
 
     /// What was done, and what receivers answered.
     pub(super) fn counts(&self) -> BTreeMap<String, u64> {
-        let mut counts = self.keeper.tally.all();
-        for (answer, count) in self.keeper.ground.book.answers() {
+        let mut counts = self.keeper().tally.all();
+        for (answer, count) in self.keeper().ground.book.answers() {
             let name = if answer == 0 { "answered nothing".to_owned() } else { format!("answered {answer}") };
             counts.insert(name, count);
         }
-        if let Some(disk) = &self.keeper.disk {
+        if let Some(disk) = &self.keeper().disk {
             counts.extend(disk.counts());
         }
         counts
+    }
+
+    /// Writes what gateways showed of each document and what came, in its order, into files for whoever looks for the cause.
+    pub(super) fn tell(&self, folder: &Path) -> anyhow::Result<()> {
+        let shown = |((gateway, _), view): (&(usize, String), &Value)| {
+            serde_json::json!({ "gateway": gateway, "view": view }).to_string()
+        };
+        let shown: Vec<String> = self.views.iter().map(shown).collect();
+        std::fs::write(folder.join("shown.jsonl"), shown.join("\n"))?;
+        let came = self.keeper().ground.book.arrivals();
+        let came: Vec<String> = came.iter().map(|arrival| format!("{arrival:?}")).collect();
+        std::fs::write(folder.join("came.txt"), came.join("\n"))?;
+        let sent: Vec<String> = self.sent.iter().map(|sent| format!("{sent:?}")).collect();
+        Ok(std::fs::write(folder.join("sent.txt"), sent.join("\n"))?)
     }
 
     /// One round; the verdict is over all rounds of this world. The gateway is kept running meanwhile.
@@ -70,10 +93,10 @@ impl Act {
         span: Duration,
         heal_by_start: bool,
     ) -> anyhow::Result<Verdict> {
-        let keeper = self.keeper.clone();
+        let keepers = self.keepers.clone();
         tokio::select! {
             verdict = self.watched(plan, seed, span, heal_by_start) => verdict,
-            Err(fault) = keeper.watch() => Err(fault),
+            Err(fault) = try_join_all(keepers.iter().map(|keeper| keeper.watch())) => Err(fault),
         }
     }
 
@@ -84,31 +107,32 @@ impl Act {
         span: Duration,
         heal_by_start: bool,
     ) -> anyhow::Result<Verdict> {
-        let began = self.keeper.right_time();
-        self.keeper.ground.book.sicken();
-        let clients = Arc::new(Clients::new(self.keeper.ground.clone(), seed));
+        let began = self.keeper().right_time();
+        self.keeper().ground.book.sicken();
+        let clients = Arc::new(Clients::new(self.keeper().ground.clone(), seed));
         let items = Arc::new(plan.items.clone());
         let mut sending = JoinSet::new();
         for client in 0..CLIENTS {
             let (clients, items) = (clients.clone(), items.clone());
             sending.spawn(async move { clients.run(client, &items, span).await });
         }
-        let keeper = self.keeper.clone();
-        try_join_all(plan.blows.iter().map(|timed| strike(&keeper, timed.clone()))).await?;
+        let keepers = self.keepers.clone();
+        try_join_all(plan.blows.iter().map(|timed| strike(&keepers, timed.clone()))).await?;
         self.heal(heal_by_start || seed.is_multiple_of(2)).await?;
         self.receipts(&clients, sending).await?;
         self.sent.extend(clients.sent());
         self.settle(&clients).await?;
         self.again(&clients, seed).await;
-        let book = &self.keeper.ground.book;
+        let book = &self.keeper().ground.book;
         let arrivals = book.arrivals();
         let case = Case {
             sent: &self.sent,
             views: &self.views,
             arrivals: &arrivals,
-            codes: &self.keeper.ground.codes,
+            codes: &self.keeper().ground.codes,
             round_from: plan.items.first().map_or(0, |item| item.at),
-            right: began..=self.keeper.right_time(),
+            several: self.keepers.len() > 1,
+            right: began..=self.keeper().right_time(),
         };
         let mut verdict = case.judge();
         self.order.add(Verdict {
@@ -122,7 +146,7 @@ impl Act {
         });
         let Verdict { disordered, pairs, excused, pulled, late, unrecorded, .. } = self.order.clone();
         verdict = Verdict { disordered, pairs, excused, pulled, late, unrecorded, ..verdict };
-        verdict.other.extend(self.keeper.tally.take_complaints());
+        verdict.other.extend(self.keeper().tally.take_complaints());
         Ok(verdict)
     }
 
@@ -142,7 +166,7 @@ impl Act {
                 () = pause(LOOK_EVERY) => {
                     if patience.ends(clients.sent().len()) {
                         let text = "clients still wait for receipts though all is well";
-                        self.keeper.tally.complain(text.to_owned());
+                        self.keeper().tally.complain(text.to_owned());
                         return Ok(());
                     }
                 }
@@ -151,8 +175,8 @@ impl Act {
     }
 
     async fn heal(&self, by_start: bool) -> anyhow::Result<()> {
-        let ground = &self.keeper.ground;
-        if let Some(disk) = &self.keeper.disk {
+        let ground = &self.keeper().ground;
+        if let Some(disk) = &self.keeper().disk {
             disk.disarm()?;
             disk.right_the_clock()?;
         }
@@ -161,11 +185,13 @@ impl Act {
         }
         ground.book.heal();
         ground.broker.start().await;
-        self.keeper.start().await?;
-        if by_start || self.keeper.disk_is_bad.load(Ordering::SeqCst) {
-            self.keeper.restart().await?;
+        for keeper in &self.keepers {
+            keeper.start().await?;
+            if by_start || keeper.disk_is_bad.load(Ordering::SeqCst) {
+                keeper.restart().await?;
+            }
+            keeper.disk_is_bad.store(false, Ordering::SeqCst);
         }
-        self.keeper.disk_is_bad.store(false, Ordering::SeqCst);
         Ok(())
     }
 
@@ -178,7 +204,9 @@ impl Act {
             if open.is_empty() || patience.ends(open) {
                 return Ok(());
             }
-            self.requeue()?;
+            for gateway in 0..self.keepers.len() {
+                self.requeue(gateway);
+            }
             pause(LOOK_EVERY).await;
         }
     }
@@ -188,16 +216,18 @@ impl Act {
         let mut open = Vec::new();
         for sent in &self.sent {
             let Some(document) = sent.document_id() else { continue };
-            let is_over = |view: &Value| self.open(sent, view).is_empty();
-            if self.views.get(document).is_some_and(is_over) {
-                continue;
-            }
-            if let Ok((200, view)) = clients.show(sent.item.sender, document).await {
-                self.views.insert(document.to_owned(), view);
-            }
-            match self.views.get(document) {
-                Some(view) => open.extend(self.open(sent, view)),
-                None => open.push(Value::Null),
+            for gateway in sent.givers() {
+                let key = (gateway, document.to_owned());
+                if self.views.get(&key).is_some_and(|view| self.open(sent, view).is_empty()) {
+                    continue;
+                }
+                if let Ok((200, view)) = clients.show(sent.item.sender, gateway, document).await {
+                    self.views.insert(key.clone(), view);
+                }
+                match self.views.get(&key) {
+                    Some(view) => open.extend(self.open(sent, view)),
+                    None => open.push(Value::Null),
+                }
             }
         }
         open
@@ -206,7 +236,7 @@ impl Act {
     /// The deliveries of a document that are not over.
     fn open(&self, sent: &Sent, view: &Value) -> Vec<Value> {
         let lines = view["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let codes = &self.keeper.ground.codes;
+        let codes = &self.keeper().ground.codes;
         let open = |receiver: &usize| {
             let line = lines.iter().find(|line| line["receiver"] == codes[*receiver].as_str());
             let is_over = match line.and_then(|line| line["state"].as_str()) {
@@ -219,11 +249,13 @@ impl Act {
         sent.item.receivers.iter().filter_map(open).collect()
     }
 
-    /// Every dead letter but what is poison for ever goes once more.
-    fn requeue(&self) -> anyhow::Result<()> {
-        let Some(page) = self.operator(&["dead-letters", "list", "--limit", "10000"]) else { return Ok(()) };
+    /// Every dead letter of a gateway but what is poison for ever goes once more.
+    fn requeue(&self, gateway: usize) {
+        let Some(page) = self.operator(gateway, &["dead-letters", "list", "--limit", "10000"]) else {
+            return;
+        };
         let lines = page["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let codes = &self.keeper.ground.codes;
+        let codes = &self.keeper().ground.codes;
         let hopeless = |line: &Value| {
             let of_line = self.sent.iter().find(|sent| line["document_id"].as_str() == sent.document_id());
             let receiver = codes.iter().position(|code| line["receiver"] == code.as_str());
@@ -235,17 +267,16 @@ impl Act {
             .filter_map(|line| line["delivery_id"].as_str())
             .collect();
         if !ids.is_empty() {
-            self.keeper.tally.counts("requeued by the operator", ids.len() as u64);
+            self.keeper().tally.counts("requeued by the operator", ids.len() as u64);
             let arguments = [&["dead-letters", "requeue"], &ids[..], &["--reason", "dien tap"]].concat();
-            self.operator(&arguments);
+            self.operator(gateway, &arguments);
         }
-        Ok(())
     }
 
     /// An operator's command; `None` when it is refused, or nobody answers.
-    fn operator(&self, arguments: &[&str]) -> Option<Value> {
-        let ground = &self.keeper.ground;
-        let config = ground.world.config.to_string_lossy();
+    fn operator(&self, gateway: usize, arguments: &[&str]) -> Option<Value> {
+        let ground = &self.keeper().ground;
+        let config = ground.worlds[gateway].config.to_string_lossy();
         let program = broker_program();
         let program = program.to_string_lossy();
         let all = [arguments, &["--json", "-c", &config]].concat();
@@ -259,107 +290,14 @@ impl Act {
         let step = (accepted.len() / SENT_AGAIN).max(1);
         let first = usize::try_from(seed % step as u64).unwrap_or_default();
         for sent in accepted.iter().skip(first).step_by(step) {
-            let complaint = match clients.post(sent).await {
+            let complaint = match clients.post(sent, sent.given_by[0]).await {
                 Ok((202, true, body)) if Some(&body) == sent.receipts.first() => continue,
                 Ok(other) => {
                     format!("item {}: sent again: {other:?}, first {:?}", sent.item.at, sent.receipts.first())
                 }
                 Err(fault) => format!("item {}: sent again: {fault:?}", sent.item.at),
             };
-            self.keeper.tally.complain(complaint);
+            self.keeper().tally.complain(complaint);
         }
-    }
-}
-
-/// Waits for the time of a blow, and strikes.
-async fn strike(keeper: &Keeper, timed: Timed) -> anyhow::Result<()> {
-    pause(Duration::from_millis(timed.at)).await;
-    let ground = &keeper.ground;
-    let length = Duration::from_millis;
-    let chosen = usize::try_from(timed.at).unwrap_or_default();
-    match timed.blow {
-        Blow::KillGateway(down) => {
-            keeper.tally.count("gateway killed");
-            keeper.kill(length(down)).await?;
-        }
-        Blow::StopGateway => {
-            keeper.tally.count("gateway stopped");
-            keeper.restart().await?;
-        }
-        Blow::CrashAt(point) => {
-            keeper.tally.count(&format!("gateway dies {point}"));
-            keeper.crash_at(point).await?;
-        }
-        Blow::FreezeGateway(for_) => {
-            keeper.tally.count("gateway frozen");
-            keeper.freeze(length(for_)).await;
-        }
-        Blow::KillBroker(extent, down) => {
-            let own = keeper.broker_pid().await;
-            let killed = ground.broker.kill(extent, chosen, own, length(down)).await;
-            keeper.tally.counts(broker_word("killed", extent), killed);
-        }
-        Blow::FreezeBroker(extent, for_) => {
-            let own = keeper.broker_pid().await;
-            let frozen = ground.broker.freeze(extent, chosen, own, length(for_)).await;
-            keeper.tally.counts(broker_word("frozen", extent), frozen);
-        }
-        Blow::Receiver(who, manner, for_) => {
-            keeper.tally.count(&format!("receiver {}", manner_word(manner)));
-            for (at, system) in ground.systems.iter().enumerate() {
-                if who.is_none_or(|who| who == at) {
-                    system.be(manner).await;
-                }
-            }
-            pause(length(for_)).await;
-            for (at, system) in ground.systems.iter().enumerate() {
-                if who.is_none_or(|who| who == at) {
-                    system.be(Manner::Well).await;
-                }
-            }
-        }
-        Blow::DeleteStore => {
-            keeper.tally.count("store deleted");
-            keeper.delete_store().await?;
-        }
-        Blow::PowerCut(cut) => keeper.power_cut(cut).await?,
-        Blow::Disk(fault) => {
-            let Some(disk) = &keeper.disk else { return Ok(()) };
-            keeper.disk_is_bad.store(true, Ordering::SeqCst);
-            disk.arm(fault)?;
-            pause(length(fault.lasts)).await;
-            disk.disarm_one(fault)?;
-        }
-        Blow::Clock(by, for_) => {
-            let Some(disk) = &keeper.disk else { return Ok(()) };
-            keeper.tally.count(if by > 0 { "clock ahead" } else { "clock behind" });
-            disk.set_clock(by)?;
-            pause(length(for_)).await;
-            disk.right_the_clock()?;
-        }
-    }
-    Ok(())
-}
-
-fn broker_word(what: &str, extent: Extent) -> &'static str {
-    match (what, extent) {
-        ("killed", Extent::One) => "one broker killed",
-        ("killed", Extent::All) => "brokers killed, all",
-        (_, Extent::One) => "one broker frozen",
-        (_, Extent::All) => "brokers frozen, all",
-    }
-}
-
-fn manner_word(manner: Manner) -> String {
-    match manner {
-        Manner::Well => "well".to_owned(),
-        Manner::Slow(_) => "slow".to_owned(),
-        Manner::Says(status) => format!("says {status}"),
-        Manner::TakesAndSays(status) => format!("takes and says {status}"),
-        Manner::TakesAndHangs => "takes and hangs".to_owned(),
-        Manner::Hangs => "hangs".to_owned(),
-        Manner::CutsBody => "cuts the body".to_owned(),
-        Manner::CutsAnswer => "cuts the answer".to_owned(),
-        Manner::Closed => "down".to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! The judge sees what it is there for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,21 +12,22 @@ use tokio::time::Instant;
 use super::super::clients::Sent;
 use super::super::plan::{Flaw, Item, Kind, Lasts, Trick};
 use super::super::receivers::Arrival;
-use super::{Case, Verdict};
+use super::{Case, Verdict, Views};
 
 const CODES: [&str; 3] = ["S", "A", "B"];
 
 /// Documents that were sent one after the other, what is shown of them, what came.
 struct Play {
     sent: Vec<Sent>,
-    views: HashMap<String, Value>,
+    views: Views,
     arrivals: Vec<Arrival>,
     begun: Instant,
+    several: bool,
 }
 
 impl Play {
     fn new() -> Self {
-        Self { sent: vec![], views: HashMap::new(), arrivals: vec![], begun: Instant::now() }
+        Self { sent: vec![], views: HashMap::new(), arrivals: vec![], begun: Instant::now(), several: false }
     }
 
     /// A document to A, with its receipt, shown in this state.
@@ -52,13 +53,15 @@ impl Play {
             begun: time(0),
             receipted: Some(time(1)),
             receipts: vec![json!({ "document_id": format!("document {at}") })],
+            given_by: vec![0],
+            tried: BTreeSet::from([0]),
             replayed: 0,
             refused: None,
             tries: 1,
         });
         let entry = json!({ "event": "settled", "state": state, "note": "why" });
         let line = json!({ "receiver": "A", "delivery_id": format!("delivery {at}"), "state": state, "history": [entry] });
-        self.views.insert(format!("document {at}"), json!({ "deliveries": [line] }));
+        self.views.insert((0, format!("document {at}")), json!({ "deliveries": [line] }));
         self.sent.last_mut().expect("just sent")
     }
 
@@ -78,7 +81,7 @@ impl Play {
     }
 
     fn history(&mut self, at: u32, events: &[Value]) {
-        let view = self.views.get_mut(&format!("document {at}")).expect("shown");
+        let view = self.views.get_mut(&(0, format!("document {at}"))).expect("shown");
         view["deliveries"][0]["history"] = Value::from(events.to_vec());
     }
 
@@ -87,7 +90,16 @@ impl Play {
         let right: RangeInclusive<Timestamp> =
             "2026-01-02T03:00:00Z".parse().expect("a time")..="2026-01-02T04:00:00Z".parse().expect("a time");
         let (sent, views, arrivals) = (&self.sent, &self.views, &self.arrivals);
-        Case { sent, views, arrivals, codes: &codes, round_from: 0, right }.judge()
+        Case { sent, views, arrivals, codes: &codes, round_from: 0, several: self.several, right }.judge()
+    }
+}
+
+impl Sent {
+    /// Another receipt, of this gateway.
+    fn hears(&mut self, gateway: usize, document: &str) -> &mut Self {
+        self.receipts.push(json!({ "document_id": document }));
+        self.given_by.push(gateway);
+        self
     }
 }
 
@@ -118,7 +130,7 @@ fn what_is_not_shown_or_not_over_is_lost() {
     play.send(Kind::Letter, 0, "parked");
     play.send(Kind::Letter, 0, "received");
     play.comes(2, true, 200);
-    play.views.remove("document 2");
+    play.views.remove(&(0, "document 2".to_owned()));
     assert_eq!(counts(&play.verdict()), [3, 0, 0, 0, 0]);
 }
 
@@ -249,7 +261,7 @@ fn what_an_urgent_relative_takes_along_and_what_is_late_is_counted_apart() {
 #[test]
 fn receipts_that_differ_and_wrong_refusals_are_seen() {
     let mut play = Play::new();
-    play.send(Kind::Letter, 0, "received").receipts.push(json!({ "document_id": "another" }));
+    play.send(Kind::Letter, 0, "received").hears(0, "another");
     play.comes(0, true, 200);
     play.send(Kind::Malformed(Flaw::Tampered), 0, "received");
     play.comes(1, true, 200);
@@ -259,4 +271,40 @@ fn receipts_that_differ_and_wrong_refusals_are_seen() {
     sent.refused = Some((422, "why".to_owned()));
     let verdict = play.verdict();
     assert_eq!(counts(&verdict)[4], 4, "{:?}", verdict.complaints());
+}
+
+#[test]
+fn several_gateways_have_one_document_and_each_its_own_word() {
+    let mut play = Play::new();
+    play.several = true;
+    let sent = play.send(Kind::Letter, 0, "received");
+    sent.hears(1, "document 0").receipts[1]["accepted_at"] = json!("later");
+    play.comes(0, true, 200);
+    assert_eq!(counts(&play.verdict()), [1, 0, 0, 0, 0], "the other one shows nothing");
+    let mut shown = play.views[&(0, "document 0".to_owned())].clone();
+    play.views.insert((1, "document 0".to_owned()), shown.clone());
+    let verdict = play.verdict();
+    assert!(verdict.is_good(), "{:?}", verdict.complaints());
+    assert_eq!((verdict.documents, verdict.deliveries), (1, 1));
+    shown["deliveries"][0]["state"] = json!("withdrawn");
+    play.views.insert((1, "document 0".to_owned()), shown);
+    assert_eq!(counts(&play.verdict())[1], 1, "one of them says what is not so");
+    play.views.insert((1, "document 0".to_owned()), play.views[&(0, "document 0".to_owned())].clone());
+    play.sent[0].hears(1, "document 0");
+    assert_eq!(counts(&play.verdict()), [0, 0, 0, 0, 1], "two receipts of one gateway");
+}
+
+#[test]
+fn several_gateways_keep_the_order_of_what_is_about_one_document_and_went_to_one() {
+    let mut play = Play::new();
+    play.several = true;
+    play.send(Kind::Letter, 0, "received");
+    play.send(Kind::Letter, 0, "received");
+    play.comes(1, true, 200);
+    play.comes(0, true, 200);
+    assert!(play.verdict().is_good(), "two documents");
+    play.sent[1].item.kind = Kind::Update(0);
+    assert_eq!(counts(&play.verdict()), [0, 0, 0, 1, 0]);
+    play.sent[1].tried.insert(1);
+    assert!(play.verdict().is_good(), "the other gateway may have it, too");
 }

@@ -39,6 +39,10 @@ pub enum Blow {
     CrashAt(&'static str),
     /// SIGSTOP for so long.
     FreezeGateway(u64),
+    /// SIGKILL for every gateway.
+    KillGateways(u64),
+    /// SIGSTOP for every gateway.
+    FreezeGateways(u64),
     /// SIGKILL for a server of the broker, or for all of them, for so long.
     KillBroker(Extent, u64),
     /// SIGSTOP likewise.
@@ -128,21 +132,23 @@ pub struct PowerCut {
     pub at_sync: Option<u64>,
 }
 
+/// Where a gateway can be told to die.
+pub(super) const POINTS: [&str; 6] = [
+    "after-blob-fsync",
+    "after-commit",
+    "after-publish",
+    "after-hand-off",
+    "after-receiver-2xx",
+    "after-settle",
+];
+
 /// One of them.
 pub(super) fn draw(scope: &Scope, random: &mut StdRng) -> Blow {
-    let points = [
-        "after-blob-fsync",
-        "after-commit",
-        "after-publish",
-        "after-hand-off",
-        "after-receiver-2xx",
-        "after-settle",
-    ];
     let extent = if random.random_ratio(1, 2) { Extent::One } else { Extent::All };
     match random.random_range(0..if scope.layered { 40 } else { 22 }) {
         0..=3 => Blow::KillGateway(random.random_range(0..1_500)),
         4 => Blow::StopGateway,
-        5..=6 => Blow::CrashAt(points[random.random_range(0..points.len())]),
+        5..=6 => Blow::CrashAt(POINTS[random.random_range(0..POINTS.len())]),
         7 => Blow::FreezeGateway(random.random_range(100..3_000)),
         8..=9 => Blow::KillBroker(extent, random.random_range(0..4_000)),
         10 => Blow::FreezeBroker(extent, random.random_range(100..6_000)),
@@ -154,7 +160,7 @@ pub(super) fn draw(scope: &Scope, random: &mut StdRng) -> Blow {
     }
 }
 
-fn receiver_blow(random: &mut StdRng) -> Blow {
+pub(super) fn receiver_blow(random: &mut StdRng) -> Blow {
     let statuses = [400, 401, 404, 422, 429, 500, 501, 502, 503, 504];
     let manner = match random.random_range(0..11) {
         0 => Manner::Slow(random.random_range(50..1_500)),

@@ -69,6 +69,14 @@ pub struct Item {
     pub poison: Option<(usize, Lasts)>,
 }
 
+/// The letter that a packet is, or is about.
+pub(in crate::drill) fn family(item: &Item) -> u32 {
+    match item.kind {
+        Kind::Revoke(of) | Kind::Update(of) | Kind::Replace(of) | Kind::Status(of, _) => of,
+        Kind::Letter | Kind::Malformed(_) => item.at,
+    }
+}
+
 /// How long poison works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lasts {
