@@ -1,0 +1,217 @@
+//! Several gateways on one broker, as real processes: restarts one after the other under load, and one that is lost with
+//! its disk. What the protocol does in every order is in `pipeline/nodes.rs` and in `tests/model`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use acceptance::{BROKER_VARIABLE, Stage, broker_program, broker_scheme, letter, run_with, text, until};
+use lienthong::demo::child::Gateway;
+use lienthong::demo::world::{World, free_address, free_addresses, scan};
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_lienthong-under-test");
+const NAMES: [&str; 2] = ["gw-1", "gw-2"];
+
+/// Two gateways with the same directory, systems and secrets, and their broker.
+struct Pair {
+    stage: Stage,
+    worlds: [World; 2],
+    _broker: Child,
+}
+
+impl Pair {
+    async fn open() -> Self {
+        let address = free_address().expect("an address");
+        let uid = rustix::process::getuid().as_raw();
+        let lines = format!(
+            "url = \"{}://{address}\"\n\n[cluster]\nnode = \"{}\"\n\n[operators.lan]\nuid = {uid}\n\
+             role = \"operator\"\n\n[receipt]\nafter = \"outbox+broker\"\n",
+            broker_scheme(),
+            NAMES[0]
+        );
+        let stage = Stage::open(PROGRAM, &[("broker", &lines)]).await;
+        let first = stage.world.clone();
+        let [public, admin] = free_addresses().expect("addresses");
+        let settings = std::fs::read_to_string(&first.config).expect("settings");
+        let settings = settings
+            .replace(NAMES[0], NAMES[1])
+            .replace("data_dir = \"data\"", "data_dir = \"data-2\"")
+            .replace(&first.public, &public)
+            .replace(&first.admin, &admin);
+        let (config, log) = (first.folder.join("second.toml"), first.folder.join("second.log"));
+        std::fs::write(&config, settings).expect("written");
+        let mut second = first.clone();
+        (second.config, second.log, second.public, second.admin) = (config, log, public, admin);
+        let broker = broker(&address, first.folder.join("broker"));
+        Self { stage, worlds: [first, second], _broker: broker }
+    }
+
+    async fn start(&self, at: usize) -> Gateway {
+        let program = broker_program().to_string_lossy().into_owned();
+        let started = self.worlds[at].start(PROGRAM.as_ref(), &[(BROKER_VARIABLE, &program)]).await;
+        started.unwrap_or_else(|fault| panic!("{fault}"))
+    }
+
+    /// Both run, and share all partitions.
+    async fn start_both(&self) -> [Gateway; 2] {
+        let both = [self.start(0).await, self.start(1).await];
+        self.shared().await;
+        both
+    }
+
+    async fn shared(&self) {
+        let shared = until(async || {
+            let held = [
+                self.metric(0, "lienthong_partitions_held").await,
+                self.metric(1, "lienthong_partitions_held").await,
+            ];
+            (held.iter().sum::<u64>() == 64 && held.iter().all(|held| *held > 16)).then_some(())
+        });
+        assert!(shared.await.is_some(), "64 partitions are shared");
+    }
+
+    async fn metric(&self, at: usize, series: &str) -> u64 {
+        let metrics = self.worlds[at].metrics().await.unwrap_or_default();
+        let mut lines = metrics.lines().filter_map(|line| line.rsplit_once(' '));
+        let value = lines.find(|(name, _)| *name == series).map(|(_, value)| value.to_owned());
+        value.and_then(|value| value.parse::<f64>().ok()).map_or(0, |value| value as u64)
+    }
+
+    /// Waits until the gateway that accepted it shows it as received by all.
+    async fn all_received(&self, at: usize, document: &str) {
+        let mut last = Value::Null;
+        let received = until(async || {
+            last = self.worlds[at].show(0, document).await.ok()?.body;
+            let deliveries = last["deliveries"].as_array()?;
+            deliveries.iter().all(|delivery| delivery["state"] == "received").then_some(())
+        });
+        assert!(received.await.is_some(), "{document} is not received: {last}");
+    }
+
+    /// How often each receiver took each document, which must be one delivery.
+    fn taken(&self) -> BTreeMap<(usize, String), u32> {
+        let mut taken = BTreeMap::new();
+        for at in [1, 2] {
+            for one in self.stage.world.receivers[at].taken().into_values() {
+                let before = taken.insert((at, one.document_id.clone()), one.times);
+                assert_eq!(before, None, "{} came under two ids", one.document_id);
+            }
+        }
+        taken
+    }
+}
+
+fn broker(address: &str, folder: PathBuf) -> Child {
+    std::fs::create_dir(&folder).expect("a folder");
+    let (config, store) = (folder.join("server.conf"), folder.join("store"));
+    let settings = format!(
+        "listen: \"{address}\"\nmax_payload: 2MB\njetstream {{\n  store_dir: \"{}\"\n  sync_interval: always\n}}\n",
+        store.display()
+    );
+    std::fs::write(&config, settings).expect("written");
+    let mut command = Command::new(broker_program());
+    command.arg("-c").arg(&config).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    command.spawn().expect("the broker starts")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restarts_one_after_the_other_under_load_lose_nothing() {
+    let pair = Pair::open().await;
+    let mut gateways = pair.start_both().await.map(Some);
+    let (mut number, mut accepted) = (0, Vec::new());
+    for stopped in [0, 1] {
+        let running = 1 - stopped;
+        let mut gateway = gateways[stopped].take().expect("it runs");
+        let stopping = gateway.stop();
+        tokio::pin!(stopping);
+        let mut ended = None;
+        // Whoever sends tries the one, and then the other; neither refuses what it does not take.
+        while ended.is_none() || number % 12 != 0 {
+            number += 1;
+            let packet = pair.stage.letter(number, &[1, 2]);
+            let mut answer = None;
+            for at in [stopped, running] {
+                answer = match pair.worlds[at].submit(0, &packet).await {
+                    Ok(answer) if answer.status == 202 => Some((at, answer)),
+                    Ok(answer) => panic!("{} {}", answer.status, answer.body),
+                    // It is going, or gone.
+                    Err(_) => continue,
+                };
+                break;
+            }
+            let (at, answer) = answer.expect("one of them takes it");
+            accepted.push((at, answer.document_id().expect("a receipt")));
+            tokio::select! {
+                code = &mut stopping, if ended.is_none() => ended = Some(code.expect("it ends")),
+                () = std::future::ready(()) => {}
+            }
+        }
+        assert_eq!(ended, Some(Some(0)), "it ends well");
+        gateways[stopped] = Some(pair.start(stopped).await);
+        pair.shared().await;
+    }
+    for (at, document) in &accepted {
+        pair.all_received(*at, document).await;
+    }
+    let taken = pair.taken();
+    assert_eq!(taken.len(), accepted.len() * 2);
+    for gateway in gateways.iter_mut().flatten() {
+        assert_eq!(gateway.stop().await.expect("it ends"), Some(0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_lost_with_its_disk_is_adopted() {
+    let pair = Pair::open().await;
+    let [mut first, mut second] = pair.start_both().await;
+    for at in [1, 2] {
+        pair.stage.world.receivers[at].close();
+    }
+    let mut documents = Vec::new();
+    for number in 1..=8 {
+        let packet = pair.stage.letter(number, &[1, 2]);
+        documents
+            .push(pair.worlds[1].submit(0, &packet).await.expect("asked").document_id().expect("a receipt"));
+    }
+    let large = letter(9, &[1, 2]).attach("scan.pdf", "application/pdf", scan(700_000, 9));
+    let large = pair.stage.signed("9.edxml", large);
+    documents.push(pair.worlds[1].submit(0, &large).await.expect("asked").document_id().expect("a receipt"));
+    // With receipts after the broker has it, whatever was receipted can be adopted.
+    second.kill().await.expect("killed");
+    std::fs::remove_dir_all(pair.worlds[1].folder.join("data-2")).expect("its disk is gone");
+
+    let adopt = || {
+        let config = pair.worlds[0].config.to_string_lossy().into_owned();
+        let arguments = ["adopt", "--node", NAMES[1], "--reason", "mất máy", "-c", &config, "--json"];
+        run_with(PROGRAM.as_ref(), &arguments, &[])
+    };
+    let refused = adopt();
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("60"), "{}", text(&refused.stderr));
+    let adopted =
+        until(async || Some(adopt()).filter(|ended| ended.status.success())).await.expect("adopted");
+    let adopted: Value = serde_json::from_slice(&adopted.stdout).expect("JSON");
+    assert_eq!(adopted["lost"], serde_json::json!({}), "{adopted}");
+    assert_eq!(
+        adopted["taken_on"].as_u64().expect("a count") + adopted["settled"].as_u64().expect("a count"),
+        18
+    );
+    for at in [1, 2] {
+        pair.stage.world.receivers[at].reopen().await.expect("open again");
+        for document in &documents {
+            let found = pair.stage.world.receivers[at].wait_for(document, acceptance::PATIENCE).await;
+            assert!(found.is_some(), "{document}: {:?}", pair.stage.world.receivers[at].complaints());
+        }
+    }
+    assert_eq!(pair.taken().len(), 18);
+    // A new machine under the old name begins where the adoption left its name, and shares the work.
+    let mut anew = pair.start(1).await;
+    pair.shared().await;
+    let after = pair.worlds[1].submit(0, &pair.stage.letter(10, &[1, 2])).await.expect("asked");
+    pair.all_received(1, &after.document_id().expect("a receipt")).await;
+    for gateway in [&mut first, &mut anew] {
+        assert_eq!(gateway.stop().await.expect("it ends"), Some(0));
+    }
+}
