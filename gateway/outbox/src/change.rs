@@ -262,7 +262,8 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             if !known.may_move(boot) {
                 return None;
             }
-            delivery.may_have_arrived |= delivery.lease.is_some();
+            // Whoever had its turn may have taken it from the broker, and may be about to say so.
+            delivery.may_have_arrived |= delivery.lease.is_some() || !delivery.handed_off;
             send_again(&mut after, at)?;
             ("moved", note)
         }

@@ -38,7 +38,7 @@ fn waits(after: &mut Record, event: &Event, node: &NodeLife) -> Option<()> {
             return None;
         }
         let delivery = &mut after.delivery;
-        delivery.may_have_arrived |= delivery.lease.is_some();
+        delivery.may_have_arrived |= delivery.lease.is_some() || !delivery.handed_off;
         (delivery.state, delivery.generation) = (State::Queued, event.generation);
         (delivery.published, delivery.handed_off) = (event.generation, false);
         (delivery.lease, delivery.elsewhere, delivery.closed) = (None, None, false);

@@ -49,6 +49,7 @@ pub async fn what_a_lease_moves_goes_on_in_the_next_generation(store: Arc<dyn Ou
     change(&*store, waiting.id, Transition::Published { generation: 1 }).await;
     let gone = change(&*store, waiting.id, moved()).await;
     assert_eq!((gone.generation, gone.published, gone.handed_off), (2, 1, false));
+    assert!(!gone.has_not_left(), "who was to deliver it may have done so");
     assert_eq!(ids(&store.unpublished(9).await.expect("read")), [waiting.id]);
     let taken = taken(&*store, 2, "H02").await;
     for (boot, goes) in [(THIS, false), (BootId::new(2), true)] {
