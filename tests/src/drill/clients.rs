@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,6 +28,24 @@ const TRY_ONE_MAX: Duration = Duration::from_secs(15);
 /// Between two tries.
 const AGAIN_AFTER: Duration = Duration::from_millis(150);
 
+/// Who gave a receipt, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Giver {
+    /// Which gateway.
+    pub(super) gateway: usize,
+    /// How often that had been lost with its disk by then.
+    pub(super) life: u32,
+    /// When.
+    pub(super) at: Instant,
+}
+
+impl Giver {
+    /// The gateway in this life.
+    pub(super) fn seat(&self) -> (usize, u32) {
+        (self.gateway, self.life)
+    }
+}
+
 /// What became of a submission.
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
@@ -42,8 +61,8 @@ pub(super) struct Sent {
     pub(super) receipted: Option<Instant>,
     /// Every receipt, in the order of arrival.
     pub(super) receipts: Vec<Value>,
-    /// Which gateway gave each of them.
-    pub(super) given_by: Vec<usize>,
+    /// Who gave each of them.
+    pub(super) given_by: Vec<Giver>,
     /// Gateways that may have it.
     pub(super) tried: BTreeSet<usize>,
     /// Receipts that were marked as replayed.
@@ -60,12 +79,12 @@ impl Sent {
         self.receipts.first()?["document_id"].as_str()
     }
 
-    /// Gateways that gave a receipt, the first one first.
-    pub(super) fn givers(&self) -> Vec<usize> {
-        let mut givers = Vec::new();
-        for gateway in &self.given_by {
-            if !givers.contains(gateway) {
-                givers.push(*gateway);
+    /// Each one that gave a receipt once, the first one first.
+    pub(super) fn givers(&self) -> Vec<Giver> {
+        let mut givers: Vec<Giver> = Vec::new();
+        for giver in &self.given_by {
+            if !givers.iter().any(|known| known.seat() == giver.seat()) {
+                givers.push(*giver);
             }
         }
         givers
@@ -145,16 +164,18 @@ impl Clients {
             let next = (home + 1) % self.ground.worlds.len();
             sent.tries_at(home);
             sent.tried.insert(next);
+            let seats = (self.seat(home), self.seat(next));
             let (one, other) = tokio::join!(self.post(&sent, home), self.post(&sent, next));
-            for (gateway, answer) in [(home, one), (next, other)] {
-                sent.heard(gateway, answer);
+            for (seat, answer) in [(seats.0, one), (seats.1, other)] {
+                sent.heard(seat, answer);
             }
         }
         let mut gateway = home;
         while sent.receipts.is_empty() && sent.refused.is_none() {
             sent.tries_at(gateway);
+            let seat = self.seat(gateway);
             let answer = self.post(&sent, gateway).await;
-            if !sent.heard(gateway, answer) {
+            if !sent.heard(seat, answer) {
                 gateway = self.one_of_all(item.at.wrapping_add(sent.tries.wrapping_mul(31)));
                 pause(AGAIN_AFTER).await;
             }
@@ -162,11 +183,17 @@ impl Clients {
         if item.trick == Trick::Again {
             let gateway = self.one_of_all(item.at);
             sent.tried.insert(gateway);
+            let seat = self.seat(gateway);
             let answer = self.post(&sent, gateway).await;
-            sent.heard(gateway, answer);
+            sent.heard(seat, answer);
         }
         lock(&self.sent).push(sent);
         Ok(())
+    }
+
+    /// A gateway in the life that it has now.
+    fn seat(&self, gateway: usize) -> (usize, u32) {
+        (gateway, self.ground.lives[gateway].load(Ordering::SeqCst))
     }
 
     /// One of the gateways, as the seed has it.
@@ -184,6 +211,9 @@ impl Clients {
         sent: &Sent,
         gateway: usize,
     ) -> Result<(u16, bool, Value), reqwest::Error> {
+        let Ok(_open) = self.ground.doors[gateway].try_read() else {
+            return Ok((http::StatusCode::SERVICE_UNAVAILABLE.as_u16(), false, Value::Null));
+        };
         let body = tokio::fs::read(&sent.file).await.expect("the packet is there");
         let url = format!("http://{}/api/v1/documents", self.ground.worlds[gateway].public);
         let token = &self.ground.tokens[sent.item.sender];
@@ -291,12 +321,16 @@ impl Sent {
     }
 
     /// Notes an answer; `false` when it was none that ends the matter.
-    fn heard(&mut self, gateway: usize, answer: Result<(u16, bool, Value), reqwest::Error>) -> bool {
+    fn heard(
+        &mut self,
+        (gateway, life): (usize, u32),
+        answer: Result<(u16, bool, Value), reqwest::Error>,
+    ) -> bool {
         match answer {
             Ok((202, replayed, body)) => {
                 self.receipted.get_or_insert_with(Instant::now);
                 self.receipts.push(body);
-                self.given_by.push(gateway);
+                self.given_by.push(Giver { gateway, life, at: Instant::now() });
                 self.replayed += u32::from(replayed);
                 true
             }

@@ -2,13 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use anyhow::Context;
 use lienthong::demo::world::{AGENCIES, Wishes, World, free_addresses};
 
+use serde_json::Value;
+use tokio::sync::RwLock;
+
 use super::broker::{Broker, BrokerKind};
 use super::plan::{RECEIVERS, SENDERS, SHARED, SINGLES};
 use super::receivers::{Book, System};
+use crate::{BROKER_VARIABLE, broker_program, run_with, text};
 
 /// How far the gateway's clock is ahead of the real one when it is right, with the fault layer: the senders'
 /// certificates begin today, and its clock has to be able to go back.
@@ -28,6 +33,10 @@ pub(super) struct Ground {
     pub(super) codes: Vec<String>,
     /// The gateway under test.
     pub(super) program: PathBuf,
+    /// How often each gateway was lost with its disk.
+    pub(super) lives: Vec<AtomicU32>,
+    /// Who submits to a gateway reads its lock; who holds it for writing has closed that gateway's door.
+    pub(super) doors: Vec<RwLock<()>>,
     /// Tokens of the senders' systems.
     pub(super) tokens: Vec<String>,
 }
@@ -95,7 +104,19 @@ impl Ground {
             worlds.push(another(&worlds[0], at, &settings)?);
         }
         debug_assert_eq!(codes.len(), SENDERS + SINGLES + SHARED);
-        Ok(Self { worlds, systems, book, broker, codes, program: program.to_owned(), tokens })
+        let lives = worlds.iter().map(|_| AtomicU32::default()).collect();
+        let doors = worlds.iter().map(|_| RwLock::default()).collect();
+        Ok(Self { lives, doors, worlds, systems, book, broker, codes, program: program.to_owned(), tokens })
+    }
+
+    /// An operator's command at a gateway; `None` when it is refused, or nobody answers.
+    pub(super) fn operate(&self, gateway: usize, arguments: &[&str]) -> Option<Value> {
+        let config = self.worlds[gateway].config.to_string_lossy();
+        let program = broker_program();
+        let program = program.to_string_lossy();
+        let all = [arguments, &["--json", "-c", &config]].concat();
+        let output = run_with(&self.program, &all, &[(BROKER_VARIABLE, &program)]);
+        serde_json::from_str(&text(&output.stdout)).ok()
     }
 
     /// The data folder of a gateway.

@@ -1,5 +1,6 @@
 //! Compares every receipt with what each receiver got, and says what is wrong.
 
+mod loss;
 mod order;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -8,10 +9,11 @@ use std::ops::RangeInclusive;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::clients::Sent;
+use super::clients::{Giver, Sent};
 use super::plan::{Kind, Lasts};
 use super::receivers::Arrival;
-use order::{is_excused, times};
+pub(super) use loss::{Losses, owes};
+use order::{family, is_excused, times};
 
 /// What is wrong, by kind.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +49,8 @@ pub struct Verdict {
     pub unrecorded: u64,
     /// There were several gateways: of order only what is about one document, of one sender, by one gateway is judged.
     pub several: bool,
+    /// Deliveries of local receipts that nobody but a gateway that was lost with its disk knew of.
+    pub only_on_a_lost_disk: u64,
 }
 
 impl Verdict {
@@ -86,6 +90,7 @@ impl Verdict {
         self.late += other.late;
         self.unrecorded += other.unrecorded;
         self.several |= other.several;
+        self.only_on_a_lost_disk += other.only_on_a_lost_disk;
     }
 }
 
@@ -100,6 +105,8 @@ pub(super) struct Case<'a> {
     pub(super) views: &'a Views,
     /// Everything that came since the world began.
     pub(super) arrivals: &'a [Arrival],
+    /// Gateways that were lost with their disks.
+    pub(super) lost: &'a Losses,
     /// Codes of receivers.
     pub(super) codes: &'a [String],
     /// Only items from this number on are looked at for their order: all before it was over before the first of them.
@@ -136,10 +143,17 @@ impl Case<'_> {
         for sent in self.sent {
             self.receipts(sent, &mut verdict);
             let Some(document) = sent.document_id() else { continue };
-            for (nth, gateway) in sent.givers().into_iter().enumerate() {
+            for (nth, giver) in sent.givers().into_iter().enumerate() {
                 let mut own = Verdict::default();
                 let mut shown = Vec::new();
-                self.document(sent, gateway, document, &by_delivery, &mut shown, &mut own);
+                match self.lost.get(&giver.seat()) {
+                    Some(covered) => {
+                        self.after_loss(sent, (giver.at, *covered), document, &by_delivery, &mut own);
+                    }
+                    None => {
+                        self.document(sent, giver.gateway, document, &by_delivery, &mut shown, &mut own);
+                    }
+                }
                 if nth > 0 {
                     // It is counted once; what is wrong at another gateway is wrong.
                     let Verdict { lost, wrongly_settled, unequal, .. } = own;
@@ -226,9 +240,10 @@ impl Case<'_> {
 
 /// One gateway gives one receipt, and all give it for one document.
 fn differ(sent: &Sent) -> bool {
-    let given: Vec<(&usize, &Value)> = sent.given_by.iter().zip(&sent.receipts).collect();
+    let given: Vec<((usize, u32), &Value)> =
+        sent.given_by.iter().map(Giver::seat).zip(&sent.receipts).collect();
     let (_, first) = given[0];
-    let same = |(by, receipt): &(&usize, &Value)| {
+    let same = |(by, receipt): &((usize, u32), &Value)| {
         let own = given.iter().find(|(giver, _)| giver == by);
         own.is_some_and(|(_, own)| own == receipt) && receipt["document_id"] == first["document_id"]
     };

@@ -13,12 +13,13 @@ use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::ports::Clock;
 use rustix::process::Signal;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::broker::send;
 use super::disk::{Cut, Disk};
-use super::ground::{CLOCK_AHEAD, Ground};
+use super::ground::{CLOCK_AHEAD, Ground, node};
 use super::plan::PowerCut;
-use super::receivers::pause;
+use super::receivers::{lock, pause};
 use super::tally::Tally;
 use crate::{BROKER_VARIABLE, broker_program};
 
@@ -26,6 +27,14 @@ use crate::{BROKER_VARIABLE, broker_program};
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Starts that may fail one after the other while nothing is wrong with the disk.
 const STARTS_MAX: u32 = 3;
+/// How long a lost gateway says nothing before it is adopted.
+const SILENT_FOR: Duration = Duration::from_secs(61);
+/// How long others may be away before one of them adopts it.
+const ADOPTED_WITHIN: Duration = Duration::from_secs(300);
+/// How long it may take until all is on the broker.
+const QUIET_WITHIN: Duration = Duration::from_secs(90);
+/// How long after a delivery is published its events are, too.
+const SAID_WITHIN: Duration = Duration::from_secs(5);
 /// How long after its arming a power cut waits for its moment.
 const MOMENT: Duration = Duration::from_secs(1);
 
@@ -37,6 +46,8 @@ pub(super) struct Keeper {
     at: usize,
     /// Its disk; `None` without the fault layer.
     pub(super) disk: Option<Disk>,
+    /// Of each loss with its disk: what was receipted until then is on the broker, too.
+    pub(super) lost: std::sync::Mutex<Vec<Option<Instant>>>,
     /// What happened.
     pub(super) tally: Arc<Tally>,
     gateway: Mutex<Option<Gateway>>,
@@ -49,8 +60,8 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Nothing runs yet.
     pub(super) fn new(ground: Arc<Ground>, at: usize, disk: Option<Disk>, tally: Arc<Tally>) -> Self {
-        let (disk_is_bad, may_abort) = Default::default();
-        Self { ground, at, disk, tally, gateway: Mutex::new(None), disk_is_bad, may_abort }
+        let (disk_is_bad, may_abort, lost) = Default::default();
+        Self { ground, at, disk, lost, tally, gateway: Mutex::new(None), disk_is_bad, may_abort }
     }
 
     /// What the gateway's clock shows when nobody has put it wrong.
@@ -188,6 +199,80 @@ impl Keeper {
         let lost: Cut = disk.cut_power(cut.written)?;
         self.tally.cut(&lost);
         self.started(&mut gateway, None).await
+    }
+
+    /// Killed, and its disk is gone; another gateway adopts it, and a new one starts under its name. `quiet`: first its door
+    /// is closed until nothing is on that disk alone.
+    ///
+    /// # Errors
+    /// See [`Keeper::start`]; or nobody can adopt it.
+    pub(super) async fn lose(&self, quiet: bool) -> anyhow::Result<()> {
+        let mut gateway = self.gateway.lock().await;
+        self.started(&mut gateway, None).await?;
+        let closed = if quiet { Some(self.ground.doors[self.at].write().await) } else { None };
+        let covered = if quiet { self.quiet().await } else { self.covered().await };
+        killed(&mut gateway).await;
+        self.ground.lives[self.at].fetch_add(1, Ordering::SeqCst);
+        lock(&self.lost).push(covered);
+        self.tally.count(match (quiet && covered.is_some(), covered) {
+            (true, _) => "gateway lost with its disk, nothing on that alone",
+            (false, Some(_)) => "gateway lost with its disk, all before some seconds elsewhere",
+            (false, None) => "gateway lost with its disk, with what was on that alone",
+        });
+        std::fs::remove_dir_all(self.ground.data(self.at))?;
+        drop(closed);
+        pause(SILENT_FOR).await;
+        self.adopted().await?;
+        self.started(&mut gateway, None).await
+    }
+
+    /// Waits until all of it is on the broker for a while; `None` when it does not come to that.
+    async fn quiet(&self) -> Option<Instant> {
+        let (begun, mut since) = (Instant::now(), None);
+        while begun.elapsed() < QUIET_WITHIN {
+            if self.unpublished().await == Some(0) {
+                let since = *since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= SAID_WITHIN {
+                    return Some(Instant::now());
+                }
+            } else {
+                since = None;
+            }
+            pause(LOOK_EVERY).await;
+        }
+        None
+    }
+
+    /// Until when what it accepted is on the broker, if that can be said.
+    async fn covered(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let unpublished = self.unpublished().await?;
+        if unpublished == 0 { now.checked_sub(SAID_WITHIN) } else { None }
+    }
+
+    async fn unpublished(&self) -> Option<u64> {
+        let metrics = self.ground.worlds[self.at].metrics();
+        let metrics = tokio::time::timeout(Duration::from_secs(2), metrics).await.ok()?.ok()?;
+        let line = metrics.lines().find_map(|line| line.strip_prefix("lienthong_outbox_unpublished "))?;
+        line.trim().parse().ok()
+    }
+
+    /// The next gateway adopts it, as soon as it can.
+    async fn adopted(&self) -> anyhow::Result<()> {
+        let (begun, by) = (Instant::now(), (self.at + 1) % self.ground.worlds.len());
+        while begun.elapsed() < ADOPTED_WITHIN {
+            let (ground, name) = (self.ground.clone(), node(self.at));
+            let adopt =
+                move || ground.operate(by, &["adopt", "--node", &name, "--reason", "dien tap: mat dia"]);
+            let adopted = tokio::task::spawn_blocking(adopt).await?;
+            if let Some(adopted) = adopted.filter(|adopted| adopted["epoch"].is_u64()) {
+                let count = |what: &str| adopted[what].as_u64().unwrap_or_default();
+                self.tally.counts("deliveries taken on by an adoption", count("taken_on"));
+                return Ok(());
+            }
+            pause(Duration::from_secs(2)).await;
+        }
+        anyhow::bail!("gateway {} is not adopted", self.at)
     }
 
     async fn stopped(&self, gateway: &mut Option<Gateway>) -> anyhow::Result<()> {

@@ -196,6 +196,10 @@ impl Outcome {
             verdict.pairs, verdict.excused, verdict.pulled, verdict.late, verdict.unrecorded
         ));
         if verdict.several {
+            let count = verdict.only_on_a_lost_disk;
+            lines.push(format!(
+                "deliveries of local receipts that were only on the lost disk of a gateway: {count}"
+            ));
             lines.push(
                 "order, of several gateways: only of packets about one document that one sender sent to one of them"
                     .to_owned(),

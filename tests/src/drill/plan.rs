@@ -114,6 +114,10 @@ impl Plan {
         let mut blows: Vec<Timed> = (0..scope.blows)
             .map(|_| Timed { at: random.random_range(0..span), blow: draw(scope, &mut random) })
             .collect();
+        if scope.gateways > 1 && random.random_ratio(2, 3) {
+            let (at, quiet) = (random.random_range(span / 5..span / 2), random.random_bool(0.5));
+            blows.push(Timed { at, blow: Blow::LoseGateway { quiet } });
+        }
         blows.sort_by_key(|timed| timed.at);
         Self { items, blows }
     }

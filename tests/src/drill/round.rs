@@ -1,6 +1,6 @@
 //! One round: traffic under blows, then everything is healed, then everything must settle, then it is judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,14 +10,13 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::clients::{Clients, Sent};
-use super::judge::{Case, Verdict, Views, may_stay_parked};
+use super::clients::{Clients, Giver, Sent};
+use super::judge::{Case, Losses, Verdict, Views, may_stay_parked, owes};
 use super::keeper::Keeper;
 use super::patience::Patience;
 use super::plan::{CLIENTS, Manner, Plan};
-use super::receivers::pause;
+use super::receivers::{lock, pause};
 use super::strike::strike;
-use crate::{BROKER_VARIABLE, broker_program, run_with, text};
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(700);
@@ -36,6 +35,16 @@ pub(super) struct Act {
 impl Act {
     pub(super) fn new(keepers: Vec<Arc<Keeper>>) -> Self {
         Self { keepers, sent: Vec::new(), views: Views::new(), order: Verdict::default() }
+    }
+
+    /// Gateways that were lost with their disks, and until when what they had accepted was elsewhere, too.
+    fn lost(&self) -> Losses {
+        let mut all = Losses::new();
+        for (at, keeper) in self.keepers.iter().enumerate() {
+            let lost = lock(&keeper.lost).clone();
+            all.extend((0..).zip(lost).map(|(life, covered)| ((at, life), covered)));
+        }
+        all
     }
 
     /// Those of all gateways have one ground and one tally.
@@ -129,6 +138,7 @@ impl Act {
             sent: &self.sent,
             views: &self.views,
             arrivals: &arrivals,
+            lost: &self.lost(),
             codes: &self.keeper().ground.codes,
             round_from: plan.items.first().map_or(0, |item| item.at),
             several: self.keepers.len() > 1,
@@ -214,9 +224,23 @@ impl Act {
     /// Looks at documents that are not over; what is shown of the deliveries that are not.
     async fn look(&mut self, clients: &Clients) -> Vec<Value> {
         let mut open = Vec::new();
+        let (lost, codes) = (self.lost(), &self.keeper().ground.codes.clone());
+        let arrivals = self.keeper().ground.book.arrivals();
+        let stored = arrivals.into_iter().filter(|arrival| arrival.stored);
+        let stored: HashSet<_> = stored.map(|arrival| (arrival.document_id, arrival.receiver)).collect();
         for sent in &self.sent {
             let Some(document) = sent.document_id() else { continue };
-            for gateway in sent.givers() {
+            for giver in sent.givers() {
+                if let Some(covered) = lost.get(&giver.seat()) {
+                    let owed = |receiver: &usize| owes(&self.sent, sent, *receiver, giver.at, *covered);
+                    let came =
+                        |receiver: &usize| stored.contains(&(document.to_owned(), codes[*receiver].clone()));
+                    let missing =
+                        sent.item.receivers.iter().filter(|receiver| owed(receiver) && !came(receiver));
+                    open.extend(missing.map(|receiver| Value::from(format!("{document} {receiver}"))));
+                    continue;
+                }
+                let gateway = giver.gateway;
                 let key = (gateway, document.to_owned());
                 if self.views.get(&key).is_some_and(|view| self.open(sent, view).is_empty()) {
                     continue;
@@ -251,7 +275,8 @@ impl Act {
 
     /// Every dead letter of a gateway but what is poison for ever goes once more.
     fn requeue(&self, gateway: usize) {
-        let Some(page) = self.operator(gateway, &["dead-letters", "list", "--limit", "10000"]) else {
+        let Some(page) = self.keeper().ground.operate(gateway, &["dead-letters", "list", "--limit", "10000"])
+        else {
             return;
         };
         let lines = page["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -269,29 +294,21 @@ impl Act {
         if !ids.is_empty() {
             self.keeper().tally.counts("requeued by the operator", ids.len() as u64);
             let arguments = [&["dead-letters", "requeue"], &ids[..], &["--reason", "dien tap"]].concat();
-            self.operator(gateway, &arguments);
+            self.keeper().ground.operate(gateway, &arguments);
         }
-    }
-
-    /// An operator's command; `None` when it is refused, or nobody answers.
-    fn operator(&self, gateway: usize, arguments: &[&str]) -> Option<Value> {
-        let ground = &self.keeper().ground;
-        let config = ground.worlds[gateway].config.to_string_lossy();
-        let program = broker_program();
-        let program = program.to_string_lossy();
-        let all = [arguments, &["--json", "-c", &config]].concat();
-        let output = run_with(&ground.program, &all, &[(BROKER_VARIABLE, &program)]);
-        serde_json::from_str(&text(&output.stdout)).ok()
     }
 
     /// Some packets once more: the same receipts.
     async fn again(&self, clients: &Clients, seed: u64) {
         let accepted: Vec<&Sent> = self.sent.iter().filter(|sent| sent.receipted.is_some()).collect();
+        let lost = self.lost();
         let step = (accepted.len() / SENT_AGAIN).max(1);
         let first = usize::try_from(seed % step as u64).unwrap_or_default();
         for sent in accepted.iter().skip(first).step_by(step) {
-            let complaint = match clients.post(sent, sent.given_by[0]).await {
-                Ok((202, true, body)) if Some(&body) == sent.receipts.first() => continue,
+            let alive = |giver: &Giver| !lost.contains_key(&giver.seat());
+            let Some(nth) = sent.given_by.iter().position(alive) else { continue };
+            let complaint = match clients.post(sent, sent.given_by[nth].gateway).await {
+                Ok((202, true, body)) if body == sent.receipts[nth] => continue,
                 Ok(other) => {
                     format!("item {}: sent again: {other:?}, first {:?}", sent.item.at, sent.receipts.first())
                 }

@@ -39,6 +39,7 @@ pub(super) async fn strike(keepers: &[Arc<Keeper>], timed: Timed) -> anyhow::Res
             keeper.tally.count(&format!("gateway frozen{long}"));
             keeper.freeze(length(for_)).await;
         }
+        Blow::LoseGateway { quiet } => keeper.lose(quiet).await?,
         Blow::KillGateways(down) => {
             keeper.tally.count("gateways killed, all");
             try_join_all(keepers.iter().map(|keeper| keeper.kill(length(down)))).await?;

@@ -140,6 +140,6 @@ fn is_urgent(sent: &Sent) -> bool {
     sent.item.priority > 0 && !matches!(sent.item.kind, Kind::Status(..))
 }
 
-fn family(sent: &Sent) -> u32 {
+pub(super) fn family(sent: &Sent) -> u32 {
     plan::family(&sent.item)
 }

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::super::clients::Sent;
+use super::super::clients::{Giver, Sent};
 use super::super::plan::{Flaw, Item, Kind, Lasts, Trick};
 use super::super::receivers::Arrival;
-use super::{Case, Verdict, Views};
+use super::{Case, Losses, Verdict, Views};
 
 const CODES: [&str; 3] = ["S", "A", "B"];
 
@@ -23,11 +23,19 @@ struct Play {
     arrivals: Vec<Arrival>,
     begun: Instant,
     several: bool,
+    lost: Losses,
 }
 
 impl Play {
     fn new() -> Self {
-        Self { sent: vec![], views: HashMap::new(), arrivals: vec![], begun: Instant::now(), several: false }
+        Self {
+            sent: vec![],
+            views: HashMap::new(),
+            arrivals: vec![],
+            begun: Instant::now(),
+            several: false,
+            lost: Losses::new(),
+        }
     }
 
     /// A document to A, with its receipt, shown in this state.
@@ -53,7 +61,7 @@ impl Play {
             begun: time(0),
             receipted: Some(time(1)),
             receipts: vec![json!({ "document_id": format!("document {at}") })],
-            given_by: vec![0],
+            given_by: vec![giver(0)],
             tried: BTreeSet::from([0]),
             replayed: 0,
             refused: None,
@@ -90,15 +98,29 @@ impl Play {
         let right: RangeInclusive<Timestamp> =
             "2026-01-02T03:00:00Z".parse().expect("a time")..="2026-01-02T04:00:00Z".parse().expect("a time");
         let (sent, views, arrivals) = (&self.sent, &self.views, &self.arrivals);
-        Case { sent, views, arrivals, codes: &codes, round_from: 0, several: self.several, right }.judge()
+        Case {
+            sent,
+            views,
+            arrivals,
+            codes: &codes,
+            round_from: 0,
+            several: self.several,
+            lost: &self.lost,
+            right,
+        }
+        .judge()
     }
+}
+
+fn giver(gateway: usize) -> Giver {
+    Giver { gateway, life: 0, at: Instant::now() }
 }
 
 impl Sent {
     /// Another receipt, of this gateway.
     fn hears(&mut self, gateway: usize, document: &str) -> &mut Self {
         self.receipts.push(json!({ "document_id": document }));
-        self.given_by.push(gateway);
+        self.given_by.push(giver(gateway));
         self
     }
 }
@@ -307,4 +329,22 @@ fn several_gateways_keep_the_order_of_what_is_about_one_document_and_went_to_one
     assert_eq!(counts(&play.verdict()), [0, 0, 0, 1, 0]);
     play.sent[1].tried.insert(1);
     assert!(play.verdict().is_good(), "the other gateway may have it, too");
+}
+
+#[test]
+fn what_a_lost_gateway_had_told_the_broker_has_to_arrive() {
+    let mut play = Play::new();
+    play.several = true;
+    play.send(Kind::Letter, 0, "received");
+    play.views.clear();
+    play.lost.insert((0, 0), None);
+    let verdict = play.verdict();
+    assert_eq!((verdict.is_good(), verdict.only_on_a_lost_disk), (true, 1));
+    play.lost.insert((0, 0), Some(Instant::now()));
+    assert_eq!(counts(&play.verdict()), [1, 0, 0, 0, 0]);
+    play.comes(0, true, 200);
+    let verdict = play.verdict();
+    assert_eq!((verdict.is_good(), verdict.only_on_a_lost_disk), (true, 0));
+    play.comes(0, true, 200).delivery_id = "another".to_owned();
+    assert_eq!(counts(&play.verdict()), [0, 0, 1, 0, 0]);
 }

@@ -39,6 +39,11 @@ pub enum Blow {
     CrashAt(&'static str),
     /// SIGSTOP for so long.
     FreezeGateway(u64),
+    /// A gateway is killed, and its disk is gone; another one adopts it. `quiet`: only once nothing is on that disk alone.
+    LoseGateway {
+        /// See there.
+        quiet: bool,
+    },
     /// SIGKILL for every gateway.
     KillGateways(u64),
     /// SIGSTOP for every gateway.
