@@ -51,7 +51,7 @@ impl Pair {
     async fn start(&self, at: usize) -> Gateway {
         let program = broker_program().to_string_lossy().into_owned();
         let started = self.worlds[at].start(PROGRAM.as_ref(), &[(BROKER_VARIABLE, &program)]).await;
-        started.unwrap_or_else(|fault| panic!("{fault}"))
+        started.map_err(|fault| fault.0).expect("it starts")
     }
 
     /// Both run, and share all partitions.

@@ -34,6 +34,10 @@ const FIRST_VERSION: u32 = 1;
 const VERSION_HEADER: &str = "Lt-Version";
 /// Where gateways are several: the lease that the message is for.
 const LEASE_HEADER: &str = "Lt-Lease";
+/// There: what is to be taken over before it.
+const AFTER_HEADER: &str = "Lt-After";
+/// One for its queue and lane, and one for each key that it shares with others.
+const AFTER_MAX: usize = CORRELATIONS_MAX + 1;
 /// Fields of the header, the version included.
 const FIELDS: usize = 12;
 /// In the place of a field that has no value.
@@ -102,6 +106,10 @@ pub(crate) fn encode(message: &DeliveryMessage) -> Result<Outgoing, Fault> {
     if let Some(Fence(fence)) = message.fence {
         headers.insert(LEASE_HEADER, header_value(LEASE_HEADER, &fence.to_string())?);
     }
+    if !message.after.is_empty() {
+        let after: Vec<String> = message.after.iter().map(|id| short(id.as_bytes())).collect();
+        headers.insert(AFTER_HEADER, header_value(AFTER_HEADER, &after.join(","))?);
+    }
     let body = message.inline.clone().unwrap_or_default();
     Ok(Outgoing { subject: subject(delivery), headers, body, stream: DELIVERIES })
 }
@@ -135,7 +143,16 @@ pub(crate) fn decode(
     }
     let fence = headers.get(LEASE_HEADER).map(|_| fields.text(LEASE_HEADER)).transpose()?;
     let fence = fence.map(|text| self::number(text).map(Fence)).transpose()?;
-    Ok(DeliveryMessage { delivery, inline: inline.then(|| body.clone()), fence })
+    let after = headers.get(AFTER_HEADER).map(|_| fields.text(AFTER_HEADER)).transpose()?;
+    let after = after.map_or(Some(Vec::new()), read_after).ok_or_else(|| unread(AFTER_HEADER))?;
+    Ok(DeliveryMessage { delivery, inline: inline.then(|| body.clone()), fence, after })
+}
+
+/// Ids, at most [`AFTER_MAX`].
+fn read_after(text: &str) -> Option<Vec<DeliveryId>> {
+    let ids: Option<Vec<DeliveryId>> =
+        text.split(',').take(AFTER_MAX + 1).map(|id| long(id).map(DeliveryId::from_bytes)).collect();
+    ids.filter(|ids| ids.len() <= AFTER_MAX)
 }
 
 /// The second version.

@@ -7,7 +7,7 @@ mod moves;
 mod plan;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +30,10 @@ pub struct Partitions {
     slots: Mutex<Vec<Slot>>,
     /// Turns under way, by partition.
     busy: Arc<Vec<AtomicU32>>,
+    /// Messages being published, by partition.
+    sending: Arc<Vec<AtomicU32>>,
+    /// Nothing is published for these while [`Moves`] looks what is to go where.
+    held_back: Vec<AtomicBool>,
     /// Changes with every holder that is seen or forgotten.
     changes: watch::Sender<u64>,
     /// Another gateway has adopted what this one accepted: it takes nothing on.
@@ -72,7 +76,7 @@ struct Open {
     is_new: bool,
 }
 
-/// A turn of a queue that is under way.
+/// A turn of a queue, or a message to it, that is under way.
 pub(crate) struct Busy {
     partition: Partition,
     counts: Arc<Vec<AtomicU32>>,
@@ -80,7 +84,14 @@ pub(crate) struct Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.counts[self.partition.number()].fetch_sub(1, Ordering::AcqRel);
+        self.counts[self.partition.number()].fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Busy {
+    fn begin(partition: Partition, counts: &Arc<Vec<AtomicU32>>) -> Self {
+        counts[partition.number()].fetch_add(1, Ordering::SeqCst);
+        Self { partition, counts: counts.clone() }
     }
 }
 
@@ -100,6 +111,8 @@ impl Partitions {
             own,
             slots: Mutex::new(vec![Slot::default(); Partition::COUNT]),
             busy: Arc::new(Partition::all().map(|_| AtomicU32::new(0)).collect()),
+            sending: Arc::new(Partition::all().map(|_| AtomicU32::new(0)).collect()),
+            held_back: Partition::all().map(|_| AtomicBool::new(false)).collect(),
             changes: watch::Sender::default(),
             drains: watch::Sender::default(),
         }
@@ -142,9 +155,22 @@ impl Partitions {
 
     /// A turn of this queue begins; it ends when the returned value is dropped.
     pub(crate) fn begin(&self, queue: &ReceiverToken) -> Busy {
+        Busy::begin(Partition::of(queue), &self.busy)
+    }
+
+    /// Messages of this queue are published, and that is written down, until the returned value is dropped; `None`: not
+    /// now, because it is being looked at where the queue is served.
+    pub(crate) fn begin_to_send(&self, queue: &ReceiverToken) -> Option<Busy> {
         let partition = Partition::of(queue);
-        self.busy[partition.number()].fetch_add(1, Ordering::AcqRel);
-        Busy { partition, counts: self.busy.clone() }
+        let sending = Busy::begin(partition, &self.sending);
+        (!self.held_back[partition.number()].load(Ordering::SeqCst)).then_some(sending)
+    }
+
+    /// Nothing more is published for these; `true`: and nothing is just now.
+    fn hold_back(&self, open: &HashMap<Partition, Open>) -> bool {
+        let of = |partition: &Partition| partition.number();
+        open.keys().for_each(|partition| self.held_back[of(partition)].store(true, Ordering::SeqCst));
+        open.keys().all(|partition| self.sending[of(partition)].load(Ordering::SeqCst) == 0)
     }
 
     /// Something of this queue may have come here that is another one's by now.
@@ -189,6 +215,7 @@ impl Partitions {
         for (partition, Open { holder, .. }) in open {
             let slot = &mut slots[partition.number()];
             (slot.settled_for, slot.doubt) = (Some(holder.clone()), false);
+            self.held_back[partition.number()].store(false, Ordering::SeqCst);
         }
     }
 

@@ -1,18 +1,20 @@
 //! Step publish: what is committed goes to the broker, with the same ids for as long as it takes; then the events.
 //! Three loops that do not wait for each other: deliveries, events, and a look for messages that were lost.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
 use lienthong_schemas::ids::DeliveryId;
+use lienthong_schemas::organ::ReceiverToken;
 use tokio::sync::Notify;
 
 use crate::clock::after;
 use crate::partitions::Partitions;
 use crate::ports::{Fault, Ports, Transition};
+use crate::record::{BootId, Lane};
 use crate::settle::Settle;
 use crate::tasks::Tasks;
 use crate::wakes::Wakes;
@@ -47,6 +49,9 @@ pub struct Relay {
     began: Timestamp,
     /// What an earlier life had published without writing it down, and this one published anew.
     anew: Mutex<HashSet<DeliveryId>>,
+    /// What was published last, by queue and lane; where gateways are several.
+    last: Mutex<HashMap<(ReceiverToken, Lane), DeliveryId>>,
+    boot: BootId,
 }
 
 /// What the loop of deliveries hears.
@@ -78,12 +83,22 @@ impl Relay {
     pub fn new(ports: Ports, metrics: Arc<Metrics>, wakes: Wakes) -> Self {
         let settle = Settle::new(ports.clone(), metrics.clone(), wakes.clone());
         let (began, anew, partitions) = (ports.clock.now(), Mutex::default(), Arc::new(Partitions::alone()));
-        Self { ports, metrics, wakes, settle, partitions, began, anew }
+        let (last, boot) = (Mutex::default(), BootId::new(0));
+        Self { ports, metrics, wakes, settle, partitions, began, anew, last, boot }
     }
 
     /// The same, of one of several gateways.
-    pub fn among(self, partitions: Arc<Partitions>) -> Self {
-        Self { partitions, ..self }
+    pub fn among(self, partitions: Arc<Partitions>, boot: BootId) -> Self {
+        Self { partitions, boot, ..self }
+    }
+
+    /// Once more, in the next generation. Among several somebody else may have had it all the same.
+    fn requeued(&self, note: &str) -> Transition {
+        let note = note.to_owned();
+        match self.partitions.own() {
+            None => Transition::Requeued { note },
+            Some(_) => Transition::Moved { boot: self.boot, note },
+        }
     }
 
     /// Runs until shutdown. A broker that is away is waited for, and so is a store that can come back; the wait never
@@ -165,7 +180,7 @@ impl Relay {
             }
             for delivery in &lost {
                 tracing::warn!(delivery_id = %delivery.id, "not taken over: published again");
-                let change = Transition::Requeued { note: "was not taken over".to_owned() };
+                let change = self.requeued("was not taken over");
                 if self.ports.store.transition(delivery.id, now, change).await?.is_none() {
                     return Ok(());
                 }

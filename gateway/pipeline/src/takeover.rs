@@ -36,6 +36,8 @@ const PASS_ON_AFTER: Duration = Duration::from_millis(200);
 /// A message for an older lease of a queue that is served here comes again after this, unless its gateway publishes it for
 /// this one before.
 const OLD_LEASE_AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// A message whose predecessor another gateway was given, and gives back, comes again after this.
+const EARLY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// When it is so old nobody seems to do that: the gateway that accepted it is away.
 const OLD_LEASE_MAX_AGE: Duration = Duration::from_secs(60);
 /// Bytes of the packets that ride along with them.
@@ -81,6 +83,8 @@ enum Outcome {
     Unreadable(Fault),
     /// There is no room for its packet.
     NoRoom,
+    /// Something that goes before it is not here yet.
+    Early,
 }
 
 /// Messages of one queue at the end of their hand-off, in their order.
@@ -178,7 +182,7 @@ impl Takeover {
     }
 
     fn take<'a>(&'a self, hands: &mut Hands<'a>, taken: Box<dyn Taken>) {
-        let message = match taken.message() {
+        let mut message = match taken.message() {
             Ok(message) => message,
             Err(fault) => {
                 tracing::error!(%fault, "a message that cannot be read was put aside");
@@ -191,6 +195,8 @@ impl Takeover {
             Some(held) if self.is_for_older(&*taken, &message, held) => {
                 return hands.answering.push(Box::pin(self.leave_to_newer(taken, message)));
             }
+            // What goes before it is lost, or it would have come by now.
+            Some(_) if self.is_old(&*taken) => message.after.clear(),
             Some(_) => {}
         }
         let in_hand = InHand { taken, message };
@@ -211,8 +217,18 @@ impl Takeover {
 
     /// It was published for a lease that is over, a moment ago.
     fn is_for_older(&self, taken: &dyn Taken, message: &DeliveryMessage, held: Fence) -> bool {
-        let is_old = after(taken.stored_at(), OLD_LEASE_MAX_AGE) <= self.ports.clock.now();
-        message.fence.is_some_and(|fence| fence < held) && !is_old
+        message.fence.is_some_and(|fence| fence < held) && !self.is_old(taken)
+    }
+
+    fn is_old(&self, taken: &dyn Taken) -> bool {
+        after(taken.stored_at(), OLD_LEASE_MAX_AGE) <= self.ports.clock.now()
+    }
+
+    /// What goes before it at its receiver is here, or comes with it.
+    async fn is_its_turn(&self, message: &DeliveryMessage, here: &[Delivery]) -> Result<bool, Fault> {
+        let before = message.after.iter().filter(|id| here.iter().all(|delivery| delivery.id != **id));
+        let known = self.ports.store.deliveries(before.copied().collect()).await?;
+        Ok(known.iter().all(Option::is_some))
     }
 
     /// Its gateway publishes it anew for this lease: when that has come, this one is over.
@@ -304,6 +320,7 @@ impl Takeover {
                 Ok(None)
             }
             Ok(Outcome::NoRoom) => Ok(Some(ROOM_AGAIN_AFTER)),
+            Ok(Outcome::Early) => Ok(Some(EARLY_AGAIN_AFTER)),
             Err(fault) if fault.fatal => Err(fault),
             Err(fault) => {
                 tracing::warn!(%fault, "not taken over yet");
@@ -318,6 +335,17 @@ impl Takeover {
         let count = messages.len();
         let (mut here, mut outcomes) = (Vec::new(), Vec::new());
         for message in messages {
+            match self.is_its_turn(&message, &here).await {
+                Ok(true) => {}
+                other => {
+                    self.hand_off_all(&mut here, &mut outcomes).await;
+                    outcomes.push(other.map(|_| Outcome::Early));
+                    if outcomes.iter().any(Result::is_err) {
+                        break;
+                    }
+                    continue;
+                }
+            }
             let found = self.ports.spool.blob(message.delivery.digest).await;
             if let Ok(Some(_)) = found {
                 here.push(message.delivery);

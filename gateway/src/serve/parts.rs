@@ -265,7 +265,8 @@ fn start_way_out(
     tasks: &Tasks,
 ) {
     let settings = &loaded.settings;
-    let relay = Relay::new(ports.clone(), metrics.clone(), wakes.clone()).among(partitions.clone());
+    let relay = Relay::new(ports.clone(), metrics.clone(), wakes.clone());
+    let relay = relay.among(partitions.clone(), boot);
     tasks.spawn("relay", relay.run(tasks.clone()));
     for adapter in ways.adapters() {
         for lane in Lane::ALL {

@@ -279,3 +279,24 @@ async fn what_a_lost_gateway_had_accepted_is_kept_by_who_adopts_it() {
         assert_eq!(got.iter().collect::<BTreeSet<_>>().len(), 3, "{got:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_keeps_its_order_whichever_gateway_is_given_its_messages() {
+    let mut pair = Pair::new().await;
+    let eight = pair.codes[..8].to_vec();
+    let to: Vec<&str> = eight.iter().map(String::as_str).collect();
+    for number in 1..=9 {
+        let urgent = number % 3 == 0;
+        let letter = letter(number, &to);
+        let letter = if urgent { letter.priority(4) } else { letter };
+        pair.one.send(letter).await;
+    }
+    pair.pass(20).await;
+    for code in &eight {
+        let got = pair.one.got(code).into_iter().chain(pair.two.got(code));
+        let number = |packet: String| (1..=9).find(|number| packet.contains(&format!(",{number}/STN-VP")));
+        let (urgent, normal): (Vec<u32>, Vec<u32>) =
+            got.filter_map(number).partition(|number| number % 3 == 0);
+        assert_eq!((urgent, normal), (vec![3, 6, 9], vec![1, 2, 4, 5, 7, 8]), "{code}");
+    }
+}

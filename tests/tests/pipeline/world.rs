@@ -255,7 +255,7 @@ impl World {
         let stop = Tasks::new();
         self.tasks.spawn(self.mailboxes.clone().run(stop.clone()));
         let relay = Relay::new(self.ports.clone(), metrics.clone(), wakes.clone());
-        let relay = relay.among(self.partitions.clone());
+        let relay = relay.among(self.partitions.clone(), boot);
         self.tasks.spawn(relay.run(stop.clone()));
         for kind in AdapterKind::ALL {
             for lane in Lane::ALL {

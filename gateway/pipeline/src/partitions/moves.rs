@@ -2,11 +2,9 @@
 //! next generation, in its order, and before anything that it accepts from then on. First it reads what `EVENTS` says, so
 //! that nothing goes again that has arrived (design.md B7).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-use lienthong_schemas::ids::DeliveryId;
 
 use super::{Open, Partitions};
 use crate::clock::after;
@@ -21,6 +19,8 @@ const PAGE: usize = 256;
 /// All partitions are looked through this often: nothing stays because somebody was not told.
 const LOOK_THROUGH_EVERY: Duration = Duration::from_secs(600);
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// A message that is being published has ended mostly after this.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// See the module.
 pub struct Moves {
@@ -82,46 +82,40 @@ impl Moves {
         if open.is_empty() {
             return Ok(0);
         }
+        // What is being published is written down first; nothing overtakes what is to go again.
+        while !self.partitions.hold_back(&open) {
+            let soon = after(self.ports.clock.now(), LOOK_AGAIN_AFTER);
+            self.ports.clock.sleep_until(soon).await;
+        }
         self.follow.catch_up().await?;
-        let mut moved = HashSet::new();
-        self.send_all(&open, &mut moved).await?;
-        // From now on what is published is for these holders; what was published for the ones before while this went on is
-        // looked at once more.
+        let (moved, left) = self.send_all(&open).await?;
         self.partitions.settled_for(&open);
         self.wakes.leases_taken();
-        let left = self.send_all(&open, &mut moved).await?;
         if left > 0 {
             self.partitions.keep_in_doubt(&open);
         }
-        if !moved.is_empty() {
-            let (count, partitions) = (moved.len(), open.len());
-            tracing::info!(count, partitions, "sent on to where their queues are served now");
-            self.wakes.relay.notify_one();
+        if moved > 0 {
+            let partitions = open.len();
+            tracing::info!(count = moved, partitions, "sent on to where their queues are served now");
         }
+        self.wakes.relay.notify_one();
         Ok(left)
     }
 
-    /// Sends each at most once; how many have an attempt under way here.
-    async fn send_all(
-        &self,
-        open: &HashMap<Partition, Open>,
-        moved: &mut HashSet<DeliveryId>,
-    ) -> Result<usize, Fault> {
-        let (mut left, mut behind) = (0, None);
+    /// How many go there now, and how many have an attempt under way here.
+    async fn send_all(&self, open: &HashMap<Partition, Open>) -> Result<(usize, usize), Fault> {
+        let (mut moved, mut left, mut behind) = (0, 0, None);
         loop {
             let page = self.ports.store.list(Listing::Pending, behind, PAGE).await?;
             for delivery in &page {
                 let open = open.get(&Partition::of(&delivery.route.queue()));
                 let Some(open) = open.filter(|open| self.is_to_move(delivery, open)) else { continue };
-                if moved.contains(&delivery.id) {
-                    continue;
-                }
                 let note = format!("to {}, lease {}", open.holder.life.node, open.holder.fence.0);
                 let change = Transition::Moved { boot: self.boot, note };
                 let now = self.ports.clock.now();
                 match self.ports.store.transition(delivery.id, now, change).await? {
                     Some(after) => {
-                        moved.insert(after.id);
+                        moved += 1;
                         self.wakes.changed(&after);
                     }
                     None => left += 1,
@@ -129,7 +123,7 @@ impl Moves {
             }
             match page.last() {
                 Some(last) if page.len() == PAGE => behind = Some(last.id),
-                _ => return Ok(left),
+                _ => return Ok((moved, left)),
             }
         }
     }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
-use lienthong_schemas::ids::PacketDigest;
+use lienthong_schemas::ids::{DeliveryId, PacketDigest};
 
 use super::{Fault, Incoming, IncomingWriter};
 use crate::record::{AdapterKind, Delivery, Event, EventsPlace, Fence, Lane, Posted};
@@ -22,6 +22,9 @@ pub struct DeliveryMessage {
     /// The lease of its queue's partition, as the gateway knew it that published it; `None`: that one is alone. A message
     /// for an older lease is published once more by its gateway, behind what that one sent before.
     pub fence: Option<Fence>,
+    /// Deliveries that its gateway published before it for the same lease, and that go first at the receiver: whoever takes
+    /// it over takes those over before. Nothing where a gateway is alone.
+    pub after: Vec<DeliveryId>,
 }
 
 /// A message taken from the broker; acknowledged after the hand-off is on disk, else it comes again.

@@ -2,7 +2,7 @@
 //! queue by queue. A receiver whose delivery fails while the broker is well is set aside for a moment.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -11,6 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use lienthong_monitoring::Step;
 use lienthong_schemas::ids::DeliveryId;
+use lienthong_schemas::organ::ReceiverToken;
 
 use super::bodies::{Bodies, Body};
 use super::chains::{Chain, Ended, Look, Page, Place, UnderWay, place};
@@ -21,6 +22,11 @@ use crate::record::{AdapterKind, Delivery, Lane};
 
 /// A receiver whose delivery could not be published waits this long, while others go on, those of its queue as well.
 const ASIDE: Duration = Duration::from_secs(5);
+/// Queues and lanes of which it is remembered what went last; with more all is forgotten.
+const LAST_MAX: usize = 10_000;
+/// Why a queue is set aside while it is looked where it is served; and for how long.
+const BEING_MOVED: &str = "leases";
+const MOVED_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// So often the store is looked at from its beginning, whatever is known of it: nothing waits for ever because somebody
 /// was not told.
 const LOOK_ANEW_EVERY: Duration = Duration::from_secs(60);
@@ -75,8 +81,11 @@ impl Relay {
                         match ended.outcome {
                             Ok(()) => pause = Pause::new(),
                             Err((place, fault)) => {
-                                if fault.fatal || self.ports.broker.ready().await.is_err() {
+                                let is_moved = fault.place == BEING_MOVED;
+                                if fault.fatal || (!is_moved && self.ports.broker.ready().await.is_err()) {
                                     away = Some(self.away(away, fault, &mut pause)?);
+                                } else if is_moved {
+                                    aside.insert(place, self.after(MOVED_AGAIN_AFTER));
                                 } else {
                                     tracing::error!(%fault, receiver = %place.1, "not published; set aside for a moment");
                                     aside.insert(place, self.after(ASIDE));
@@ -111,7 +120,12 @@ impl Relay {
 
     async fn publish_all(&self, bodies: &Bodies, chain: Chain) -> Ended {
         let (count, large) = (chain.deliveries.len(), chain.is_large());
-        let outcome = self.publish_chain(bodies, chain.deliveries).await;
+        let outcome = match (self.partitions.begin_to_send(&chain.queue), chain.deliveries.first()) {
+            (None, Some(first)) => {
+                Err((place(first), Fault::new(BEING_MOVED, "its queue goes to another gateway")))
+            }
+            (_sending, _) => self.publish_chain(bodies, chain.deliveries).await,
+        };
         Ended { queue: chain.queue, count, large, outcome }
     }
 
@@ -192,7 +206,8 @@ impl Relay {
         };
         self.put_for_mailboxes(&delivery).await?;
         let fence = self.partitions.published_for(&delivery.route.queue());
-        let mut message = DeliveryMessage { delivery, inline, fence };
+        let after = self.goes_after(&delivery).await?;
+        let mut message = DeliveryMessage { delivery, inline, fence, after };
         let publication = self.ports.broker.publish(&message).await?;
         crash_point("after-publish");
         if publication == Publication::Repeat
@@ -202,7 +217,44 @@ impl Relay {
             self.ports.broker.publish(&message).await?;
         }
         published.insert(message.delivery.id, message.delivery.generation);
+        self.note_last(&message.delivery);
         Ok(())
+    }
+
+    /// What the broker has of its queue and nobody took over yet, as far as is known: among several gateways a message may
+    /// come to the one that serves the queue sooner than one before it.
+    async fn goes_after(&self, delivery: &Delivery) -> Result<Vec<DeliveryId>, Fault> {
+        if self.partitions.own().is_none() {
+            return Ok(Vec::new());
+        }
+        let (queue, store) = (delivery.route.queue(), &self.ports.store);
+        let last = self.last().get(&(queue.clone(), delivery.lane)).copied();
+        let last = match last {
+            Some(last) => store.delivery(last).await?,
+            None => None,
+        };
+        let kin = delivery.correlations.iter().map(|key| store.first_correlated(&queue, *key, None));
+        let kin = join_all(kin).await.into_iter().collect::<Result<Vec<_>, Fault>>()?;
+        let goes_first = |earlier: &Delivery| earlier.order < delivery.order && earlier.is_on_its_way();
+        let mut after: Vec<DeliveryId> =
+            kin.into_iter().chain([last]).flatten().filter(goes_first).map(|earlier| earlier.id).collect();
+        after.sort_unstable();
+        after.dedup();
+        Ok(after)
+    }
+
+    fn note_last(&self, delivery: &Delivery) {
+        if self.partitions.own().is_some() {
+            let mut last = self.last();
+            if last.len() >= LAST_MAX {
+                last.clear();
+            }
+            last.insert((delivery.route.queue(), delivery.lane), delivery.id);
+        }
+    }
+
+    fn last(&self) -> MutexGuard<'_, HashMap<(ReceiverToken, Lane), DeliveryId>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A mailbox is asked for at any gateway, so its packets are where every gateway finds them, small ones too.
@@ -234,7 +286,6 @@ impl Relay {
         }
         let store = &self.ports.store;
         store.transition(id, now, Transition::Published { generation }).await?;
-        let note = "published before this start, and not taken over".to_owned();
-        store.transition(id, now, Transition::Requeued { note }).await
+        store.transition(id, now, self.requeued("published before, and not taken over")).await
     }
 }
