@@ -5,6 +5,7 @@
 mod accept;
 mod delivery;
 mod mailbox;
+mod scale;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,8 @@ enum Benchmark {
     Delivery(delivery::Delivery),
     /// Hộp thư cho hệ thống dùng SDK: danh sách và gói tin lớn / Mailboxes of systems that speak the SDK's protocol: lists, and large packets
     Mailbox(mailbox::Mailbox),
+    /// Chi phí mỗi văn bản khi danh bạ lớn dần / What a document costs with 10, 1,000 and 10,000 agencies
+    Scale(scale::Scale),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Benchmark::Accept(accept) => accept.run().map(|()| true),
         Benchmark::Delivery(delivery) => delivery.run(),
         Benchmark::Mailbox(mailbox) => mailbox.run(),
+        Benchmark::Scale(scale) => scale.run(),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

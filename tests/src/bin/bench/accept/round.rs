@@ -9,14 +9,13 @@ use lienthong::demo::child::Gateway;
 use lienthong::demo::world::{Wishes, World};
 use lienthong_outbox::bare::{Commits, entries_of};
 use lienthong_outbox::{Engine, FileSpool};
+use measure::process::cpu_of;
 
 use super::packets::Press;
 use super::{Arm, callers, raw};
 
 /// Packets a caller sends before the clock starts, and the least in all.
 const WARM_UP: (usize, usize) = (8, 64);
-/// Clock ticks a second in proc(5), `stat`, on every machine that we build for.
-const TICKS: f64 = 100.0;
 /// Steps whose time is told (monitoring's names).
 const STEPS: [&str; 7] = ["receive", "verify", "recognise", "commit", "publish", "deliver", "settle"];
 
@@ -148,13 +147,7 @@ fn value(metrics: &str, what: &str, step: &str) -> f64 {
     found.unwrap_or_default()
 }
 
-/// User and system time of a process (proc(5), `stat`, fields 14 and 15).
+/// User and system time of a process.
 fn cpu_seconds(pid: Option<u32>) -> f64 {
-    let read = || {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid?)).ok()?;
-        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-        let mut ticks = || fields.next()?.parse::<f64>().ok();
-        Some((ticks()? + ticks()?) / TICKS)
-    };
-    read().unwrap_or_default()
+    pid.and_then(cpu_of).unwrap_or_default().as_secs_f64()
 }

@@ -26,17 +26,19 @@ const BELOW: usize = 90;
 /// See the module.
 pub(crate) struct Ground {
     pub(crate) world: World,
-    pub(super) sink: Arc<Sink>,
+    pub(crate) sink: Arc<Sink>,
     pub(crate) bare: Bare,
     pub(crate) token: String,
+    /// From its start to the first `/readyz` that says so.
+    pub(crate) ready_in: Duration,
     gateway: Gateway,
-    _broker: ManagedServer,
+    broker: ManagedServer,
 }
 
 impl Ground {
     /// A fresh world with so many receivers, each with a system of its own at the sink but for the `dead` first ones, whose
     /// port nobody opens.
-    pub(super) async fn open(program: &Path, folder: &Path, receivers: usize, dead: usize) -> Result<Self> {
+    pub(crate) async fn open(program: &Path, folder: &Path, receivers: usize, dead: usize) -> Result<Self> {
         let sink = Sink::open().await?;
         let beside = beside(&sink, receivers, dead);
         Self::start(program, folder, sink, beside).await
@@ -57,14 +59,24 @@ impl Ground {
         let bare = Bare::connect(&broker.address()).await?;
         let wishes = wishes(&broker)?;
         let world = World::make_of(&AGENCIES, folder, &wishes, &beside).await?;
+        let begun = std::time::Instant::now();
         let gateway = world.start(program, &[]).await?;
+        let ready_in = begun.elapsed();
         let token = std::fs::read_to_string(world.token_file(0))?;
-        Ok(Self { world, sink, bare, token, gateway, _broker: broker })
+        Ok(Self { world, sink, bare, token, ready_in, gateway, broker })
     }
 
     /// Its process.
     pub(crate) fn pid(&self) -> Result<u32> {
         self.gateway.pid().context("the gateway has ended")
+    }
+
+    /// The broker's process.
+    pub(crate) fn broker_pid(&self) -> Result<u32> {
+        match self.broker.status().phase {
+            Phase::Running { pid } => Ok(pid),
+            phase => bail!("the broker is not running: {phase:?}"),
+        }
     }
 
     /// The end of this ground: the gateway must stop as it should.

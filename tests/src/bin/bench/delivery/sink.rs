@@ -20,7 +20,7 @@ use tokio::sync::watch;
 pub(super) const DOCUMENT: &str = "lienthong-document-id";
 
 /// See the module.
-pub(super) struct Sink {
+pub(crate) struct Sink {
     /// `host:port`.
     pub(super) address: String,
     taken: watch::Sender<u64>,
@@ -63,7 +63,7 @@ impl Sink {
     }
 
     /// Forgets what came.
-    pub(super) fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.taken.send_replace(0);
         self.locked().clear();
     }
@@ -82,7 +82,7 @@ impl Sink {
     ///
     /// # Errors
     /// They have not within `wait`.
-    pub(super) async fn wait_for(&self, count: u64, wait: Duration) -> Result<()> {
+    pub(crate) async fn wait_for(&self, count: u64, wait: Duration) -> Result<()> {
         let mut taken = self.taken.subscribe();
         let waited = tokio::time::timeout(wait, taken.wait_for(|n| *n >= count)).await;
         ensure!(waited.is_ok(), "{} of {count} packets came within {wait:?}", self.taken());
