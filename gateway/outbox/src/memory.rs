@@ -53,8 +53,8 @@ impl MemoryStore {
 impl Shelf {
     fn write(&mut self, step: Step) -> Delivery {
         let id = step.after.delivery.id;
+        self.last_event += u64::from(step.line.is_some());
         if let Some(event) = step.event() {
-            self.last_event += 1;
             self.events.insert(self.last_event, event);
         }
         let history = self.history.entry(id).or_default();

@@ -119,6 +119,21 @@ pub async fn an_outcome_elsewhere_is_one_here(store: Arc<dyn OutboxStore>) {
     assert_eq!(store.pending_reports(9).await.expect("read").len(), 2, "and now this one too");
     let now = store.delivery(foreign.id).await.expect("read").expect("known");
     assert_eq!((now.state, now.foreign), (State::Received, false));
+
+    // Of several in a row each is told.
+    let more = [admitted(&*store, 3, "H02").await, admitted(&*store, 4, "H02").await];
+    for kept in &more {
+        change(&*store, kept.id, Transition::Published { generation: 1 }).await;
+    }
+    for kept in &more {
+        change(&*store, kept.id, says(kept, "settled", State::Received, 1)).await;
+    }
+    let own = taken_as(&*store, 5, State::Received).await;
+    let pending = store.pending_reports(9).await.expect("read");
+    let last: Vec<_> = pending.iter().map(|report| report.delivery.id).skip(2).collect();
+    assert_eq!(last, [more[0].id, more[1].id, own.id]);
+    change(&*store, more[0].id, Transition::Reported).await;
+    assert_eq!(store.pending_reports(9).await.expect("read").len(), 4);
 }
 
 /// What an operator sent again here is not ended by what was said of it before; what was sent again there goes on here.

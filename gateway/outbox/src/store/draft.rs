@@ -78,8 +78,10 @@ impl Draft {
         if let Some(old) = after.lines.checked_sub(HISTORY_LINES_MAX) {
             self.remove(keys::line(id, old));
         }
-        let Some(event) = step.event() else { return Ok(()) };
-        self.put(keys::event(self.next.event), &event)?;
+        if let Some(event) = step.event() {
+            self.put(keys::event(self.next.event), &event)?;
+        }
+        // What is followed makes no event, and the report that it asks for has the number all the same.
         self.next.event += 1;
         Ok(())
     }
