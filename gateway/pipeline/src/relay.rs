@@ -110,7 +110,10 @@ impl Relay {
         let work = async {
             // What an earlier life of this gateway published and did not take over comes out of the broker only when
             // its acknowledgement is overdue; a new generation is there at once, and the old message then does no harm.
-            self.look_for_lost(Duration::ZERO).await?;
+            // Among several it is sent again when the leases of that life are taken anew, here or elsewhere.
+            if self.partitions.own().is_none() {
+                self.look_for_lost(Duration::ZERO).await?;
+            }
             let (news, events) = (News::default(), Notify::new());
             let all = (
                 self.publish_deliveries(&news),
