@@ -65,7 +65,7 @@ impl Case<'_> {
                 verdict.pulled += 1;
             } else if !related && (self.is_untimed(earlier, later) || is_late(earlier, later, stored)) {
                 verdict.late += 1;
-            } else if earlier.rebuilt || later.rebuilt {
+            } else if !self.several && (earlier.rebuilt || later.rebuilt) {
                 verdict.unrecorded += 1;
             } else {
                 verdict.disordered.push(disorder(earlier, later, related));
