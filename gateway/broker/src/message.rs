@@ -5,6 +5,7 @@
 //! Whatever comes in is hostile: each header is read once, has a limit, and must agree with the others. Messages of the
 //! first version, a header a field, are read too (`message/first.rs`).
 
+use std::collections::HashSet;
 use std::str::FromStr;
 
 use async_nats::HeaderMap;
@@ -14,7 +15,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{DeliveryMessage, Fault};
-use lienthong_pipeline::record::{AdapterKind, Delivery, Fence, Lane, Route, State, SystemId};
+use lienthong_pipeline::record::{
+    AdapterKind, Delivery, Fence, Lane, Recall, RecallAct, Route, State, SystemId,
+};
 use lienthong_schemas::edxml::CORRELATIONS_MAX;
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest};
 use lienthong_schemas::organ::OrganId;
@@ -36,6 +39,8 @@ const VERSION_HEADER: &str = "Lt-Version";
 const LEASE_HEADER: &str = "Lt-Lease";
 /// There: what is to be taken over before it.
 const AFTER_HEADER: &str = "Lt-After";
+/// There: what it asks of those before it.
+const RECALL_HEADER: &str = "Lt-Recall";
 /// One for its queue and lane, and one for each key that it shares with others.
 const AFTER_MAX: usize = CORRELATIONS_MAX + 1;
 /// Fields of the header, the version included.
@@ -110,6 +115,9 @@ pub(crate) fn encode(message: &DeliveryMessage) -> Result<Outgoing, Fault> {
         let after: Vec<String> = message.after.iter().map(|id| short(id.as_bytes())).collect();
         headers.insert(AFTER_HEADER, header_value(AFTER_HEADER, &after.join(","))?);
     }
+    if let Some(recall) = &message.recall {
+        headers.insert(RECALL_HEADER, header_value(RECALL_HEADER, &recall_text(delivery, recall)?)?);
+    }
     let body = message.inline.clone().unwrap_or_default();
     Ok(Outgoing { subject: subject(delivery), headers, body, stream: DELIVERIES })
 }
@@ -145,7 +153,42 @@ pub(crate) fn decode(
     let fence = fence.map(|text| self::number(text).map(Fence)).transpose()?;
     let after = headers.get(AFTER_HEADER).map(|_| fields.text(AFTER_HEADER)).transpose()?;
     let after = after.map_or(Some(Vec::new()), read_after).ok_or_else(|| unread(AFTER_HEADER))?;
-    Ok(DeliveryMessage { delivery, inline: inline.then(|| body.clone()), fence, after })
+    let recall = headers.get(RECALL_HEADER).map(|_| fields.text(RECALL_HEADER)).transpose()?;
+    let recall = recall.map(|text| read_recall(delivery.id, text).ok_or_else(|| unread(RECALL_HEADER)));
+    let recall = recall.transpose()?;
+    Ok(DeliveryMessage { delivery, inline: inline.then(|| body.clone()), fence, after, recall })
+}
+
+/// `w` or `h`, for withdraw and hold, and the deliveries that it names: `w,<id>,<id>`.
+fn recall_text(delivery: &Delivery, recall: &Recall) -> Result<String, Fault> {
+    let fits = recall.by == delivery.id && !recall.of.is_empty() && recall.of.len() <= Recall::OF_MESSAGE_MAX;
+    if !fits || recall.of.contains(&recall.by) {
+        return Err(fault(format!(
+            "a recall of none, of itself, or of more than {}",
+            Recall::OF_MESSAGE_MAX
+        )));
+    }
+    let act = match recall.act {
+        RecallAct::Withdraw => "w",
+        RecallAct::Hold => "h",
+    };
+    let named = recall.of.iter().map(|id| short(id.as_bytes()));
+    Ok(std::iter::once(act.to_owned()).chain(named).collect::<Vec<_>>().join(","))
+}
+
+/// Each delivery is named once, and the one that asks is not.
+fn read_recall(by: DeliveryId, text: &str) -> Option<Recall> {
+    let (act, named) = text.split_once(',')?;
+    let act = match act {
+        "w" => RecallAct::Withdraw,
+        "h" => RecallAct::Hold,
+        _ => return None,
+    };
+    let named = named.split(',').take(Recall::OF_MESSAGE_MAX + 1);
+    let of: Vec<_> = named.map(|id| long(id).map(DeliveryId::from_bytes)).collect::<Option<_>>()?;
+    let each: HashSet<&DeliveryId> = of.iter().chain([&by]).collect();
+    let fits = of.len() <= Recall::OF_MESSAGE_MAX && each.len() == of.len() + 1;
+    fits.then_some(Recall { by, act, of, moves: Vec::new(), at_holder: true })
 }
 
 /// Ids, at most [`AFTER_MAX`].

@@ -112,6 +112,29 @@ fn every_form_of_a_delivery_comes_back() {
 }
 
 #[test]
+fn what_a_message_asks_of_others_comes_back() {
+    let one = sample::inline(1, Lane::Normal, b"packet");
+    let other = |number| sample::inline(number, Lane::Normal, b"packet").delivery.id;
+    let (act, moves) = (RecallAct::Hold, Vec::new());
+    let recall = Recall { by: one.delivery.id, act, of: vec![other(2), other(3)], moves, at_holder: true };
+    let asking = DeliveryMessage { recall: Some(recall.clone()), ..one.clone() };
+    let back = read(&sent(&asking)).expect("reads");
+    assert_eq!(back.recall, asking.recall);
+
+    for of in [Vec::new(), vec![one.delivery.id], vec![other(2); Recall::OF_MESSAGE_MAX + 1]] {
+        let unfit = DeliveryMessage { recall: Some(Recall { of, ..recall.clone() }), ..one.clone() };
+        assert!(encode(&unfit).is_err());
+    }
+    let id = short(other(2).as_bytes());
+    for hostile in ["", "w", "w,", "x,", &format!("W,{id}"), &format!("w,{id},{id}"), &format!("w,{id},")] {
+        let mut outgoing = sent(&one);
+        outgoing.headers.insert(RECALL_HEADER, hostile);
+        let fault = read(&outgoing).expect_err(hostile).to_string();
+        assert!(fault.contains(RECALL_HEADER), "{fault}");
+    }
+}
+
+#[test]
 fn a_message_without_its_packet_is_small() {
     let message = DeliveryMessage { inline: None, ..sample::inline(1, Lane::Normal, b"packet") };
     let Outgoing { subject, headers, body, .. } = sent(&message);

@@ -15,7 +15,7 @@ mod record;
 
 pub use self::noted::Noted;
 pub(crate) use self::noted::{is_behind, rebuilt};
-pub(crate) use self::recall::{Basis, moved_by_recall, recalled, recalls};
+pub(crate) use self::recall::{Basis, moved_at_holder, moved_by_recall, recalled, recalls};
 pub(crate) use self::record::{HISTORY_LINES_MAX, Record, Report, Step};
 
 /// Most deliveries that one admission may have (design.md B2: they go in one batch).

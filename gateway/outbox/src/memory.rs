@@ -12,7 +12,7 @@ use lienthong_pipeline::ports::{
     Transition,
 };
 use lienthong_pipeline::record::{
-    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Recall,
+    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Move, Recall,
     Standing, SystemId, Waiting,
 };
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
@@ -71,9 +71,30 @@ impl Shelf {
         let number = self.last_event + 1;
         let Some(steps) = change::recalled(recall, asks, earlier, Basis::Look, now, number) else { return };
         steps.into_iter().for_each(|(_, step)| drop(self.write(step)));
-        for change in &recall.moves {
+        self.move_by_recall(&recall.moves, accepted_at);
+    }
+
+    fn move_by_recall(&mut self, moves: &[Move], accepted_at: Timestamp) {
+        for change in moves {
             let after = change::moved_by_recall(self.standings.get(&change.key), change, accepted_at);
             self.standings.extend(after.map(|after| (change.key, after)));
+        }
+    }
+
+    fn hand_off(&mut self, delivery: Delivery, asked: Option<&Recall>, now: Timestamp) -> HandOff {
+        let known = self.records.get(&delivery.id);
+        let new = u64::from(known.is_none());
+        match change::handed_off(known, delivery, self.last_order + 1, now) {
+            Err(outcome) => outcome,
+            Ok((step, outcome)) => {
+                self.last_order += new;
+                let asks = step.after.clone();
+                self.write(step);
+                if let Some(recall) = asked.filter(|_| outcome == HandOff::Taken) {
+                    self.recall(recall, &asks, asks.delivery.accepted_at, now);
+                }
+                outcome
+            }
         }
     }
 
@@ -228,18 +249,16 @@ impl OutboxStore for MemoryStore {
 
     async fn hand_off(&self, delivery: Delivery) -> Result<HandOff, Fault> {
         let now = self.clock.now();
-        self.with(|shelf| {
-            let known = shelf.records.get(&delivery.id);
-            let new = u64::from(known.is_none());
-            match change::handed_off(known, delivery, shelf.last_order + 1, now) {
-                Err(outcome) => outcome,
-                Ok((step, outcome)) => {
-                    shelf.last_order += new;
-                    shelf.write(step);
-                    outcome
-                }
-            }
-        })
+        self.with(|shelf| shelf.hand_off(delivery, None, now))
+    }
+
+    async fn hand_off_asking(&self, delivery: Delivery, recall: Recall) -> Result<HandOff, Fault> {
+        let now = self.clock.now();
+        self.with(|shelf| shelf.hand_off(delivery, Some(&recall), now))
+    }
+
+    async fn recalled(&self, moves: Vec<Move>, accepted_at: Timestamp) -> Result<(), Fault> {
+        self.with(|shelf| shelf.move_by_recall(&moves, accepted_at))
     }
 
     async fn adopt(&self, delivery: Delivery, note: String) -> Result<bool, Fault> {

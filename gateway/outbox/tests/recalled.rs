@@ -52,7 +52,7 @@ fn asking(n: u64, act: RecallAct, of: &[u64]) -> Admission {
         RecallAct::Hold => (vec![to(number, "none 13")], Vec::new()),
     };
     let of = of.iter().map(|n| id(*n)).collect();
-    let recall = Recall { by: id(n), act, of, moves: asks };
+    let recall = Recall { by: id(n), act, of, moves: asks, at_holder: false };
     Admission { moves, recalls: vec![recall], ..admission(n, &["H02"]) }
 }
 

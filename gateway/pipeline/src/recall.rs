@@ -31,6 +31,15 @@ pub(crate) struct Asks {
     pub(crate) is_whole: bool,
 }
 
+/// How packets are taken back here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    /// Revocations withdraw what has not left (`recall.undelivered`).
+    pub(crate) withdraws: bool,
+    /// [`Recall::at_holder`].
+    pub(crate) at_holder: bool,
+}
+
 /// What comes of it.
 #[derive(Debug, Default)]
 pub(crate) struct TakenBack {
@@ -39,13 +48,13 @@ pub(crate) struct TakenBack {
 }
 
 /// Looks for what is taken back by a packet that is routed so. Nobody else speaks of these documents meanwhile.
-/// `withdrawn` are the moves of business states, by receiver, should it succeed; `withdraw`: whether revocations withdraw.
+/// `withdrawn` are the moves of business states, by receiver, should it succeed; `how`: what the settings make of it.
 pub(crate) async fn take_back(
     asks: &Asks,
     document: DocumentId,
     routed: &[Routed],
     withdrawn: &[(OrganId, Move)],
-    withdraw: bool,
+    how: How,
     search: &Search<'_>,
 ) -> Result<TakenBack, Fault> {
     let documents = documents(asks, document, search).await?;
@@ -61,9 +70,10 @@ pub(crate) async fn take_back(
     if asks.is_whole {
         taken_back.notices.extend(left_out(asks, found.holders, search).await?);
     }
-    let is_wanted = withdraw || asks.act == RecallAct::Hold;
+    let is_wanted = how.withdraws || asks.act == RecallAct::Hold;
     if is_wanted && documents.len() <= DOCUMENTS_MAX {
         taken_back.recall(asks, document, places, found.earlier, withdrawn);
+        taken_back.recalls.iter_mut().for_each(|recall| recall.at_holder = how.at_holder);
     }
     Ok(taken_back)
 }
@@ -218,7 +228,7 @@ impl TakenBack {
             }
             let moves = places.named[at].iter().filter_map(|named| moves.remove(named)).collect();
             let by = delivery_id(document, &places.receivers[at]);
-            self.recalls.push(Recall { by, act: asks.act, of: ids, moves });
+            self.recalls.push(Recall { by, act: asks.act, of: ids, moves, at_holder: false });
         }
         let (finding, field) = match asks.act {
             RecallAct::Withdraw => (Finding::RecallUndelivered, TO),

@@ -161,6 +161,7 @@ impl Report {
         let delivery = &pending.delivery;
         if matches!(delivery.state, State::Withdrawn | State::Parked) {
             // A recall's outcome is no news to its sender; but the spool has yet to know.
+            self.move_states(delivery).await?;
             return self.settle.note_recalled(delivery, pending.at).await;
         }
         let admission = self.ports.spool.admission(delivery.document).await?;
@@ -184,6 +185,18 @@ impl Report {
         }
         drop(timer);
         Ok(())
+    }
+
+    /// A recall that another gateway decided, or this one when it took it over, has succeeded: business states follow.
+    async fn move_states(&self, delivery: &Delivery) -> Result<(), Fault> {
+        let Some(admission) = self.ports.spool.admission(delivery.document).await? else { return Ok(()) };
+        let accepted_at = admission.receipt.accepted_at;
+        let decided =
+            admission.recalls.into_iter().find(|recall| recall.by == delivery.id && recall.at_holder);
+        match decided {
+            Some(recall) => self.ports.store.recalled(recall.moves, accepted_at).await,
+            None => Ok(()),
+        }
     }
 
     /// Nobody is told, as the settings want it: the sender asks.

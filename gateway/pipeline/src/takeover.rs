@@ -20,7 +20,8 @@ use crate::crash::crash_point;
 use crate::fullness::{Fullness, Room};
 use crate::partitions::Partitions;
 use crate::ports::{DeliveryMessage, Fault, HandOff, Ports, Taken};
-use crate::record::{AdapterKind, Delivery, Fence, Lane};
+use crate::queue::ON_ITS_WAY;
+use crate::record::{AdapterKind, Delivery, Fence, Lane, Recall};
 use crate::tasks::Tasks;
 use crate::turns::Turns;
 use crate::wakes::Wakes;
@@ -74,6 +75,9 @@ impl InHand {
         self.message.inline.as_ref().map_or(0, Bytes::len)
     }
 }
+
+/// A delivery, and what it asks of those before it.
+type Asking = (Delivery, Option<Recall>);
 
 /// What became of a message.
 enum Outcome {
@@ -196,7 +200,7 @@ impl Takeover {
                 return hands.answering.push(Box::pin(self.leave_to_newer(taken, message)));
             }
             // What goes before it is lost, or it would have come by now.
-            Some(_) if self.is_old(&*taken) => message.after.clear(),
+            Some(_) if self.is_over(&*taken, ON_ITS_WAY) => message.after.clear(),
             Some(_) => {}
         }
         let in_hand = InHand { taken, message };
@@ -217,16 +221,16 @@ impl Takeover {
 
     /// It was published for a lease that is over, a moment ago.
     fn is_for_older(&self, taken: &dyn Taken, message: &DeliveryMessage, held: Fence) -> bool {
-        message.fence.is_some_and(|fence| fence < held) && !self.is_old(taken)
+        message.fence.is_some_and(|fence| fence < held) && !self.is_over(taken, OLD_LEASE_MAX_AGE)
     }
 
-    fn is_old(&self, taken: &dyn Taken) -> bool {
-        after(taken.stored_at(), OLD_LEASE_MAX_AGE) <= self.ports.clock.now()
+    fn is_over(&self, taken: &dyn Taken, age: Duration) -> bool {
+        after(taken.stored_at(), age) <= self.ports.clock.now()
     }
 
     /// What goes before it at its receiver is here, or comes with it.
-    async fn is_its_turn(&self, message: &DeliveryMessage, here: &[Delivery]) -> Result<bool, Fault> {
-        let before = message.after.iter().filter(|id| here.iter().all(|delivery| delivery.id != **id));
+    async fn is_its_turn(&self, message: &DeliveryMessage, here: &[Asking]) -> Result<bool, Fault> {
+        let before = message.after.iter().filter(|id| here.iter().all(|(delivery, _)| delivery.id != **id));
         let known = self.ports.store.deliveries(before.copied().collect()).await?;
         Ok(known.iter().all(Option::is_some))
     }
@@ -348,7 +352,7 @@ impl Takeover {
             }
             let found = self.ports.spool.blob(message.delivery.digest).await;
             if let Ok(Some(_)) = found {
-                here.push(message.delivery);
+                here.push((message.delivery, message.recall));
                 continue;
             }
             // It may take long to bring it.
@@ -361,7 +365,7 @@ impl Takeover {
                 Err(fault) => Err(fault),
             };
             match brought {
-                Ok(None) => here.push(message.delivery),
+                Ok(None) => here.push((message.delivery, message.recall)),
                 Ok(Some(outcome)) => outcomes.push(Ok(outcome)),
                 Err(fault) => outcomes.push(Err(fault)),
             }
@@ -375,13 +379,20 @@ impl Takeover {
         outcomes
     }
 
-    async fn hand_off_all(&self, here: &mut Vec<Delivery>, outcomes: &mut Vec<Result<Outcome, Fault>>) {
-        outcomes.extend(join_all(here.drain(..).map(|delivery| self.hand_off_one(delivery))).await);
+    async fn hand_off_all(&self, here: &mut Vec<Asking>, outcomes: &mut Vec<Result<Outcome, Fault>>) {
+        outcomes.extend(join_all(here.drain(..).map(|asking| self.hand_off_one(asking))).await);
     }
 
-    async fn hand_off_one(&self, delivery: Delivery) -> Result<Outcome, Fault> {
+    async fn hand_off_one(&self, (delivery, recall): Asking) -> Result<Outcome, Fault> {
         let (id, queue, lane) = (delivery.id, delivery.route.queue(), delivery.lane);
-        let outcome = self.ports.store.hand_off(delivery).await?;
+        let asks = recall.is_some();
+        let outcome = match recall {
+            None => self.ports.store.hand_off(delivery).await?,
+            Some(recall) => self.ports.store.hand_off_asking(delivery, recall).await?,
+        };
+        if asks {
+            self.wakes.report.notify_one();
+        }
         crash_point("after-hand-off");
         tracing::debug!(delivery_id = %id, ?outcome, "taken over");
         // Known: nobody may have been woken when it was taken, because the answer of the store did not come.

@@ -14,8 +14,8 @@ use lienthong_pipeline::ports::{
     Listing, OnItsWay, OutboxStore, PendingReport, PerLane, Publication, StoreStats, Taken, Transition,
 };
 use lienthong_pipeline::record::{
-    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
-    SystemId, Waiting,
+    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Move, Recall,
+    Standing, SystemId, Waiting,
 };
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
@@ -250,6 +250,15 @@ impl OutboxStore for HookedStore {
             Some(fate) => fate.map(|()| HandOff::Known),
             None => self.store.hand_off(delivery).await,
         }
+    }
+    async fn hand_off_asking(&self, delivery: Delivery, recall: Recall) -> Result<HandOff, Fault> {
+        match self.hand_off.of(&delivery).await {
+            Some(fate) => fate.map(|()| HandOff::Known),
+            None => self.store.hand_off_asking(delivery, recall).await,
+        }
+    }
+    async fn recalled(&self, moves: Vec<Move>, accepted_at: Timestamp) -> Result<(), Fault> {
+        self.store.recalled(moves, accepted_at).await
     }
     async fn remember(
         &self,

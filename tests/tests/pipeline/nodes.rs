@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use lienthong_adapters::contract::failure;
 use lienthong_broker::{MemoryBroker, MemoryLeases};
+use lienthong_config::Undelivered;
 use lienthong_outbox::MemoryBookmark;
 use lienthong_pipeline::adopt::AdoptRefused;
 use lienthong_pipeline::clock::ManualClock;
 use lienthong_pipeline::ports::FailureClass;
-use lienthong_pipeline::record::{NodeLife, NodeName, OwnNode, Receipt, State};
+use lienthong_pipeline::record::{NodeLife, NodeName, OwnNode, Receipt, ReceiptLine, State};
+use lienthong_schemas::document_name;
+use lienthong_schemas::edxml::BusinessType;
+use lienthong_schemas::ids::StandingKey;
 
 use super::fan_out::many;
-use super::world::{Among, Setup, World, clock, letter, new_folder};
+use super::world::{A, Among, Setup, World, clock, letter, name_of, new_folder, organ};
 
 /// Two gateways, and what they share.
 struct Pair {
@@ -84,7 +88,8 @@ fn node(
     let own = OwnNode::new(NodeLife { node, store });
     let bookmark = Arc::new(MemoryBookmark::default());
     let among = Among { own, leases: leases.clone(), bookmark, epoch: Arc::default() };
-    let setup = Setup { directory: many(40).0, ..Setup::default() };
+    let undelivered = Undelivered::Withdraw;
+    let setup = Setup { directory: many(40).0, undelivered, ..Setup::default() };
     World::among(setup, clock.clone(), broker, among)
 }
 
@@ -299,4 +304,45 @@ async fn a_queue_keeps_its_order_whichever_gateway_is_given_its_messages() {
             got.filter_map(number).partition(|number| number % 3 == 0);
         assert_eq!((urgent, normal), (vec![3, 6, 9], vec![1, 2, 4, 5, 7, 8]), "{code}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_gateway_holds_is_taken_back_there() {
+    let mut pair = Pair::new().await;
+    for world in [&pair.one, &pair.two] {
+        world.answer(|_, _| Err(failure(FailureClass::Receiver, "connect")));
+    }
+    let codes = pair.codes[..8].to_vec();
+    let to: Vec<&str> = codes.iter().map(String::as_str).collect();
+    let sent = pair.one.send(letter(1, &to)).await;
+    pair.pass(3).await;
+    let revocation = letter(2, &to).business(BusinessType::Revoke, "thu hồi", &name_of(1));
+    let revoked = pair.one.send(revocation).await;
+    pair.pass(5).await;
+    for receipt in [&sent, &revoked] {
+        assert!(are_all(&pair.one, receipt, State::Withdrawn).await, "{:?}", pair.one.states(receipt).await);
+    }
+    let name = document_name::by_document_id(&organ(A), &name_of(1));
+    let keys = codes.iter().map(|code| StandingKey::of(&name, &organ(code))).collect();
+    let standings = pair.one.ports.store.standings(keys).await.expect("read");
+    let states: BTreeSet<_> = standings.iter().map(|found| found.expect("one").state.to_string()).collect();
+    assert_eq!(states, BTreeSet::from(["withdrawn".to_owned()]));
+    let held_there = async |line: &ReceiptLine| {
+        let history = pair.one.history(line.delivery_id).await;
+        history.iter().any(|(event, note)| event == "withdrawn" && note.starts_with("[gw-2]"))
+    };
+    let mut there = 0;
+    for line in &sent.deliveries {
+        there += usize::from(held_there(line).await);
+    }
+    assert!((1..8).contains(&there), "{there} of 8 were taken back at the other gateway");
+    let owed = pair.one.ports.store.pending_reports(99).await.expect("read");
+    assert_eq!(owed, [], "the spool knows");
+    // Everybody is there again, and nobody gets either.
+    for world in [&pair.one, &pair.two] {
+        world.answer(|consignment, _| Ok(super::world::taken(consignment)));
+    }
+    let before = pair.got();
+    pair.pass(120).await;
+    assert_eq!(pair.got(), before);
 }

@@ -57,7 +57,13 @@ pub fn inline(number: u32, lane: Lane, packet: &[u8]) -> DeliveryMessage {
         mailbox: None,
         beyond: None,
     };
-    DeliveryMessage { delivery, inline: Some(Bytes::copy_from_slice(packet)), fence: None, after: Vec::new() }
+    DeliveryMessage {
+        delivery,
+        inline: Some(Bytes::copy_from_slice(packet)),
+        fence: None,
+        after: Vec::new(),
+        recall: None,
+    }
 }
 
 /// The `count`th event of the `number`th document's delivery.

@@ -89,5 +89,9 @@ fn stands(after: &mut Record, event: &Event, state: State, node: &NodeLife, numb
     let (attempts, mailbox) = (delivery.attempts, delivery.mailbox);
     settle(after, state, event.entry.at, number)?;
     (after.delivery.attempts, after.delivery.mailbox) = (attempts, mailbox);
+    if matches!(event.entry.event.as_str(), "withdrawn" | "held") && !after.delivery.foreign {
+        // The holder decided a recall, which the spool has yet to know.
+        after.report = Some(Report { at: event.entry.at, number });
+    }
     Some(())
 }

@@ -1,7 +1,7 @@
 //! Whether a packet that takes a document back still finds it here, and what then becomes of both. Decided for one
 //! receiver in the batch that takes the packet in, so that no attempt can begin between the look and the change.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::Fault;
@@ -47,7 +47,9 @@ pub(crate) fn recalled(
 ) -> Option<Vec<(Record, Step)>> {
     let earlier: Vec<Record> = match basis {
         Basis::Over => return None,
-        Basis::Look => earlier.into_iter().collect::<Option<Vec<_>>>().filter(|all| may_be_recalled(all))?,
+        Basis::Look => {
+            earlier.into_iter().collect::<Option<Vec<_>>>().filter(|all| may_be_recalled(all, recall))?
+        }
         Basis::Succeeded => earlier.into_iter().flatten().collect(),
     };
     let document = asks.delivery.document;
@@ -81,14 +83,30 @@ pub(crate) fn recalled(
     Some(steps)
 }
 
-/// What an admission asks, by the delivery that asks it.
+/// What an admission asks and is decided with it, by the delivery that asks it.
 pub(crate) fn recalls(admission: &Admission) -> HashMap<DeliveryId, &Recall> {
-    admission.recalls.iter().map(|recall| (recall.by, recall)).collect()
+    let here = admission.recalls.iter().filter(|recall| !recall.at_holder);
+    here.map(|recall| (recall.by, recall)).collect()
+}
+
+/// What recalls that were decided elsewhere have made of business states, by what was noted of the deliveries that asked.
+pub(crate) fn moved_at_holder<'a>(
+    admission: &'a Admission,
+    noted: &BTreeMap<DeliveryId, Noted>,
+) -> impl Iterator<Item = &'a Move> {
+    let succeeded = |recall: &&Recall| {
+        recall.at_holder && Basis::of(recall.act, noted.get(&recall.by)) == Basis::Succeeded
+    };
+    admission.recalls.iter().filter(succeeded).flat_map(|recall| &recall.moves)
 }
 
 /// Nothing has gone out, or it was taken back before it did.
-fn may_be_recalled(earlier: &[Record]) -> bool {
-    let here = |record: &Record| record.delivery.has_not_left() || record.delivery.state == State::Withdrawn;
+fn may_be_recalled(earlier: &[Record], recall: &Recall) -> bool {
+    let here = |Record { delivery, .. }: &Record| {
+        // Of several gateways another one may have what is being published.
+        let is_here = !recall.at_holder || delivery.handed_off || delivery.state == State::Parked;
+        (is_here && delivery.has_not_left()) || delivery.state == State::Withdrawn
+    };
     !earlier.is_empty() && earlier.iter().all(here)
 }
 
@@ -128,7 +146,8 @@ impl Record {
         self.delivery.closed = false;
         // It succeeded, so nothing had left; a store that is built anew did not know it by then.
         self.delivery.may_have_arrived = false;
-        self.report = Some(Report { at, number });
+        // Only what was accepted here has an admission to note it beside.
+        self.report = (!self.delivery.foreign).then_some(Report { at, number });
         self.step(at, if state == State::Parked { "held" } else { "withdrawn" }, note)
     }
 }

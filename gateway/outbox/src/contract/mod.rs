@@ -112,6 +112,7 @@ macro_rules! store_contract {
             what_may_have_left_stays_and_so_does_what_takes_it_back
             what_was_withdrawn_before_is_not_asked_back_again
             what_is_held_waits_for_the_operator
+            a_recall_is_decided_where_its_delivery_is_taken_over
             recalls_that_do_not_fit_are_refused_whole
             a_recall_is_decided_for_each_receiver_by_itself
             a_withdrawal_and_an_attempt_never_both_happen

@@ -18,7 +18,7 @@ const BOOT: BootId = BootId::new(1);
 /// Document `n` to one receiver, which asks for these deliveries.
 fn asking(n: u64, receiver: &str, act: RecallAct, of: &[DeliveryId]) -> Admission {
     let by = delivery_id(n, receiver);
-    let recalls = vec![Recall { by, act, of: of.to_vec(), moves: Vec::new() }];
+    let recalls = vec![Recall { by, act, of: of.to_vec(), moves: Vec::new(), at_holder: false }];
     Admission { recalls, ..admission(n, &[receiver]) }
 }
 
@@ -222,6 +222,7 @@ pub async fn a_recall_is_decided_for_each_receiver_by_itself(store: Arc<dyn Outb
         act: RecallAct::Withdraw,
         of: vec![delivery_id(1, code)],
         moves: vec![to(code, "withdrawn")],
+        at_holder: false,
     });
     let moves = codes.map(|code| to(code, "none 1")).to_vec();
     let revocation = Admission { moves, recalls: recalls.to_vec(), ..admission(9, &codes) };
@@ -351,5 +352,62 @@ pub async fn recalls_do_as_a_naive_reader_of_the_rules_would(store: Arc<dyn Outb
             let wanted = (known.state, known.under_way, known.perhaps_there);
             assert_eq!(found, wanted, "seed {seed}, document {n}, step {number}");
         }
+    }
+}
+
+/// Of several gateways: not with the admission, but where the queue is served, in the batch that takes the one that asks
+/// over; by what stands there.
+pub async fn a_recall_is_decided_where_its_delivery_is_taken_over(store: Arc<dyn OutboxStore>) {
+    let at_holder = |by: DeliveryId, of: &[DeliveryId]| {
+        let moves = Vec::new();
+        Recall { by, act: RecallAct::Withdraw, of: of.to_vec(), moves, at_holder: true }
+    };
+    // Accepted here: what is being published may be anywhere.
+    let published = admitted(&*store, 1, "H02").await;
+    let asks = delivery_id(9, "H02");
+    let recalls = vec![at_holder(asks, &[published.id])];
+    admit(&*store, &Admission { recalls: recalls.clone(), ..admission(9, &["H02"]) }).await;
+    assert_eq!(state(&*store, published.id).await, State::Queued);
+    let message = get(&*store, asks).await;
+    let taken_over = store.hand_off_asking(message, recalls[0].clone()).await.expect("written");
+    assert_eq!(taken_over, HandOff::Taken);
+    assert_eq!(state(&*store, published.id).await, State::Queued, "another gateway may have it");
+    assert_eq!(state(&*store, asks).await, State::Queued);
+
+    // Accepted elsewhere, served here: nobody here notes it beside an admission.
+    let (letter, revocation) = (delivery(2, "H02"), delivery(10, "H02"));
+    store.hand_off(letter.clone()).await.expect("written");
+    let recall = at_holder(revocation.id, &[letter.id]);
+    let taken_over = store.hand_off_asking(revocation.clone(), recall.clone()).await.expect("written");
+    assert_eq!(taken_over, HandOff::Taken);
+    for id in [letter.id, revocation.id] {
+        assert_eq!(state(&*store, id).await, State::Withdrawn);
+        assert_eq!(words(&*store, id).await, ["handed_off", "withdrawn"]);
+    }
+    assert_eq!(store.pending_reports(9).await.expect("read"), []);
+    let again = store.hand_off_asking(revocation, recall).await.expect("written");
+    assert_eq!(again, HandOff::Settled);
+
+    // Accepted and served here; and one that an attempt may have brought there already.
+    let (here, tried) = (taken(&*store, 3, "H03").await, taken(&*store, 4, "H04").await);
+    change(&*store, tried.id, leased()).await;
+    for (n, code, earlier, end) in
+        [(11, "H03", here.id, State::Withdrawn), (12, "H04", tried.id, State::Queued)]
+    {
+        let recall = at_holder(delivery_id(n, code), &[earlier]);
+        admit(&*store, &Admission { recalls: vec![recall.clone()], ..admission(n, &[code]) }).await;
+        let message = get(&*store, recall.by).await;
+        store.hand_off_asking(message, recall.clone()).await.expect("written");
+        assert_eq!((state(&*store, earlier).await, state(&*store, recall.by).await), (end, end));
+    }
+    let owed: Vec<_> = store.pending_reports(9).await.expect("read");
+    assert_eq!(owed.len(), 2, "the spool has yet to know of both");
+
+    let key = StandingKey::of(&[7; 16], &organ("H03"));
+    let withdrawn = Move { key, number: 1, state: "withdrawn".parse().expect("a state") };
+    for _ in 0..2 {
+        store.recalled(vec![withdrawn], NOW).await.expect("written");
+        let standing = store.standings(vec![key]).await.expect("read")[0].expect("one");
+        assert_eq!((standing.state, standing.since), (withdrawn.state, NOW));
     }
 }

@@ -22,8 +22,8 @@ use lienthong_pipeline::ports::{
     Transition,
 };
 use lienthong_pipeline::record::{
-    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
-    SystemId, Waiting,
+    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Move, Recall,
+    Standing, SystemId, Waiting,
 };
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
@@ -215,6 +215,8 @@ passed_on! {
     fn history(&self, id: DeliveryId) -> Vec<HistoryEntry>;
     fn unpublished_after(&self, after: PerLane, limit: usize) -> Vec<Delivery>;
     fn hand_off(&self, delivery: Delivery) -> HandOff;
+    fn hand_off_asking(&self, delivery: Delivery, recall: Recall) -> HandOff;
+    fn recalled(&self, moves: Vec<Move>, accepted_at: Timestamp) -> ();
     fn adopt(&self, delivery: Delivery, note: String) -> bool;
     fn remember(&self, key: &IdempotencyKey, document: DocumentId, digest: PacketDigest, at: Timestamp) -> ();
     fn not_taken_over(&self, before: Timestamp, limit: usize) -> Vec<Delivery>;

@@ -35,8 +35,8 @@ use lienthong_pipeline::ports::{
     Transition,
 };
 use lienthong_pipeline::record::{
-    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
-    SystemId, Waiting,
+    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Move, Recall,
+    Standing, SystemId, Waiting,
 };
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
@@ -313,7 +313,15 @@ impl OutboxStore for FileStore {
     }
 
     async fn hand_off(&self, delivery: Delivery) -> Result<HandOff, Fault> {
-        self.change(move |writer| writer.hand_off(delivery)).await
+        self.change(move |writer| writer.hand_off(delivery, None)).await
+    }
+
+    async fn hand_off_asking(&self, delivery: Delivery, recall: Recall) -> Result<HandOff, Fault> {
+        self.change(move |writer| writer.hand_off(delivery, Some(&recall))).await
+    }
+
+    async fn recalled(&self, moves: Vec<Move>, accepted_at: Timestamp) -> Result<(), Fault> {
+        self.change(move |writer| writer.recalled(&moves, accepted_at)).await
     }
 
     async fn adopt(&self, delivery: Delivery, note: String) -> Result<bool, Fault> {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Clock, Fault, HandOff, Transition};
-use lienthong_pipeline::record::Delivery;
+use lienthong_pipeline::record::{Delivery, Recall};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
 use super::draft::{Draft, Next};
@@ -18,7 +18,7 @@ use super::progress::Progress;
 use super::survey::Survey;
 use super::view::{DocumentRecord, IdempotencyRecord, ReadFault, View};
 use super::{StoreFault, keys};
-use crate::change::{self, PLACE, Record, Step};
+use crate::change::{self, Basis, PLACE, Record, Step};
 
 /// Opens the engine's files in a folder; another engine's are not touched.
 pub(super) fn open_engine(
@@ -139,18 +139,23 @@ impl Writer {
         self.apply(draft)
     }
 
-    /// `OutboxStore::hand_off`.
-    pub(super) fn hand_off(&mut self, message: Delivery) -> Result<HandOff, Fault> {
+    /// `OutboxStore::hand_off`, and `OutboxStore::hand_off_asking`.
+    pub(super) fn hand_off(&mut self, message: Delivery, asked: Option<&Recall>) -> Result<HandOff, Fault> {
         let known = self.read(|view| view.record(message.id))?;
         let mut draft = Draft::new(self.next);
         let order = if known.is_none() { draft.order() } else { 0 };
-        match change::handed_off(known.as_ref(), message, order, self.clock.now()) {
+        let now = self.clock.now();
+        match change::handed_off(known.as_ref(), message, order, now) {
             Err(outcome) => Ok(outcome),
             Ok((step, outcome)) => {
                 if known.is_some() && self.is_condemned(step.after.delivery.document)? {
                     return Ok(HandOff::Settled);
                 }
                 draft.step(known.as_ref(), &step)?;
+                if let Some(recall) = asked.filter(|_| outcome == HandOff::Taken) {
+                    let accepted_at = step.after.delivery.accepted_at;
+                    self.recall(&mut draft, recall, &step.after, Basis::Look, (accepted_at, now))?;
+                }
                 self.apply(draft)?;
                 Ok(outcome)
             }

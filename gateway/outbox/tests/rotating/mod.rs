@@ -11,8 +11,8 @@ use lienthong_pipeline::ports::{
     Admitted, Fault, HandOff, Listing, OnItsWay, OutboxStore, PendingReport, PerLane, StoreStats, Transition,
 };
 use lienthong_pipeline::record::{
-    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Standing,
-    SystemId, Waiting,
+    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Move, Recall,
+    Standing, SystemId, Waiting,
 };
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
@@ -72,6 +72,8 @@ passed_on! {
     fn unsent_span(&self) -> Option<std::ops::RangeInclusive<u64>>;
     fn events_sent(&self, numbers: Vec<u64>) -> ();
     fn hand_off(&self, delivery: Delivery) -> HandOff;
+    fn hand_off_asking(&self, delivery: Delivery, recall: Recall) -> HandOff;
+    fn recalled(&self, moves: Vec<Move>, accepted_at: Timestamp) -> ();
     fn adopt(&self, delivery: Delivery, note: String) -> bool;
     fn remember(&self, key: &IdempotencyKey, document: DocumentId, digest: PacketDigest, at: Timestamp) -> ();
     fn not_taken_over(&self, before: Timestamp, limit: usize) -> Vec<Delivery>;

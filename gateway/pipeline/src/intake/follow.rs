@@ -9,7 +9,7 @@ use lienthong_schemas::ids::DocumentId;
 use super::{Intake, Origin, shown};
 use crate::directory::Directory;
 use crate::ports::Fault;
-use crate::recall::take_back;
+use crate::recall::{How, take_back};
 use crate::record::RecognitionKeys;
 use crate::route::{Addressed, Routed};
 use crate::standing::{Effects, Notice, Said, Search};
@@ -43,9 +43,10 @@ impl Intake {
         let asks = said.asks.clone();
         let mut effects = said.effects(&*self.ports.store).await?;
         if let Some(asks) = asks {
-            let (search, withdraw) =
-                (self.search(directory), self.policy.undelivered == Undelivered::Withdraw);
-            let taken_back = take_back(&asks, id, routed, &effects.withdrawn, withdraw, &search).await?;
+            let search = self.search(directory);
+            let withdraws = self.policy.undelivered == Undelivered::Withdraw;
+            let how = How { withdraws, at_holder: self.partitions.own().is_some() };
+            let taken_back = take_back(&asks, id, routed, &effects.withdrawn, how, &search).await?;
             effects.notices.extend(taken_back.notices);
             effects.recalls = taken_back.recalls;
         }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use lienthong_schemas::ids::{DeliveryId, PacketDigest};
 
 use super::{Fault, Incoming, IncomingWriter};
-use crate::record::{AdapterKind, Delivery, Event, EventsPlace, Fence, Lane, Posted};
+use crate::record::{AdapterKind, Delivery, Event, EventsPlace, Fence, Lane, Posted, Recall};
 
 /// What one message of `DELIVERIES` carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct DeliveryMessage {
     /// Deliveries that its gateway published before it for the same lease, and that go first at the receiver: whoever takes
     /// it over takes those over before. Nothing where a gateway is alone.
     pub after: Vec<DeliveryId>,
+    /// What it asks of those before it, where that is decided by who takes it over ([`Recall::at_holder`]); without its moves.
+    pub recall: Option<Recall>,
 }
 
 /// A message taken from the broker; acknowledged after the hand-off is on disk, else it comes again.

@@ -10,7 +10,7 @@ use lienthong_schemas::organ::ReceiverToken;
 use super::{AxisDocId, Fault};
 use crate::record::{
     AdapterKind, Admission, BeyondWord, BootId, Delivery, Event, Fence, HistoryEntry, IdempotencyKey,
-    KnownDocument, Lane, MailboxWord, Route, Standing, State, SystemId, Waiting,
+    KnownDocument, Lane, MailboxWord, Move, Recall, Route, Standing, State, SystemId, Waiting,
 };
 
 /// What became of an admission in the store.
@@ -220,13 +220,16 @@ pub trait OutboxStore: Send + Sync + 'static {
     /// Writes a document, its deliveries, keys and first events, and what it does to business states: of each state the
     /// move with the highest number holds. The store sets `order` of each delivery.
     ///
-    /// Each of [`Admission::recalls`] is decided in the same batch, by the deliveries as they are then.
+    /// Each of [`Admission::recalls`] is decided in the same batch, by the deliveries as they are then; but not those that
+    /// [`OutboxStore::hand_off_asking`] decides.
     async fn admit(&self, admission: &Admission) -> Result<Admitted, Fault>;
 
     /// Documents under the same key `name`, `code` or `changes`, in the order of admission; of more than 1,000 the newest 1,000.
     async fn known(&self, name: [u8; 16]) -> Result<Vec<KnownDocument>, Fault>;
     /// Business states, one for each key; `None` where nothing has moved one.
     async fn standings(&self, keys: Vec<StandingKey>) -> Result<Vec<Option<Standing>>, Fault>;
+    /// Moves business states as a recall of a packet does that was accepted then; again, it changes nothing.
+    async fn recalled(&self, moves: Vec<Move>, accepted_at: Timestamp) -> Result<(), Fault>;
     /// The document that a status key was first seen on.
     async fn status_seen(&self, status: [u8; 16]) -> Result<Option<DocumentId>, Fault>;
     /// The document and packet digest that an idempotency key stands for, unless older than `not_before`.
@@ -277,6 +280,8 @@ pub trait OutboxStore: Send + Sync + 'static {
 
     /// Takes a delivery over for dispatch. Unknown ones are stored; known ones are marked. `handed_off` is set.
     async fn hand_off(&self, delivery: Delivery) -> Result<HandOff, Fault>;
+    /// The same of a delivery that asks for those before it: where it is taken, that is decided in the same batch.
+    async fn hand_off_asking(&self, delivery: Delivery, recall: Recall) -> Result<HandOff, Fault>;
     /// Keeps what another gateway had accepted, and is lost, in the generation after the one given: what is not known is
     /// taken in, what only is delivered here goes on here where it is under way, and is sent again otherwise. `false`:
     /// it is over here, or was kept before.

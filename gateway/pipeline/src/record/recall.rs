@@ -19,11 +19,17 @@ pub struct Recall {
     /// What it makes of business states if it succeeds, in place of [`super::Admission::moves`] of the same keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moves: Vec<Move>,
+    /// Gateways are several: whoever serves the queue decides it when it takes the delivery that asks over, because only
+    /// there it is certain what has gone out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_holder: bool,
 }
 
 impl Recall {
     /// Most deliveries that the recalls of one admission may name: they change in one batch of the store.
     pub const NAMED_MAX: usize = 10_000;
+    /// Most deliveries that the recall of one message may name ([`super::super::ports::DeliveryMessage::recall`]).
+    pub const OF_MESSAGE_MAX: usize = 64;
 }
 
 /// What a recall does when it succeeds.

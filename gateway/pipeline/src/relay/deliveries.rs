@@ -10,6 +10,7 @@ use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use lienthong_monitoring::Step;
+use lienthong_schemas::edxml::{BusinessType, PacketKind};
 use lienthong_schemas::ids::DeliveryId;
 use lienthong_schemas::organ::ReceiverToken;
 
@@ -18,7 +19,7 @@ use super::chains::{Chain, Ended, Look, Page, Place, UnderWay, place};
 use super::{ANEW_MAX, INLINE_BYTES_MAX, News, Pause, Relay};
 use crate::crash::crash_point;
 use crate::ports::{DeliveryMessage, Fault, Publication, Transition};
-use crate::record::{AdapterKind, Delivery, Lane};
+use crate::record::{AdapterKind, Delivery, Lane, Recall};
 
 /// A receiver whose delivery could not be published waits this long, while others go on, those of its queue as well.
 const ASIDE: Duration = Duration::from_secs(5);
@@ -207,7 +208,8 @@ impl Relay {
         self.put_for_mailboxes(&delivery).await?;
         let fence = self.partitions.published_for(&delivery.route.queue());
         let after = self.goes_after(&delivery).await?;
-        let mut message = DeliveryMessage { delivery, inline, fence, after };
+        let recall = self.recall_of(&delivery).await?;
+        let mut message = DeliveryMessage { delivery, inline, fence, after, recall };
         let publication = self.ports.broker.publish(&message).await?;
         crash_point("after-publish");
         if publication == Publication::Repeat
@@ -241,6 +243,22 @@ impl Relay {
         after.sort_unstable();
         after.dedup();
         Ok(after)
+    }
+
+    /// What whoever takes it over is to decide. Without its admission, because another gateway accepted it, nothing: the one
+    /// that had taken it over has decided.
+    async fn recall_of(&self, delivery: &Delivery) -> Result<Option<Recall>, Fault> {
+        let may_ask = [BusinessType::Revoke, BusinessType::Update].map(PacketKind::Document);
+        let may_ask =
+            may_ask.into_iter().chain([PacketKind::Status]).any(|kind| kind.id_text() == delivery.kind);
+        if self.partitions.own().is_none() || delivery.foreign || !may_ask {
+            return Ok(None);
+        }
+        let admission = self.ports.spool.admission(delivery.document).await?;
+        let mut recalls = admission.map(|admission| admission.recalls).unwrap_or_default().into_iter();
+        let asked = recalls.find(|recall| recall.by == delivery.id && recall.at_holder);
+        let asked = asked.filter(|recall| recall.of.len() <= Recall::OF_MESSAGE_MAX);
+        Ok(asked.map(|recall| Recall { moves: Vec::new(), ..recall }))
     }
 
     fn note_last(&self, delivery: &Delivery) {

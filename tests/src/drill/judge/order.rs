@@ -65,6 +65,8 @@ impl Case<'_> {
                 verdict.pulled += 1;
             } else if !related && (self.is_untimed(earlier, later) || is_late(earlier, later, stored)) {
                 verdict.late += 1;
+            } else if self.several && has_waited(earlier, later) {
+                verdict.late += 1;
             } else if !self.several && (earlier.rebuilt || later.rebuilt) {
                 verdict.unrecorded += 1;
             } else {
@@ -125,6 +127,12 @@ fn is_late(earlier: &Stored<'_>, later: &Stored<'_>, stored: &[Stored<'_>]) -> b
     };
     let taken_over = stored.iter().filter(goes_before).filter_map(|kin| kin.taken_over).max();
     taken_over.zip(later.settled).is_some_and(|(taken, settled)| taken >= settled)
+}
+
+/// Among several gateways even a relative is waited for only so long, if who accepted it does not bring it.
+fn has_waited(earlier: &Stored<'_>, later: &Stored<'_>) -> bool {
+    let long = later.accepted.zip(later.settled).is_some_and(|(at, end)| end >= at + ON_ITS_WAY);
+    long && earlier.taken_over.zip(later.settled).is_some_and(|(taken, end)| taken >= end)
 }
 
 /// The times of an event in a delivery's history.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{Admitted, Fault};
-use lienthong_pipeline::record::{Admission, Recall, Standing};
+use lienthong_pipeline::record::{Admission, Move, Recall, Standing};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
 use super::Writer;
@@ -56,6 +56,13 @@ impl Writer {
             draft.put(keys::document(receipt.document_id), &record)?;
         }
         let (recalls, now) = (change::recalls(admission), self.clock.now());
+        if let Some((settled, _)) = restored {
+            self.move_by_recall(
+                &mut draft,
+                change::moved_at_holder(admission, settled),
+                receipt.accepted_at,
+            )?;
+        }
         for delivery in admission.deliveries.get(part.deliveries).unwrap_or_default() {
             if let Some(known) = self.read(|view| view.record(delivery.id))? {
                 // Another gateway admitted the same document and this one delivers it already, or an admission in parts
@@ -115,7 +122,7 @@ impl Writer {
     }
 
     /// Decides what one delivery of a new document asks of those before it.
-    fn recall(
+    pub(super) fn recall(
         &self,
         draft: &mut Draft,
         recall: &Recall,
@@ -130,7 +137,23 @@ impl Writer {
         for (before, step) in &steps {
             draft.step(Some(before), step)?;
         }
-        for change in &recall.moves {
+        self.move_by_recall(draft, &recall.moves, accepted_at)
+    }
+
+    /// `OutboxStore::recalled`.
+    pub(in crate::store) fn recalled(&mut self, moves: &[Move], accepted_at: Timestamp) -> Result<(), Fault> {
+        let mut draft = Draft::new(self.next);
+        self.move_by_recall(&mut draft, moves, accepted_at)?;
+        self.apply(draft)
+    }
+
+    fn move_by_recall<'a>(
+        &self,
+        draft: &mut Draft,
+        moves: impl IntoIterator<Item = &'a Move>,
+        accepted_at: Timestamp,
+    ) -> Result<(), Fault> {
+        for change in moves {
             let key = keys::standing(change.key);
             let known: Option<Standing> = self.read(|view| view.value(&key))?;
             if let Some(after) = change::moved_by_recall(known.as_ref(), change, accepted_at) {
