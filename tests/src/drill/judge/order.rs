@@ -63,9 +63,9 @@ impl Case<'_> {
                 verdict.excused += 1;
             } else if !related && self.is_pulled(later) {
                 verdict.pulled += 1;
-            } else if !related && (self.is_untimed(earlier, later) || is_late(earlier, later, stored)) {
-                verdict.late += 1;
-            } else if self.several && has_waited(earlier, later) {
+            } else if (!related && (self.is_untimed(earlier, later) || is_late(earlier, later, stored)))
+                || (self.several && has_waited(earlier, later))
+            {
                 verdict.late += 1;
             } else if !self.several && (earlier.rebuilt || later.rebuilt) {
                 verdict.unrecorded += 1;
