@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use lienthong_monitoring::Metrics;
+use lienthong_pipeline::partitions::Partitions;
 use lienthong_pipeline::ports::Ports;
 use serde_json::json;
 
@@ -15,6 +16,8 @@ use serde_json::json;
 pub struct Admin {
     /// The parts asked for their health.
     pub ports: Ports,
+    /// Of one of several gateways: whether it only drains.
+    pub partitions: Arc<Partitions>,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }
@@ -36,7 +39,7 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     response
 }
 
-/// Ready = documents can be accepted. A broker that is away does not hinder that, and is named. Nor does a spool
+/// Ready = documents can be accepted; not where another gateway has adopted this one. A broker that is away does not hinder that, and is named. Nor does a spool
 /// without room: each sender is told so, and when to come again; `room` says it to the operator.
 async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let store = admin.ports.store.stats().await;
@@ -45,7 +48,11 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let broker = admin.ports.broker.ready().await;
     // A broker that answers, and refuses us a part of what we need, is told too.
     let broker = broker.and_then(|()| admin.ports.broker.refusal().map_or(Ok(()), Err));
-    let status = match store.is_ok() && spool.is_ok() {
+    let node = match admin.partitions.drains() {
+        true => Err("đã bị tiếp quản, chỉ trả việc (adopted by another gateway: it only drains)".to_owned()),
+        false => Ok(()),
+    };
+    let status = match store.is_ok() && spool.is_ok() && node.is_ok() {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
     };
@@ -56,6 +63,7 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         "spool": word(spool.map_err(|f| f.to_string())),
         "room": word(room.map_err(|f| f.to_string())),
         "broker": word(broker.map_err(|f| f.to_string())),
+        "node": word(node),
     });
     (status, Json(body)).into_response()
 }

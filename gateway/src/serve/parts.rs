@@ -154,7 +154,7 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
         tasks,
     )
     .await?;
-    let admin_address = open_admin(&settings, &ports, &metrics, &share, tasks).await?;
+    let admin_address = open_admin(&settings, &ports, &partitions, &metrics, &share, tasks).await?;
     Ok(Running { public_address, admin_address, ports, broker, _lock: lock })
 }
 
@@ -422,6 +422,7 @@ async fn open_public(
 async fn open_admin(
     settings: &Settings,
     ports: &Ports,
+    partitions: &Arc<Partitions>,
     metrics: &Arc<Metrics>,
     share: &Share,
     tasks: &Tasks,
@@ -437,7 +438,7 @@ async fn open_admin(
         write_stall: WRITE_STALL_MAX,
         connections_max: share.admin,
     };
-    let admin = Admin { ports: ports.clone(), metrics: metrics.clone() };
+    let admin = Admin { ports: ports.clone(), partitions: partitions.clone(), metrics: metrics.clone() };
     tasks.spawn("admin listener", door.serve(admin::router(Arc::new(admin)), tasks.clone()));
     Ok(address)
 }
