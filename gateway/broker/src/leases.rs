@@ -3,12 +3,10 @@
 
 use lienthong_pipeline::ports::NodeWord;
 
-mod bucket;
 pub mod contract;
 mod kv;
 mod memory;
 mod value;
-mod view;
 
 pub use kv::KvLeases;
 pub use memory::MemoryLeases;

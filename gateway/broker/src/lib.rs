@@ -5,6 +5,7 @@ mod at_rest;
 #[cfg(feature = "bare")]
 mod bare;
 mod blobs;
+mod bucket;
 mod connect;
 pub mod contract;
 mod events;
@@ -24,6 +25,7 @@ mod stored;
 mod streams;
 mod supervisor;
 mod version;
+mod view;
 
 pub use at_rest::{StoreKey, Withheld};
 #[cfg(feature = "bare")]

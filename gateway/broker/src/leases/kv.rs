@@ -11,12 +11,12 @@ use lienthong_pipeline::record::{Fence, NodeName, Partition};
 use tokio::time::timeout;
 use tokio_util::sync::DropGuard;
 
-use super::bucket::{Bucket, Entry};
-use super::view::{Reading, View};
 use super::{Standing, value};
 use crate::PLACE;
+use crate::bucket::{Bucket, Entry};
 use crate::jetstream::{Link, PUBLISH_WAIT};
 use crate::streams::{KV_LEASES, KV_NODES, LEASES, NODES};
+use crate::view::{Reading, View};
 
 /// Writes of one call behind an entry that turned out not to be the last one.
 const TRIES: u32 = 4;

@@ -27,28 +27,28 @@ fn fault(cause: impl std::fmt::Display) -> Fault {
 }
 
 /// See the module.
-pub(super) struct Bucket {
-    pub(super) link: Arc<Link>,
-    pub(super) name: &'static str,
-    pub(super) stream: &'static str,
+pub(crate) struct Bucket {
+    pub(crate) link: Arc<Link>,
+    pub(crate) name: &'static str,
+    pub(crate) stream: &'static str,
 }
 
 /// The last entry of a key.
-pub(super) struct Entry {
-    pub(super) revision: u64,
+pub(crate) struct Entry {
+    pub(crate) revision: u64,
     /// By the server's clock.
-    pub(super) written_at: Timestamp,
+    pub(crate) written_at: Timestamp,
     /// `None`: the key was deleted.
-    pub(super) value: Option<Bytes>,
+    pub(crate) value: Option<Bytes>,
 }
 
 /// Whether an entry with these headers is a value, and does not say that there is none.
-pub(super) fn is_value(headers: Option<&HeaderMap>) -> bool {
+pub(crate) fn is_value(headers: Option<&HeaderMap>) -> bool {
     headers.is_none_or(|headers| headers.get(OPERATION).is_none() && headers.get(MARKER).is_none())
 }
 
 /// A time that the server gave.
-pub(super) fn server_time(nanoseconds: i128) -> Timestamp {
+pub(crate) fn server_time(nanoseconds: i128) -> Timestamp {
     Timestamp::from_nanosecond(nanoseconds).unwrap_or(Timestamp::MIN)
 }
 
@@ -58,7 +58,7 @@ impl Bucket {
     }
 
     /// The last entry of a key; `None` where there is none, or no longer.
-    pub(super) async fn last(&self, key: &str) -> Result<Option<Entry>, Fault> {
+    pub(crate) async fn last(&self, key: &str) -> Result<Option<Entry>, Fault> {
         let stream = self.link.usable().await?.get_stream_no_info(self.stream).await.map_err(fault)?;
         match stream.get_last_raw_message_by_subject(&self.subject(key)).await {
             Ok(found) => Ok(Some(Entry {
@@ -80,7 +80,7 @@ impl Bucket {
 
     /// Writes a value, or that there is none, if `after` is the revision of the key's last entry, 0 where there is to be
     /// none; returns its revision. `None`: it is not.
-    pub(super) async fn put(
+    pub(crate) async fn put(
         &self,
         key: &str,
         value: Option<Bytes>,

@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::bucket::{is_value, server_time};
 use crate::PLACE;
+use crate::bucket::{is_value, server_time};
 use crate::jetstream::Link;
 
 /// Keys that are kept; nobody has so many nodes.
@@ -46,15 +46,15 @@ fn fault(cause: impl std::fmt::Display) -> Fault {
 type Read<T> = Result<(T, Option<Timestamp>), Fault>;
 
 /// How a bucket's values are read.
-pub(super) struct Reading<T> {
-    pub(super) bucket: &'static str,
-    pub(super) stream: &'static str,
+pub(crate) struct Reading<T> {
+    pub(crate) bucket: &'static str,
+    pub(crate) stream: &'static str,
     /// From key, revision and body; and when that was true, where it is not when it was written.
-    pub(super) read: fn(&str, u64, &[u8]) -> Read<T>,
+    pub(crate) read: fn(&str, u64, &[u8]) -> Read<T>,
 }
 
 /// See the module.
-pub(super) struct View<T> {
+pub(crate) struct View<T> {
     board: Mutex<Board<T>>,
     /// The connection on which everything that is there was read, if it is still followed.
     followed_on: watch::Sender<Option<u64>>,
@@ -98,14 +98,14 @@ struct Entry<'e> {
 }
 
 impl<T: Clone + Send + 'static> View<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let board = Board { lines: BTreeMap::new(), before: BTreeMap::new(), unread: HashSet::new() };
         Self { board: Mutex::new(board), followed_on: watch::Sender::new(None) }
     }
 
     /// What is there, by key, each with its age, once everything was read on this connection. What is as old as
     /// `ends_after` is not there.
-    pub(super) async fn lines(&self, connection: u64, ends_after: Duration) -> Vec<(T, Duration)> {
+    pub(crate) async fn lines(&self, connection: u64, ends_after: Duration) -> Vec<(T, Duration)> {
         let mut followed_on = self.followed_on.subscribe();
         let is_ours = |followed_on: &Option<u64>| *followed_on == Some(connection);
         loop {
@@ -125,7 +125,7 @@ impl<T: Clone + Send + 'static> View<T> {
     }
 
     /// Follows the bucket until `closing`.
-    pub(super) async fn keep(
+    pub(crate) async fn keep(
         self: Arc<Self>,
         reading: Reading<T>,
         link: Weak<Link>,
