@@ -28,6 +28,7 @@ use crate::connect::{self, ServerAddress};
 use crate::leases::KvLeases;
 use crate::message::{self, Outgoing};
 use crate::refusals::Refusals;
+use crate::rolls::KvRolls;
 use crate::room::Room;
 use crate::streams::{BLOBS, Shape};
 use crate::{PLACE, blobs, events, pull, stored, version};
@@ -174,6 +175,11 @@ impl NatsBroker {
     /// Leases and words of gateways on these streams, where this is one of several.
     pub fn leases(&self) -> Option<KvLeases> {
         self.0.shape.lease_ttl.map(|lease_ttl| KvLeases::new(&self.0, lease_ttl))
+    }
+
+    /// Rolls of the directory that gateways on these streams share, where this is one of several.
+    pub fn rolls(&self) -> Option<KvRolls> {
+        self.0.shape.lease_ttl.map(|_| KvRolls::new(&self.0))
     }
 
     /// Ends all streams of messages and then the connection. What was not acknowledged comes again next time.

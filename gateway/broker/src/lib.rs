@@ -20,6 +20,7 @@ mod nkey;
 mod probe;
 mod pull;
 mod refusals;
+pub mod rolls;
 mod room;
 mod stored;
 mod streams;
@@ -40,6 +41,7 @@ pub use managed::{GuardProgram, ManagedFault, ManagedOptions, ManagedServer, Pha
 pub use memory::MemoryBroker;
 pub use message::decode_events;
 pub use nkey::Nkey;
+pub use rolls::{KvRolls, MemoryRolls};
 pub use streams::ACK_WAIT;
 pub use version::{OLDEST_SERVER, VersionFault};
 

@@ -28,6 +28,9 @@ pub(crate) const KV_LEASES: &str = "KV_LEASES";
 /// The key-value bucket of what gateways say of themselves, and its stream.
 pub(crate) const NODES: &str = "NODES";
 pub(crate) const KV_NODES: &str = "KV_NODES";
+/// The key-value bucket of the rolls that gateways share, and its stream.
+pub(crate) const ROLLS: &str = "ROLLS";
+pub(crate) const KV_ROLLS: &str = "KV_ROLLS";
 
 /// Repeats within this time are dropped by the server; later ones are known by their ids elsewhere.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(2 * 60 * 60);
@@ -126,6 +129,7 @@ impl Shape {
         if let Some(lease_ttl) = self.lease_ttl {
             ensure_stream(js, &self.key_values(KV_LEASES, LEASES, lease_ttl)).await?;
             ensure_stream(js, &self.key_values(KV_NODES, NODES, Duration::ZERO)).await?;
+            ensure_stream(js, &self.key_values(KV_ROLLS, ROLLS, Duration::ZERO)).await?;
         }
         for adapter in AdapterKind::ALL {
             for lane in Lane::ALL {

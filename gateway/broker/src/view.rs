@@ -21,8 +21,6 @@ use crate::PLACE;
 use crate::bucket::{is_value, server_time};
 use crate::jetstream::Link;
 
-/// Keys that are kept; nobody has so many nodes.
-const KEYS_MAX: usize = 256;
 /// Keys that cannot be read, and are remembered so that each is logged once.
 const UNREAD_MAX: usize = 256;
 const KEY_CHARACTERS_MAX: usize = 80;
@@ -49,6 +47,10 @@ type Read<T> = Result<(T, Option<Timestamp>), Fault>;
 pub(crate) struct Reading<T> {
     pub(crate) bucket: &'static str,
     pub(crate) stream: &'static str,
+    /// Which keys are followed.
+    pub(crate) keys: &'static str,
+    /// Keys that are kept at most.
+    pub(crate) keys_max: usize,
     /// From key, revision and body; and when that was true, where it is not when it was written.
     pub(crate) read: fn(&str, u64, &[u8]) -> Read<T>,
 }
@@ -58,6 +60,8 @@ pub(crate) struct View<T> {
     board: Mutex<Board<T>>,
     /// The connection on which everything that is there was read, if it is still followed.
     followed_on: watch::Sender<Option<u64>>,
+    /// Counts what may have changed what there is to see.
+    changes: watch::Sender<u64>,
 }
 
 struct Board<T> {
@@ -100,7 +104,20 @@ struct Entry<'e> {
 impl<T: Clone + Send + 'static> View<T> {
     pub(crate) fn new() -> Self {
         let board = Board { lines: BTreeMap::new(), before: BTreeMap::new(), unread: HashSet::new() };
-        Self { board: Mutex::new(board), followed_on: watch::Sender::new(None) }
+        Self {
+            board: Mutex::new(board),
+            followed_on: watch::Sender::new(None),
+            changes: watch::Sender::new(0),
+        }
+    }
+
+    /// Changes with every entry that comes, and when everything was read.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// What is there, by key, each with its age, once everything was read on this connection. What is as old as
@@ -152,7 +169,7 @@ impl<T: Clone + Send + 'static> View<T> {
     async fn follow(&self, reading: &Reading<T>, weak: &Weak<Link>) -> Result<(), Fault> {
         let link = weak.upgrade().ok_or_else(|| fault("closed"))?;
         let connection = link.connection();
-        let (is_empty, mut messages) = link.entries(reading.bucket, reading.stream).await?;
+        let (is_empty, mut messages) = link.entries(reading.bucket, reading.stream, reading.keys).await?;
         drop(link);
         self.begin();
         let (mut is_all, mut count) = (is_empty, 0);
@@ -177,6 +194,7 @@ impl<T: Clone + Send + 'static> View<T> {
         if self.followed_on.borrow().is_none() {
             self.board().before.clear();
             self.followed_on.send_replace(Some(connection));
+            self.changed();
         }
     }
 
@@ -201,6 +219,7 @@ impl<T: Clone + Send + 'static> View<T> {
             was_there,
         };
         self.board().put(reading, &entry);
+        self.changed();
         Ok(info.pending == 0)
     }
 
@@ -222,8 +241,8 @@ impl<T: Clone> Board<T> {
         let was = self.lines.remove(entry.key);
         let Some(body) = entry.body else { return };
         let read = match (reading.read)(entry.key, entry.revision, body) {
-            Ok(_) if was.is_none() && self.lines.len() >= KEYS_MAX => {
-                Err(fault(format!("more than {KEYS_MAX} keys")))
+            Ok(_) if was.is_none() && self.lines.len() >= reading.keys_max => {
+                Err(fault(format!("more than {} keys", reading.keys_max)))
             }
             read => read,
         };
@@ -263,10 +282,10 @@ fn between(first: Timestamp, second: Timestamp) -> Duration {
 }
 
 impl Link {
-    /// The last entry of each key of a bucket, and then what is written; `true`: there is none yet.
-    async fn entries(&self, bucket: &str, stream: &str) -> Result<(bool, pull::Stream), Fault> {
+    /// The last entry of each of these keys of a bucket, and then what is written; `true`: there is none yet.
+    async fn entries(&self, bucket: &str, stream: &str, keys: &str) -> Result<(bool, pull::Stream), Fault> {
         let config = pull::Config {
-            filter_subject: format!("$KV.{bucket}.>"),
+            filter_subject: format!("$KV.{bucket}.{keys}"),
             deliver_policy: DeliverPolicy::LastPerSubject,
             ack_policy: AckPolicy::None,
             replay_policy: ReplayPolicy::Instant,

@@ -1,4 +1,4 @@
-//! One contract, two brokers; and another one, two kinds of leases.
+//! One contract, two brokers; another one, two kinds of leases; and one, two kinds of shared rolls.
 
 mod support;
 
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lienthong_broker::contract::{self, Stage};
-use lienthong_broker::leases;
 use lienthong_broker::{
-    BrokerOptions, KvLeases, ManagedServer, MemoryBroker, MemoryLeases, NatsBroker, ServerAddress,
-    decode_events,
+    BrokerOptions, KvLeases, KvRolls, ManagedServer, MemoryBroker, MemoryLeases, MemoryRolls, NatsBroker,
+    ServerAddress, decode_events,
 };
-use lienthong_pipeline::ports::{Broker, LEASE_TTL, Leases};
+use lienthong_broker::{leases, rolls};
+use lienthong_pipeline::ports::{Broker, LEASE_TTL, Leases, SharedRolls};
 use lienthong_pipeline::record::{Event, NodeLife, OwnNode};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -166,14 +166,93 @@ impl leases::contract::Stage for KvStage {
     }
 
     async fn stop(&self) {
-        let server = self.server.lock().await.take().expect("it runs");
-        server.stop().await;
-        let mut looks = tokio::time::interval(Duration::from_millis(20));
-        for broker in &self.brokers {
-            while broker.ready().await.is_ok() {
-                looks.tick().await;
-            }
+        stop(&self.server, &self.brokers).await;
+    }
+
+    async fn start(&self) {
+        *self.server.lock().await = Some(support::start(self.data.path()).await);
+    }
+}
+
+/// Two gateways on one server.
+async fn two_of(server: &ManagedServer) -> [NatsBroker; 2] {
+    let mut brokers = Vec::new();
+    for node in ["a", "b"] {
+        let node = Some(OwnNode::new(NodeLife { node: leases::contract::name(node), store: 1 }));
+        let options =
+            BrokerOptions { node, lease_ttl: SHORT_TTL, ..support::broker_options(server.address()) };
+        brokers.push(NatsBroker::connect(&options).await.expect("settings that can work"));
+    }
+    brokers.try_into().ok().expect("two")
+}
+
+/// Stops it, and returns when both have seen it.
+async fn stop(server: &Mutex<Option<ManagedServer>>, brokers: &[NatsBroker; 2]) {
+    let server = server.lock().await.take().expect("it runs");
+    server.stop().await;
+    let mut looks = tokio::time::interval(Duration::from_millis(20));
+    for broker in brokers {
+        while broker.ready().await.is_ok() {
+            looks.tick().await;
         }
+    }
+}
+
+#[tokio::test]
+async fn leases_in_key_values_keep_the_contract() {
+    let data = tempfile::tempdir().expect("a folder");
+    let server = support::start(data.path()).await;
+    let brokers = two_of(&server).await;
+    let leases = brokers.each_ref().map(|broker| broker.leases().expect("one of several"));
+    let server = Mutex::new(Some(server));
+    leases::contract::run(&KvStage { brokers, leases, server, data }).await;
+}
+
+struct MemoryRollsStage(MemoryRolls);
+
+#[async_trait]
+impl rolls::contract::Stage for MemoryRollsStage {
+    fn one(&self) -> &dyn SharedRolls {
+        &self.0
+    }
+
+    fn other(&self) -> &dyn SharedRolls {
+        &self.0
+    }
+
+    async fn stop(&self) {
+        self.0.stop();
+    }
+
+    async fn start(&self) {
+        self.0.start();
+    }
+}
+
+#[tokio::test]
+async fn memory_rolls_keep_the_contract() {
+    rolls::contract::run(&MemoryRollsStage(MemoryRolls::new())).await;
+}
+
+struct KvRollsStage {
+    brokers: [NatsBroker; 2],
+    rolls: [KvRolls; 2],
+    server: Mutex<Option<ManagedServer>>,
+    data: TempDir,
+}
+
+#[async_trait]
+impl rolls::contract::Stage for KvRollsStage {
+    fn one(&self) -> &dyn SharedRolls {
+        &self.rolls[0]
+    }
+
+    fn other(&self) -> &dyn SharedRolls {
+        &self.rolls[1]
+    }
+
+    async fn stop(&self) {
+        stop(&self.server, &self.brokers).await;
     }
 
     async fn start(&self) {
@@ -182,18 +261,11 @@ impl leases::contract::Stage for KvStage {
 }
 
 #[tokio::test]
-async fn leases_in_key_values_keep_the_contract() {
+async fn rolls_in_key_values_keep_the_contract() {
     let data = tempfile::tempdir().expect("a folder");
     let server = support::start(data.path()).await;
-    let mut brokers = Vec::new();
-    for node in ["a", "b"] {
-        let node = Some(OwnNode::new(NodeLife { node: leases::contract::name(node), store: 1 }));
-        let options =
-            BrokerOptions { node, lease_ttl: SHORT_TTL, ..support::broker_options(server.address()) };
-        brokers.push(NatsBroker::connect(&options).await.expect("settings that can work"));
-    }
-    let [one, other]: [NatsBroker; 2] = brokers.try_into().ok().expect("two");
-    let leases = [&one, &other].map(|broker| broker.leases().expect("one of several"));
+    let brokers = two_of(&server).await;
+    let rolls = brokers.each_ref().map(|broker| broker.rolls().expect("one of several"));
     let server = Mutex::new(Some(server));
-    leases::contract::run(&KvStage { brokers: [one, other], leases, server, data }).await;
+    rolls::contract::run(&KvRollsStage { brokers, rolls, server, data }).await;
 }

@@ -40,14 +40,14 @@ async fn buckets_are_as_the_design_says_and_only_where_there_are_several() {
     let server = start(data.path()).await;
     let alone = support::broker(&server).await;
     becomes_ready(&alone).await;
-    assert!(alone.leases().is_none());
+    assert!(alone.leases().is_none() && alone.rolls().is_none());
     let js = onlooker(&server.address()).await;
-    for stream in ["KV_LEASES", "KV_NODES"] {
+    for stream in ["KV_LEASES", "KV_NODES", "KV_ROLLS"] {
         assert!(js.get_stream(stream).await.is_err(), "nobody needs {stream}");
     }
 
     let (_broker, _leases) = gateway(&server, "a").await;
-    for (bucket, max_age) in [("LEASES", LEASE_TTL), ("NODES", Duration::ZERO)] {
+    for (bucket, max_age) in [("LEASES", LEASE_TTL), ("NODES", Duration::ZERO), ("ROLLS", Duration::ZERO)] {
         let stream = js.get_stream(format!("KV_{bucket}")).await.expect("there");
         let config = stream.cached_info().config.clone();
         assert_eq!(config.subjects, [format!("$KV.{bucket}.>")]);

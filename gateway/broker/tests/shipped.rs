@@ -148,6 +148,8 @@ async fn a_user_may_do_what_it_needs_and_nothing_else() {
     for name in ["LEASES", "NODES", "ROLLS"] {
         is_of_use(&bucket(&js, name).await).await;
     }
+    let rolls = js.get_stream("KV_ROLLS").await.expect("its stream");
+    rolls.purge().filter("$KV.ROLLS.c.vpcp.0.1.*").await.expect("parts of a roll are removed");
     assert!(heard.try_recv().is_err(), "nothing was refused up to here");
     for subject in [
         "lt.other",
@@ -156,6 +158,7 @@ async fn a_user_may_do_what_it_needs_and_nothing_else() {
         "$JS.API.STREAM.CREATE.OTHER",
         "$JS.API.STREAM.DELETE.DELIVERIES",
         "$JS.API.STREAM.PURGE.EVENTS",
+        "$JS.API.STREAM.PURGE.KV_LEASES",
         "$JS.API.STREAM.MSG.DELETE.EVENTS",
         "$JS.API.STREAM.SNAPSHOT.EVENTS",
         "$JS.API.CONSUMER.DELETE.DELIVERIES.email-n",

@@ -6,6 +6,7 @@ mod axis;
 mod broker;
 mod index;
 mod leases;
+mod rolls;
 mod spool;
 mod store;
 
@@ -23,6 +24,7 @@ pub use self::axis::{
 pub use self::broker::{Broker, DeliveryMessage, EventsAfter, EventsSpan, Publication, StoredEvents, Taken};
 pub use self::index::MailboxIndex;
 pub use self::leases::{LEASE_TTL, Leases, NodeWord, RENEW_EVERY, Seen, SeenLease, SeenNode};
+pub use self::rolls::{RollText, RollVersion, RollVersions, SHARED_ROLL_BYTES_MAX, Shared, SharedRolls};
 pub use self::spool::{Incoming, IncomingWriter, Spool, SpoolUsage};
 pub use self::store::{
     Admitted, HandOff, Listing, Met, OnItsWay, OutboxStore, PendingReport, PerLane, StoreStats, Transition,

@@ -18,6 +18,9 @@ use crate::jetstream::{Link, PUBLISH_WAIT};
 use crate::streams::{KV_LEASES, KV_NODES, LEASES, NODES};
 use crate::view::{Reading, View};
 
+/// Every key, and most of them; nobody has so many nodes.
+const ALL: &str = ">";
+const KEYS_MAX: usize = 256;
 /// Writes of one call behind an entry that turned out not to be the last one.
 const TRIES: u32 = 4;
 /// The server ends a lease some moments after its time; until then nobody can take it.
@@ -47,10 +50,17 @@ impl KvLeases {
         let of_leases = Reading {
             bucket: LEASES,
             stream: KV_LEASES,
+            keys: ALL,
+            keys_max: KEYS_MAX,
             read: |key, revision, body| Ok((value::read_lease(key, revision, body)?, None)),
         };
-        let of_nodes =
-            Reading { bucket: NODES, stream: KV_NODES, read: |key, _, body| value::read_node(key, body) };
+        let of_nodes = Reading {
+            bucket: NODES,
+            stream: KV_NODES,
+            keys: ALL,
+            keys_max: KEYS_MAX,
+            read: |key, _, body| value::read_node(key, body),
+        };
         #[expect(
             clippy::disallowed_methods,
             reason = "they end with the link, or before; what fails is what look says"

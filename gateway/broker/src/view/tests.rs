@@ -2,9 +2,12 @@
 
 use super::*;
 
+const KEYS_MAX: usize = 256;
 const READING: Reading<u64> = Reading {
     bucket: "TEST",
     stream: "KV_TEST",
+    keys: ">",
+    keys_max: KEYS_MAX,
     read: |_, _, body| {
         let text = std::str::from_utf8(body).map_err(fault)?;
         Ok((text.parse().map_err(fault)?, None))
