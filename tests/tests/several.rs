@@ -1,11 +1,15 @@
-//! Several gateways on one broker, as real processes: restarts one after the other under load, and one that is lost with
-//! its disk. What the protocol does in every order is in `pipeline/nodes.rs` and in `tests/model`.
+//! Several gateways on one broker, as real processes: restarts one after the other under load, one that is lost with its
+//! disk, and the rolls of the directory, which all have alike. What the protocol does in every order is in `pipeline/nodes.rs` and in `tests/model`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
-use acceptance::{BROKER_VARIABLE, Stage, broker_program, broker_scheme, letter, run_with, text, until};
+use acceptance::axis::ScriptedAxis;
+use acceptance::{
+    BROKER_VARIABLE, Stage, broker_program, broker_scheme, letter, letter_to, run_with, text, until,
+};
+use lienthong::demo::axis::{Agency, Habits};
 use lienthong::demo::child::Gateway;
 use lienthong::demo::world::{World, free_address, free_addresses, scan};
 use serde_json::Value;
@@ -20,11 +24,18 @@ const TRIES: usize = 5;
 struct Pair {
     stage: Stage,
     worlds: [World; 2],
-    _broker: Child,
+    address: String,
+    broker: Child,
 }
 
 impl Pair {
     async fn open() -> Self {
+        let (stage, address) = Self::first().await;
+        Self::of(stage, address)
+    }
+
+    /// The first gateway, and where the broker is to be.
+    async fn first() -> (Stage, String) {
         let address = free_address().expect("an address");
         let uid = rustix::process::getuid().as_raw();
         let lines = format!(
@@ -33,7 +44,11 @@ impl Pair {
             broker_scheme(),
             NAMES[0]
         );
-        let stage = Stage::open(PROGRAM, &[("broker", &lines)]).await;
+        (Stage::open(PROGRAM, &[("broker", &lines)]).await, address)
+    }
+
+    /// The same with another one like it.
+    fn of(stage: Stage, address: String) -> Self {
         let first = stage.world.clone();
         let [public, admin] = free_addresses().expect("addresses");
         let settings = std::fs::read_to_string(&first.config).expect("settings");
@@ -47,7 +62,49 @@ impl Pair {
         let mut second = first.clone();
         (second.config, second.log, second.public, second.admin) = (config, log, public, admin);
         let broker = broker(&address, first.folder.join("broker"));
-        Self { stage, worlds: [first, second], _broker: broker }
+        Self { stage, worlds: [first, second], address, broker }
+    }
+
+    /// What an operator's command at this gateway says.
+    fn says(&self, at: usize, arguments: &[&str]) -> Output {
+        let config = self.worlds[at].config.to_str().expect("a plain path");
+        run_with(PROGRAM.as_ref(), &[arguments, &["--json", "-c", config]].concat(), &[])
+    }
+
+    /// What a gateway has of the axis's list.
+    fn roll(&self, at: usize) -> Value {
+        let said = self.says(at, &["axis", "agencies", "vpcp", "--pending"]);
+        serde_json::from_slice::<Value>(&said.stdout).map(|all| all[0].clone()).unwrap_or_default()
+    }
+
+    /// Waits until both have it so.
+    async fn both_have(&self, is_so: impl Fn(&Value) -> bool) -> Value {
+        let found = until(async || {
+            let [one, other] = [self.roll(0), self.roll(1)];
+            (is_so(&one) && one == other).then_some(one)
+        });
+        let found = found.await;
+        assert!(found.is_some(), "{} and {}", self.roll(0), self.roll(1));
+        found.unwrap_or_default()
+    }
+
+    /// Has the axis asked by the one of both that serves it, which the other one names; who that is.
+    async fn sync(&self) -> usize {
+        let asked = until(async || {
+            let said = [0, 1].map(|at| self.says(at, &["axis", "sync", "vpcp"]));
+            let serving = said.iter().position(|said| said.status.success())?;
+            let other = text(&said[1 - serving].stderr);
+            assert!(other.contains(&format!("nút {}", NAMES[serving])), "{other}");
+            Some(serving)
+        });
+        asked.await.expect("one of them asks the axis")
+    }
+
+    /// What becomes of a letter to this code at a gateway.
+    async fn routes(&self, at: usize, number: u32, code: &str) -> (u16, Value) {
+        let packet = self.stage.signed(&format!("{number}.edxml"), letter_to(number, &[code]));
+        let answer = self.worlds[at].submit(0, &packet).await.expect("asked");
+        (answer.status, answer.body["code"].clone())
     }
 
     async fn start(&self, at: usize) -> Gateway {
@@ -106,7 +163,7 @@ impl Pair {
 }
 
 fn broker(address: &str, folder: PathBuf) -> Child {
-    std::fs::create_dir(&folder).expect("a folder");
+    std::fs::create_dir_all(&folder).expect("a folder");
     let (config, store) = (folder.join("server.conf"), folder.join("store"));
     let settings = format!(
         "listen: \"{address}\"\nmax_payload: 2MB\njetstream {{\n  store_dir: \"{}\"\n  sync_interval: always\n}}\n",
@@ -230,6 +287,71 @@ async fn a_gateway_that_is_lost_with_its_disk_is_adopted() {
     let after = pair.worlds[1].submit(0, &pair.stage.letter(10, &[1, 2])).await.expect("asked");
     pair.all_received(1, &after.document_id().expect("a receipt")).await;
     for gateway in [&mut first, &mut anew] {
+        assert_eq!(gateway.stop().await.expect("it ends"), Some(0));
+    }
+}
+
+/// The axis has these agencies besides the one of the directory file.
+fn lists(axis: &ScriptedAxis, codes: &[&str]) {
+    let agency = |code: &&str| Agency::named(code, &format!("Đơn vị {code} (thử nghiệm)"));
+    let agencies = ["G91"].iter().chain(codes).map(agency).collect();
+    axis.axis.behave(Habits { agencies, ..Habits::default() });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_operator_decides_at_one_gateway_counts_at_all() {
+    let (stage, address) = Pair::first().await;
+    let axis = stage.with_axis(&["G91"], "\n[axes.vpcp.agencies]\n").await;
+    lists(&axis, &["G92", "G93", "G94"]);
+    let mut pair = Pair::of(stage, address);
+    let [mut first, mut second] = pair.start_both().await;
+    pair.both_have(|roll| roll["open"] == 3).await;
+    let series = "lienthong_axis_syncs_total{result=\"taken\"}";
+    let taken = [pair.metric(0, series).await, pair.metric(1, series).await];
+    assert_eq!(taken.iter().sum::<u64>(), 1, "one of them asked: {taken:?}");
+
+    // Most are gone: one gateway asks, and the operator of the other one decides.
+    lists(&axis, &["G95"]);
+    let serving = pair.sync().await;
+    let waits = pair.both_have(|roll| roll["pending"].is_object()).await;
+    let since = waits["pending"]["at"].as_str().expect("a time");
+    let approve = ["axis", "approve", "vpcp", "--since", since, "--reason", "đã hỏi VPCP"];
+    for at in [0, 1] {
+        assert_eq!(pair.routes(at, 1, "G95").await.0, 422, "nobody has decided");
+    }
+    // While the cluster is away nobody decides, at either of them.
+    pair.broker.kill().await.expect("killed");
+    for gateway in [0, 1] {
+        let refused = pair.says(gateway, &approve);
+        assert_eq!(refused.status.code(), Some(3), "{}", text(&refused.stdout));
+        let why = text(&refused.stderr);
+        assert!(why.contains("cụm không trả lời") && why.contains("thử lại"), "{why}");
+    }
+    pair.broker = broker(&pair.address, pair.worlds[0].folder.join("broker"));
+    let approved = until(async || {
+        let said = pair.says(1 - serving, &approve);
+        (said.status.success()).then_some(())
+    });
+    assert!(approved.await.is_some(), "{}", text(&pair.says(1 - serving, &approve).stderr));
+    let decided = pair.both_have(|roll| roll["open"] == 1 && roll["pending"].is_null()).await;
+    assert_eq!(decided["closed"], 3, "{decided}");
+    let again = pair.says(serving, &approve);
+    assert_eq!(again.status.code(), Some(1), "it is decided: {}", text(&again.stderr));
+    for at in [0, 1] {
+        assert_eq!(pair.routes(at, 2, "G95").await.0, 202);
+        assert_eq!(pair.routes(at, 3, "G92").await, (422, "RECEIVER_CLOSED".into()));
+    }
+
+    // Who was away meanwhile learns of it when it is back.
+    assert_eq!(second.stop().await.expect("it ends"), Some(0));
+    lists(&axis, &["G95", "G96"]);
+    let asked = until(async || pair.says(0, &["axis", "sync", "vpcp"]).status.success().then_some(()));
+    assert!(asked.await.is_some(), "it serves the axis now");
+    assert_eq!(pair.routes(0, 4, "G96").await.0, 202);
+    let mut second = pair.start(1).await;
+    pair.both_have(|roll| roll["open"] == 2).await;
+    assert_eq!(pair.routes(1, 5, "G96").await.0, 202);
+    for gateway in [&mut first, &mut second] {
         assert_eq!(gateway.stop().await.expect("it ends"), Some(0));
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use lienthong_pipeline::directory::Roll;
 use lienthong_pipeline::record::SystemId;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,8 @@ const FOLDER: &str = "directory";
 const ROLL: &str = "json";
 /// What the name of a roll ends with that is damaged and set aside.
 const ASIDE: &str = "json.broken";
+/// And of one that another gateway's took the place of, before the second of that.
+const APART: &str = "json.apart";
 
 #[derive(Serialize, Deserialize)]
 struct Written {
@@ -95,6 +98,31 @@ impl RollFiles {
         Ok(all)
     }
 
+    /// Notes that the roll of this id is damaged where all gateways share it, and why, as if it were set aside here.
+    /// What is set aside already stays. Blocks.
+    ///
+    /// # Errors
+    /// The disk does not take it.
+    pub fn note_damaged(&self, id: &SystemId, why: &str) -> io::Result<()> {
+        let path = self.path(id, ASIDE)?;
+        if path.exists() { Ok(()) } else { folder::put(&path, |file| file.write_all(why.as_bytes())) }
+    }
+
+    /// Keeps a roll beside the one of this id: it knew something that the one does not that takes its place. Blocks.
+    ///
+    /// # Errors
+    /// The disk does not take it.
+    pub fn set_apart(&self, id: &SystemId, roll: &Roll, at: Timestamp) -> io::Result<PathBuf> {
+        let path = self.path(id, &format!("{APART}-{}", at.as_second()))?;
+        put(&path, roll)?;
+        Ok(path)
+    }
+
+    fn path(&self, id: &SystemId, end: &str) -> io::Result<PathBuf> {
+        folder::make_durable(&self.folder).map_err(folder::at(&self.folder))?;
+        Ok(self.folder.join(id.as_str()).with_extension(end))
+    }
+
     fn paths(&self) -> io::Result<Vec<PathBuf>> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
@@ -132,15 +160,17 @@ impl RollFiles {
     /// # Errors
     /// The disk does not take it: the one before stays.
     pub fn write(&self, id: &SystemId, roll: &Roll) -> io::Result<()> {
-        folder::make_durable(&self.folder).map_err(folder::at(&self.folder))?;
-        let path = self.folder.join(id.as_str()).with_extension(ROLL);
-        let roll = serde_json::to_value(roll)?;
-        let text = serde_json::to_vec(&Written { version: VERSION, sha256: sum(&roll), roll })?;
-        if text.len() as u64 > ROLL_BYTES_MAX {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a roll is too large"));
-        }
-        folder::put(&path, |file| file.write_all(&text))
+        put(&self.path(id, ROLL)?, roll)
     }
+}
+
+fn put(path: &Path, roll: &Roll) -> io::Result<()> {
+    let roll = serde_json::to_value(roll)?;
+    let text = serde_json::to_vec(&Written { version: VERSION, sha256: sum(&roll), roll })?;
+    if text.len() as u64 > ROLL_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a roll is too large"));
+    }
+    folder::put(path, |file| file.write_all(&text))
 }
 
 fn read(path: &Path) -> Result<Roll, Unread> {
@@ -231,6 +261,15 @@ mod tests {
         }
         fs::remove_file(path.with_extension("json.broken")).expect("removed");
         assert_eq!(files.set_aside().expect("a list"), []);
+        files.write(&id("vpcp"), &roll("vpcp", "G01")).expect("written");
+        let at = Timestamp::from_second(7).expect("a time");
+        let apart = files.set_apart(&id("vpcp"), &roll("vpcp", "G09"), at).expect("kept");
+        assert_eq!(apart.file_name().and_then(|name| name.to_str()), Some("vpcp.json.apart-7"));
+        files.note_damaged(&id("bac"), "why").expect("noted");
+        files.note_damaged(&id("bac"), "another").expect("noted");
+        let noted = fs::read_to_string(folder.path().join("directory/bac.json.broken")).expect("there");
+        assert_eq!((noted.as_str(), files.set_aside().expect("a list")), ("why", vec![id("bac")]));
+        assert_eq!(files.open().expect("what is apart is no roll").len(), 2);
         fs::write(&path, "{\"version\":2,\"rolls\":[]}").expect("written");
         assert!(matches!(files.open(), Err(RollFault::Newer { version: 2, .. })));
         assert!(path.exists());

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::clock::after;
 use crate::ports::Clock;
-use crate::record::SystemId;
+use crate::record::{NodeName, SystemId};
 
 /// What one list said.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub enum NotStaged {
     NotGiven(String),
     /// It gave one, and it cannot be kept here.
     Failed(String),
+    /// Another gateway asks this axis: the one of this name, where that is known.
+    Elsewhere(Option<NodeName>),
     /// Nobody looks, or it takes longer.
     Late,
 }
@@ -108,6 +110,12 @@ impl AxisLists {
         self.came.send_modify(|count| *count = count.wrapping_add(1));
     }
 
+    /// A list of this axis is to be asked for and staged at once; nobody waits for it.
+    pub fn want_staged(&self, axis: &SystemId) {
+        lock(&self.asked_to_stage).insert(axis.clone());
+        self.ask.notify_one();
+    }
+
     /// Has a list asked for and staged, unless that was done at this time or later; waits for it at most so long.
     ///
     /// # Errors
@@ -128,8 +136,7 @@ impl AxisLists {
             if let Some((_, outcome)) = lock(&self.staged).get(axis).filter(|(began, _)| *began >= since) {
                 return outcome.clone();
             }
-            lock(&self.asked_to_stage).insert(axis.clone());
-            self.ask.notify_one();
+            self.want_staged(axis);
             tokio::select! {
                 changed = came.changed() => if changed.is_err() { return Err(NotStaged::Late) },
                 () = clock.sleep_until(until) => return Err(NotStaged::Late),

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 pub use self::keep::Keep;
 pub use self::moves::Moves;
-use crate::record::{Delivery, Fence, NodeLife, OwnNode, Partition, State};
+use crate::record::{Delivery, Fence, NodeLife, NodeName, OwnNode, Partition, Route, State, SystemId};
 
 /// A gateway believes in its lease for so long after it began to renew it; the server does not give it to another one
 /// before [`crate::ports::LEASE_TTL`]. What is between the two is the time that one may stand still unnoticed.
@@ -134,6 +134,18 @@ impl Partitions {
             None => Partition::COUNT,
             Some(_) => self.slots().iter().filter(|slot| slot.valid().is_some()).count(),
         }
+    }
+
+    /// Whether this gateway serves the queue of an axis now: it alone asks the axis for anything.
+    pub fn serves_axis(&self, axis: &SystemId) -> bool {
+        self.fence(&Route::queue_of_axis(axis)).is_some()
+    }
+
+    /// Who was last seen to serve it.
+    pub fn server_of_axis(&self, axis: &SystemId) -> Option<NodeName> {
+        let partition = Partition::of(&Route::queue_of_axis(axis));
+        let slots = self.slots();
+        slots[partition.number()].holder.as_ref().map(|holder| holder.life.node.clone())
     }
 
     /// Under which lease an attempt for this queue may begin now; `None`: under none.

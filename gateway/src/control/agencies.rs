@@ -93,6 +93,18 @@ fn not_staged(why: NotStaged) -> Trouble {
             format!("không ghi lại được danh sách của trục: {why}"),
             format!("the list of the axis cannot be kept: {why}"),
         ),
+        NotStaged::Elsewhere(Some(node)) => Trouble::new(
+            TroubleCode::Busy,
+            format!(
+                "nút {node} đang hỏi trục đó; hãy chạy lệnh này ở nút ấy, danh sách dùng chung cho mọi nút"
+            ),
+            format!("node {node} asks that axis; run this there, the list is for all nodes"),
+        ),
+        NotStaged::Elsewhere(None) => Trouble::new(
+            TroubleCode::Busy,
+            "chưa rõ nút nào đang hỏi trục đó; hãy thử lại sau ít giây",
+            "which node asks that axis is not known yet; try again in some seconds",
+        ),
         NotStaged::Late => Trouble::new(
             TroubleCode::Busy,
             "trục đó chưa trả lời xong, xem nhật ký",
@@ -157,6 +169,13 @@ async fn decide(
         RollTrouble::Full(full) | RollTrouble::Undecided(Undecided::Full(full)) => {
             Trouble::invalid(format_args!("{full}"))
         }
+        RollTrouble::Away(fault) => Trouble::new(
+            TroubleCode::Fault,
+            format!("chưa quyết định được, cụm không trả lời ({fault}); hãy xem lại và thử lại sau ít phút"),
+            format!(
+                "not decided, the cluster does not answer ({fault}); look, and try again in some minutes"
+            ),
+        ),
         RollTrouble::Io(cause) => Trouble::new(
             TroubleCode::Fault,
             format!("không ghi được xuống đĩa: {cause}"),

@@ -1,7 +1,8 @@
 //! The rolls of a running gateway: what stands beside the operator's directory file. Each change is on disk before it counts,
 //! and then the one directory that everybody uses is swapped as a whole. What a change is, `pipeline::directory` decides;
-//! `sync` asks axes for their lists, `view` is what operators see.
+//! `share` keeps what all of several gateways have the same, `sync` asks axes for their lists, `view` is what operators see.
 
+pub mod share;
 pub mod sync;
 pub mod view;
 
@@ -18,14 +19,19 @@ use lienthong_outbox::{RollFault, RollFiles};
 use lienthong_pipeline::directory::{
     Beside, Decided, Directory, Home, Joined, LeftOut, List, Plan, Request, Roll, RollFull, Undecided,
 };
-use lienthong_pipeline::ports::Clock;
+use lienthong_pipeline::ports::{Clock, Fault};
 use lienthong_pipeline::record::SystemId;
 use lienthong_schemas::edxml::VIETNAM;
 use lienthong_schemas::organ::{OrganGroup, OrganId};
 use lienthong_schemas::rejections::Rejection;
 
+use self::share::Sharing;
+
 /// Codes that one line of the log names, at most.
 const TOLD_MAX: usize = 20;
+
+/// Decisions about one change, where other gateways were faster.
+const TRIES: u32 = 4;
 
 /// Why a roll did not change.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +48,9 @@ pub enum RollTrouble {
     /// The disk does not take it.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// What all gateways share cannot be read or written now: whatever was asked for is to be asked for again.
+    #[error(transparent)]
+    Away(#[from] Fault),
 }
 
 /// Who decides, why, and about what.
@@ -69,7 +78,13 @@ pub enum NotAsked {
     /// It has to change something.
     Rejected(Rejection),
     /// Ours.
-    Trouble(io::Error),
+    Trouble(RollTrouble),
+}
+
+impl From<RollTrouble> for NotAsked {
+    fn from(trouble: RollTrouble) -> Self {
+        Self::Trouble(trouble)
+    }
 }
 
 /// All rolls, and the directory that they are part of. Its calls block.
@@ -79,7 +94,12 @@ pub struct Rolls {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     directory: Arc<ArcSwap<Directory>>,
+    /// Whoever changes a roll has it, while it asks the others, too.
+    turn: Mutex<()>,
+    /// Never kept while anybody is asked.
     state: Mutex<State>,
+    /// Where gateways are several.
+    sharing: Option<Sharing>,
 }
 
 struct State {
@@ -104,8 +124,9 @@ impl Rolls {
         let (directory, left_out) = file.with_rolls(rolls.values());
         tell_left_out(&left_out);
         let directory = Arc::new(ArcSwap::from_pointee(directory));
-        let rolls =
-            Self { files, own, clock, metrics, directory, state: Mutex::new(State { rolls, left_out }) };
+        let state = Mutex::new(State { rolls, left_out });
+        let (turn, sharing) = (Mutex::default(), None);
+        let rolls = Self { files, own, clock, metrics, directory, turn, state, sharing };
         rolls.show(&rolls.state());
         Ok(rolls)
     }
@@ -131,13 +152,12 @@ impl Rolls {
     ///
     /// # Errors
     /// There is no room, in the roll or on the disk.
-    pub fn take_list(&self, axis: &SystemId, list: List) -> Result<Plan, RollTrouble> {
-        let mut state = self.state();
-        let directory = self.directory.load_full();
-        let roll = state.of(&Home::Axis(axis.clone()));
-        let lost = self.lost(&directory)?;
-        let (roll, plan) = roll.with_list(self.beside(&directory, &lost), list)?;
-        self.put(&mut state, axis, roll)?;
+    pub fn take_list(&self, axis: &SystemId, list: &List) -> Result<Plan, RollTrouble> {
+        let plan = self.change(&Home::Axis(axis.clone()), |roll, directory| {
+            let lost = self.lost(directory)?;
+            let (roll, plan) = roll.with_list(self.beside(directory, &lost), list.clone())?;
+            Ok::<_, RollTrouble>((Some(roll), plan))
+        })?;
         if plan.needs_approval {
             let (closes, opens, lost) = (plan.closes.len(), plan.opens.len(), ids(&plan.in_doubt));
             tracing::error!(%axis, closes, opens, ?lost,
@@ -167,17 +187,16 @@ impl Rolls {
         said: Word<'_>,
     ) -> Result<Plan, RollTrouble> {
         let Word { operator, reason, .. } = said;
-        let mut state = self.state();
-        let directory = self.directory.load_full();
-        let roll = state.of(&Home::Axis(axis.clone()));
-        if let Some(pending) = &roll.pending {
-            said.is_about(pending.at)?;
-        }
-        let lost = self.lost(&directory)?;
-        let beside = self.beside(&directory, &lost);
-        let word = roll.with_word(beside, decided, self.clock.now(), (operator, reason))?;
-        let (roll, plan) = word.ok_or(Undecided::Nothing)?;
-        self.put(&mut state, axis, roll)?;
+        let plan = self.change(&Home::Axis(axis.clone()), |roll, directory| {
+            if let Some(pending) = &roll.pending {
+                said.is_about(pending.at)?;
+            }
+            let lost = self.lost(directory)?;
+            let beside = self.beside(directory, &lost);
+            let word = roll.with_word(beside, decided, self.clock.now(), (operator, reason))?;
+            let (roll, plan) = word.ok_or(Undecided::Nothing)?;
+            Ok::<_, RollTrouble>((Some(roll), plan))
+        })?;
         tracing::info!(%axis, operator, reason, ?decided, "an operator has decided on the list of an axis");
         if decided == Decided::Approved {
             tell(axis, &plan, "the list of an axis was taken");
@@ -189,15 +208,15 @@ impl Rolls {
     ///
     /// # Errors
     /// As [`Roll::with_request`]; the disk.
-    pub fn ask(&self, system: &SystemId, scope: &[OrganGroup], request: Request) -> Result<(), NotAsked> {
-        let mut state = self.state();
-        let directory = self.directory.load_full();
-        let roll = state.of(&Home::System(system.clone()));
+    pub fn ask(&self, system: &SystemId, scope: &[OrganGroup], request: &Request) -> Result<(), NotAsked> {
         let code = request.code.clone();
-        let roll =
-            roll.with_request(self.beside(&directory, &[]), scope, request).map_err(NotAsked::Rejected)?;
-        if let Some(roll) = roll {
-            self.put(&mut state, system, roll).map_err(NotAsked::Trouble)?;
+        let is_new = self.change(&Home::System(system.clone()), |roll, directory| {
+            let roll = roll.with_request(self.beside(directory, &[]), scope, request.clone());
+            let roll = roll.map_err(NotAsked::Rejected)?;
+            let is_new = roll.is_some();
+            Ok::<_, NotAsked>((roll, is_new))
+        })?;
+        if is_new {
             tracing::warn!(%system, %code, "a system asks for an agency to be registered or deleted: an operator decides");
         }
         Ok(())
@@ -215,21 +234,45 @@ impl Rolls {
         said: Word<'_>,
     ) -> Result<(), RollTrouble> {
         let Word { operator, reason, .. } = said;
-        let mut state = self.state();
-        let directory = self.directory.load_full();
-        let roll = state.of(&Home::System(system.clone()));
-        let beside = self.beside(&directory, &[]);
-        if let Some(request) = roll.requests.iter().find(|request| request.code == *code) {
-            said.is_about(request.at)?;
-        }
-        let roll = roll.with_answer(beside, code, decided, self.clock.now(), (operator, reason))?;
-        self.put(&mut state, system, roll)?;
+        self.change(&Home::System(system.clone()), |roll, directory| {
+            if let Some(request) = roll.requests.iter().find(|request| request.code == *code) {
+                said.is_about(request.at)?;
+            }
+            let beside = self.beside(directory, &[]);
+            let roll = roll.with_answer(beside, code, decided, self.clock.now(), (operator, reason))?;
+            Ok::<_, RollTrouble>((Some(roll), ()))
+        })?;
         tracing::info!(%system, %code, operator, reason, ?decided, "an operator has decided on an agency");
         Ok(())
     }
 
+    /// Changes a roll: decided by what stands, once more where another gateway was faster, and then written, first where
+    /// all share it. Nothing is written where nothing is to be.
+    fn change<T, E: From<RollTrouble>>(
+        &self,
+        home: &Home,
+        decide: impl Fn(&Roll, &Directory) -> Result<(Option<Roll>, T), E>,
+    ) -> Result<T, E> {
+        let (Home::Axis(id) | Home::System(id)) = home;
+        let _turn = lock(&self.turn);
+        for _ in 0..TRIES {
+            let after = self.catch_up(id)?.after;
+            let before = self.state().of(home);
+            let (roll, said) = decide(&before, &self.directory.load_full())?;
+            let Some(roll) = roll else { return Ok(said) };
+            let put = self.put_shared(id, after, &roll).map_err(RollTrouble::from)?;
+            if let Some(version) = put {
+                self.put(&mut self.state(), id, roll).map_err(RollTrouble::from)?;
+                self.know(id, version);
+                return Ok(said);
+            }
+        }
+        Err(RollTrouble::from(Fault::new("rolls", format!("others change the roll of {id} all the time")))
+            .into())
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// The day it is in Vietnam.
@@ -292,6 +335,10 @@ impl State {
         let known = self.rolls.get(id).filter(|roll| roll.home == *home);
         known.cloned().unwrap_or_else(|| Roll::new(home.clone()))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn ids(all: &[SystemId]) -> Vec<&str> {

@@ -14,6 +14,7 @@ use lienthong_monitoring::Metrics;
 use lienthong_pipeline::axis_lists::{AxisLists, NotStaged};
 use lienthong_pipeline::clock::after;
 use lienthong_pipeline::directory::{Joined, List, joined};
+use lienthong_pipeline::partitions::Partitions;
 use lienthong_pipeline::ports::{Clock, DeliveryFailure, Fault};
 use lienthong_pipeline::record::SystemId;
 use lienthong_pipeline::tasks::Tasks;
@@ -46,6 +47,8 @@ pub struct Sync {
     pub clock: Arc<dyn Clock>,
     /// Counts looks.
     pub metrics: Arc<Metrics>,
+    /// Of several gateways, one asks an axis: the one that serves its queue.
+    pub partitions: Arc<Partitions>,
 }
 
 impl Sync {
@@ -64,6 +67,11 @@ impl Sync {
             let mut next = after(now, SETTINGS_EVERY);
             for (id, every) in policies.iter() {
                 if under_way.contains(id) {
+                    continue;
+                }
+                if !self.partitions.serves_axis(id) {
+                    due.remove(id);
+                    self.leave_to_others(id, now);
                     continue;
                 }
                 let is_due = match every {
@@ -93,6 +101,17 @@ impl Sync {
                 () = self.clock.sleep_until(next) => {}
                 () = tasks.stopped() => return Ok(()),
             }
+        }
+    }
+
+    /// Whoever wants something of this axis hears that another gateway asks it.
+    fn leave_to_others(&self, axis: &SystemId, now: Timestamp) {
+        if self.lists.take_wanted(axis) {
+            self.lists.looked(axis, now, None);
+        }
+        if self.lists.take_wanted_staged(axis) {
+            let other = self.partitions.server_of_axis(axis);
+            self.lists.staged(axis, now, Err(NotStaged::Elsewhere(other)));
         }
     }
 
@@ -165,7 +184,7 @@ impl Sync {
 
     async fn stage(&self, axis: &SystemId, list: List) -> Staged {
         let (rolls, of) = (self.rolls.clone(), axis.clone());
-        let staged = tokio::task::spawn_blocking(move || rolls.take_list(&of, list)).await;
+        let staged = tokio::task::spawn_blocking(move || rolls.take_list(&of, &list)).await;
         let (staged, result) = match staged {
             Ok(Ok(plan)) if plan.needs_approval => (Staged::Waiting, "waiting"),
             Ok(Ok(_)) => (Staged::Taken, "taken"),

@@ -49,13 +49,13 @@ fn the_directory_is_another_one_only_when_a_roll_has_others_in_it() {
     let rolls = open(folder.path());
     let now = || rolls.directory().load_full();
     let before = now();
-    rolls.take_list(&id("vpcp"), list(1, &["G01"])).expect("taken");
+    rolls.take_list(&id("vpcp"), &list(1, &["G01"])).expect("taken");
     let with_one = now();
     assert!(!Arc::ptr_eq(&before, &with_one) && with_one.find(&organ("G01")).is_some());
-    rolls.take_list(&id("vpcp"), list(2, &["G01"])).expect("taken");
+    rolls.take_list(&id("vpcp"), &list(2, &["G01"])).expect("taken");
     assert!(Arc::ptr_eq(&with_one, &now()), "the list says what it said");
     assert_eq!(rolls.synced(&id("vpcp")).0, Some(at(2)));
-    rolls.take_list(&id("vpcp"), list(3, &[])).expect("waits");
+    rolls.take_list(&id("vpcp"), &list(3, &[])).expect("waits");
     assert!(Arc::ptr_eq(&with_one, &now()), "nobody has agreed");
     assert_eq!(rolls.metrics.agency_lists_waiting.value(), 1);
     rolls.decide_list(&id("vpcp"), Decided::Approved, WORD).expect("agreed");
@@ -72,9 +72,9 @@ fn what_a_damaged_roll_may_have_had_is_given_to_nobody_unasked() {
     {
         let rolls = open(folder.path());
         let wish = Wish::Register { name: "Sở".to_owned(), contact: String::new(), parent: String::new() };
-        rolls.ask(&mot, &scope, Request { code: code.clone(), wish, at: at(1) }).expect("asked");
+        rolls.ask(&mot, &scope, &Request { code: code.clone(), wish, at: at(1) }).expect("asked");
         rolls.answer(&mot, &code, Decided::Approved, WORD).expect("approved");
-        rolls.take_list(&vpcp, list(2, &["G01"])).expect("taken");
+        rolls.take_list(&vpcp, &list(2, &["G01"])).expect("taken");
     }
     for damaged in ["mot.json", "vpcp.json"] {
         std::fs::write(folder.path().join("directory").join(damaged), "{}").expect("written");
@@ -82,7 +82,7 @@ fn what_a_damaged_roll_may_have_had_is_given_to_nobody_unasked() {
     let rolls = open(folder.path());
     let list = |second| list(second, &["G01", "000.00.15.H55"]);
     assert!(!rolls.would_take(&vpcp, &list(3).joined), "nobody is final by it");
-    let plan = rolls.take_list(&vpcp, list(3)).expect("waits");
+    let plan = rolls.take_list(&vpcp, &list(3)).expect("waits");
     assert_eq!((plan.needs_approval, plan.in_doubt), (true, vec![mot.clone()]), "of an axis it comes again");
     assert!(rolls.directory().load().find(&organ("000.00.15.H55")).is_none());
     let views = rolls.views();
@@ -91,6 +91,6 @@ fn what_a_damaged_roll_may_have_had_is_given_to_nobody_unasked() {
     assert_eq!((plan.opens.len(), &plan.in_doubt), (2, &vec![mot]));
 
     std::fs::remove_file(folder.path().join("directory/mot.json.broken")).expect("somebody saw to it");
-    let plan = rolls.take_list(&vpcp, list(4)).expect("taken");
+    let plan = rolls.take_list(&vpcp, &list(4)).expect("taken");
     assert_eq!((plan.needs_approval, plan.opens.len()), (false, 2));
 }

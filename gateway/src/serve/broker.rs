@@ -9,7 +9,7 @@ use lienthong_broker::{
 };
 use lienthong_config::{BrokerLogin, BrokerServer, Settings};
 use lienthong_monitoring::Metrics;
-use lienthong_pipeline::ports::{Broker, Fault};
+use lienthong_pipeline::ports::{Broker, Fault, SharedRolls};
 use lienthong_pipeline::record::OwnNode;
 use lienthong_pipeline::tasks::Tasks;
 
@@ -29,6 +29,11 @@ pub(super) struct RunningBroker {
 }
 
 impl RunningBroker {
+    /// The rolls of the directory that it keeps, where gateways are several.
+    pub(super) fn shared_rolls(&self) -> Option<Arc<dyn SharedRolls>> {
+        self.connection.rolls().map(|rolls| Arc::new(rolls) as Arc<dyn SharedRolls>)
+    }
+
     /// Ends the connection, and then the process, if it is ours.
     pub(super) async fn stop(&self) {
         self.connection.close().await;

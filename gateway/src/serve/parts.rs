@@ -98,7 +98,8 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let ports = Ports { clock, spool, store: store.clone(), broker: broker_port };
 
     let loaded = Arc::new(loaded);
-    let rolls = agencies::open(&data, &loaded, &ports, &metrics).await?;
+    let shared_rolls = broker.shared_rolls();
+    let rolls = agencies::open(&data, &loaded, &ports, shared_rolls.clone(), &metrics).await?;
     let directory = rolls.directory().clone();
     let wakes = Wakes::default();
     let boot = BootId::new(rand::rng().random());
@@ -111,7 +112,8 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let intake = intake(&loaded, &ports, &directory, &partitions, &metrics, &wakes);
     let ways = Arc::new(Ways::open(&settings).map_err(CommandFault)?);
     let lists = Arc::new(AxisLists::default());
-    agencies::start_sync(&ports, &ways, &rolls, &lists, &metrics, tasks);
+    agencies::start_following(&ports, &rolls, shared_rolls, &lists, tasks);
+    agencies::start_sync(&ports, &ways, &rolls, &lists, &partitions, &metrics, tasks);
     let sharing = (&partitions, boot);
     start_way_out(&loaded, &ports, &ways, &intake, (&directory, &lists), sharing, &metrics, &wakes, tasks);
     let operators = Arc::new(ArcSwap::from_pointee(Operators::new(&settings.operators)));

@@ -2,6 +2,7 @@
 //! Read from TOML as a whole or refused as a whole; a reload swaps it.
 
 mod agencies;
+mod copies;
 mod entry;
 mod held;
 mod requests;

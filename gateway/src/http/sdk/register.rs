@@ -53,7 +53,7 @@ impl Sdk {
         };
         let request = Request { code, wish, at: self.public.ports.clock.now() };
         let (rolls, system, scope) = (self.rolls.clone(), account.system.clone(), account.register.clone());
-        let work = tokio::task::spawn_blocking(move || rolls.ask(&system, &scope, request));
+        let work = tokio::task::spawn_blocking(move || rolls.ask(&system, &scope, &request));
         let done = work.await.map_err(|panic| rejection_of(Fault::new("rolls", panic).into()))?;
         done.map_err(|not| match not {
             NotAsked::Rejected(rejection) => rejection,
