@@ -4,6 +4,7 @@
 mod at_rest;
 #[cfg(feature = "bare")]
 mod bare;
+mod behind;
 mod blobs;
 mod bucket;
 mod connect;
