@@ -49,6 +49,7 @@ impl Parcel {
             paused_at: None,
             elsewhere: None,
             foreign: false,
+            contested: false,
             ours_to_fix: false,
             lease: None,
             may_have_arrived: false,

@@ -1,6 +1,6 @@
 //! Packets that do not fit what was said before them, as metrics name them.
 
-/// A packet that was delivered although it does not fit.
+/// A packet that was taken although it does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Anomaly {
     /// A status of a document that is not known.
@@ -13,16 +13,22 @@ pub enum Anomaly {
     ChangeDocumentUnknown,
     /// One that does not follow from the state before it.
     ChangeUnexpected,
+    /// A delivery that is held: another gateway took another document under its DocumentId for its receiver.
+    DocumentConflict,
+    /// A document under whose DocumentId another gateway took another one.
+    DocumentIdReused,
 }
 
 impl Anomaly {
     /// Every anomaly.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::StatusDocumentUnknown,
         Self::StatusSenderUnrelated,
         Self::StatusUnexpected,
         Self::ChangeDocumentUnknown,
         Self::ChangeUnexpected,
+        Self::DocumentConflict,
+        Self::DocumentIdReused,
     ];
 
     /// The label.
@@ -33,6 +39,8 @@ impl Anomaly {
             Self::StatusUnexpected => "status_unexpected",
             Self::ChangeDocumentUnknown => "change_document_unknown",
             Self::ChangeUnexpected => "change_unexpected",
+            Self::DocumentConflict => "document_conflict",
+            Self::DocumentIdReused => "document_id_reused",
         }
     }
 }

@@ -85,6 +85,7 @@ fn consignment(mailbox: &str, packet: &[u8], file: &Path) -> Consignment {
         paused_at: None,
         elsewhere: None,
         foreign: false,
+        contested: false,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,

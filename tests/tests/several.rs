@@ -355,3 +355,51 @@ async fn what_an_operator_decides_at_one_gateway_counts_at_all() {
         assert_eq!(gateway.stop().await.expect("it ends"), Some(0));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_documents_under_one_id_at_two_gateways_each_receiver_gets_one() {
+    let pair = Pair::open().await;
+    let mut gateways = pair.start_both().await;
+    let submit = async |at: usize, number: u32, subject: &str| {
+        let packet = letter(number, &[1, 2]).subject(subject);
+        let packet = pair.stage.signed(&format!("{number}-{at}.edxml"), packet);
+        pair.worlds[at].submit(0, &packet).await.expect("asked")
+    };
+    let mut taken = Vec::new();
+    for number in 1..=8 {
+        let (one, two) = tokio::join!(submit(0, number, "V/v việc này"), submit(1, number, "V/v việc khác"));
+        let answers = [(0, one), (1, two)];
+        assert!(answers.iter().any(|(_, answer)| answer.status == 202));
+        for (at, answer) in answers {
+            match answer.status {
+                202 => taken.push((at, answer.document_id().expect("a receipt"))),
+                status => assert_eq!(status, 409, "{}", answer.body),
+            }
+        }
+    }
+    let mut received = 0;
+    for (at, document) in &taken {
+        let mut last = Value::Null;
+        let over = until(async || {
+            last = pair.worlds[*at].show(0, document).await.ok()?.body;
+            let states = last["deliveries"].as_array()?.iter().map(|delivery| delivery["state"].clone());
+            let states: Vec<Value> = states.collect();
+            let is = |state: &str| states.iter().all(|found| *found == *state);
+            (is("received") || is("parked")).then(|| is("received"))
+        });
+        match over.await {
+            Some(true) => received += 1,
+            Some(false) => assert!(last.to_string().contains("document_conflict: gw-"), "{last}"),
+            None => panic!("{document} is neither received nor held: {last}"),
+        }
+    }
+    assert_eq!((received, pair.taken().len()), (8, 16), "each once, whichever it is");
+    // Once it is known, it is answered at the door.
+    let (first, other) =
+        (submit(0, 20, "V/v việc này").await, async || submit(1, 20, "V/v việc khác").await);
+    pair.all_received(0, &first.document_id().expect("a receipt")).await;
+    assert_eq!(other().await.status, 409);
+    for gateway in &mut gateways {
+        assert_eq!(gateway.stop().await.expect("it ends"), Some(0));
+    }
+}

@@ -19,6 +19,18 @@ fn fault(cause: impl std::fmt::Display) -> Fault {
     Fault::new(PLACE, cause)
 }
 
+/// What is written.
+pub(crate) struct Said {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl From<Bytes> for Said {
+    fn from(body: Bytes) -> Self {
+        Self { headers: HeaderMap::new(), body }
+    }
+}
+
 /// The last message of a subject; `None` where there is none, or no longer.
 pub(crate) async fn last(link: &Link, stream: &str, subject: &str) -> Result<Option<StreamMessage>, Fault> {
     let stream = link.usable().await?.get_stream_no_info(stream).await.map_err(fault)?;
@@ -42,14 +54,13 @@ pub(crate) async fn put(
     link: &Link,
     stream: &str,
     subject: String,
-    mut headers: HeaderMap,
-    body: Bytes,
+    message: impl Into<Said>,
     after: u64,
 ) -> Result<Option<u64>, Fault> {
     link.usable().await?;
+    let Said { mut headers, body } = message.into();
     headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, HeaderValue::from(after));
-    let stored =
-        async { link.js.publish_with_headers(subject.clone(), headers, body).await?.await };
+    let stored = async { link.js.publish_with_headers(subject.clone(), headers, body).await?.await };
     match link.heed(&subject, stored).await? {
         Ok(stored) if stored.stream == stream => Ok(Some(stored.sequence)),
         Ok(stored) => {

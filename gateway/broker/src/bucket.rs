@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::Fault;
 
-use crate::behind;
+use crate::behind::{self, Said};
 use crate::jetstream::Link;
 
 /// Says what an entry is when it is no value.
@@ -69,7 +69,7 @@ impl Bucket {
         if value.is_none() {
             headers.insert(OPERATION, DELETED);
         }
-        let value = value.unwrap_or_default();
-        behind::put(&self.link, self.stream, self.subject(key), headers, value, after).await
+        let said = Said { headers, body: value.unwrap_or_default() };
+        behind::put(&self.link, self.stream, self.subject(key), said, after).await
     }
 }

@@ -17,6 +17,7 @@ use lienthong_schemas::ids::{DeliveryId, PacketDigest};
 
 use crate::INLINE_BYTES_MAX;
 
+mod names;
 pub mod sample;
 
 const ADAPTER: AdapterKind = AdapterKind::VendorHttp;
@@ -59,6 +60,7 @@ pub async fn run(stage: &dyn Stage) {
     events_are_stored_once(stage).await;
     events_of_a_document_go_together(stage).await;
     what_events_say_of_mailboxes_is_read_in_order(stage).await;
+    names::run(stage).await;
     an_outage_loses_nothing(stage, &mut lanes).await;
 }
 

@@ -17,7 +17,7 @@ use lienthong_monitoring::Metrics;
 use lienthong_pipeline::ports::{
     Broker, DeliveryMessage, EventsAfter, EventsSpan, Fault, Incoming, IncomingWriter, Publication, Taken,
 };
-use lienthong_pipeline::record::{AdapterKind, Event, Lane, OwnNode};
+use lienthong_pipeline::record::{AdapterKind, Event, Lane, NameClaim, NameClaims, OwnNode};
 use lienthong_schemas::ids::PacketDigest;
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::time::{Instant, timeout};
@@ -31,7 +31,7 @@ use crate::refusals::Refusals;
 use crate::rolls::KvRolls;
 use crate::room::Room;
 use crate::streams::{BLOBS, Shape};
-use crate::{PLACE, blobs, events, pull, stored, version};
+use crate::{PLACE, blobs, events, names, pull, stored, version};
 
 /// Longest time for one publish with its acknowledgement.
 pub const PUBLISH_WAIT: Duration = Duration::from_secs(3);
@@ -388,6 +388,14 @@ impl Broker for NatsBroker {
 
     async fn publish_events(&self, events: &[Event]) -> Result<(), Fault> {
         self.0.send(message::encode_events(events, self.0.node.as_ref().map(OwnNode::life))?).await.map(drop)
+    }
+
+    async fn name_claims(&self, name: [u8; 16]) -> Result<NameClaims, Fault> {
+        self.0.explained(names::read(&self.0, name)).await
+    }
+
+    async fn claim_name(&self, name: [u8; 16], claims: &[NameClaim], after: u64) -> Result<bool, Fault> {
+        self.0.explained(names::write(&self.0, name, claims, after)).await
     }
 
     async fn events_span(&self) -> Result<EventsSpan, Fault> {

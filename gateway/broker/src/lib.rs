@@ -17,6 +17,7 @@ pub mod leases;
 mod managed;
 mod memory;
 mod message;
+mod names;
 mod nkey;
 mod probe;
 mod pull;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use lienthong_pipeline::ports::{
     StoredEvents, Taken,
 };
 use lienthong_pipeline::record::{
-    AdapterKind, Event, EventsPlace, Lane, NodeLife, NodeName, OwnNode, Posted,
+    AdapterKind, Event, EventsPlace, Lane, NameClaim, NameClaims, NodeLife, NodeName, OwnNode, Posted,
 };
 use lienthong_schemas::ids::PacketDigest;
 use tokio::io::AsyncWriteExt;
@@ -26,6 +27,8 @@ use crate::blobs::{self, Checked};
 use crate::message::{self, Outgoing};
 use crate::streams::ACK_WAIT;
 use crate::{BLOB_BYTES_MAX, PLACE};
+
+mod names;
 
 /// A server hands out in turns: what one gateway gave back another one gets, if it asks so soon after.
 const OTHERS_FIRST: Duration = Duration::from_millis(50);
@@ -55,8 +58,24 @@ struct Board {
     /// Which stream of events it is, the number of its last one, and those that are there.
     stream: u32,
     last_event: u64,
-    events: Vec<(u64, Event)>,
+    events: Vec<(u64, Stored)>,
     count: u64,
+}
+
+/// One message of `EVENTS`.
+enum Stored {
+    Event(Event),
+    /// Its subject, and what it says of a name.
+    Name(String, Bytes),
+}
+
+impl Stored {
+    fn event(&self) -> Option<&Event> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Name(..) => None,
+        }
+    }
 }
 
 struct Entry {
@@ -133,14 +152,15 @@ impl MemoryBroker {
 
     /// All events, in the order in which they came.
     pub fn events(&self) -> Vec<Event> {
-        self.shared.board().events.iter().map(|(_, event)| event.clone()).collect()
+        self.shared.board().events.iter().filter_map(|(_, stored)| stored.event().cloned()).collect()
     }
 
     /// The stream of events is gone, and another one there; what was in it is not known any more.
     pub fn lose_events(&self) {
         let mut board = self.shared.board();
-        let ids: Vec<String> = board.events.drain(..).map(|(_, event)| event.id).collect();
-        board.seen.retain(|id| !ids.contains(id));
+        let events = std::mem::take(&mut board.events);
+        let ids: Vec<&String> = events.iter().filter_map(|(_, stored)| Some(&stored.event()?.id)).collect();
+        board.seen.retain(|id| !ids.contains(&id));
         (board.stream, board.last_event) = (board.stream + 1, 0);
         drop(board);
         self.shared.changed.notify_waiters();
@@ -187,12 +207,14 @@ impl Shared {
                     return Some(Err(fault("not connected")));
                 }
                 let behind = board.events.partition_point(|(number, _)| *number <= after);
-                if let Some((number, event)) = board.events.get(behind) {
-                    let posted = Posted::of_event(event).into_iter().collect();
-                    let by_another = event.node.is_some()
-                        && own.is_some()
-                        && event.node.as_ref().map(|life| &life.node) != own;
-                    let followed = by_another.then(|| event.clone()).into_iter().collect();
+                if let Some((number, stored)) = board.events.get(behind) {
+                    let event = stored.event();
+                    let posted = event.and_then(Posted::of_event).into_iter().collect();
+                    let by_another = |event: &&Event| {
+                        let node = event.node.as_ref().map(|life| &life.node);
+                        node.is_some() && own.is_some() && node != own
+                    };
+                    let followed = event.filter(by_another).cloned().into_iter().collect();
                     return Some(Ok(StoredEvents { sequence: *number, posted, followed }));
                 }
             }
@@ -372,11 +394,19 @@ impl Broker for MemoryBroker {
         if board.seen.insert(format!("{}{by}", event.id)) {
             board.last_event += 1;
             let number = board.last_event;
-            board.events.push((number, Event { node: self.life(), ..event.clone() }));
+            board.events.push((number, Stored::Event(Event { node: self.life(), ..event.clone() })));
         }
         drop(board);
         self.shared.changed.notify_waiters();
         Ok(())
+    }
+
+    async fn name_claims(&self, name: [u8; 16]) -> Result<NameClaims, Fault> {
+        self.read_name(name)
+    }
+
+    async fn claim_name(&self, name: [u8; 16], claims: &[NameClaim], after: u64) -> Result<bool, Fault> {
+        self.write_name(name, claims, after)
     }
 
     async fn events_span(&self) -> Result<EventsSpan, Fault> {

@@ -27,9 +27,11 @@ use crate::{INLINE_BYTES_MAX, PLACE};
 
 mod events;
 mod first;
+mod names;
 
 pub use events::decode_events;
 pub(crate) use events::{decode_followed, decode_posted, encode_events};
+pub(crate) use names::{encode_names, name_subject, read_names};
 
 /// The message format of this program (design.md B1), and the one before it.
 const VERSION: u32 = 2;
@@ -274,6 +276,7 @@ fn fresh(told: Told) -> Delivery {
         paused_at: None,
         elsewhere: None,
         foreign: false,
+        contested: false,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,

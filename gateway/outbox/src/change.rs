@@ -226,6 +226,11 @@ pub(crate) fn transition(known: &Record, at: Timestamp, change: Transition, numb
             after.report.take_if(|_| untold);
             (event, note)
         }
+        Transition::Contested { note } => {
+            settle(&mut after, State::Parked, at, number)?;
+            after.delivery.contested = true;
+            ("contested", note)
+        }
         Transition::HandedOn { doc_id, note } => {
             let event = settle(&mut after, State::HandedOver, at, number)?;
             let doc_id = doc_id.as_str().to_owned();
@@ -311,7 +316,7 @@ fn send_again(after: &mut Record, at: Timestamp) -> Option<()> {
     delivery.lease = None;
     delivery.due = at;
     delivery.paused_at = None;
-    delivery.closed = false;
+    (delivery.closed, delivery.contested) = (false, false);
     after.report = None;
     after.published_at = None;
     Some(())

@@ -24,6 +24,8 @@ pub(crate) struct Document {
     pub(crate) bytes: u64,
     pub(crate) accepted_at: Timestamp,
     pub(crate) origin: SystemId,
+    /// That is an axis.
+    pub(crate) from_axis: bool,
     /// Where it is when its receipt is given.
     pub(crate) durability: &'static str,
 }
@@ -59,7 +61,8 @@ pub(crate) fn admission(
     let deliveries = once.map(|routed| delivery(document, content, routed)).collect();
     let cover = cover(content, &receipt.signature);
     let (subject, moves, recalls) = (subject(content), effects.moves.clone(), effects.recalls.clone());
-    Admission { receipt, deliveries, keys, idempotency, subject, cover, moves, recalls }
+    let from_axis = document.from_axis;
+    Admission { receipt, deliveries, keys, idempotency, subject, cover, moves, recalls, from_axis }
 }
 
 /// Findings of the packet and of what is known besides it, warnings first: each code once, and the first places.
@@ -141,6 +144,7 @@ fn delivery(document: &Document, content: &Content, routed: &Routed) -> Delivery
         paused_at: None,
         elsewhere: None,
         foreign: false,
+        contested: false,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,

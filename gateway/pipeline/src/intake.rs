@@ -4,6 +4,7 @@
 
 mod axis;
 mod beside;
+mod elsewhere;
 mod follow;
 mod link;
 mod published;
@@ -252,7 +253,9 @@ impl Intake {
         let _turn = self.turns.take(turn_of(&keys, id)).await;
 
         let timer = self.metrics.timer(Step::Recognise);
-        let submission = Submission { id, digest: packet.digest(), origin, chosen: chosen.as_ref() };
+        let elsewhere = self.elsewhere(envelope.content(), &keys, origin).await;
+        let (chosen_ref, elsewhere) = (chosen.as_ref(), elsewhere.as_slice());
+        let submission = Submission { id, digest: packet.digest(), origin, chosen: chosen_ref, elsewhere };
         let recognised = recognise(&*self.ports.store, &directory, &envelope, &keys, submission).await?;
         drop(timer);
         let (served, reused, copy_of) = match recognised {
@@ -400,6 +403,7 @@ impl Intake {
             bytes: packet.bytes(),
             accepted_at: self.ports.clock.now(),
             origin: origin.system(),
+            from_axis: matches!(origin, Origin::Axis { .. }),
             durability: match self.policy.receipt_after {
                 ReceiptAfter::Outbox => "local",
                 ReceiptAfter::Broker => "broker",

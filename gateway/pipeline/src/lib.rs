@@ -6,6 +6,7 @@ mod attempt;
 mod breaker;
 mod compose;
 mod consign;
+mod names;
 mod recall;
 mod retry;
 mod schedule;

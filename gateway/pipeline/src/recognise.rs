@@ -12,8 +12,9 @@ use lienthong_schemas::rejections::{Rejection, RejectionCode};
 use crate::directory::{Directory, Home};
 use crate::examine::Refused;
 use crate::intake::Origin;
-use crate::ports::OutboxStore;
-use crate::record::RecognitionKeys;
+use crate::names::{Likeness, Relation};
+use crate::ports::{Fault, OutboxStore};
+use crate::record::{KnownDocument, NameClaim, RecognitionKeys};
 
 /// What an admitted packet turned out to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,6 +79,58 @@ pub struct Submission<'s> {
     pub origin: &'s Origin,
     /// The receivers that it is limited to.
     pub chosen: Option<&'s BTreeSet<OrganId>>,
+    /// What other gateways took under its name.
+    pub elsewhere: &'s [NameClaim],
+}
+
+/// The name under which others may be compared with this packet.
+pub(crate) fn compared_by(content: &Content, keys: &RecognitionKeys, origin: &Origin) -> Option<[u8; 16]> {
+    let is_new = keys.status.is_none() && content.kind == PacketKind::Document(BusinessType::New);
+    keys.name.filter(|_| is_new || matches!(origin, Origin::Sdk { .. } | Origin::Axis { .. }))
+}
+
+/// Another document under the name.
+struct Namesake {
+    id: DocumentId,
+    digest: PacketDigest,
+    relation: Relation,
+    receivers: Vec<OrganId>,
+    is_here: bool,
+}
+
+/// What this gateway knows of the name, and what others took. Where another one took this very document, it is taken here as
+/// it was there: in which place it stands under its name is said already.
+async fn namesakes(
+    store: &dyn OutboxStore,
+    known: Vec<KnownDocument>,
+    keys: &RecognitionKeys,
+    Submission { id, digest, elsewhere, .. }: Submission<'_>,
+) -> Result<Vec<Namesake>, Fault> {
+    let own = Likeness { kind: &keys.kind, digest, semantic: keys.semantic };
+    let mut namesakes = Vec::new();
+    for known in known {
+        let RecognitionKeys { kind, semantic, .. } = &known.keys;
+        let relation = own.to(Likeness { kind, digest: known.digest, semantic: *semantic });
+        if relation == Relation::Apart || known.id == id {
+            continue;
+        }
+        let receivers = store.deliveries_of(known.id).await?.into_iter().map(|d| d.route.receiver).collect();
+        namesakes.push(Namesake { id: known.id, digest: known.digest, relation, receivers, is_here: true });
+    }
+    if elsewhere.iter().any(|claim| claim.document == id) {
+        namesakes.retain(|namesake| namesake.relation == Relation::Same);
+        return Ok(namesakes);
+    }
+    for claim in elsewhere {
+        let relation = own.to(claim.likeness());
+        let is_known = namesakes.iter().any(|namesake| namesake.id == claim.document);
+        if relation != Relation::Apart && !is_known {
+            let receivers = claim.receivers.iter().cloned().collect();
+            let (id, digest) = (claim.document, claim.digest);
+            namesakes.push(Namesake { id, digest, relation, receivers, is_here: false });
+        }
+    }
+    Ok(namesakes)
 }
 
 /// Compares a packet with what the store knows. The caller holds the turn of this (From, DocumentId).
@@ -97,12 +150,10 @@ pub async fn recognise(
     keys: &RecognitionKeys,
     submission: Submission<'_>,
 ) -> Result<Recognised, Refused> {
-    let Submission { id, digest, origin, chosen } = submission;
+    let Submission { id, digest, origin, chosen, .. } = submission;
     let content = envelope.content();
-    let by_sdk = matches!(origin, Origin::Sdk { .. });
     let from_axis = matches!(origin, Origin::Axis { .. });
-    let is_new = keys.status.is_none() && content.kind == PacketKind::Document(BusinessType::New);
-    let met = store.met(id, keys.name.filter(|_| is_new || by_sdk || from_axis)).await?;
+    let met = store.met(id, compared_by(content, keys, origin)).await?;
     // What another gateway accepted, and this one delivers, has no receipt here yet.
     if met.deliveries.iter().any(|delivery| !delivery.foreign) {
         return Ok(Recognised::Repeat(id));
@@ -111,33 +162,37 @@ pub async fn recognise(
         let seen = store.status_seen(status).await?;
         return Ok(seen.map_or_else(fresh, Recognised::Repeat));
     }
-    let mut served = BTreeSet::new();
-    let (mut equal, mut copy_of) = (None, None);
+    let (mut served, mut served_here) = (BTreeSet::new(), BTreeSet::new());
+    let (mut equal, mut equal_here, mut copy_of) = (None, None, None);
     let mut others = BTreeSet::new();
-    for known in met.namesakes {
-        if known.keys.kind != keys.kind || known.id == id {
+    for known in namesakes(store, met.namesakes, keys, submission).await? {
+        if known.relation == Relation::Other {
+            others.extend(known.receivers);
             continue;
         }
-        let receivers = store.deliveries_of(known.id).await?.into_iter().map(|d| d.route.receiver);
-        if known.digest == digest || ((is_new || from_axis) && known.keys.semantic == keys.semantic) {
-            equal = Some(known.id);
-            if from_axis && known.digest != digest {
-                copy_of = copy_of.or(equal);
-            }
-            served.extend(receivers);
-        } else if is_new {
-            others.extend(receivers);
+        equal = Some(known.id);
+        if from_axis && known.digest != digest {
+            copy_of = copy_of.or(equal);
         }
+        if known.is_here {
+            equal_here = equal;
+            served_here.extend(known.receivers.iter().cloned());
+        }
+        served.extend(known.receivers);
     }
     let named: Vec<OrganId> = content.to.iter().map(|to| directory.resolved(&to.organ_id)).collect();
     let is_wanted = |receiver: &OrganId| {
         let is_chosen = chosen.is_none_or(|chosen| chosen.contains(receiver));
         is_chosen && (!from_axis || is_ours(directory, receiver))
     };
-    if let Some(equal) = equal
+    if equal.is_some()
         && named.iter().filter(|receiver| is_wanted(receiver)).all(|receiver| served.contains(receiver))
     {
-        return Ok(Recognised::Repeat(equal));
+        if let Some(equal) = equal_here {
+            return Ok(Recognised::Repeat(equal));
+        }
+        // The receipt lies elsewhere: this one gets its own, and its deliveries end at the name that is claimed.
+        served = served_here;
     }
     let conflicts =
         |receiver: &OrganId| is_wanted(receiver) && others.contains(receiver) && !served.contains(receiver);
@@ -148,7 +203,7 @@ pub async fn recognise(
             .because(named[at].as_str())
             .into());
     }
-    Ok(Recognised::New { reused: is_new && !others.is_empty(), served, copy_of })
+    Ok(Recognised::New { reused: !others.is_empty(), served, copy_of })
 }
 
 /// Whether packets for this code leave by us, and not by an axis. Nobody does who is not in the directory.

@@ -5,6 +5,7 @@ mod beyond;
 mod copy;
 mod delivery;
 mod mailbox;
+mod name;
 mod node;
 mod quarantined;
 mod recall;
@@ -22,6 +23,7 @@ pub use self::beyond::{Beyond, BeyondWord};
 pub use self::copy::{AxisCopy, CopyRelation};
 pub use self::delivery::{BootId, Delivery, HistoryEntry, Lease, State};
 pub use self::mailbox::{MAILBOX_FAILS_MAX, Mailbox, MailboxWord, Offer, Place, Posted, Waiting};
+pub use self::name::{NameClaim, NameClaims};
 pub use self::node::{Fence, NodeLife, NodeName, OwnNode, Partition};
 pub use self::quarantined::Quarantined;
 pub use self::recall::{Recall, RecallAct};
@@ -51,6 +53,9 @@ pub struct Admission {
     /// What it asks of the deliveries before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recalls: Vec<Recall>,
+    /// An axis gave it: it conflicts with nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_axis: bool,
 }
 
 /// The face of a document, from its verified content: what a message to a clerk says of the packet that it carries.

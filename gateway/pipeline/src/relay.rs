@@ -23,6 +23,7 @@ mod bodies;
 mod chains;
 mod deliveries;
 mod events;
+mod names;
 
 /// A packet of at most this many bytes rides along in the message; a larger one goes once to the Object Store.
 pub const INLINE_BYTES_MAX: u64 = 256 * 1024;
@@ -52,6 +53,7 @@ pub struct Relay {
     /// What was published last, by queue and lane; where gateways are several.
     last: Mutex<HashMap<(ReceiverToken, Lane), DeliveryId>>,
     boot: BootId,
+    names: names::Names,
 }
 
 /// What the loop of deliveries hears.
@@ -83,8 +85,8 @@ impl Relay {
     pub fn new(ports: Ports, metrics: Arc<Metrics>, wakes: Wakes) -> Self {
         let settle = Settle::new(ports.clone(), metrics.clone(), wakes.clone());
         let (began, anew, partitions) = (ports.clock.now(), Mutex::default(), Arc::new(Partitions::alone()));
-        let (last, boot) = (Mutex::default(), BootId::new(0));
-        Self { ports, metrics, wakes, settle, partitions, began, anew, last, boot }
+        let (last, boot, names) = (Mutex::default(), BootId::new(0), names::Names::default());
+        Self { ports, metrics, wakes, settle, partitions, began, anew, last, boot, names }
     }
 
     /// The same, of one of several gateways.

@@ -174,6 +174,18 @@ impl Settle {
     pub(crate) async fn park_one(&self, delivery: &Delivery, note: String) -> Result<bool, Fault> {
         tracing::error!(delivery_id = %delivery.id, receiver = %delivery.route.receiver, note, "parked");
         let change = Transition::Settled { state: State::Parked, note, untold: false };
+        self.hold(delivery, change).await
+    }
+
+    /// The delivery is held for the operator, because its receiver is to have another document in its place.
+    pub(crate) async fn contest(&self, delivery: &Delivery, note: String) -> Result<(), Fault> {
+        tracing::error!(delivery_id = %delivery.id, receiver = %delivery.route.receiver, note, "held");
+        self.hold(delivery, Transition::Contested { note }).await?;
+        self.wakes.events.notify_one();
+        Ok(())
+    }
+
+    async fn hold(&self, delivery: &Delivery, change: Transition) -> Result<bool, Fault> {
         let done = self.ports.store.transition(delivery.id, self.ports.clock.now(), change).await?;
         if done.is_some() {
             self.metrics.parked.inc();

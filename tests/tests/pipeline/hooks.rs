@@ -14,8 +14,8 @@ use lienthong_pipeline::ports::{
     Listing, OnItsWay, OutboxStore, PendingReport, PerLane, Publication, StoreStats, Taken, Transition,
 };
 use lienthong_pipeline::record::{
-    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Move, Recall,
-    Standing, SystemId, Waiting,
+    AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Move,
+    NameClaim, NameClaims, Recall, Standing, SystemId, Waiting,
 };
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
@@ -112,6 +112,12 @@ impl Broker for HookedBroker {
     }
     async fn publish_event(&self, event: &Event) -> Result<(), Fault> {
         self.broker.publish_event(event).await
+    }
+    async fn name_claims(&self, name: [u8; 16]) -> Result<NameClaims, Fault> {
+        self.broker.name_claims(name).await
+    }
+    async fn claim_name(&self, name: [u8; 16], claims: &[NameClaim], after: u64) -> Result<bool, Fault> {
+        self.broker.claim_name(name, claims, after).await
     }
     async fn events_span(&self) -> Result<EventsSpan, Fault> {
         self.broker.events_span().await

@@ -23,6 +23,7 @@ mod letters;
 mod log;
 mod mailbox_index;
 mod mailboxes;
+mod names;
 mod nodes;
 mod operate;
 mod order;

@@ -18,29 +18,34 @@ use lienthong_schemas::edxml::BusinessType;
 use lienthong_schemas::ids::StandingKey;
 
 use super::fan_out::many;
-use super::world::{A, Among, Setup, World, clock, letter, name_of, new_folder, organ};
+use super::world::{A, Among, Setup, World, Wrap, clock, letter, name_of, new_folder, organ};
 
 /// Two gateways, and what they share.
-struct Pair {
+pub(super) struct Pair {
     clock: Arc<ManualClock>,
     leases: Arc<MemoryLeases>,
-    broker: MemoryBroker,
+    pub(super) broker: MemoryBroker,
     _folder: tempfile::TempDir,
-    codes: Vec<String>,
-    one: World,
-    two: World,
+    pub(super) codes: Vec<String>,
+    pub(super) one: World,
+    pub(super) two: World,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Pair {
     /// Both run; forty receivers.
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
+        Self::wrapped(Setup::default().wrap).await
+    }
+
+    /// The same, and this stands between the first one and the broker.
+    pub(super) async fn wrapped(wrap: Wrap) -> Self {
         let (clock, folder) = (clock(), new_folder());
         let (_, codes) = many(40);
         let (broker, leases) =
             (MemoryBroker::new(folder.path().to_owned()), Arc::new(MemoryLeases::default()));
-        let one = node(&clock, &broker, &leases, "gw-1", 1);
+        let one = node_behind(wrap, &clock, &broker, &leases, "gw-1", 1);
         let two = node(&clock, &broker, &leases, "gw-2", 2);
         let mut pair = Self { clock, leases, broker, _folder: folder, codes, one, two };
         pair.pass(10).await;
@@ -48,7 +53,7 @@ impl Pair {
     }
 
     /// Time goes on for everybody.
-    async fn pass(&mut self, seconds: u32) {
+    pub(super) async fn pass(&mut self, seconds: u32) {
         for _ in 0..seconds {
             self.clock.advance(SECOND);
             // This moves tokio's clock by a second, for both.
@@ -62,7 +67,7 @@ impl Pair {
     }
 
     /// How often each receiver got each document, from both gateways.
-    fn got(&self) -> BTreeMap<(String, String), usize> {
+    pub(super) fn got(&self) -> BTreeMap<(String, String), usize> {
         let mut got = BTreeMap::new();
         for code in &self.codes {
             for document in self.one.got(code).into_iter().chain(self.two.got(code)) {
@@ -84,12 +89,23 @@ fn node(
     name: &str,
     store: u64,
 ) -> World {
+    node_behind(Setup::default().wrap, clock, broker, leases, name, store)
+}
+
+fn node_behind(
+    wrap: Wrap,
+    clock: &Arc<ManualClock>,
+    broker: &MemoryBroker,
+    leases: &Arc<MemoryLeases>,
+    name: &str,
+    store: u64,
+) -> World {
     let node = NodeName::parse(name).expect("a name");
     let own = OwnNode::new(NodeLife { node, store });
     let bookmark = Arc::new(MemoryBookmark::default());
     let among = Among { own, leases: leases.clone(), bookmark, epoch: Arc::default() };
     let undelivered = Undelivered::Withdraw;
-    let setup = Setup { directory: many(40).0, undelivered, ..Setup::default() };
+    let setup = Setup { directory: many(40).0, undelivered, wrap, ..Setup::default() };
     World::among(setup, clock.clone(), broker, among)
 }
 

@@ -49,6 +49,7 @@ pub fn inline(number: u32, lane: Lane, packet: &[u8]) -> DeliveryMessage {
         paused_at: None,
         elsewhere: None,
         foreign: false,
+        contested: false,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,

@@ -41,7 +41,8 @@ fn waits(after: &mut Record, event: &Event, node: &NodeLife) -> Option<()> {
         delivery.may_have_arrived |= delivery.lease.is_some() || !delivery.handed_off;
         (delivery.state, delivery.generation) = (State::Queued, event.generation);
         (delivery.published, delivery.handed_off) = (event.generation, false);
-        (delivery.lease, delivery.elsewhere, delivery.closed) = (None, None, false);
+        (delivery.lease, delivery.elsewhere) = (None, None);
+        (delivery.closed, delivery.contested) = (false, false);
         (after.report, after.published_at) = (None, Some(event.entry.at));
     }
     let delivery = &mut after.delivery;
@@ -77,6 +78,7 @@ fn stands(after: &mut Record, event: &Event, state: State, node: &NodeLife, numb
     delivery.generation = delivery.generation.max(event.generation);
     delivery.published = delivery.generation;
     delivery.elsewhere = Some(node.clone());
+    delivery.contested = state == State::Parked && event.entry.event == "contested";
     if let Some(offer) = &event.offer {
         delivery.mailbox = Some(offer.mailbox);
     }

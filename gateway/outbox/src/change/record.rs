@@ -109,7 +109,8 @@ impl Record {
 
     /// Holds up what shares a key with it.
     pub(crate) fn is_in_the_way(&self) -> bool {
-        matches!(self.delivery.state, State::Queued | State::Parked)
+        let Delivery { state, contested, .. } = self.delivery;
+        state == State::Queued || (state == State::Parked && !contested)
     }
 
     pub(super) fn step(mut self, at: Timestamp, event: &str, note: &str) -> Step {

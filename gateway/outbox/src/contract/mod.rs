@@ -99,6 +99,7 @@ macro_rules! store_contract {
             an_admission_keeps_what_was_handed_off_before
             an_attempt_fails_only_while_it_is_ours
             a_delivery_settles_once
+            what_is_contested_is_parked_and_in_nobodys_way
             attempts_count_what_was_begun
             only_what_stopped_is_requeued
             what_stopped_or_waits_is_rerouted

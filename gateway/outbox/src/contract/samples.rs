@@ -103,7 +103,8 @@ pub fn admission(n: u64, receivers: &[&str]) -> Admission {
     };
     let (subject, cover) = (StatusSubject::default(), Cover::default());
     let (moves, recalls) = (Vec::new(), Vec::new());
-    Admission { receipt, deliveries, keys, idempotency: None, subject, cover, moves, recalls }
+    let from_axis = false;
+    Admission { receipt, deliveries, keys, idempotency: None, subject, cover, moves, recalls, from_axis }
 }
 
 fn system() -> SystemId {
@@ -135,6 +136,7 @@ pub fn delivery(n: u64, receiver: &str) -> Delivery {
         paused_at: None,
         elsewhere: None,
         foreign: false,
+        contested: false,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,

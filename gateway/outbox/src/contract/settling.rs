@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lienthong_pipeline::ports::{HandOff, OutboxStore, PendingReport, Transition};
 use lienthong_pipeline::record::{Delivery, State};
+use lienthong_schemas::ids::CorrelationKey;
 
 use super::samples::*;
 
@@ -64,6 +65,30 @@ pub async fn a_delivery_settles_once(store: Arc<dyn OutboxStore>) {
     let parked = admitted(&*store, 99, "H02").await;
     change(&*store, parked.id, settled(State::Parked)).await;
     assert_eq!(words(&*store, parked.id).await, ["accepted", "parked"]);
+}
+
+/// What is held for another document's sake is parked, and holds nothing up; sent again, it has its place as before.
+pub async fn what_is_contested_is_parked_and_in_nobodys_way(store: Arc<dyn OutboxStore>) {
+    let key = CorrelationKey::of("contested");
+    let mut admission = admission(1, &["H02"]);
+    admission.deliveries[0].correlations = vec![key];
+    store.admit(&admission).await.expect("admitted");
+    let (id, queue) = (admission.deliveries[0].id, admission.deliveries[0].route.queue());
+    let first = async || store.first_correlated(&queue, key, None).await.expect("read").map(|first| first.id);
+    assert_eq!(first().await, Some(id));
+    let contested = || Transition::Contested { note: "document_conflict: another one is there".to_owned() };
+    let held = change(&*store, id, contested()).await;
+    assert!(held.state == State::Parked && held.contested && held.is_dead_letter());
+    assert_eq!(first().await, None);
+    assert_eq!(words(&*store, id).await, ["accepted", "contested"]);
+    refuse(&*store, id, contested()).await;
+    let again = change(&*store, id, requeued()).await;
+    assert!(again.state == State::Queued && !again.contested && again.is_unpublished());
+    assert_eq!(first().await, Some(id));
+    // Parked for another reason it is in the way.
+    change(&*store, id, settled(State::Parked)).await;
+    assert_eq!(first().await, Some(id));
+    assert_eq!(change(&*store, id, settled(State::GivenUp)).await.state, State::GivenUp);
 }
 
 /// An end that came of an attempt counts as one; parking, giving up and withdrawing do not.

@@ -35,7 +35,10 @@ impl Intake {
         key: Option<&IdempotencyKey>,
         (first, this): (DocumentId, DocumentId),
     ) -> Result<(), Fault> {
-        self.link(origin, packet, key, first, (CopyRelation::TakenFor, Some(this))).await?;
+        // Another gateway may have taken the first one, and has its admission.
+        if self.ports.spool.admission(first).await?.is_some() {
+            self.link(origin, packet, key, first, (CopyRelation::TakenFor, Some(this))).await?;
+        }
         self.link(origin, packet, key, this, (CopyRelation::CopyOf, Some(first))).await
     }
 

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use lienthong_schemas::ids::{DeliveryId, PacketDigest};
 
 use super::{Fault, Incoming, IncomingWriter};
-use crate::record::{AdapterKind, Delivery, Event, EventsPlace, Fence, Lane, Posted, Recall};
+use crate::record::{
+    AdapterKind, Delivery, Event, EventsPlace, Fence, Lane, NameClaim, NameClaims, Posted, Recall,
+};
 
 /// What one message of `DELIVERIES` carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +116,17 @@ pub trait Broker: Send + Sync + 'static {
             self.publish_event(event).await?;
         }
         Ok(())
+    }
+    /// The documents under a name, as gateways that are several have said in `EVENTS`.
+    async fn name_claims(&self, name: [u8; 16]) -> Result<NameClaims, Fault> {
+        let _ = name;
+        Err(Fault::new("broker", "this one knows of no names"))
+    }
+    /// Says which documents are under a name, if what was last said of it is still the message of this number, 0 where nothing
+    /// was. `false`: it is not, and nothing was said. Whoever reads `EVENTS` passes over it.
+    async fn claim_name(&self, name: [u8; 16], claims: &[NameClaim], after: u64) -> Result<bool, Fault> {
+        let _ = (name, claims, after);
+        Err(Fault::new("broker", "this one knows of no names"))
     }
     /// How far `EVENTS` goes now.
     async fn events_span(&self) -> Result<EventsSpan, Fault>;

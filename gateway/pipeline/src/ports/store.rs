@@ -96,6 +96,12 @@ pub enum Transition {
         /// The sender is told by no status packet, though its packet asked for one: nobody answers for the receiver.
         untold: bool,
     },
+    /// `Parked`, because another gateway accepted another document under its DocumentId for its receiver. Nothing waits for
+    /// it, above all not the other one.
+    Contested {
+        /// Which one.
+        note: String,
+    },
     /// An axis took it, under an id by which it can be asked what becomes of it: `HandedOver`, and due to be asked about at
     /// once.
     HandedOn {

@@ -181,6 +181,9 @@ pub struct Delivery {
     /// Another gateway accepted it, and this one only delivers it: that one tells the sender.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub foreign: bool,
+    /// `Parked` because its receiver is to have another document under its DocumentId: nothing waits for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contested: bool,
 }
 
 impl Delivery {

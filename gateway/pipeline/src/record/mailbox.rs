@@ -251,6 +251,7 @@ impl Posted {
             paused_at: None,
             elsewhere: None,
             foreign: false,
+            contested: false,
             ours_to_fix: false,
             order,
             lease: None,

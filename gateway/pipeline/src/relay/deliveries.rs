@@ -125,7 +125,10 @@ impl Relay {
             (None, Some(first)) => {
                 Err((place(first), Fault::new(BEING_MOVED, "its queue goes to another gateway")))
             }
-            (_sending, _) => self.publish_chain(bodies, chain.deliveries).await,
+            (_sending, _) => {
+                let ahead = chain.deliveries.clone();
+                self.with_names_ahead(&ahead, self.publish_chain(bodies, chain.deliveries)).await
+            }
         };
         Ended { queue: chain.queue, count, large, outcome }
     }
@@ -190,6 +193,9 @@ impl Relay {
         published: &mut BTreeMap<DeliveryId, u32>,
     ) -> Result<(), Fault> {
         if published.contains_key(&delivery.id) {
+            return Ok(());
+        }
+        if !self.is_let_through(&delivery).await? {
             return Ok(());
         }
         let _timer = self.metrics.timer(Step::Publish);

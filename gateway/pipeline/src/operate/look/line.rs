@@ -136,7 +136,7 @@ impl<'a> Why<'a> {
         let newest = |fits: &dyn Fn(&HistoryEntry) -> bool| {
             lines.iter().rev().find(|line| fits(line)).map_or("", |line| line.note.as_str())
         };
-        let ended = |line: &HistoryEntry| matches!(line.event.as_str(), "settled" | "parked");
+        let ended = |line: &HistoryEntry| matches!(line.event.as_str(), "settled" | "parked" | "contested");
         let is_dead = matches!(delivery.state, State::Parked | State::Refused | State::GivenUp);
         let reason = if is_dead { newest(&|line| ended(line) && line.state == delivery.state) } else { "" };
         Self { reason, last_failure: newest(&|line| line.event == "attempt_failed") }
@@ -154,6 +154,7 @@ impl<'a> Why<'a> {
         match (delivery.state, code(failure)) {
             _ if !delivery.route.has_way_out() => FixBy::Operator,
             _ if self.reason.starts_with("refers to ") => FixBy::Earlier,
+            (State::Parked, "document_conflict") => FixBy::Sender,
             (State::Parked, "blob_missing" | "blob_length" | "blob_damaged" | "bad_record") => FixBy::Sender,
             (State::Refused, "http_410" | "smtp_550" | "smtp_551" | "smtp_553") => FixBy::Operator,
             (State::Refused, _) => FixBy::Sender,

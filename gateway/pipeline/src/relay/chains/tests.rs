@@ -40,6 +40,7 @@ fn delivery(order: u64, queue: usize, lane: Lane, bytes: u64) -> Delivery {
         paused_at: None,
         elsewhere: None,
         foreign: false,
+        contested: false,
         ours_to_fix: false,
         lease: None,
         may_have_arrived: false,
