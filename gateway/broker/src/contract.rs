@@ -61,6 +61,7 @@ pub async fn run(stage: &dyn Stage) {
     events_of_a_document_go_together(stage).await;
     what_events_say_of_mailboxes_is_read_in_order(stage).await;
     names::run(stage).await;
+    an_admission_stays_beside_the_events_of_its_document(stage).await;
     an_outage_loses_nothing(stage, &mut lanes).await;
 }
 
@@ -216,6 +217,34 @@ async fn what_events_say_of_mailboxes_is_read_in_order(stage: &dyn Stage) {
     }
 }
 
+/// Whoever comes first, and whatever was said of the document before; readers of events pass over it.
+async fn an_admission_stays_beside_the_events_of_its_document(stage: &dyn Stage) {
+    let broker = stage.broker();
+    let (first, said) = (sample::admission(30, 3), sample::event(30, 1));
+    let document = first.receipt.document_id;
+    assert_eq!(broker.admission(document).await.expect("asked"), None);
+    broker.publish_event(&said).await.expect("published");
+    let mut later = first.clone();
+    later.receipt.durability = "broker".to_owned();
+    for admission in [&first, &first, &later] {
+        broker.publish_admission(admission).await.expect("there");
+        assert_eq!(broker.admission(document).await.expect("asked").as_ref(), Some(&first));
+    }
+    // The largest that there is, and one that no message holds: that one is left out.
+    let (most, over) = (sample::admission(31, 5_000), sample::admission(32, 40_000));
+    for (admission, is_there) in [(most, true), (over, false)] {
+        broker.publish_admission(&admission).await.expect("there, or left out");
+        let found = broker.admission(admission.receipt.document_id).await.expect("asked");
+        assert_eq!(found, is_there.then_some(admission));
+    }
+    let after = sample::event(30, 2);
+    broker.publish_event(&after).await.expect("published");
+    assert_eq!(stage.events(&said).await, [said, after]);
+    let end = broker.events_span().await.expect("a stream").last;
+    let mut all = broker.events_after(0).await.expect("read").messages;
+    read_to(&mut all, end.sequence).await;
+}
+
 /// What is said of mailboxes up to a number, which must come, each message behind the one before.
 async fn read_to(messages: &mut BoxStream<'static, Result<StoredEvents, Fault>>, number: u64) -> Vec<Posted> {
     let (mut last, mut posted) = (0, Vec::new());
@@ -246,6 +275,12 @@ async fn an_outage_loses_nothing(stage: &dyn Stage, (_, normal): &mut Lanes) {
     assert!(broker.publish_event(&sample::event(2, 1)).await.is_err());
     assert!(broker.events_span().await.is_err(), "nobody knows how far it goes");
     assert!(broker.events_after(0).await.is_err());
+    let admission = sample::admission(33, 1);
+    assert!(broker.publish_admission(&admission).await.is_err());
+    assert!(
+        broker.admission(admission.receipt.document_id).await.is_err(),
+        "nobody knows whether there is one"
+    );
     assert!(broker.put_blob(digest, 6, file.clone()).await.is_err());
     assert!(broker.fetch_blob(digest, Box::new(MemorySink::default())).await.is_err());
     assert!(broker.remove_blob(digest).await.is_err());

@@ -17,8 +17,8 @@ use lienthong_monitoring::Metrics;
 use lienthong_pipeline::ports::{
     Broker, DeliveryMessage, EventsAfter, EventsSpan, Fault, Incoming, IncomingWriter, Publication, Taken,
 };
-use lienthong_pipeline::record::{AdapterKind, Event, Lane, NameClaim, NameClaims, OwnNode};
-use lienthong_schemas::ids::PacketDigest;
+use lienthong_pipeline::record::{AdapterKind, Admission, Event, Lane, NameClaim, NameClaims, OwnNode};
+use lienthong_schemas::ids::{DocumentId, PacketDigest};
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -31,7 +31,7 @@ use crate::refusals::Refusals;
 use crate::rolls::KvRolls;
 use crate::room::Room;
 use crate::streams::{BLOBS, Shape};
-use crate::{PLACE, blobs, events, names, pull, stored, version};
+use crate::{PLACE, admissions, blobs, events, names, pull, stored, version};
 
 /// Longest time for one publish with its acknowledgement.
 pub const PUBLISH_WAIT: Duration = Duration::from_secs(3);
@@ -396,6 +396,14 @@ impl Broker for NatsBroker {
 
     async fn claim_name(&self, name: [u8; 16], claims: &[NameClaim], after: u64) -> Result<bool, Fault> {
         self.0.explained(names::write(&self.0, name, claims, after)).await
+    }
+
+    async fn publish_admission(&self, admission: &Admission) -> Result<(), Fault> {
+        self.0.explained(admissions::put(&self.0, admission)).await
+    }
+
+    async fn admission(&self, document: DocumentId) -> Result<Option<Admission>, Fault> {
+        self.0.explained(admissions::read(&self.0, document)).await
     }
 
     async fn events_span(&self) -> Result<EventsSpan, Fault> {

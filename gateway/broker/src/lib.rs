@@ -1,6 +1,7 @@
 //! JetStream: streams, publishing, consuming, and the supervised `nats-server`.
 //! [`NatsBroker`] is the broker port over a server, [`ManagedServer`] a server of the gateway's own.
 
+mod admissions;
 mod at_rest;
 #[cfg(feature = "bare")]
 mod bare;

@@ -1,7 +1,7 @@
 //! [`MemoryBroker`]: the broker port without a server, for tests of what stands on it. It speaks the same message
 //! format, and passes the same contract.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,9 +16,10 @@ use lienthong_pipeline::ports::{
     StoredEvents, Taken,
 };
 use lienthong_pipeline::record::{
-    AdapterKind, Event, EventsPlace, Lane, NameClaim, NameClaims, NodeLife, NodeName, OwnNode, Posted,
+    AdapterKind, Admission, Event, EventsPlace, Lane, NameClaim, NameClaims, NodeLife, NodeName, OwnNode,
+    Posted,
 };
-use lienthong_schemas::ids::PacketDigest;
+use lienthong_schemas::ids::{DocumentId, PacketDigest};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -26,7 +27,7 @@ use tokio::time::Instant;
 use crate::blobs::{self, Checked};
 use crate::message::{self, Outgoing};
 use crate::streams::ACK_WAIT;
-use crate::{BLOB_BYTES_MAX, PLACE};
+use crate::{BLOB_BYTES_MAX, PLACE, admissions};
 
 mod names;
 
@@ -59,6 +60,8 @@ struct Board {
     stream: u32,
     last_event: u64,
     events: Vec<(u64, Stored)>,
+    /// Beside them; readers of events pass over these.
+    admissions: HashMap<DocumentId, Outgoing>,
     count: u64,
 }
 
@@ -117,6 +120,7 @@ impl MemoryBroker {
             stream: 1,
             last_event: 0,
             events: Vec::new(),
+            admissions: HashMap::new(),
             count: 0,
         };
         let shared = Arc::new(Shared { folder, board: Mutex::new(board), changed: Notify::new() });
@@ -161,6 +165,7 @@ impl MemoryBroker {
         let events = std::mem::take(&mut board.events);
         let ids: Vec<&String> = events.iter().filter_map(|(_, stored)| Some(&stored.event()?.id)).collect();
         board.seen.retain(|id| !ids.contains(&id));
+        board.admissions.clear();
         (board.stream, board.last_event) = (board.stream + 1, 0);
         drop(board);
         self.shared.changed.notify_waiters();
@@ -168,7 +173,9 @@ impl MemoryBroker {
 
     /// The stream keeps none of the events that it has.
     pub fn purge_events(&self) {
-        self.shared.board().events.clear();
+        let mut board = self.shared.board();
+        board.events.clear();
+        board.admissions.clear();
     }
 
     /// Messages that are not acknowledged.
@@ -407,6 +414,23 @@ impl Broker for MemoryBroker {
 
     async fn claim_name(&self, name: [u8; 16], claims: &[NameClaim], after: u64) -> Result<bool, Fault> {
         self.write_name(name, claims, after)
+    }
+
+    async fn publish_admission(&self, admission: &Admission) -> Result<(), Fault> {
+        let outgoing = match message::encode_admission(admission) {
+            Ok(outgoing) => outgoing,
+            Err(fault) => {
+                admissions::left_out(admission, &fault);
+                return Ok(());
+            }
+        };
+        self.shared.running()?.admissions.entry(admission.receipt.document_id).or_insert(outgoing);
+        Ok(())
+    }
+
+    async fn admission(&self, document: DocumentId) -> Result<Option<Admission>, Fault> {
+        let found = self.shared.running()?.admissions.get(&document).cloned();
+        Ok(found.and_then(|found| admissions::unpacked(document, &found.headers, &found.body)))
     }
 
     async fn events_span(&self) -> Result<EventsSpan, Fault> {

@@ -25,10 +25,12 @@ use lienthong_schemas::organ::OrganId;
 use crate::streams::DELIVERIES;
 use crate::{INLINE_BYTES_MAX, PLACE};
 
+mod admissions;
 mod events;
 mod first;
 mod names;
 
+pub(crate) use admissions::{admission_subject, decode_admission, encode_admission};
 pub use events::decode_events;
 pub(crate) use events::{decode_followed, decode_posted, encode_events};
 pub(crate) use names::{encode_names, name_subject, read_names};

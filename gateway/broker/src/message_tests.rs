@@ -1,6 +1,6 @@
 //! The message format: what goes out comes back, and what is wrong in any way does not.
 
-use lienthong_pipeline::record::{Event, HistoryEntry, Posted};
+use lienthong_pipeline::record::{Event, HistoryEntry, NodeName, Posted};
 use lienthong_schemas::ids::Operation;
 
 use super::*;
@@ -393,4 +393,36 @@ fn offers_that_fit_no_event_are_refused() {
         let text = hostile.to_string();
         assert!(reads(hostile).is_err(), "{text}");
     }
+}
+
+/// What of a hostile message is not the admission of the document asked for, or is more than its limit, is none.
+#[test]
+fn an_admission_is_read_within_its_limits() {
+    let admission = sample::admission(1, 2);
+    let document = admission.receipt.document_id;
+    let Outgoing { subject, headers, body, .. } = encode_admission(&admission).expect("a message");
+    assert_eq!(subject, format!("lt.evt.{document}.admission"));
+    assert_eq!(decode_admission(document, &headers, &body).expect("reads"), admission);
+    assert!(decode_posted(Some(&headers), &body).expect("passed over").is_empty());
+    let own = NodeName::parse("gw-1");
+    assert!(decode_followed(Some(&headers), &body, own.as_ref()).expect("passed over").is_empty());
+
+    let other = sample::admission(2, 2).receipt.document_id;
+    assert!(decode_admission(other, &headers, &body).is_err(), "another document's");
+    assert!(decode_admission(document, &HeaderMap::new(), &body).is_err(), "no admission");
+    let mut newer = HeaderMap::new();
+    newer.insert("Lt-Admission", "2");
+    assert!(decode_admission(document, &newer, &body).is_err(), "a later version");
+    assert!(decode_admission(document, &headers, &body[..body.len() / 2]).is_err(), "torn");
+    let mut foreign = admission.clone();
+    foreign.deliveries[1].document = other;
+    let foreign = encode_admission(&foreign).expect("a message").body;
+    assert!(decode_admission(document, &headers, &foreign).is_err(), "a delivery of another document");
+    // A few kilobytes that come to more than 16 MB.
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut packer, &vec![b' '; 17 << 20]).expect("packed");
+    let bomb = packer.finish().expect("packed");
+    assert!(bomb.len() < 100_000);
+    let fault = decode_admission(document, &headers, &bomb).expect_err("too large");
+    assert!(fault.to_string().contains("more than"), "{fault}");
 }

@@ -88,7 +88,8 @@ impl Stage for ServerStage {
         let mut events = Vec::new();
         for number in 1..=stream.cached_info().state.last_sequence {
             let message = stream.get_raw_message(number).await.expect("stored");
-            if message.subject.starts_with("lt.evt.name.") {
+            let is_admission = message.headers.get("Lt-Admission").is_some();
+            if is_admission || message.subject.starts_with("lt.evt.name.") {
                 continue;
             }
             for event in decode_events(&message.payload).expect("reads") {

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::DeliveryMessage;
 use lienthong_pipeline::record::{
-    AdapterKind, Delivery, Event, Fence, HistoryEntry, Lane, Mailbox, Offer, Route, State, SystemId,
+    AdapterKind, Admission, Cover, Delivery, Event, Fence, HistoryEntry, Lane, Mailbox, Offer, Receipt,
+    ReceiptLine, RecognitionKeys, Route, State, StatusSubject, SystemId,
 };
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, Operation, PacketDigest};
 use lienthong_schemas::organ::OrganId;
@@ -98,4 +99,57 @@ pub fn offered(number: u32, count: u32) -> Event {
     event.entry.state = State::Offered;
     event.offer = Offer::of(&delivery).map(Box::new);
     event
+}
+
+/// The `number`th document as it was accepted, for so many receivers.
+pub fn admission(number: u32, receivers: usize) -> Admission {
+    let first = inline(number, Lane::Normal, b"packet").delivery;
+    let delivery = |n: usize| {
+        let receiver = organ(&format!("H{n}.15.H55"));
+        let id = DeliveryId::derive(&first.document, &receiver, Operation::Deliver);
+        let route = Route { receiver, ..first.route.clone() };
+        Delivery { id, route, ..first.clone() }
+    };
+    let deliveries: Vec<Delivery> = (0..receivers).map(delivery).collect();
+    let line = |delivery: &Delivery| ReceiptLine {
+        delivery_id: delivery.id,
+        receiver: delivery.route.receiver.clone(),
+        state: delivery.state,
+        state_vi: "đang chờ gửi".to_owned(),
+    };
+    let receipt = Receipt {
+        document_id: first.document,
+        accepted_at: accepted_at(),
+        from: first.sender.clone(),
+        sender_document_id: number.to_string(),
+        kind: first.kind.clone(),
+        sha256: first.digest,
+        bytes: first.bytes,
+        origin: first.route.system.clone(),
+        signature: "absent".to_owned(),
+        signer: None,
+        findings: Vec::new(),
+        remarks: Vec::new(),
+        durability: "local".to_owned(),
+        deliveries: deliveries.iter().map(line).collect(),
+    };
+    let keys = RecognitionKeys {
+        name: Some([1; 16]),
+        code: None,
+        changes: None,
+        kind: first.kind,
+        semantic: None,
+        status: None,
+    };
+    Admission {
+        receipt,
+        deliveries,
+        keys,
+        idempotency: None,
+        subject: StatusSubject::default(),
+        cover: Cover::default(),
+        moves: Vec::new(),
+        recalls: Vec::new(),
+        from_axis: false,
+    }
 }

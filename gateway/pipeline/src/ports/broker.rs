@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
-use lienthong_schemas::ids::{DeliveryId, PacketDigest};
+use lienthong_schemas::ids::{DeliveryId, DocumentId, PacketDigest};
 
 use super::{Fault, Incoming, IncomingWriter};
 use crate::record::{
-    AdapterKind, Delivery, Event, EventsPlace, Fence, Lane, NameClaim, NameClaims, Posted, Recall,
+    AdapterKind, Admission, Delivery, Event, EventsPlace, Fence, Lane, NameClaim, NameClaims, Posted, Recall,
 };
 
 /// What one message of `DELIVERIES` carries.
@@ -127,6 +127,15 @@ pub trait Broker: Send + Sync + 'static {
     async fn claim_name(&self, name: [u8; 16], claims: &[NameClaim], after: u64) -> Result<bool, Fault> {
         let _ = (name, claims, after);
         Err(Fault::new("broker", "this one knows of no names"))
+    }
+    /// Puts an admission beside the events of its document, for a gateway that adopts this one; the first one stays. One
+    /// that is too large for a message is left out, and logged: then only its deliveries can be adopted.
+    async fn publish_admission(&self, _admission: &Admission) -> Result<(), Fault> {
+        Err(Fault::new("broker", "this one takes no admissions"))
+    }
+    /// The admission of a document that was put there. `None`: there is none, or one that cannot be read, which is logged.
+    async fn admission(&self, _document: DocumentId) -> Result<Option<Admission>, Fault> {
+        Err(Fault::new("broker", "this one has no admissions"))
     }
     /// How far `EVENTS` goes now.
     async fn events_span(&self) -> Result<EventsSpan, Fault>;
