@@ -8,11 +8,13 @@ use lienthong_pipeline::record::{
     Standing, State,
 };
 
+mod adopted;
 mod followed;
 mod noted;
 mod recall;
 mod record;
 
+pub(crate) use self::adopted::{adopted, taken_on};
 pub use self::noted::Noted;
 pub(crate) use self::noted::{is_behind, rebuilt};
 pub(crate) use self::recall::{Basis, moved_at_holder, moved_by_recall, recalled, recalls};
@@ -81,36 +83,6 @@ pub(crate) fn accepted_too(known: &Record, at: Timestamp, number: u64) -> Option
     std::mem::replace(&mut after.delivery.foreign, false).then_some(())?;
     after.report = after.asks_for_report().then_some(Report { at, number });
     Some(after.step(at, "accepted", ""))
-}
-
-/// Keeps what a lost gateway had accepted; `order` is for a delivery that the store does not know.
-pub(crate) fn adopted(
-    known: Option<&Record>,
-    lost: Delivery,
-    order: u64,
-    at: Timestamp,
-    note: &str,
-) -> Option<Step> {
-    let generation = lost.generation;
-    let mut after = match known {
-        Some(known) if known.delivery.state.is_final() || !known.delivery.foreign => return None,
-        Some(known) => known.clone(),
-        None => Record::new(Delivery {
-            order,
-            published: generation,
-            handed_off: false,
-            // The lost one may have tried it.
-            may_have_arrived: true,
-            closed: false,
-            ..lost
-        }),
-    };
-    after.delivery.foreign = false;
-    if after.delivery.state == State::Queued && !after.delivery.handed_off {
-        after.delivery.generation = after.delivery.generation.max(generation);
-        send_again(&mut after, at)?;
-    }
-    Some(after.step(at, "adopted", note))
 }
 
 /// Takes a delivery over for dispatch; `order` is for one that the store does not know.

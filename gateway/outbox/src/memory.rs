@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{
-    Admitted, Clock, Fault, HandOff, Listing, OnItsWay, OutboxStore, PendingReport, PerLane, StoreStats,
-    Transition,
+    Admitted, Clock, Fault, HandOff, Kept, Left, Listing, OnItsWay, OutboxStore, PendingReport, PerLane,
+    StoreStats, Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Move, Recall,
-    Standing, SystemId, Waiting,
+    Standing, State, SystemId, Waiting,
 };
 use lienthong_schemas::ids::{CorrelationKey, DeliveryId, DocumentId, PacketDigest, StandingKey};
 use lienthong_schemas::organ::ReceiverToken;
@@ -74,6 +74,20 @@ impl Shelf {
         self.move_by_recall(&recall.moves, accepted_at);
     }
 
+    /// What stands of a document beside its deliveries.
+    fn make_known(&mut self, admission: &Admission) {
+        let receipt = &admission.receipt;
+        let (id, digest, at) = (receipt.document_id, receipt.sha256, receipt.accepted_at);
+        self.documents.push(KnownDocument { id, keys: admission.keys.clone(), digest });
+        if let Some(key) = admission.idempotency.clone() {
+            self.idempotency.insert(key, (id, digest, at));
+        }
+        for change in &admission.moves {
+            let after = change::moved(self.standings.get(&change.key), change, at);
+            self.standings.extend(after.map(|after| (change.key, after)));
+        }
+    }
+
     fn move_by_recall(&mut self, moves: &[Move], accepted_at: Timestamp) {
         for change in moves {
             let after = change::moved_by_recall(self.standings.get(&change.key), change, accepted_at);
@@ -130,15 +144,7 @@ impl OutboxStore for MemoryStore {
             if shelf.document(id) {
                 return Admitted::Existing;
             }
-            let known = KnownDocument { id, keys: admission.keys.clone(), digest: receipt.sha256 };
-            shelf.documents.push(known);
-            if let Some(key) = admission.idempotency.clone() {
-                shelf.idempotency.insert(key, (id, receipt.sha256, receipt.accepted_at));
-            }
-            for change in &admission.moves {
-                let after = change::moved(shelf.standings.get(&change.key), change, receipt.accepted_at);
-                shelf.standings.extend(after.map(|after| (change.key, after)));
-            }
+            shelf.make_known(admission);
             for delivery in &admission.deliveries {
                 if let Some(known) = shelf.records.get(&delivery.id) {
                     let number = shelf.last_event + 1;
@@ -272,6 +278,39 @@ impl OutboxStore for MemoryStore {
                 shelf.write(step);
             })
             .is_some()
+        })
+    }
+
+    async fn adopt_document(
+        &self,
+        admission: Arc<Admission>,
+        left: Arc<BTreeMap<DeliveryId, Left>>,
+        note: String,
+    ) -> Result<Option<Kept>, Fault> {
+        change::check(&admission)?;
+        let now = self.clock.now();
+        self.with(|shelf| {
+            if shelf.document(admission.receipt.document_id) {
+                return None;
+            }
+            shelf.make_known(&admission);
+            let (recalls, mut kept) = (change::recalls(&admission), Kept::default());
+            for delivery in &admission.deliveries {
+                let (known, left) = (shelf.records.get(&delivery.id), left.get(&delivery.id));
+                let (numbers, is_new) = ((shelf.last_order + 1, shelf.last_event + 1), known.is_none());
+                let step = change::taken_on(known, delivery, left, numbers, now, &note);
+                shelf.last_order += u64::from(is_new);
+                let after = step.map(|step| shelf.write(step));
+                let goes_on = after.as_ref().is_some_and(|after| !after.state.is_final());
+                kept.taken_on += u64::from(goes_on);
+                kept.settled += u64::from(!goes_on);
+                if after.is_some_and(|after| after.state == State::Withdrawn)
+                    && let Some(recall) = recalls.get(&delivery.id)
+                {
+                    shelf.move_by_recall(&recall.moves, admission.receipt.accepted_at);
+                }
+            }
+            Some(kept)
         })
     }
 

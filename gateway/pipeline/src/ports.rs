@@ -27,7 +27,8 @@ pub use self::leases::{LEASE_TTL, Leases, NodeWord, RENEW_EVERY, Seen, SeenLease
 pub use self::rolls::{RollText, RollVersion, RollVersions, SHARED_ROLL_BYTES_MAX, Shared, SharedRolls};
 pub use self::spool::{Incoming, IncomingWriter, Spool, SpoolUsage};
 pub use self::store::{
-    Admitted, HandOff, Listing, Met, OnItsWay, OutboxStore, PendingReport, PerLane, StoreStats, Transition,
+    Admitted, HandOff, Kept, Left, Listing, Met, OnItsWay, OutboxStore, PendingReport, PerLane, StoreStats,
+    Transition,
 };
 
 /// All ports of one gateway.

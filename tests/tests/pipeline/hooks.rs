@@ -1,5 +1,6 @@
 //! A broker and a store that do what a test wants at one place and pass everything else on.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,8 @@ use lienthong_broker::MemoryBroker;
 use lienthong_outbox::{FileSpool, MemoryStore};
 use lienthong_pipeline::ports::{
     Admitted, Broker, DeliveryMessage, EventsAfter, EventsSpan, Fault, HandOff, Incoming, IncomingWriter,
-    Listing, OnItsWay, OutboxStore, PendingReport, PerLane, Publication, StoreStats, Taken, Transition,
+    Kept, Left, Listing, OnItsWay, OutboxStore, PendingReport, PerLane, Publication, StoreStats, Taken,
+    Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Move,
@@ -118,6 +120,12 @@ impl Broker for HookedBroker {
     }
     async fn claim_name(&self, name: [u8; 16], claims: &[NameClaim], after: u64) -> Result<bool, Fault> {
         self.broker.claim_name(name, claims, after).await
+    }
+    async fn publish_admission(&self, admission: &Admission) -> Result<(), Fault> {
+        self.broker.publish_admission(admission).await
+    }
+    async fn admission(&self, document: DocumentId) -> Result<Option<Admission>, Fault> {
+        self.broker.admission(document).await
     }
     async fn events_span(&self) -> Result<EventsSpan, Fault> {
         self.broker.events_span().await
@@ -250,6 +258,14 @@ impl OutboxStore for HookedStore {
     }
     async fn adopt(&self, delivery: Delivery, note: String) -> Result<bool, Fault> {
         self.store.adopt(delivery, note).await
+    }
+    async fn adopt_document(
+        &self,
+        admission: Arc<Admission>,
+        left: Arc<BTreeMap<DeliveryId, Left>>,
+        note: String,
+    ) -> Result<Option<Kept>, Fault> {
+        self.store.adopt_document(admission, left, note).await
     }
     async fn hand_off(&self, delivery: Delivery) -> Result<HandOff, Fault> {
         match self.hand_off.of(&delivery).await {

@@ -4,6 +4,7 @@
 //! returns something to keep until the test ends (a folder) and a new, empty store that reads [`samples::clock`].
 
 mod admitting;
+mod adopting;
 mod beyond;
 mod concurrency;
 mod dispatching;
@@ -21,6 +22,7 @@ mod withdrawing;
 pub mod samples;
 
 pub use admitting::*;
+pub use adopting::*;
 pub use beyond::*;
 pub use concurrency::*;
 pub use dispatching::*;
@@ -87,6 +89,10 @@ macro_rules! store_contract {
             an_outcome_elsewhere_is_one_here
             only_the_newest_generation_is_followed
             an_end_is_said_again_to_who_does_not_know_it
+            an_adopted_document_is_one_of_ours
+            what_is_over_of_an_adopted_document_is_told_once
+            what_is_here_of_an_adopted_document_becomes_ours
+            five_thousand_receivers_are_adopted
             what_an_axis_took_is_asked_about_in_the_order_of_its_time
             what_an_axis_says_is_written_once_and_done_is_received
             lists_have_their_order_and_their_limits

@@ -9,6 +9,7 @@ mod restart;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
 use lienthong_pipeline::ports::{
-    Admitted, Clock, Fault, HandOff, Listing, Met, OnItsWay, OutboxStore, PendingReport, PerLane, StoreStats,
-    Transition,
+    Admitted, Clock, Fault, HandOff, Kept, Left, Listing, Met, OnItsWay, OutboxStore, PendingReport, PerLane,
+    StoreStats, Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Move, Recall,
@@ -218,6 +219,7 @@ passed_on! {
     fn hand_off_asking(&self, delivery: Delivery, recall: Recall) -> HandOff;
     fn recalled(&self, moves: Vec<Move>, accepted_at: Timestamp) -> ();
     fn adopt(&self, delivery: Delivery, note: String) -> bool;
+    fn adopt_document(&self, admission: Arc<Admission>, left: Arc<BTreeMap<DeliveryId, Left>>, note: String) -> Option<Kept>;
     fn remember(&self, key: &IdempotencyKey, document: DocumentId, digest: PacketDigest, at: Timestamp) -> ();
     fn not_taken_over(&self, before: Timestamp, limit: usize) -> Vec<Delivery>;
     fn receivers(&self, adapter: AdapterKind) -> Vec<ReceiverToken>;

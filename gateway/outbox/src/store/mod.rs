@@ -21,6 +21,7 @@ mod upgrade;
 mod view;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,8 +32,8 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lienthong_pipeline::ports::{
-    Admitted, Clock, Fault, HandOff, Listing, Met, OnItsWay, OutboxStore, PendingReport, PerLane, StoreStats,
-    Transition,
+    Admitted, Clock, Fault, HandOff, Kept, Left, Listing, Met, OnItsWay, OutboxStore, PendingReport, PerLane,
+    StoreStats, Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Move, Recall,
@@ -326,6 +327,15 @@ impl OutboxStore for FileStore {
 
     async fn adopt(&self, delivery: Delivery, note: String) -> Result<bool, Fault> {
         self.change(move |writer| writer.adopt(delivery, &note)).await
+    }
+
+    async fn adopt_document(
+        &self,
+        admission: Arc<Admission>,
+        left: Arc<BTreeMap<DeliveryId, Left>>,
+        note: String,
+    ) -> Result<Option<Kept>, Fault> {
+        self.adopt_in_parts(admission, left, note).await
     }
 
     async fn remember(

@@ -2,12 +2,14 @@
 //! is a batch and a barrier of its own. The document's own record comes with the last part. If this is cut off before,
 //! the document is unknown, and the next start admits what is missing of it from its admission in the spool.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use lienthong_pipeline::crash::crash_point;
-use lienthong_pipeline::ports::{Admitted, Fault};
+use lienthong_pipeline::ports::{Admitted, Fault, Kept, Left};
 use lienthong_pipeline::record::Admission;
+use lienthong_schemas::ids::DeliveryId;
 
 use super::FileStore;
 use super::draft::{Draft, Next};
@@ -44,11 +46,7 @@ impl FileStore {
     /// `OutboxStore::admit`.
     pub(super) async fn admit_in_parts(&self, admission: &Admission) -> Result<Admitted, Fault> {
         let admission = Arc::new(admission.clone());
-        if admission.deliveries.len() > DELIVERIES_PER_PART {
-            let admission = admission.clone();
-            let checked = tokio::task::spawn_blocking(move || check(&admission)).await;
-            checked.map_err(|panic| Fault::new(PLACE, panic))??;
-        }
+        check_parts(&admission).await?;
         for part in Part::of(&admission) {
             let (admission, is_last) = (admission.clone(), part.is_last);
             let admitted = self.change(move |writer| writer.admit(&admission, part)).await?;
@@ -59,6 +57,37 @@ impl FileStore {
         }
         Err(Fault::new(PLACE, "an admission without a last part"))
     }
+
+    /// `OutboxStore::adopt_document`.
+    pub(super) async fn adopt_in_parts(
+        &self,
+        admission: Arc<Admission>,
+        left: Arc<BTreeMap<DeliveryId, Left>>,
+        note: String,
+    ) -> Result<Option<Kept>, Fault> {
+        check_parts(&admission).await?;
+        let mut all = Kept::default();
+        for part in Part::of(&admission) {
+            let (admission, left, note) = (admission.clone(), left.clone(), note.clone());
+            let kept =
+                self.change(move |writer| writer.adopt_document(&admission, part, &left, &note)).await?;
+            let Some(kept) = kept else { return Ok(None) };
+            all.taken_on += kept.taken_on;
+            all.settled += kept.settled;
+            crash_point("between-parts");
+        }
+        Ok(Some(all))
+    }
+}
+
+/// [`check`] of what is admitted in several parts; one part checks itself.
+async fn check_parts(admission: &Arc<Admission>) -> Result<(), Fault> {
+    if admission.deliveries.len() <= DELIVERIES_PER_PART {
+        return Ok(());
+    }
+    let admission = admission.clone();
+    let checked = tokio::task::spawn_blocking(move || check(&admission)).await;
+    checked.map_err(|panic| Fault::new(PLACE, panic))?
 }
 
 /// What is unfit is refused whole, so it is looked at before the first part is written.

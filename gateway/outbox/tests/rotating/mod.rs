@@ -1,5 +1,6 @@
 //! A store that begins its next generation before the first calls, and then ever more seldom.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,7 +9,8 @@ use jiff::Timestamp;
 use lienthong_outbox::contract::samples::clock;
 use lienthong_outbox::{Engine, FileStore};
 use lienthong_pipeline::ports::{
-    Admitted, Fault, HandOff, Listing, OnItsWay, OutboxStore, PendingReport, PerLane, StoreStats, Transition,
+    Admitted, Fault, HandOff, Kept, Left, Listing, OnItsWay, OutboxStore, PendingReport, PerLane, StoreStats,
+    Transition,
 };
 use lienthong_pipeline::record::{
     AdapterKind, Admission, Delivery, Event, HistoryEntry, IdempotencyKey, KnownDocument, Lane, Move, Recall,
@@ -75,6 +77,7 @@ passed_on! {
     fn hand_off_asking(&self, delivery: Delivery, recall: Recall) -> HandOff;
     fn recalled(&self, moves: Vec<Move>, accepted_at: Timestamp) -> ();
     fn adopt(&self, delivery: Delivery, note: String) -> bool;
+    fn adopt_document(&self, admission: Arc<Admission>, left: Arc<BTreeMap<DeliveryId, Left>>, note: String) -> Option<Kept>;
     fn remember(&self, key: &IdempotencyKey, document: DocumentId, digest: PacketDigest, at: Timestamp) -> ();
     fn not_taken_over(&self, before: Timestamp, limit: usize) -> Vec<Delivery>;
     fn receivers(&self, adapter: AdapterKind) -> Vec<ReceiverToken>;

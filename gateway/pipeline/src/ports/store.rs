@@ -1,6 +1,8 @@
 //! The outbox: what is known of documents and deliveries, and how it changes.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -31,6 +33,38 @@ pub enum HandOff {
     Known,
     /// Already settled: nothing to do.
     Settled,
+}
+
+/// What others know of a delivery whose gateway is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The highest generation that anybody has seen.
+    pub generation: u32,
+    /// What it came to last.
+    pub state: State,
+    /// When.
+    pub at: Timestamp,
+    /// The sender has been told of that, or cannot be told.
+    pub reported: bool,
+    /// The sender has been told, at any time, that it was given up.
+    pub told: bool,
+}
+
+impl Left {
+    /// There is something to do yet: to deliver it, or to tell its sender that it was given up. Of what was received nobody
+    /// says whether its sender is to be told; a document that is adopted for another reason has that looked at.
+    pub fn is_owed(&self) -> bool {
+        !self.state.is_final() || (self.state == State::GivenUp && !self.reported)
+    }
+}
+
+/// How many deliveries of an adopted document go on here, and how many are over, or were kept here before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Go on.
+    pub taken_on: u64,
+    /// Over, or kept before.
+    pub settled: u64,
 }
 
 /// What a store knows of a document that comes in.
@@ -292,6 +326,16 @@ pub trait OutboxStore: Send + Sync + 'static {
     /// taken in, what only is delivered here goes on here where it is under way, and is sent again otherwise. `false`:
     /// it is over here, or was kept before.
     async fn adopt(&self, delivery: Delivery, note: String) -> Result<bool, Fault>;
+    /// The same for a whole document, by its admission: from now on this gateway is the one that accepted it. Keys and
+    /// business states are as [`OutboxStore::admit`] has them. What others know to be over is so here, and the sender is
+    /// told of it unless that was done; what was `Parked` is; all else goes on in a generation above all that was seen.
+    /// `None`: the document is known here already, and nothing changes. Cut off in the middle and repeated, it goes on.
+    async fn adopt_document(
+        &self,
+        admission: Arc<Admission>,
+        left: Arc<BTreeMap<DeliveryId, Left>>,
+        note: String,
+    ) -> Result<Option<Kept>, Fault>;
     /// Notes that an idempotency key also stands for a document that was admitted before.
     async fn remember(
         &self,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use lienthong_pipeline::ports::{Admitted, Fault};
-use lienthong_pipeline::record::{Admission, Move, Recall, Standing};
+use lienthong_pipeline::ports::{Admitted, Fault, Kept, Left};
+use lienthong_pipeline::record::{Admission, Move, Recall, Standing, State};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
 use super::Writer;
@@ -50,10 +50,7 @@ impl Writer {
         }
         let mut draft = Draft::new(self.next);
         if part.is_last {
-            self.remember(&mut draft, admission)?;
-            self.move_states(&mut draft, admission)?;
-            let record = DocumentRecord { keys: admission.keys.clone(), digest: receipt.sha256 };
-            draft.put(keys::document(receipt.document_id), &record)?;
+            self.make_known(&mut draft, admission)?;
         }
         let (recalls, now) = (change::recalls(admission), self.clock.now());
         if let Some((settled, _)) = restored {
@@ -92,6 +89,49 @@ impl Writer {
         self.apply(draft)?;
         self.admitted |= part.is_last;
         Ok(Admitted::Inserted)
+    }
+
+    /// `OutboxStore::adopt_document`, or a part of it.
+    pub(in crate::store) fn adopt_document(
+        &mut self,
+        admission: &Admission,
+        part: Part,
+        left: &BTreeMap<DeliveryId, Left>,
+        note: &str,
+    ) -> Result<Option<Kept>, Fault> {
+        change::check(admission)?;
+        let id = admission.receipt.document_id;
+        if self.knows(id)? {
+            return Ok(None);
+        }
+        if self.is_condemned(id)? {
+            return Err(Fault::new(PLACE, format!("{id} is just being removed")));
+        }
+        let (mut draft, mut kept, now) = (Draft::new(self.next), Kept::default(), self.clock.now());
+        if part.is_last {
+            self.make_known(&mut draft, admission)?;
+        }
+        let recalls = change::recalls(admission);
+        for delivery in admission.deliveries.get(part.deliveries).unwrap_or_default() {
+            let known = self.read(|view| view.record(delivery.id))?;
+            let order = if known.is_none() { draft.order() } else { 0 };
+            let (left, number) = (left.get(&delivery.id), draft.next.event);
+            let step = change::taken_on(known.as_ref(), delivery, left, (order, number), now, note);
+            let goes_on = step.as_ref().is_some_and(|step| !step.after.delivery.state.is_final());
+            kept.taken_on += u64::from(goes_on);
+            kept.settled += u64::from(!goes_on);
+            let Some(step) = step else { continue };
+            draft.step(known.as_ref(), &step)?;
+            // It was decided where the document was accepted.
+            if step.after.delivery.state == State::Withdrawn
+                && let Some(recall) = recalls.get(&delivery.id)
+            {
+                self.move_by_recall(&mut draft, &recall.moves, admission.receipt.accepted_at)?;
+            }
+        }
+        self.apply(draft)?;
+        self.admitted |= part.is_last;
+        Ok(Some(kept))
     }
 
     /// What the lost generation knew of a document that an older one has is found in the notes beside its admission.
@@ -161,6 +201,14 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// What stands of a document beside its deliveries.
+    fn make_known(&self, draft: &mut Draft, admission: &Admission) -> Result<(), Fault> {
+        self.remember(draft, admission)?;
+        self.move_states(draft, admission)?;
+        let record = DocumentRecord { keys: admission.keys.clone(), digest: admission.receipt.sha256 };
+        draft.put(keys::document(admission.receipt.document_id), &record)
     }
 
     /// The keys under which a repeat is recognised.
