@@ -268,6 +268,11 @@ async fn a_gateway_that_is_lost_with_its_disk_is_adopted() {
         }
     }
     assert_eq!(pair.taken().len(), 18);
+    assert_eq!(adopted["documents"].as_u64(), Some(9), "{adopted}");
+    // Whoever asks where a document is asks here from now on, and hears what its receipt said.
+    for document in &documents {
+        pair.all_received(0, document).await;
+    }
     // The disk is found again: nobody sends documents there any more.
     std::fs::rename(&gone, &disk).expect("found");
     let mut found = Command::new(PROGRAM);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lienthong_monitoring::Metrics;
-use lienthong_schemas::ids::DeliveryId;
+use lienthong_schemas::ids::{DeliveryId, DocumentId};
 use lienthong_schemas::organ::ReceiverToken;
 use tokio::sync::Notify;
 
@@ -52,6 +52,8 @@ pub struct Relay {
     anew: Mutex<HashSet<DeliveryId>>,
     /// What was published last, by queue and lane; where gateways are several.
     last: Mutex<HashMap<(ReceiverToken, Lane), DeliveryId>>,
+    /// Documents whose admissions are beside their events; where gateways are several.
+    announced: Mutex<HashSet<DocumentId>>,
     boot: BootId,
     names: names::Names,
 }
@@ -86,7 +88,8 @@ impl Relay {
         let settle = Settle::new(ports.clone(), metrics.clone(), wakes.clone());
         let (began, anew, partitions) = (ports.clock.now(), Mutex::default(), Arc::new(Partitions::alone()));
         let (last, boot, names) = (Mutex::default(), BootId::new(0), names::Names::default());
-        Self { ports, metrics, wakes, settle, partitions, began, anew, last, boot, names }
+        let announced = Mutex::default();
+        Self { ports, metrics, wakes, settle, partitions, began, anew, last, announced, boot, names }
     }
 
     /// The same, of one of several gateways.

@@ -96,6 +96,7 @@ fn outcome(adopted: &Adopted) -> ExitCode {
     facts([
         ("Bản chuyển đã tiếp quản (taken on)", adopted.taken_on.to_string()),
         ("Đã xong hoặc đã tiếp quản từ trước (over, or taken on before)", adopted.settled.to_string()),
+        ("Văn bản hỏi được biên nhận tại đây (documents answered for here)", adopted.documents.to_string()),
         ("Đời mới của nút đó (its epoch now)", adopted.epoch.to_string()),
     ]);
     if adopted.lost.is_empty() {

@@ -1,5 +1,6 @@
 //! One module an idea; `world` is the ground that they stand on.
 
+mod adopted;
 mod agencies;
 mod axis_failing;
 mod axis_large;

@@ -278,7 +278,7 @@ async fn what_a_lost_gateway_had_accepted_is_kept_by_who_adopts_it() {
     pair.pass(61).await;
     let adopted = adopt.adopt("gw-2").await.expect("adopted");
     assert_eq!((adopted.taken_on + adopted.settled, adopted.epoch), (24, 1), "{adopted:?}");
-    assert!(adopted.taken_on > 0, "{adopted:?}");
+    assert!(adopted.taken_on > 0 && adopted.documents == 2, "{adopted:?}");
     assert!(adopted.lost.is_empty(), "EVENTS knows nothing of what was on that disk only");
     pair.pass(30).await;
     for receipt in [&small, &large] {

@@ -1,6 +1,7 @@
 //! The loop of events: the oldest first, those of one document together in one message, documents in parallel.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -18,6 +19,8 @@ type Ends = HashMap<DocumentId, String>;
 const BATCH: usize = 64;
 /// Events are gathered this long: most deliveries make several in a moment, and small messages are mostly envelope.
 const GATHER: Duration = Duration::from_millis(50);
+/// Documents whose admissions are known to be there; with more all is forgotten, and put again, which does nothing.
+const ANNOUNCED_MAX: usize = 10_000;
 /// Documents whose events go at once.
 const DOCUMENTS_AT_ONCE: usize = 16;
 
@@ -58,7 +61,10 @@ impl Relay {
         let count = events.len();
         let groups = grouped(events, again);
         let send = |group: Group| async {
-            let sent = self.ports.broker.publish_events(&group.events).await;
+            let sent = match self.announce(&group.events).await {
+                Ok(()) => self.ports.broker.publish_events(&group.events).await,
+                Err(fault) => Err(fault),
+            };
             (group, sent)
         };
         let sending = futures_util::stream::iter(groups).map(send).buffer_unordered(DOCUMENTS_AT_ONCE);
@@ -78,6 +84,36 @@ impl Relay {
             self.wakes.published.send_replace(());
         }
         outcome
+    }
+}
+
+impl Relay {
+    /// Before others hear that a document was accepted here, its admission is where they find it should this gateway be
+    /// lost; once in a life, mostly.
+    async fn announce(&self, events: &[Event]) -> Result<(), Fault> {
+        let Some(accepted) = events.iter().find(|event| event.entry.event == "accepted") else {
+            return Ok(());
+        };
+        let document = accepted.document;
+        if self.partitions.own().is_none() || self.announced().contains(&document) {
+            return Ok(());
+        }
+        match self.ports.spool.admission(document).await {
+            Ok(None) => {}
+            Ok(Some(admission)) => self.ports.broker.publish_admission(&admission).await?,
+            // Its deliveries go on without it, here and at who adopts them.
+            Err(fault) => tracing::error!(document_id = %document, %fault, "its admission cannot be read"),
+        }
+        let mut announced = self.announced();
+        if announced.len() >= ANNOUNCED_MAX {
+            announced.clear();
+        }
+        announced.insert(document);
+        Ok(())
+    }
+
+    fn announced(&self) -> MutexGuard<'_, HashSet<DocumentId>> {
+        self.announced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
