@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::crash::crash_point;
 use crate::ports::{Fault, Ports, Transition};
-use crate::record::{Delivery, Event, State};
+use crate::record::{Delivery, Event, RecognitionKeys, State};
 use crate::relay::INLINE_BYTES_MAX;
 use crate::tasks::Tasks;
 use crate::turns::Turn;
@@ -325,7 +325,7 @@ impl Settle {
                 Some(last) => return self.remember_under_way(document, last.id),
                 None => {
                     self.under_way().remove(&document);
-                    self.ports.broker.remove_blob(delivery.digest).await
+                    self.remove_blob_of(delivery).await
                 }
             },
             Err(fault) => Err(fault),
@@ -333,6 +333,24 @@ impl Settle {
         if let Err(fault) = removed {
             tracing::warn!(%fault, digest = %delivery.digest, "a blob stays in the broker until its age limit");
         }
+    }
+
+    /// Removes the packet of a document that is over, unless another document of the same bytes is under way: they were
+    /// sent in once for each receiver. Another gateway takes it from there, and the last of them removes it.
+    async fn remove_blob_of(&self, delivery: &Delivery) -> Result<(), Fault> {
+        let Ports { store, spool, broker, .. } = &self.ports;
+        let keys = spool.admission(delivery.document).await?.map(|admission| admission.keys);
+        for name in keys.iter().flat_map(RecognitionKeys::names) {
+            for twin in store.known(name).await? {
+                if twin.digest == delivery.digest
+                    && twin.id != delivery.document
+                    && store.deliveries_of(twin.id).await?.iter().any(|one| !one.state.is_final())
+                {
+                    return Ok(());
+                }
+            }
+        }
+        broker.remove_blob(delivery.digest).await
     }
 
     fn remember_under_way(&self, document: DocumentId, delivery: DeliveryId) {

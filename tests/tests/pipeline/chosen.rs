@@ -1,8 +1,13 @@
 //! Submissions by the SDK's protocol that go to some of the receivers of their packet (`to`), and what is said of their
 //! sender (`from`).
 
+use std::time::Duration;
+
+use lienthong_adapters::contract::{failure, received};
 use lienthong_pipeline::examine::Refused;
 use lienthong_pipeline::intake::Accepted;
+use lienthong_pipeline::ports::FailureClass;
+use lienthong_pipeline::record::State;
 use lienthong_schemas::edxml::{BusinessType, DocumentBuilder, StatusCode};
 use lienthong_schemas::rejections::RejectionCode;
 
@@ -72,6 +77,31 @@ async fn and_so_does_an_update_which_has_no_other_key_than_its_bytes() {
     assert!(taken(&world, update(), &[C, B]).await.replayed);
     world.quiet().await;
     assert_eq!([B, C, D].map(|code| world.got(code).len()), [2, 2, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_packet_stays_with_the_broker_for_the_last_of_its_documents() {
+    let mut world = World::new();
+    let large = || {
+        let scan = std::io::Read::take(std::io::repeat(9), 700_000);
+        letter(1, &[B, C]).attach("scan.pdf", "application/pdf", scan)
+    };
+    let stored = |world: &World| {
+        std::fs::read_dir(world.folder.path().join("object-store")).expect("a folder").count()
+    };
+    world.answer(|consignment, _| match consignment.delivery.route.receiver.as_str() {
+        C => Err(failure(FailureClass::Receiver, "connect")),
+        _ => Ok(received()),
+    });
+    let waits = taken(&world, large(), &[C]).await;
+    let over = taken(&world, large(), &[B]).await;
+    assert_eq!(waits.receipt.sha256, over.receipt.sha256);
+    world.quiet().await;
+    assert_eq!(world.states(&over.receipt).await, [State::Received]);
+    assert_eq!((world.states(&waits.receipt).await, stored(&world)), (vec![State::Queued], 1));
+    world.answer(|_, _| Ok(received()));
+    world.advance(Duration::from_secs(60)).await;
+    assert_eq!((world.states(&waits.receipt).await, stored(&world)), (vec![State::Received], 0));
 }
 
 #[tokio::test(start_paused = true)]
