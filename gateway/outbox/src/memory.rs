@@ -375,6 +375,22 @@ impl OutboxStore for MemoryStore {
         })
     }
 
+    async fn last_correlated(
+        &self,
+        receiver: &ReceiverToken,
+        key: CorrelationKey,
+        before: u64,
+    ) -> Result<Option<Delivery>, Fault> {
+        self.with(|shelf| {
+            let found = shelf.in_order(|record| {
+                let Delivery { route, correlations, order, .. } = &record.delivery;
+                let is_kin = route.queue() == *receiver && correlations.contains(&key);
+                *order < before && record.is_in_the_way() && is_kin
+            });
+            found.into_iter().next_back()
+        })
+    }
+
     async fn offered(
         &self,
         system: &SystemId,

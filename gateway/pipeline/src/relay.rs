@@ -23,6 +23,7 @@ mod bodies;
 mod chains;
 mod deliveries;
 mod events;
+mod kin;
 mod names;
 
 /// A packet of at most this many bytes rides along in the message; a larger one goes once to the Object Store.

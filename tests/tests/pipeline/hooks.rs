@@ -330,6 +330,14 @@ impl OutboxStore for HookedStore {
     ) -> Result<Option<Delivery>, Fault> {
         self.store.first_correlated(receiver, key, after).await
     }
+    async fn last_correlated(
+        &self,
+        receiver: &ReceiverToken,
+        key: CorrelationKey,
+        before: u64,
+    ) -> Result<Option<Delivery>, Fault> {
+        self.store.last_correlated(receiver, key, before).await
+    }
     async fn offered(
         &self,
         system: &SystemId,

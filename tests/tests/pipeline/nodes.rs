@@ -18,6 +18,7 @@ use lienthong_schemas::edxml::BusinessType;
 use lienthong_schemas::ids::StandingKey;
 
 use super::fan_out::many;
+use super::watched::Watch;
 use super::world::{A, Among, Setup, World, Wrap, clock, letter, name_of, new_folder, organ};
 
 /// Two gateways, and what they share.
@@ -41,12 +42,17 @@ impl Pair {
 
     /// The same, and this stands between the first one and the broker.
     pub(super) async fn wrapped(wrap: Wrap) -> Self {
+        Self::asked_to(Undelivered::Withdraw, [wrap, Setup::default().wrap]).await
+    }
+
+    /// The same for both of them, and this is done to what a recall finds waiting.
+    async fn asked_to(undelivered: Undelivered, [to_one, to_two]: [Wrap; 2]) -> Self {
         let (clock, folder) = (clock(), new_folder());
         let (_, codes) = many(40);
         let (broker, leases) =
             (MemoryBroker::new(folder.path().to_owned()), Arc::new(MemoryLeases::default()));
-        let one = node_behind(wrap, &clock, &broker, &leases, "gw-1", 1);
-        let two = node(&clock, &broker, &leases, "gw-2", 2);
+        let one = node_behind(to_one, undelivered, &clock, &broker, &leases, "gw-1", 1);
+        let two = node_behind(to_two, undelivered, &clock, &broker, &leases, "gw-2", 2);
         let mut pair = Self { clock, leases, broker, _folder: folder, codes, one, two };
         pair.pass(10).await;
         pair
@@ -89,11 +95,12 @@ fn node(
     name: &str,
     store: u64,
 ) -> World {
-    node_behind(Setup::default().wrap, clock, broker, leases, name, store)
+    node_behind(Setup::default().wrap, Undelivered::Withdraw, clock, broker, leases, name, store)
 }
 
 fn node_behind(
     wrap: Wrap,
+    undelivered: Undelivered,
     clock: &Arc<ManualClock>,
     broker: &MemoryBroker,
     leases: &Arc<MemoryLeases>,
@@ -104,7 +111,6 @@ fn node_behind(
     let own = OwnNode::new(NodeLife { node, store });
     let bookmark = Arc::new(MemoryBookmark::default());
     let among = Among { own, leases: leases.clone(), bookmark, epoch: Arc::default() };
-    let undelivered = Undelivered::Withdraw;
     let setup = Setup { directory: many(40).0, undelivered, wrap, ..Setup::default() };
     World::among(setup, clock.clone(), broker, among)
 }
@@ -319,6 +325,54 @@ async fn a_queue_keeps_its_order_whichever_gateway_is_given_its_messages() {
         let (urgent, normal): (Vec<u32>, Vec<u32>) =
             got.filter_map(number).partition(|number| number % 3 == 0);
         assert_eq!((urgent, normal), (vec![3, 6, 9], vec![1, 2, 4, 5, 7, 8]), "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn packets_about_one_document_go_one_behind_the_other_whatever_their_lane() {
+    let watch = Watch::new();
+    let mut pair = Pair::asked_to(Undelivered::Deliver, [watch.wrap(), watch.wrap()]).await;
+    let eight = pair.codes[..8].to_vec();
+    let to: Vec<&str> = eight.iter().map(String::as_str).collect();
+    let about = |number: u32, of: u32, priority| {
+        let update = letter(number, &to).business(BusinessType::Update, "sửa", &name_of(of));
+        update.document_id(&name_of(number)).priority(priority)
+    };
+    pair.broker.stop();
+    let mut receipts = Vec::new();
+    for packet in [
+        letter(1, &to),
+        about(2, 1, 0),
+        about(3, 1, 4),
+        // The urgent one stands in front of the normal one.
+        letter(4, &to),
+        about(5, 4, 4),
+        about(6, 4, 0),
+    ] {
+        receipts.push(pair.one.send(packet).await);
+    }
+    watch.hold_deliveries(true);
+    pair.broker.start();
+    pair.pass(5).await;
+    let published = watch.published();
+    watch.hold_deliveries(false);
+    pair.pass(30).await;
+    for (at, code) in eight.iter().enumerate() {
+        let [first, second, third, fourth, fifth, sixth] =
+            receipts.iter().map(|receipt| receipt.deliveries[at].delivery_id).collect::<Vec<_>>()[..]
+        else {
+            panic!("six documents");
+        };
+        let goes_after = |id| &published.iter().find(|(one, _)| *one == id).expect("published").1;
+        for (later, earlier) in [(second, first), (third, second), (fifth, fourth), (sixth, fifth)] {
+            assert!(goes_after(later).contains(&earlier), "{code}: {published:?}");
+        }
+        let got: Vec<String> = pair.one.got(code).into_iter().chain(pair.two.got(code)).collect();
+        let number =
+            |packet: &String| (1..=6).find(|number| packet.contains(&format!("<edXML:CodeNumber>{number}<")));
+        let (one, other): (Vec<u32>, Vec<u32>) =
+            got.iter().filter_map(number).partition(|number| *number < 4);
+        assert_eq!((one, other), (vec![1, 2, 3], vec![4, 5, 6]), "{code}: {got:?}");
     }
 }
 

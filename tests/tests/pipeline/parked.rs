@@ -9,7 +9,7 @@ use lienthong_pipeline::record::{Receipt, State};
 use lienthong_schemas::edxml::{BusinessType, DocumentBuilder};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
-use super::hooks::{Fate, Hook, publications};
+use super::hooks::{Fate, hooked};
 use super::world::{Setup, World, X, Y, Z, letter, name_of, organ, taken};
 
 const STEP: Duration = Duration::from_secs(10);
@@ -73,8 +73,7 @@ async fn order_holds_behind_a_parked_part_however_much_stands_between() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_still_on_its_way_behind_a_parked_part_is_waited_for() {
-    let hook = Hook::default();
-    let mut world = World::open(Setup { wrap: publications(&hook), ..Setup::default() });
+    let (mut world, store) = hooked(Setup::default());
     down(&world);
     let document = world.send(letter(1, &[X, Y])).await;
     world.quiet().await;
@@ -82,13 +81,15 @@ async fn what_is_still_on_its_way_behind_a_parked_part_is_waited_for() {
     up(&world);
     world.advance(STEP).await;
     assert_eq!(world.states(&document).await, [State::Parked, State::HandedOver]);
-    hook.set(|delivery| if delivery.route.receiver == organ(Y) { Fate::Fails } else { Fate::Passes });
+    store
+        .hand_off
+        .set(|delivery| if delivery.route.receiver == organ(Y) { Fate::Fails } else { Fate::Passes });
     let recall = world.send(revocation(2, 1, &[Y])).await;
     let urgent = world.send(answer(3, 1, &[Z]).priority(4)).await;
     world.pass(STEP * 6, STEP).await;
     assert!(world.delivery(urgent.deliveries[0].delivery_id).await.handed_off);
     assert_eq!(world.states(&urgent).await, [State::Queued], "the recall has not come yet");
-    hook.clear();
+    store.hand_off.clear();
     world.advance(STEP).await;
     world.quiet().await;
     let both = [&recall, &urgent];

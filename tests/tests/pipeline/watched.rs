@@ -1,8 +1,8 @@
 //! A broker that counts what it is asked for, and whose blobs come when the test lets them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -11,8 +11,8 @@ use lienthong_broker::MemoryBroker;
 use lienthong_pipeline::ports::{
     Broker, DeliveryMessage, EventsAfter, EventsSpan, Fault, Incoming, IncomingWriter, Publication, Taken,
 };
-use lienthong_pipeline::record::{AdapterKind, Event, Lane};
-use lienthong_schemas::ids::PacketDigest;
+use lienthong_pipeline::record::{AdapterKind, Admission, Event, Lane, NameClaim, NameClaims};
+use lienthong_schemas::ids::{DeliveryId, PacketDigest};
 use tokio::sync::Semaphore;
 
 use super::world::Wrap;
@@ -28,8 +28,10 @@ struct Counts {
     event_messages: AtomicUsize,
     publishing: AtomicUsize,
     published_at_once: AtomicUsize,
+    published: Mutex<Vec<(DeliveryId, Vec<DeliveryId>)>>,
     blobs: Semaphore,
     events: Semaphore,
+    deliveries: Semaphore,
 }
 
 impl Watch {
@@ -49,8 +51,10 @@ impl Watch {
             event_messages: zero(),
             publishing: zero(),
             published_at_once: zero(),
+            published: Mutex::default(),
             blobs,
             events: Semaphore::new(Semaphore::MAX_PERMITS),
+            deliveries: Semaphore::new(Semaphore::MAX_PERMITS),
         }))
     }
 
@@ -61,11 +65,12 @@ impl Watch {
 
     /// No message with events goes any more, or each goes again.
     pub(super) fn hold_events(&self, hold: bool) {
-        if hold {
-            self.0.events.forget_permits(Semaphore::MAX_PERMITS);
-        } else {
-            self.0.events.add_permits(Semaphore::MAX_PERMITS);
-        }
+        turn(&self.0.events, hold);
+    }
+
+    /// No delivery comes out any more, or they come again.
+    pub(super) fn hold_deliveries(&self, hold: bool) {
+        turn(&self.0.deliveries, hold);
     }
 
     /// Blobs put, those that were there already among them.
@@ -93,10 +98,23 @@ impl Watch {
         self.0.published_at_once.load(Ordering::SeqCst)
     }
 
+    /// Deliveries in the order in which they were published, each with those that go before it.
+    pub(super) fn published(&self) -> Vec<(DeliveryId, Vec<DeliveryId>)> {
+        self.0.published.lock().expect("what was published").clone()
+    }
+
     /// What stands between the gateway and its broker.
     pub(super) fn wrap(&self) -> Wrap {
         let counts = self.0.clone();
         Box::new(move |broker| Arc::new(Watched { broker, counts: counts.clone() }))
+    }
+}
+
+fn turn(place: &Semaphore, hold: bool) {
+    if hold {
+        place.forget_permits(Semaphore::MAX_PERMITS);
+    } else {
+        place.add_permits(Semaphore::MAX_PERMITS);
     }
 }
 
@@ -115,6 +133,10 @@ impl Broker for Watched {
         self.counts.published_at_once.fetch_max(now, Ordering::SeqCst);
         tokio::task::yield_now().await;
         let published = self.broker.publish(message).await;
+        if published.is_ok() {
+            let said = (message.delivery.id, message.after.clone());
+            self.counts.published.lock().expect("what was published").push(said);
+        }
         self.counts.publishing.fetch_sub(1, Ordering::SeqCst);
         published
     }
@@ -142,6 +164,15 @@ impl Broker for Watched {
         self.counts.event_messages.fetch_add(1, Ordering::SeqCst);
         self.broker.publish_events(events).await
     }
+    async fn name_claims(&self, name: [u8; 16]) -> Result<NameClaims, Fault> {
+        self.broker.name_claims(name).await
+    }
+    async fn claim_name(&self, name: [u8; 16], claims: &[NameClaim], after: u64) -> Result<bool, Fault> {
+        self.broker.claim_name(name, claims, after).await
+    }
+    async fn publish_admission(&self, admission: &Admission) -> Result<(), Fault> {
+        self.broker.publish_admission(admission).await
+    }
     async fn events_span(&self) -> Result<EventsSpan, Fault> {
         self.broker.events_span().await
     }
@@ -156,9 +187,13 @@ impl Broker for Watched {
         let counts = self.counts.clone();
         let messages = self.broker.deliveries(adapter, lane).await?;
         let count = move |message| {
-            counts.taken.fetch_add(1, Ordering::SeqCst);
-            message
+            let counts = counts.clone();
+            async move {
+                drop(counts.deliveries.acquire().await.expect("never closed"));
+                counts.taken.fetch_add(1, Ordering::SeqCst);
+                message
+            }
         };
-        Ok(messages.map(count).boxed())
+        Ok(messages.then(count).boxed())
     }
 }

@@ -87,6 +87,7 @@ pub async fn after_close_every_call_fails(store: Arc<dyn OutboxStore>) {
         store.heads(adapter, &token, Lane::Normal, 1).await.err(),
         store.on_its_way(adapter, &token, Lane::Normal, 1).await.err(),
         store.first_correlated(&token, key, None).await.err(),
+        store.last_correlated(&token, key, 1).await.err(),
         store.transition(id, NOW, settled(State::Received)).await.err(),
         store.list(Listing::Pending, None, 1).await.err(),
         store.pending_reports(1).await.err(),

@@ -295,7 +295,8 @@ pub async fn the_first_of_a_correlation_is_of_either_lane(store: Arc<dyn OutboxS
     assert_eq!(other.map(|delivery| delivery.id), Some(delivery_id(1, "H03")));
 }
 
-/// `first_correlated` with `after`: the next one behind an order, whether or not something stands at that order.
+/// `first_correlated` with `after`: the next one behind an order, whether or not something stands at that order; and
+/// `last_correlated`, the other way.
 pub async fn what_shares_a_key_is_found_one_behind_the_other(store: Arc<dyn OutboxStore>) {
     let (shared, receiver) = (CorrelationKey::of("chung"), organ("H02").token());
     let mut orders = Vec::new();
@@ -329,9 +330,25 @@ pub async fn what_shares_a_key_is_found_one_behind_the_other(store: Arc<dyn Outb
     ] {
         assert_eq!(behind(after).await, next, "after {after:?}");
     }
+    let ahead = async |before| {
+        let last = store.last_correlated(&receiver, shared, before).await.expect("read");
+        last.map(|delivery| (delivery.order, delivery.id))
+    };
+    for (before, last) in [
+        (0, None),
+        (orders[0], None),
+        (orders[0] + 1, at(1)),
+        (orders[1], at(1)),
+        (orders[3], at(2)),
+        (orders[4], at(4)),
+        (u64::MAX, at(5)),
+    ] {
+        assert_eq!(ahead(before).await, last, "before {before}");
+    }
     change(&*store, delivery_id(4, "H02"), settled(State::Refused)).await;
     assert_eq!(behind(Some(orders[0])).await, at(2));
     assert_eq!(behind(Some(orders[1])).await, at(5), "what is over stands in nobody's way");
+    assert_eq!(ahead(orders[4]).await, at(2), "nor does it here");
     change(&*store, delivery_id(1, "H02"), settled(State::Received)).await;
     assert_eq!(behind(Some(orders[0])).await, at(2), "where nothing stands any more");
 }

@@ -226,6 +226,7 @@ passed_on! {
     fn heads(&self, adapter: AdapterKind, receiver: &ReceiverToken, lane: Lane, limit: usize) -> Vec<Delivery>;
     fn on_its_way(&self, adapter: AdapterKind, receiver: &ReceiverToken, lane: Lane, limit: usize) -> Vec<OnItsWay>;
     fn first_correlated(&self, receiver: &ReceiverToken, key: CorrelationKey, after: Option<u64>) -> Option<Delivery>;
+    fn last_correlated(&self, receiver: &ReceiverToken, key: CorrelationKey, before: u64) -> Option<Delivery>;
     fn offered(&self, system: &SystemId, waiting: Waiting, after: PerLane, limit: usize) -> Vec<Delivery>;
     fn beyond(&self, axis: &SystemId, now: Timestamp, limit: usize) -> Vec<Delivery>;
     fn transition(&self, id: DeliveryId, at: Timestamp, change: Transition) -> Option<Delivery>;

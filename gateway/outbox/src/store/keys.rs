@@ -194,6 +194,16 @@ pub(super) fn correlated_after(
     from(correlated(receiver, key), start)
 }
 
+/// Keys below [`correlated`], before an order.
+pub(super) fn correlated_before(
+    receiver: &ReceiverToken,
+    key: CorrelationKey,
+    before: u64,
+) -> Range<Vec<u8>> {
+    let prefix = correlated(receiver, key);
+    ordered(prefix.clone(), 0)..ordered(prefix, before)
+}
+
 pub(super) fn unpublished(lane: Lane) -> Vec<u8> {
     joined(&[UNPUBLISHED, lane.token().as_bytes(), b"|"])
 }

@@ -391,6 +391,16 @@ impl OutboxStore for FileStore {
         self.glance(1, move |view| view.first(range, Record::is_in_the_way)).await
     }
 
+    async fn last_correlated(
+        &self,
+        receiver: &ReceiverToken,
+        key: CorrelationKey,
+        before: u64,
+    ) -> Result<Option<Delivery>, Fault> {
+        let range = keys::correlated_before(receiver, key, before);
+        self.glance(1, move |view| view.last(range, Record::is_in_the_way)).await
+    }
+
     async fn offered(
         &self,
         system: &SystemId,

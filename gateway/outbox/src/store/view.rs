@@ -184,6 +184,16 @@ impl View<'_> {
         Ok(self.within(range, 1, belongs)?.pop())
     }
 
+    /// The last one of these.
+    pub(super) fn last(
+        &self,
+        range: Range<Vec<u8>>,
+        belongs: impl Fn(&Record) -> bool,
+    ) -> Result<Option<Delivery>, ReadFault> {
+        let found = self.followed(self.0.range_back(bounds(&range)), 1, belongs)?;
+        Ok(found.into_iter().map(|record| record.delivery).next())
+    }
+
     /// The newest [`KNOWN_MAX`], oldest first.
     pub(super) fn known(&self, name: &[u8; 16]) -> Result<Vec<KnownDocument>, ReadFault> {
         let mut found = Vec::new();

@@ -375,6 +375,13 @@ pub trait OutboxStore: Send + Sync + 'static {
         key: CorrelationKey,
         after: Option<u64>,
     ) -> Result<Option<Delivery>, Fault>;
+    /// The last one of these before an order.
+    async fn last_correlated(
+        &self,
+        receiver: &ReceiverToken,
+        key: CorrelationKey,
+        before: u64,
+    ) -> Result<Option<Delivery>, Fault>;
 
     /// What waits in the mailbox of a system: `Offered`, urgent first, then by order; of each lane what is behind the order
     /// given for it.

@@ -2,7 +2,7 @@
 //! queue by queue. A receiver whose delivery fails while the broker is well is set aside for a moment.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -12,19 +12,16 @@ use jiff::Timestamp;
 use lienthong_monitoring::Step;
 use lienthong_schemas::edxml::{BusinessType, PacketKind};
 use lienthong_schemas::ids::DeliveryId;
-use lienthong_schemas::organ::ReceiverToken;
 
 use super::bodies::{Bodies, Body};
 use super::chains::{Chain, Ended, Look, Page, Place, UnderWay, place};
 use super::{ANEW_MAX, INLINE_BYTES_MAX, News, Pause, Relay};
 use crate::crash::crash_point;
 use crate::ports::{DeliveryMessage, Fault, Publication, Transition};
-use crate::record::{AdapterKind, Delivery, Lane, Recall};
+use crate::record::{AdapterKind, Delivery, Recall};
 
 /// A receiver whose delivery could not be published waits this long, while others go on, those of its queue as well.
 const ASIDE: Duration = Duration::from_secs(5);
-/// Queues and lanes of which it is remembered what went last; with more all is forgotten.
-const LAST_MAX: usize = 10_000;
 /// Why a queue is set aside while it is looked where it is served; and for how long.
 const BEING_MOVED: &str = "leases";
 const MOVED_AGAIN_AFTER: Duration = Duration::from_millis(200);
@@ -157,36 +154,7 @@ impl Relay {
         }
     }
 
-    /// An urgent packet does not overtake a packet that it refers to (design.md B6, Order), whoever of its queue that one
-    /// is for. The parts of one consignment do not wait for each other here.
-    async fn publish_after_kin(
-        &self,
-        bodies: &Bodies,
-        delivery: Delivery,
-        published: &mut BTreeMap<DeliveryId, u32>,
-    ) -> Result<(), Fault> {
-        // Before a normal packet for one receiver everything that it refers to stands in the same chain, or went before.
-        if delivery.lane == Lane::Normal && delivery.route.adapter != AdapterKind::NationalAxis {
-            return self.publish(bodies, delivery, published).await;
-        }
-        let queue = delivery.route.queue();
-        let firsts =
-            delivery.correlations.iter().map(|key| self.ports.store.first_correlated(&queue, *key, None));
-        for first in join_all(firsts).await {
-            let earlier = |kin: &Delivery| kin.order < delivery.order && kin.document != delivery.document;
-            let Some(first) = first?.filter(earlier) else { continue };
-            if !first.is_unpublished() {
-                continue;
-            }
-            // As it is on disk: nothing else may leave.
-            if let Some(first) = self.ports.store.delivery(first.id).await?.filter(Delivery::is_unpublished) {
-                self.publish(bodies, first, published).await?;
-            }
-        }
-        self.publish(bodies, delivery, published).await
-    }
-
-    async fn publish(
+    pub(super) async fn publish(
         &self,
         bodies: &Bodies,
         delivery: Delivery,
@@ -229,28 +197,6 @@ impl Relay {
         Ok(())
     }
 
-    /// What the broker has of its queue and nobody took over yet, as far as is known: among several gateways a message may
-    /// come to the one that serves the queue sooner than one before it.
-    async fn goes_after(&self, delivery: &Delivery) -> Result<Vec<DeliveryId>, Fault> {
-        if self.partitions.own().is_none() {
-            return Ok(Vec::new());
-        }
-        let (queue, store) = (delivery.route.queue(), &self.ports.store);
-        let last = self.last().get(&(queue.clone(), delivery.lane)).copied();
-        let last = match last {
-            Some(last) => store.delivery(last).await?,
-            None => None,
-        };
-        let kin = delivery.correlations.iter().map(|key| store.first_correlated(&queue, *key, None));
-        let kin = join_all(kin).await.into_iter().collect::<Result<Vec<_>, Fault>>()?;
-        let goes_first = |earlier: &Delivery| earlier.order < delivery.order && earlier.is_on_its_way();
-        let mut after: Vec<DeliveryId> =
-            kin.into_iter().chain([last]).flatten().filter(goes_first).map(|earlier| earlier.id).collect();
-        after.sort_unstable();
-        after.dedup();
-        Ok(after)
-    }
-
     /// What whoever takes it over is to decide. Without its admission, because another gateway accepted it, nothing: the one
     /// that had taken it over has decided.
     async fn recall_of(&self, delivery: &Delivery) -> Result<Option<Recall>, Fault> {
@@ -265,20 +211,6 @@ impl Relay {
         let asked = recalls.find(|recall| recall.by == delivery.id && recall.at_holder);
         let asked = asked.filter(|recall| recall.of.len() <= Recall::OF_MESSAGE_MAX);
         Ok(asked.map(|recall| Recall { moves: Vec::new(), ..recall }))
-    }
-
-    fn note_last(&self, delivery: &Delivery) {
-        if self.partitions.own().is_some() {
-            let mut last = self.last();
-            if last.len() >= LAST_MAX {
-                last.clear();
-            }
-            last.insert((delivery.route.queue(), delivery.lane), delivery.id);
-        }
-    }
-
-    fn last(&self) -> MutexGuard<'_, HashMap<(ReceiverToken, Lane), DeliveryId>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A mailbox is asked for at any gateway, so its packets are where every gateway finds them, small ones too.
