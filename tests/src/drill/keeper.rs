@@ -12,6 +12,7 @@ use lienthong::demo::child::{Gateway, is_alive};
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::ports::Clock;
 use rustix::process::Signal;
+use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -270,9 +271,21 @@ impl Keeper {
                 self.tally.counts("deliveries taken on by an adoption", count("taken_on"));
                 return Ok(());
             }
+            if self.never_spoke(by).await? {
+                self.tally.count("gateway lost before it ever said a word");
+                return Ok(());
+            }
             pause(Duration::from_secs(2)).await;
         }
         anyhow::bail!("gateway {} is not adopted", self.at)
+    }
+
+    /// Whether the others have never heard of it: what it had taken in was on its disk alone, and there is nothing to adopt.
+    async fn never_spoke(&self, asked: usize) -> anyhow::Result<bool> {
+        let (ground, name) = (self.ground.clone(), node(self.at));
+        let nodes = tokio::task::spawn_blocking(move || ground.operate(asked, &["nodes"])).await?;
+        let nodes = nodes.as_ref().and_then(Value::as_array);
+        Ok(nodes.is_some_and(|nodes| nodes.iter().all(|node| node["node"] != name.as_str())))
     }
 
     async fn stopped(&self, gateway: &mut Option<Gateway>) -> anyhow::Result<()> {
