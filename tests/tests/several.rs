@@ -296,6 +296,43 @@ async fn a_gateway_that_is_lost_with_its_disk_is_adopted() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_is_shown_at_every_gateway_to_the_same_people() {
+    let mut pair = Pair::open().await;
+    let [mut first, mut second] = pair.start_both().await;
+    let answer = pair.worlds[0].submit(0, &pair.stage.letter(1, &[1])).await.expect("asked");
+    let document = answer.document_id().expect("a receipt");
+    // The other one hears of the end a moment later, as the first one does.
+    pair.all_received(1, &document).await;
+    let [there, here] = [
+        pair.worlds[0].show(0, &document).await.expect("asked").body,
+        pair.worlds[1].show(0, &document).await.expect("asked").body,
+    ];
+    assert_eq!(here["receipt"], there["receipt"]);
+    assert_eq!((&here["accepted_by"], &there["accepted_by"]), (&Value::from(NAMES[0]), &Value::Null));
+    let by_receiver = pair.worlds[1].show(1, &document).await.expect("asked");
+    assert_eq!((by_receiver.status, &by_receiver.body["receipt"]), (200, &there["receipt"]));
+    let nobodys = "0".repeat(32);
+    for (agency, id) in [(2, &document), (0, &nobodys), (0, &"x".to_owned())] {
+        let answer = pair.worlds[1].show(agency, id).await.expect("asked");
+        assert_eq!((answer.status, &answer.body["code"]), (404, &Value::from("NOT_FOUND")), "{id}");
+    }
+    let config = pair.worlds[1].config.to_string_lossy().into_owned();
+    let shown = run_with(PROGRAM.as_ref(), &["documents", "show", &document, "-c", &config], &[]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+    assert_eq!((&shown["receipt"], &shown["accepted_by"]), (&there["receipt"], &Value::from(NAMES[0])));
+
+    // Nobody knows but the broker, while the first one is away; and without that it is not known that there is none.
+    first.kill().await.expect("killed");
+    assert_eq!(pair.worlds[1].show(0, &document).await.expect("asked").status, 200);
+    pair.broker.kill().await.expect("killed");
+    for id in [&document, &nobodys] {
+        let answer = pair.worlds[1].show(0, id).await.expect("asked");
+        assert_eq!((answer.status, &answer.body["code"]), (503, &Value::from("TRY_AGAIN_LATER")), "{id}");
+    }
+    assert_eq!(second.stop().await.expect("it ends"), Some(0));
+}
+
 /// The axis has these agencies besides the one of the directory file.
 fn lists(axis: &ScriptedAxis, codes: &[&str]) {
     let agency = |code: &&str| Agency::named(code, &format!("Đơn vị {code} (thử nghiệm)"));

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
 use lienthong_pipeline::ports::{
     Broker, DeliveryMessage, Fault, Incoming, IncomingWriter, Publication, StoredEvents, Taken,
 };
@@ -239,7 +239,13 @@ async fn an_admission_stays_beside_the_events_of_its_document(stage: &dyn Stage)
     }
     let after = sample::event(30, 2);
     broker.publish_event(&after).await.expect("published");
-    assert_eq!(stage.events(&said).await, [said, after]);
+    assert_eq!(stage.events(&said).await, [said.clone(), after.clone()]);
+    let of = async |document| {
+        let messages = broker.events_of(document).await.expect("asked");
+        messages.try_concat().await.expect("read")
+    };
+    assert_eq!(of(document).await, [said, after], "of this document alone");
+    assert_eq!(of(sample::event(31, 1).document).await, []);
     let end = broker.events_span().await.expect("a stream").last;
     let mut all = broker.events_after(0).await.expect("read").messages;
     read_to(&mut all, end.sequence).await;

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::Message;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy, pull};
+use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use async_nats::jetstream::stream::Stream;
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, TryStreamExt};
 use lienthong_pipeline::ports::{EventsAfter, EventsSpan, Fault, StoredEvents};
-use lienthong_pipeline::record::{EventsPlace, OwnNode};
+use lienthong_pipeline::record::{Event, EventsPlace, OwnNode};
+use lienthong_schemas::ids::DocumentId;
 use tokio::time::timeout;
 
 use crate::jetstream::{Link, PUBLISH_WAIT};
 use crate::streams::EVENTS;
-use crate::{PLACE, message};
+use crate::{PLACE, message, reader};
 
 /// Messages and bytes asked for at a time.
 const MESSAGES_PER_PULL: usize = 256;
@@ -47,15 +48,8 @@ pub(crate) async fn span(link: &Link) -> Result<EventsSpan, Fault> {
 
 /// See [`lienthong_pipeline::ports::Broker::events_after`].
 pub(crate) async fn after(link: Arc<Link>, after: u64) -> Result<EventsAfter, Fault> {
-    let config = pull::Config {
-        deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: after.saturating_add(1) },
-        ack_policy: AckPolicy::None,
-        replay_policy: ReplayPolicy::Instant,
-        memory_storage: true,
-        num_replicas: 1,
-        inactive_threshold: FORGOTTEN_AFTER,
-        ..pull::Config::default()
-    };
+    let begin = DeliverPolicy::ByStartSequence { start_sequence: after.saturating_add(1) };
+    let config = reader::from(begin, FORGOTTEN_AFTER);
     let consumer = events(&link).await?.create_consumer(config).await.map_err(fault)?;
     let is_end = consumer.cached_info().num_pending == 0;
     let messages = consumer
@@ -80,6 +74,37 @@ pub(crate) async fn after(link: Arc<Link>, after: u64) -> Result<EventsAfter, Fa
         Some((next, reader))
     });
     Ok(EventsAfter { is_end, messages: messages.boxed() })
+}
+
+/// See [`lienthong_pipeline::ports::Broker::events_of`].
+pub(crate) async fn of(
+    link: Arc<Link>,
+    document: DocumentId,
+) -> Result<BoxStream<'static, Result<Vec<Event>, Fault>>, Fault> {
+    let subject = message::events_subject(document);
+    let config =
+        pull::Config { filter_subject: subject, ..reader::from(DeliverPolicy::All, FORGOTTEN_AFTER) };
+    let consumer = events(&link).await?.create_consumer(config).await.map_err(fault)?;
+    let Ok(count @ 1..) = usize::try_from(consumer.cached_info().num_pending) else {
+        return Ok(stream::empty().boxed());
+    };
+    let messages = consumer
+        .stream()
+        .max_messages_per_batch(MESSAGES_PER_PULL.min(count))
+        .max_bytes_per_batch(BYTES_PER_PULL)
+        .heartbeat(HEARTBEAT)
+        .messages()
+        .await
+        .map_err(fault)?;
+    Ok(messages.take(count).map_err(fault).map_ok(|message| written(&message)).boxed())
+}
+
+/// The events of a message, if it can be read.
+fn written(message: &Message) -> Vec<Event> {
+    message::decode_events(&message.payload).unwrap_or_else(|fault| {
+        tracing::error!(subject = %message.subject, %fault, "an event cannot be read, and is left out");
+        Vec::new()
+    })
 }
 
 struct Reader {

@@ -406,6 +406,13 @@ impl Broker for NatsBroker {
         self.0.explained(admissions::read(&self.0, document)).await
     }
 
+    async fn events_of(
+        &self,
+        document: DocumentId,
+    ) -> Result<BoxStream<'static, Result<Vec<Event>, Fault>>, Fault> {
+        self.0.explained(events::of(self.0.clone(), document)).await
+    }
+
     async fn events_span(&self) -> Result<EventsSpan, Fault> {
         self.0.explained(events::span(&self.0)).await
     }

@@ -22,6 +22,7 @@ mod names;
 mod nkey;
 mod probe;
 mod pull;
+mod reader;
 mod refusals;
 pub mod rolls;
 mod room;

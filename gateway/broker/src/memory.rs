@@ -433,6 +433,16 @@ impl Broker for MemoryBroker {
         Ok(found.and_then(|found| admissions::unpacked(document, &found.headers, &found.body)))
     }
 
+    async fn events_of(
+        &self,
+        document: DocumentId,
+    ) -> Result<BoxStream<'static, Result<Vec<Event>, Fault>>, Fault> {
+        let board = self.shared.running()?;
+        let events = board.events.iter().filter_map(|(_, stored)| stored.event());
+        let of_document: Vec<_> = events.filter(|event| event.document == document).cloned().collect();
+        Ok(stream::iter(of_document.into_iter().map(|event| Ok(vec![event]))).boxed())
+    }
+
     async fn events_span(&self) -> Result<EventsSpan, Fault> {
         let board = self.shared.running()?;
         let first = board.events.first().map_or(board.last_event + 1, |(number, _)| *number);

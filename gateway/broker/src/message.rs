@@ -32,7 +32,7 @@ mod names;
 
 pub(crate) use admissions::{admission_subject, decode_admission, encode_admission};
 pub use events::decode_events;
-pub(crate) use events::{decode_followed, decode_posted, encode_events};
+pub(crate) use events::{decode_followed, decode_posted, encode_events, events_subject};
 pub(crate) use names::{encode_names, name_subject, read_names};
 
 /// The message format of this program (design.md B1), and the one before it.

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::Message;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy, pull};
+use async_nats::jetstream::consumer::DeliverPolicy;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use lienthong_pipeline::ports::{DeliveryMessage, Fault};
 
 use crate::jetstream::Link;
 use crate::streams::DELIVERIES;
-use crate::{PLACE, message};
+use crate::{PLACE, message, reader};
 
 /// Messages and bytes asked for at a time.
 const MESSAGES_PER_PULL: usize = 64;
@@ -30,15 +30,7 @@ pub(crate) async fn deliveries(
 ) -> Result<BoxStream<'static, Result<DeliveryMessage, Fault>>, Fault> {
     let stream = link.usable().await?.get_stream(DELIVERIES).await;
     let stream = stream.inspect_err(|_| link.mistrust()).map_err(fault)?;
-    let config = pull::Config {
-        deliver_policy: DeliverPolicy::All,
-        ack_policy: AckPolicy::None,
-        replay_policy: ReplayPolicy::Instant,
-        memory_storage: true,
-        num_replicas: 1,
-        inactive_threshold: FORGOTTEN_AFTER,
-        ..pull::Config::default()
-    };
+    let config = reader::from(DeliverPolicy::All, FORGOTTEN_AFTER);
     let consumer = stream.create_consumer(config).await.map_err(fault)?;
     let waiting = consumer.cached_info().num_pending;
     if waiting == 0 {

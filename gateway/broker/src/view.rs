@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_nats::jetstream::Message;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy, pull};
+use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use async_nats::jetstream::stream::ConsumerErrorKind;
 use futures_util::StreamExt;
 use jiff::Timestamp;
@@ -17,9 +17,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::PLACE;
 use crate::bucket::{is_value, server_time};
 use crate::jetstream::Link;
+use crate::{PLACE, reader};
 
 /// Keys that cannot be read, and are remembered so that each is logged once.
 const UNREAD_MAX: usize = 256;
@@ -286,13 +286,7 @@ impl Link {
     async fn entries(&self, bucket: &str, stream: &str, keys: &str) -> Result<(bool, pull::Stream), Fault> {
         let config = pull::Config {
             filter_subject: format!("$KV.{bucket}.{keys}"),
-            deliver_policy: DeliverPolicy::LastPerSubject,
-            ack_policy: AckPolicy::None,
-            replay_policy: ReplayPolicy::Instant,
-            memory_storage: true,
-            num_replicas: 1,
-            inactive_threshold: FORGOTTEN_AFTER,
-            ..pull::Config::default()
+            ..reader::from(DeliverPolicy::LastPerSubject, FORGOTTEN_AFTER)
         };
         let js = self.usable().await?;
         let opened = async {

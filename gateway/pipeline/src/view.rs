@@ -13,8 +13,14 @@ use serde::{Deserialize, Serialize};
 use crate::directory::{Directory, Home};
 use crate::late::late_since;
 use crate::ports::{Fault, Ports};
-use crate::record::{AxisCopy, Delivery, HistoryEntry, Receipt, RecognitionKeys, Standing, State, SystemId};
+use crate::record::{
+    AxisCopy, Delivery, HistoryEntry, NodeName, Receipt, RecognitionKeys, Standing, State, SystemId,
+};
 use crate::report::LEFT_TO_THE_API;
+
+mod anywhere;
+
+pub use anywhere::Anywhere;
 
 /// A document shown with more deliveries than this has only the newest line of each history: an answer stays below some
 /// megabytes however many receivers there are.
@@ -45,6 +51,10 @@ pub struct DocumentView {
     /// What axes gave that says the same; for the sender.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<CopyView>,
+    /// Another gateway, which accepted it: this is what it has said in `EVENTS`. That tells nothing of business states and
+    /// copies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_by: Option<NodeName>,
 }
 
 /// What an axis gave that says what the document says.
@@ -211,8 +221,16 @@ pub async fn business(
     Ok(views.collect())
 }
 
-/// The view of a document, `None` when there is no such document for this viewer. A delivery that is not over so long
-/// after its receipt is late.
+/// What this gateway itself knows of a document.
+enum Known {
+    /// It did not accept it.
+    Nothing,
+    /// It did; `None`: that is nobody's of this viewer.
+    Seen(Option<Box<DocumentView>>),
+}
+
+/// The view of a document that this gateway accepted, `None` when there is no such document for this viewer. A delivery that
+/// is not over so long after its receipt is late.
 pub async fn document(
     ports: &Ports,
     directory: &Directory,
@@ -220,59 +238,88 @@ pub async fn document(
     viewer: Viewer<'_>,
     late_after: Duration,
 ) -> Result<Option<DocumentView>, Fault> {
+    match known(ports, directory, id, viewer, late_after).await? {
+        Known::Nothing => Ok(None),
+        Known::Seen(view) => Ok(view.map(|view| *view)),
+    }
+}
+
+async fn known(
+    ports: &Ports,
+    directory: &Directory,
+    id: DocumentId,
+    viewer: Viewer<'_>,
+    late_after: Duration,
+) -> Result<Known, Fault> {
     let all = ports.store.deliveries_of(id).await?;
     if all.is_empty() {
-        return Ok(None);
+        return Ok(Known::Nothing);
     }
-    let Some(admission) = ports.spool.admission(id).await? else { return Ok(None) };
+    let Some(admission) = ports.spool.admission(id).await? else { return Ok(Known::Nothing) };
     let mut receipt = admission.receipt;
-    let sees_all = match viewer {
-        Viewer::Operator => true,
-        Viewer::System(system) => receipt.origin == *system || is_home(directory, &receipt.from, system),
+    let Some(Visible { deliveries: visible, is_all }) = visible(directory, &mut receipt, all, viewer) else {
+        return Ok(Known::Seen(None));
     };
-    let seen = |delivery: &Delivery| {
-        let receiver = &delivery.route.receiver;
-        sees_all || matches!(viewer, Viewer::System(system) if is_home(directory, receiver, system))
-    };
-    let visible: Vec<Delivery> = all.into_iter().filter(seen).collect();
-    if visible.is_empty() {
-        return Ok(None);
-    }
-    let ids: HashSet<DeliveryId> = visible.iter().map(|delivery| delivery.id).collect();
-    receipt.deliveries.retain(|line| ids.contains(&line.delivery_id));
-    let whole = visible.len() <= WHOLE_HISTORIES_MAX;
+    let is_whole = visible.len() <= WHOLE_HISTORIES_MAX;
     let mut deliveries = Vec::with_capacity(visible.len());
     let receivers: Vec<_> = visible.iter().map(|delivery| &delivery.route.receiver).collect();
     let states = business(ports, directory, &admission.keys, &receivers).await?;
     for (delivery, business) in visible.into_iter().zip(states) {
         let late_since = late_since(&delivery, late_after, ports.clock.now());
-        deliveries.push(shown(ports, delivery, business, whole, late_since).await?);
+        let mut history = ports.store.history(delivery.id).await?;
+        let told = ToldView::of(&delivery, &history);
+        if !is_whole {
+            history.drain(..history.len().saturating_sub(1));
+        }
+        deliveries.push(DeliveryView { business, ..shown(delivery, history, told, late_since) });
     }
-    let copies = match sees_all {
+    let copies = match is_all {
         true => ports.spool.copies(id).await?.into_iter().map(CopyView::of).collect(),
         false => Vec::new(),
     };
-    Ok(Some(DocumentView { receipt: receipt.worded(), deliveries, copies }))
+    let view = DocumentView { receipt: receipt.worded(), deliveries, copies, accepted_by: None };
+    Ok(Known::Seen(Some(Box::new(view))))
+}
+
+/// What a viewer may see.
+struct Visible {
+    deliveries: Vec<Delivery>,
+    /// Because it is the sender's, or an operator looks.
+    is_all: bool,
+}
+
+/// What of a document this viewer may see, and the receipt without the rest; `None`: nothing.
+fn visible(
+    directory: &Directory,
+    receipt: &mut Receipt,
+    mut deliveries: Vec<Delivery>,
+    viewer: Viewer<'_>,
+) -> Option<Visible> {
+    let is_all = match viewer {
+        Viewer::Operator => true,
+        Viewer::System(system) => receipt.origin == *system || is_home(directory, &receipt.from, system),
+    };
+    deliveries.retain(|delivery| {
+        let receiver = &delivery.route.receiver;
+        is_all || matches!(viewer, Viewer::System(system) if is_home(directory, receiver, system))
+    });
+    let ids: HashSet<DeliveryId> = deliveries.iter().map(|delivery| delivery.id).collect();
+    receipt.deliveries.retain(|line| ids.contains(&line.delivery_id));
+    (!deliveries.is_empty()).then_some(Visible { deliveries, is_all })
 }
 
 fn is_home(directory: &Directory, organ: &OrganId, system: &SystemId) -> bool {
     directory.find(organ).is_some_and(|o| matches!(&o.home, Some(Home::System(home)) if home == system))
 }
 
-async fn shown(
-    ports: &Ports,
+fn shown(
     delivery: Delivery,
-    business: Option<BusinessView>,
-    whole: bool,
+    history: Vec<HistoryEntry>,
+    told: Option<ToldView>,
     late_since: Option<Timestamp>,
-) -> Result<DeliveryView, Fault> {
-    let mut history = ports.store.history(delivery.id).await?;
-    let told = ToldView::of(&delivery, &history);
-    if !whole {
-        history.drain(..history.len().saturating_sub(1));
-    }
+) -> DeliveryView {
     let (vi, en) = delivery.state.wording();
-    Ok(DeliveryView {
+    DeliveryView {
         delivery_id: delivery.id,
         receiver: delivery.route.receiver,
         state: delivery.state,
@@ -285,7 +332,7 @@ async fn shown(
         late_vi: late_since.map(|_| LATE.0.to_owned()).unwrap_or_default(),
         late_en: late_since.map(|_| LATE.1.to_owned()).unwrap_or_default(),
         told,
-        business,
+        business: None,
         history,
-    })
+    }
 }

@@ -132,6 +132,7 @@ impl Stopped {
             staged: None,
             mailboxes: None,
             adopt: None,
+            anywhere: None,
         };
         let (config, operators) = (config.to_owned(), Operators::new(&settings.operators));
         Ok(Self { config, desk, operators, _lock: lock })

@@ -17,7 +17,7 @@ use lienthong_pipeline::operate::look::{self, Line, Page, Shown, Wanted};
 use lienthong_pipeline::operate::{Act, By, Operate, Outcome, Pass, REASON_CHARS_MAX, Reason, Target};
 use lienthong_pipeline::ports::{Listing, Ports};
 use lienthong_pipeline::record::AdapterKind;
-use lienthong_pipeline::view::{self, DocumentView, Viewer};
+use lienthong_pipeline::view::{self, Anywhere, DocumentView, Viewer};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 use lienthong_schemas::safe_text::SafeText;
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,8 @@ pub struct Desk {
     pub mailboxes: Option<Arc<Mailboxes>>,
     /// The other gateways, where there are some and this one runs.
     pub adopt: Option<Adopt>,
+    /// Documents of all gateways, of one that runs.
+    pub anywhere: Option<Arc<Anywhere>>,
 }
 
 /// Store and spool of a gateway that runs; one check at a time.
@@ -307,14 +309,18 @@ impl Desk {
         shown.ok_or_else(|| Trouble::not_found("bản chuyển", "delivery"))
     }
 
-    /// One document.
+    /// One document, whichever gateway accepted it; of one that is stopped, its own.
     ///
     /// # Errors
-    /// There is none; our own trouble.
+    /// There is none; our own trouble, and that of the broker, which alone knows what others have.
     pub async fn document(&self, id: DocumentId) -> Result<DocumentView, Trouble> {
         // An operator sees everything, whoever is at home where. Without a directory only successors are not known.
         let directory = self.directory.as_ref().map(|directory| directory.load_full()).unwrap_or_default();
-        let view = view::document(&self.ports, &directory, id, Viewer::Operator, self.late_after).await?;
+        let (viewer, late_after) = (Viewer::Operator, self.late_after);
+        let view = match &self.anywhere {
+            Some(anywhere) => anywhere.document(&directory, id, viewer, late_after).await?,
+            None => view::document(&self.ports, &directory, id, viewer, late_after).await?,
+        };
         view.ok_or_else(|| Trouble::not_found("văn bản", "document"))
     }
 

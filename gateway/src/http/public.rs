@@ -18,7 +18,7 @@ use lienthong_pipeline::intake::{Intake, Origin};
 use lienthong_pipeline::ports::Ports;
 use lienthong_pipeline::record::{IdempotencyKey, SystemId};
 use lienthong_pipeline::tasks::Tasks;
-use lienthong_pipeline::view::{self, Viewer};
+use lienthong_pipeline::view::{Anywhere, Viewer};
 use lienthong_schemas::ids::DocumentId;
 use lienthong_schemas::rejections::{Rejection, RejectionCode};
 use tokio::sync::Semaphore;
@@ -31,6 +31,8 @@ use super::problem::{Refusal, rejection_of, try_again};
 pub struct Public {
     /// Storage.
     pub ports: Ports,
+    /// Documents of all gateways.
+    pub anywhere: Arc<Anywhere>,
     /// The one way in.
     pub intake: Arc<Intake>,
     /// Who sees what.
@@ -142,8 +144,7 @@ impl Public {
         let id: DocumentId = id.parse().map_err(|_| unknown())?;
         let look = self.guests.load().look(&system)?;
         let directory = self.directory.load_full();
-        let view =
-            view::document(&self.ports, &directory, id, Viewer::System(&system), self.late_after).await;
+        let view = self.anywhere.document(&directory, id, Viewer::System(&system), self.late_after).await;
         let view = view.map_err(|fault| rejection_of(fault.into()))?.ok_or_else(unknown)?;
         Ok(Json(view).into_response().map(|body| Body::new(Holding::new(body, look))))
     }

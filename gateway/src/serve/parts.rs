@@ -31,6 +31,7 @@ use lienthong_pipeline::report::{MailNotice, Report, Reporter};
 use lienthong_pipeline::takeover::Takeover;
 use lienthong_pipeline::tasks::Tasks;
 use lienthong_pipeline::tidings::Tidings;
+use lienthong_pipeline::view::Anywhere;
 use lienthong_pipeline::wakes::Wakes;
 use lienthong_schemas::ids::PacketDigest;
 use lienthong_schemas::rejections::RejectionCode;
@@ -141,7 +142,8 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
     let mailboxes = mailboxes(&settings, &ports, &metrics, &wakes, tasks);
     let staged = Staged { rolls, lists };
     let desk = desk(&settings, &ports, outbox, &directory, staged, &metrics, wakes);
-    let desk = Desk { mailboxes: Some(mailboxes.clone()), adopt, ..desk };
+    let anywhere = Arc::new(Anywhere::new(ports.clone(), partitions.clone()));
+    let desk = Desk { mailboxes: Some(mailboxes.clone()), adopt, anywhere: Some(anywhere.clone()), ..desk };
     control::open(&data, desk, operators, tasks)
         .map_err(|cause| CommandFault::at(data.join(control::SOCKET).display(), cause))?;
     let public_address = open_public(
@@ -151,6 +153,7 @@ pub(super) async fn start(loaded: Loaded, tasks: &Tasks) -> Result<Running, Comm
         directory,
         guests,
         (accounts, mailboxes, sdk_rolls),
+        anywhere,
         &metrics,
         &share,
         tasks,
@@ -361,6 +364,7 @@ fn desk(
         staged,
         mailboxes: None,
         adopt: None,
+        anywhere: None,
     }
 }
 
@@ -375,6 +379,7 @@ async fn open_public(
     directory: Arc<ArcSwap<Directory>>,
     guests: Arc<ArcSwap<Guests>>,
     (accounts, mailboxes, rolls): (Arc<ArcSwap<Accounts>>, Arc<Mailboxes>, Arc<Rolls>),
+    anywhere: Arc<Anywhere>,
     metrics: &Arc<Metrics>,
     share: &Share,
     tasks: &Tasks,
@@ -383,6 +388,7 @@ async fn open_public(
     let listen = &settings.listen;
     let public = Public {
         ports: ports.clone(),
+        anywhere,
         intake,
         directory,
         guests,

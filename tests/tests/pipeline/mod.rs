@@ -2,6 +2,7 @@
 
 mod adopted;
 mod agencies;
+mod anywhere;
 mod axis_failing;
 mod axis_large;
 mod axis_order;

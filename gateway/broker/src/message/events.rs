@@ -57,6 +57,11 @@ struct First {
     event: Event,
 }
 
+/// `lt.evt.<document id>`.
+pub(crate) fn events_subject(document: DocumentId) -> String {
+    format!("lt.evt.{document}")
+}
+
 /// Events of one document as a message on `lt.evt.<document id>`, at least one.
 pub(crate) fn encode_events(events: &[Event], node: Option<NodeLife>) -> Result<Outgoing, Fault> {
     let (Some(first), Some(last)) = (events.first(), events.last()) else { return Err(fault("no events")) };
@@ -104,7 +109,7 @@ pub(crate) fn encode_events(events: &[Event], node: Option<NodeLife>) -> Result<
         headers.insert(OFFERS_HEADER, header_value(OFFERS_HEADER, "1")?);
     }
     let body = serde_json::to_vec(&together).map_err(fault)?.into();
-    Ok(Outgoing { subject: format!("lt.evt.{}", first.document), headers, body, stream: EVENTS })
+    Ok(Outgoing { subject: events_subject(first.document), headers, body, stream: EVENTS })
 }
 
 fn line(event: &Event, from: i128) -> Result<Line, Fault> {

@@ -137,6 +137,14 @@ pub trait Broker: Send + Sync + 'static {
     async fn admission(&self, _document: DocumentId) -> Result<Option<Admission>, Fault> {
         Err(Fault::new("broker", "this one has no admissions"))
     }
+    /// What `EVENTS` has of one document when this is called, of every gateway, in its order, and then the end. A message
+    /// that cannot be read is left out, and logged.
+    async fn events_of(
+        &self,
+        _document: DocumentId,
+    ) -> Result<BoxStream<'static, Result<Vec<Event>, Fault>>, Fault> {
+        Err(Fault::new("broker", "this one does not read single documents"))
+    }
     /// How far `EVENTS` goes now.
     async fn events_span(&self) -> Result<EventsSpan, Fault>;
     /// The messages of `EVENTS` whose number is above this one, in their order; what was removed is left out. A message that
