@@ -148,6 +148,11 @@ impl MemoryBroker {
         self.shared.changed.notify_waiters();
     }
 
+    /// The messages that wait are gone, as if somebody had acknowledged them; what was seen stays seen.
+    pub fn forget_deliveries(&self) {
+        self.shared.board().waiting.clear();
+    }
+
     /// Ends all streams of messages.
     pub fn close(&self) {
         self.shared.board().closed = true;

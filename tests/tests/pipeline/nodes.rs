@@ -11,8 +11,8 @@ use lienthong_config::Undelivered;
 use lienthong_outbox::MemoryBookmark;
 use lienthong_pipeline::adopt::AdoptRefused;
 use lienthong_pipeline::clock::ManualClock;
-use lienthong_pipeline::ports::FailureClass;
-use lienthong_pipeline::record::{NodeLife, NodeName, OwnNode, Receipt, ReceiptLine, State};
+use lienthong_pipeline::ports::{Broker, DeliveryMessage, FailureClass, Publication};
+use lienthong_pipeline::record::{Delivery, NodeLife, NodeName, OwnNode, Receipt, ReceiptLine, State};
 use lienthong_schemas::document_name;
 use lienthong_schemas::edxml::BusinessType;
 use lienthong_schemas::ids::StandingKey;
@@ -374,6 +374,34 @@ async fn packets_about_one_document_go_one_behind_the_other_whatever_their_lane(
             got.iter().filter_map(number).partition(|number| *number < 4);
         assert_eq!((one, other), (vec![1, 2, 3], vec![4, 5, 6]), "{code}: {got:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_again_has_a_number_that_nobody_has_used() {
+    let mut pair = Pair::new().await;
+    pair.broker.stop();
+    let receipt = pair.one.send(letter(1, &[pair.codes[0].as_str()])).await;
+    pair.one.quiet().await;
+    let delivery = pair.one.delivery(receipt.deliveries[0].delivery_id).await;
+    let packet = std::fs::read(pair.one.folder.path().join("blobs").join(receipt.sha256.to_string()));
+    let inline = Some(packet.expect("a packet").into());
+    pair.broker.start();
+    // Somebody has sent it so often before; the messages are over, and the broker takes no other under these numbers.
+    for generation in 1..=3 {
+        let delivery = Delivery { generation, state: State::Queued, ..delivery.clone() };
+        let message = DeliveryMessage {
+            delivery,
+            inline: inline.clone(),
+            fence: None,
+            after: Vec::new(),
+            recall: None,
+        };
+        assert_eq!(pair.broker.publish(&message).await.expect("published"), Publication::New);
+    }
+    pair.broker.forget_deliveries();
+    pair.pass(30).await;
+    assert!(are_all(&pair.one, &receipt, State::Received).await, "{:?}", pair.one.states(&receipt).await);
+    assert_eq!(pair.one.delivery(delivery.id).await.generation, 4);
 }
 
 #[tokio::test(start_paused = true)]

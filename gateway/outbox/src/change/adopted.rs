@@ -29,11 +29,18 @@ pub(crate) fn adopted(
         }),
     };
     after.delivery.foreign = false;
+    is_beyond(&mut after.delivery, generation);
     if after.delivery.state == State::Queued && !after.delivery.handed_off {
-        after.delivery.generation = after.delivery.generation.max(generation);
         send_again(&mut after, at)?;
     }
     Some(after.step(at, "adopted", note))
+}
+
+/// Whoever sends it again uses a number that nobody has used: the broker takes nothing twice under one.
+fn is_beyond(delivery: &mut Delivery, generation: u32) {
+    if delivery.generation < generation {
+        (delivery.generation, delivery.published) = (generation, generation);
+    }
 }
 
 /// The same of a document whose admission is there, so that this gateway tells its sender: also of what is over. `None`:
@@ -71,6 +78,7 @@ pub(crate) fn taken_on(
         return Some(step);
     };
     after.delivery.foreign = false;
+    is_beyond(&mut after.delivery, generation);
     after.told |= left.is_some_and(|left| left.told);
     // Of what this one delivered itself it may know an end that is not in what was read.
     let reported = left.is_some_and(|left| left.reported && left.state == after.delivery.state);

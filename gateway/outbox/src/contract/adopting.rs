@@ -114,6 +114,30 @@ pub async fn what_is_here_of_an_adopted_document_becomes_ours(store: Arc<dyn Out
     assert_eq!(found(&*store, 2, "H02").await, own);
 }
 
+/// Of what this gateway held, delivers and has ended, newer messages may be on their way: what is sent again is newer still.
+pub async fn what_is_here_of_an_adopted_document_is_sent_again_beyond_all_others(
+    store: Arc<dyn OutboxStore>,
+) {
+    let codes = ["H02", "H03", "H04"];
+    for receiver in codes {
+        let message = Delivery { published: 1, ..delivery(1, receiver) };
+        store.hand_off(message).await.expect("handed off");
+    }
+    change(&*store, delivery_id(1, "H03"), settled(State::Parked)).await;
+    change(&*store, delivery_id(1, "H04"), settled(State::GivenUp)).await;
+    let said = codes.map(|code| (delivery_id(1, code), left(3, State::Queued)));
+    adopt(&*store, &admission(1, &codes), Said::from(said)).await;
+    let goes_on = found(&*store, 1, "H02").await;
+    assert_eq!((goes_on.generation, goes_on.published, goes_on.handed_off), (3, 3, true));
+    assert_eq!(store.unpublished(9).await.expect("read"), []);
+    for code in ["H03", "H04"] {
+        let id = delivery_id(1, code);
+        change(&*store, id, requeued()).await;
+        assert_eq!(found(&*store, 1, code).await.generation, 4, "{code}");
+    }
+    assert_eq!(store.unpublished(9).await.expect("read").len(), 2);
+}
+
 /// The limit itself is taken; over it nothing is written.
 pub async fn five_thousand_receivers_are_adopted(store: Arc<dyn OutboxStore>) {
     let codes: Vec<String> = (0..=DELIVERIES_MAX).map(|n| format!("H{n}")).collect();

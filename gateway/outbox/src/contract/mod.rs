@@ -92,6 +92,7 @@ macro_rules! store_contract {
             an_adopted_document_is_one_of_ours
             what_is_over_of_an_adopted_document_is_told_once
             what_is_here_of_an_adopted_document_becomes_ours
+            what_is_here_of_an_adopted_document_is_sent_again_beyond_all_others
             five_thousand_receivers_are_adopted
             what_an_axis_took_is_asked_about_in_the_order_of_its_time
             what_an_axis_says_is_written_once_and_done_is_received

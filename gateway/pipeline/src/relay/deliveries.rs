@@ -22,6 +22,8 @@ use crate::record::{AdapterKind, Delivery, Recall};
 
 /// A receiver whose delivery could not be published waits this long, while others go on, those of its queue as well.
 const ASIDE: Duration = Duration::from_secs(5);
+/// Numbers that are tried for a delivery, one after the other.
+const NEWER_MAX: usize = 16;
 /// Why a queue is set aside while it is looked where it is served; and for how long.
 const BEING_MOVED: &str = "leases";
 const MOVED_AGAIN_AFTER: Duration = Duration::from_millis(200);
@@ -190,7 +192,7 @@ impl Relay {
             && let Some(delivery) = self.anew(&message.delivery).await?
         {
             message.delivery = delivery;
-            self.ports.broker.publish(&message).await?;
+            self.publish_newer(&mut message).await?;
         }
         published.insert(message.delivery.id, message.delivery.generation);
         self.note_last(&message.delivery);
@@ -223,12 +225,23 @@ impl Relay {
         self.ports.broker.put_blob(delivery.digest, delivery.bytes, file).await
     }
 
+    /// Under a number that nobody has used: who adopted it, or built its store anew, may not know of all.
+    async fn publish_newer(&self, message: &mut DeliveryMessage) -> Result<(), Fault> {
+        for _ in 0..NEWER_MAX {
+            if self.ports.broker.publish(message).await? == Publication::New {
+                return Ok(());
+            }
+            let Some(newer) = self.sent_again(&message.delivery).await? else { return Ok(()) };
+            message.delivery = newer;
+        }
+        Err(Fault::new("relay", format!("delivery {}: none of its numbers is free", message.delivery.id)))
+    }
+
     /// What an earlier life published, and could not write down, may be in its hands still: it would come out of the broker
     /// only when its acknowledgement is overdue, and everything of its lane behind it. A new generation is there at once,
     /// and the old message then does no harm. What came in since may be known from another gateway, and that is fine; and
     /// once a life is enough, so that a slow broker has not even more to do.
     async fn anew(&self, delivery: &Delivery) -> Result<Option<Delivery>, Fault> {
-        let (id, generation, now) = (delivery.id, delivery.generation, self.ports.clock.now());
         // Among several, who has it may have taken it for a lease that is over, or know its end: it answers a newer one.
         let is_alone = self.partitions.own().is_none();
         if (is_alone && delivery.accepted_at >= self.began) || delivery.handed_off {
@@ -236,11 +249,16 @@ impl Relay {
         }
         {
             let mut anew = self.anew.lock().unwrap_or_else(PoisonError::into_inner);
-            if anew.len() >= ANEW_MAX || !anew.insert(id) {
+            if anew.len() >= ANEW_MAX || !anew.insert(delivery.id) {
                 return Ok(None);
             }
         }
-        let store = &self.ports.store;
+        self.sent_again(delivery).await
+    }
+
+    async fn sent_again(&self, delivery: &Delivery) -> Result<Option<Delivery>, Fault> {
+        let Delivery { id, generation, .. } = *delivery;
+        let (store, now) = (&self.ports.store, self.ports.clock.now());
         store.transition(id, now, Transition::Published { generation }).await?;
         store.transition(id, now, self.requeued("published before, and not taken over")).await
     }
