@@ -61,6 +61,12 @@ async fn named(bucket: &Stream, digest: PacketDigest) -> Result<Option<(u64, Obj
     }
 }
 
+/// Whether it has a name, and so all its bytes.
+pub(crate) async fn is_there(link: &Link, digest: PacketDigest) -> Result<bool, Fault> {
+    let bucket = link.bucket().await?;
+    Ok(named(&bucket, digest).await?.is_some())
+}
+
 /// Takes a blob out: its name first, so that a removal that was cut off leaves no name without bytes, then its chunks.
 /// Purging needs no room in the store, unlike the tombstone that the library's own removal writes.
 pub(crate) async fn remove(link: &Link, digest: PacketDigest) -> Result<(), Fault> {

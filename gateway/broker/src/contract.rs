@@ -160,9 +160,11 @@ async fn a_blob_is_removed_and_may_come_again(stage: &dyn Stage) {
     let fetch = || stage.broker().fetch_blob(digest, Box::new(MemorySink::default()));
     for _ in 0..2 {
         stage.broker().put_blob(digest, packet.len() as u64, file.clone()).await.expect("put");
+        assert!(stage.broker().has_blob(digest).await.expect("looked"));
         assert_eq!(fetch().await.expect("fetched").bytes(), packet.len() as u64);
         for _ in 0..2 {
             stage.broker().remove_blob(digest).await.expect("removed, or not there");
+            assert!(!stage.broker().has_blob(digest).await.expect("looked"));
         }
         assert!(fetch().await.is_err(), "it is gone");
     }

@@ -366,6 +366,10 @@ impl Broker for NatsBroker {
         self.0.explained(blobs::put(&self.0, digest, bytes, &file)).await
     }
 
+    async fn has_blob(&self, digest: PacketDigest) -> Result<bool, Fault> {
+        self.0.explained(blobs::is_there(&self.0, digest)).await
+    }
+
     async fn remove_blob(&self, digest: PacketDigest) -> Result<(), Fault> {
         self.0.explained(blobs::remove(&self.0, digest)).await
     }

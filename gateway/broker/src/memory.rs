@@ -376,6 +376,11 @@ impl Broker for MemoryBroker {
         tokio::fs::rename(half, blob).await.map_err(fault)
     }
 
+    async fn has_blob(&self, digest: PacketDigest) -> Result<bool, Fault> {
+        drop(self.shared.running()?);
+        tokio::fs::try_exists(self.shared.blob(digest)).await.map_err(fault)
+    }
+
     async fn remove_blob(&self, digest: PacketDigest) -> Result<(), Fault> {
         drop(self.shared.running()?);
         match tokio::fs::remove_file(self.shared.blob(digest)).await {

@@ -178,3 +178,12 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer: Option<Box<Offer>>,
 }
+
+impl Event {
+    /// Whether this is the last word on its delivery, where so much was heard before: an older generation says nothing, but
+    /// whoever has it has it, however often it was sent again meanwhile.
+    pub fn outlasts(&self, (generation, state): (u32, State)) -> bool {
+        let for_good = |state| matches!(state, State::Received | State::Withdrawn);
+        for_good(self.entry.state) || (self.generation >= generation && !for_good(state))
+    }
+}

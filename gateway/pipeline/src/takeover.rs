@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::after;
 use crate::crash::crash_point;
-use crate::fullness::{Fullness, Room};
+use crate::fullness::Fullness;
 use crate::partitions::Partitions;
 use crate::ports::{DeliveryMessage, Fault, HandOff, Ports, Taken};
 use crate::queue::ON_ITS_WAY;
@@ -26,10 +26,14 @@ use crate::tasks::Tasks;
 use crate::turns::Turns;
 use crate::wakes::Wakes;
 
+mod packets;
+
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// A packet for which there is no room comes again after this.
 const ROOM_AGAIN_AFTER: Duration = Duration::from_secs(30);
+/// And one whose packet is nowhere.
+const PACKET_AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// Messages in hand at once: as many as the broker gives out without an answer.
 const IN_HAND_MAX: usize = 256;
 /// A message for a queue that another gateway serves comes again after this, and then mostly there.
@@ -89,6 +93,8 @@ enum Outcome {
     NoRoom,
     /// Something that goes before it is not here yet.
     Early,
+    /// Its packet is nowhere, and it is not over: whoever accepted it puts it there again.
+    NoPacket,
 }
 
 /// Messages of one queue at the end of their hand-off, in their order.
@@ -325,6 +331,7 @@ impl Takeover {
             }
             Ok(Outcome::NoRoom) => Ok(Some(ROOM_AGAIN_AFTER)),
             Ok(Outcome::Early) => Ok(Some(EARLY_AGAIN_AFTER)),
+            Ok(Outcome::NoPacket) => Ok(Some(PACKET_AGAIN_AFTER)),
             Err(fault) if fault.fatal => Err(fault),
             Err(fault) => {
                 tracing::warn!(%fault, "not taken over yet");
@@ -407,61 +414,6 @@ impl Takeover {
             self.wakes.events.notify_one();
         }
         Ok(Outcome::Ours)
-    }
-
-    /// Brings a packet here; `None` when it is here.
-    async fn bring(&self, message: &DeliveryMessage) -> Result<Option<Outcome>, Fault> {
-        let (id, digest) = (message.delivery.id, message.delivery.digest);
-        let ours = self.ports.store.delivery(id).await?;
-        if ours.is_some_and(|delivery| delivery.state.is_final()) {
-            return Ok(Some(Outcome::Ours));
-        }
-        if message.inline.as_ref().is_some_and(|body| PacketDigest::of(body) != digest) {
-            let fault = Fault::new("broker", "the inline packet is not that of the digest");
-            return Ok(Some(Outcome::Unreadable(fault)));
-        }
-        let _turn = self.fetching.take(digest).await;
-        if self.ports.spool.blob(digest).await?.is_none() {
-            if !self.has_room().await? {
-                return Ok(Some(Outcome::NoRoom));
-            }
-            self.fetch(message).await?;
-        }
-        Ok(None)
-    }
-
-    /// Whether a packet that is not here may come. What is here already goes on whatever room there is: only deliveries
-    /// that end make room.
-    async fn has_room(&self) -> Result<bool, Fault> {
-        let usage = self.ports.spool.usage().await?;
-        let room = self.fullness.look(&usage);
-        let (adapter, lane, percent) = (self.adapter.as_str(), self.lane.token(), usage.percent_full());
-        match room {
-            Room::NoMore => tracing::warn!(adapter, lane, percent, "no room: packets stay in the broker"),
-            Room::Again => tracing::info!(adapter, lane, percent, "room again: packets are taken over"),
-            Room::Some | Room::None => {}
-        }
-        self.metrics.takeover_paused.of(adapter).set(u64::from(!room.is_some()));
-        Ok(room.is_some())
-    }
-
-    async fn fetch(&self, message: &DeliveryMessage) -> Result<(), Fault> {
-        let _place = match message.inline {
-            Some(_) => None,
-            None => Some(self.fetches.acquire().await.map_err(|closed| Fault::new("takeover", closed))?),
-        };
-        let mut sink = self.ports.spool.receive_ours().await?;
-        let packet = match &message.inline {
-            Some(body) => {
-                sink.write(body.clone()).await?;
-                sink.finish().await?
-            }
-            None => self.ports.broker.fetch_blob(message.delivery.digest, sink).await?,
-        };
-        if packet.digest() != message.delivery.digest {
-            return Err(Fault::new("broker", "a packet does not have its digest"));
-        }
-        self.ports.spool.adopt(packet).await
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use lienthong_broker::contract::sample;
 use lienthong_outbox::{FileSpool, MemoryStore, SpoolLimits};
-use lienthong_pipeline::ports::{Broker, DeliveryMessage};
-use lienthong_pipeline::record::{Lane, State};
+use lienthong_pipeline::ports::{Broker, Clock, DeliveryMessage};
+use lienthong_pipeline::record::{Delivery, Event, Fence, HistoryEntry, Lane, State};
 use lienthong_schemas::ids::{DeliveryId, Operation};
 
 use super::agencies::organ;
@@ -178,4 +178,53 @@ async fn an_inline_packet_that_is_not_its_digest_is_put_aside() {
     world.quiet().await;
     assert!(!is_here(&world, &forged).await && is_here(&world, &good).await);
     assert_eq!(world.broker.waiting(), 0, "it holds nobody up");
+}
+
+fn said(message: &DeliveryMessage, generation: u32, state: State) -> Event {
+    let Delivery { id, document, accepted_at, ref route, .. } = message.delivery;
+    let (event, note) = ("settled".to_owned(), String::new());
+    Event {
+        id: format!("{id}:{generation}"),
+        document,
+        delivery: id,
+        receiver: route.receiver.clone(),
+        entry: HistoryEntry { at: accepted_at, state, event, attempt: 1, note },
+        generation,
+        node: None,
+        fence: Fence::ALONE,
+        offer: None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_packet_is_nowhere_is_over_or_holds_nobody_up() {
+    let mut world = World::new();
+    let lost =
+        |number| DeliveryMessage { inline: None, ..foreign(number, B, format!("{number}").as_bytes()) };
+    let over = lost(1);
+    world.broker.publish_event(&said(&over, 1, State::Received)).await.expect("said");
+    world.broker.publish(&over).await.expect("published");
+    world.quiet().await;
+    assert_eq!(world.broker.waiting(), 0, "there is nothing to do");
+    assert!(!is_here(&world, &over).await);
+
+    // An older generation was given up, and this one is news.
+    let sent_again = DeliveryMessage {
+        delivery: Delivery { generation: 2, accepted_at: world.clock.now(), ..lost(2).delivery },
+        ..lost(2)
+    };
+    world.broker.publish_event(&said(&sent_again, 1, State::GivenUp)).await.expect("said");
+    let behind = foreign(3, B, b"behind it");
+    for message in [&sent_again, &behind] {
+        world.broker.publish(message).await.expect("published");
+    }
+    pass(&mut world, 120).await;
+    assert!(is_here(&world, &behind).await);
+    assert_eq!(world.broker.waiting(), 1, "it waits for its packet");
+    let file = world.folder.path().join("found");
+    std::fs::write(&file, "2").expect("written");
+    world.broker.put_blob(sent_again.delivery.digest, 1, file).await.expect("put");
+    pass(&mut world, 31).await;
+    assert!(is_here(&world, &sent_again).await);
+    assert_eq!(world.broker.waiting(), 0);
 }

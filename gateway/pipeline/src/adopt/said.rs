@@ -35,9 +35,7 @@ impl Said {
         let keeps = matches!(word.as_str(), "accepted" | "adopted" | "rebuilt" | "requeued" | "rerouted");
         self.accepted_there |= by_node && keeps;
         let (left, state) = (&mut self.left, event.entry.state);
-        // Whoever has it has it, however often it was sent again meanwhile.
-        let for_good = |state| matches!(state, State::Received | State::Withdrawn);
-        if !for_good(state) && (event.generation < left.generation || for_good(left.state)) {
+        if !event.outlasts((left.generation, left.state)) {
             return;
         }
         left.generation = left.generation.max(event.generation);

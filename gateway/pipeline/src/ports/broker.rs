@@ -99,6 +99,10 @@ pub trait Broker: Send + Sync + 'static {
     async fn publish(&self, message: &DeliveryMessage) -> Result<Publication, Fault>;
     /// Puts a blob into the Object Store under its digest unless it is there already with this length.
     async fn put_blob(&self, digest: PacketDigest, bytes: u64, file: PathBuf) -> Result<(), Fault>;
+    /// Whether the Object Store has a blob.
+    async fn has_blob(&self, _digest: PacketDigest) -> Result<bool, Fault> {
+        Err(Fault::new("broker", "this one does not say what it has"))
+    }
     /// Takes a blob out of the Object Store; that it is not there is no fault.
     async fn remove_blob(&self, digest: PacketDigest) -> Result<(), Fault>;
     /// Writes a blob of the Object Store into `sink` and returns it finished, its digest checked.

@@ -15,7 +15,7 @@ use crate::directory::Directory;
 use crate::late::late_since;
 use crate::partitions::Partitions;
 use crate::ports::{Fault, Ports};
-use crate::record::{Delivery, Event, HistoryEntry, NodeName, Receipt, State};
+use crate::record::{Delivery, Event, HistoryEntry, NodeName, Receipt};
 
 /// Documents that are looked for in `EVENTS` at once; others wait. Whoever asks for ids that nobody has costs the broker no
 /// more than this.
@@ -115,19 +115,19 @@ impl<'a> Told<'a> {
         Self { own, accepted_by: None, at, lines, lines_max }
     }
 
-    fn note(&mut self, event: Event) {
+    fn note(&mut self, mut event: Event) {
         let Some(line) = self.at.get(&event.delivery).and_then(|at| self.lines.get_mut(*at)) else { return };
-        let Event { mut entry, generation, node, .. } = event;
-        if let Some(node) = node.map(|life| life.node) {
-            if Some(&node) != self.own {
-                let note = std::mem::take(&mut entry.note);
-                entry.note = if note.is_empty() { format!("[{node}]") } else { format!("[{node}] {note}") };
+        if let Some(node) = event.node.as_ref().map(|life| &life.node) {
+            if matches!(event.entry.event.as_str(), "accepted" | "adopted") {
+                self.accepted_by = Some(node.clone());
             }
-            if matches!(entry.event.as_str(), "accepted" | "adopted") {
-                self.accepted_by = Some(node);
+            if Some(node) != self.own {
+                let note = std::mem::take(&mut event.entry.note);
+                let mark = format!("[{node}]");
+                event.entry.note = if note.is_empty() { mark } else { format!("{mark} {note}") };
             }
         }
-        line.note(entry, generation, self.lines_max);
+        line.note(event, self.lines_max);
     }
 
     fn shown(self, receipt: Receipt, late_after: Duration, ports: &Ports) -> DocumentView {
@@ -148,18 +148,17 @@ impl<'a> Told<'a> {
 }
 
 impl Line {
-    fn note(&mut self, entry: HistoryEntry, generation: u32, lines_max: usize) {
+    fn note(&mut self, event: Event, lines_max: usize) {
         // An event may be stored twice.
-        if self.history.contains(&entry) {
+        if self.history.contains(&event.entry) {
             return;
         }
         let delivery = &mut self.delivery;
-        // Whoever has it has it, however often it was sent again meanwhile.
-        let for_good = |state| matches!(state, State::Received | State::Withdrawn);
-        if for_good(entry.state) || (generation >= delivery.generation && !for_good(delivery.state)) {
-            delivery.state = entry.state;
-            delivery.generation = delivery.generation.max(generation);
+        if event.outlasts((delivery.generation, delivery.state)) {
+            delivery.state = event.entry.state;
+            delivery.generation = delivery.generation.max(event.generation);
         }
+        let entry = event.entry;
         delivery.attempts = delivery.attempts.max(entry.attempt);
         if matches!(entry.event.as_str(), "reported" | "not_told") {
             self.told = Some(entry.clone());
