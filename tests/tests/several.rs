@@ -2,6 +2,7 @@
 //! disk, and the rolls of the directory, which all have alike. What the protocol does in every order is in `pipeline/nodes.rs` and in `tests/model`.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
@@ -12,6 +13,7 @@ use acceptance::{
 use lienthong::demo::axis::{Agency, Habits};
 use lienthong::demo::child::Gateway;
 use lienthong::demo::world::{World, free_address, free_addresses, scan};
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
@@ -108,9 +110,20 @@ impl Pair {
     }
 
     async fn start(&self, at: usize) -> Gateway {
+        self.start_to_die_at(at, "").await
+    }
+
+    /// The same, and it dies when it comes to this point.
+    async fn start_to_die_at(&self, at: usize, point: &str) -> Gateway {
         let program = broker_program().to_string_lossy().into_owned();
-        let started = self.worlds[at].start(PROGRAM.as_ref(), &[(BROKER_VARIABLE, &program)]).await;
+        let environment = [(BROKER_VARIABLE, &*program), ("LIENTHONG_CRASH_AT", point)];
+        let started = self.worlds[at].start(PROGRAM.as_ref(), &environment).await;
         started.map_err(|fault| fault.0).expect("it starts")
+    }
+
+    /// What the first one says when it is to adopt the second.
+    fn adopt(&self) -> Output {
+        self.says(0, &["adopt", "--node", NAMES[1], "--reason", "mất máy"])
     }
 
     /// Both run, and share all partitions.
@@ -244,16 +257,11 @@ async fn a_gateway_that_is_lost_with_its_disk_is_adopted() {
     let (disk, gone) = (pair.worlds[1].folder.join("data-2"), pair.worlds[1].folder.join("lost"));
     std::fs::rename(&disk, &gone).expect("its disk is gone");
 
-    let adopt = || {
-        let config = pair.worlds[0].config.to_string_lossy().into_owned();
-        let arguments = ["adopt", "--node", NAMES[1], "--reason", "mất máy", "-c", &config, "--json"];
-        run_with(PROGRAM.as_ref(), &arguments, &[])
-    };
-    let refused = adopt();
+    let refused = pair.adopt();
     assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));
     assert!(text(&refused.stderr).contains("60"), "{}", text(&refused.stderr));
     let adopted =
-        until(async || Some(adopt()).filter(|ended| ended.status.success())).await.expect("adopted");
+        until(async || Some(pair.adopt()).filter(|ended| ended.status.success())).await.expect("adopted");
     let adopted: Value = serde_json::from_slice(&adopted.stdout).expect("JSON");
     assert_eq!(adopted["lost"], serde_json::json!({}), "{adopted}");
     assert_eq!(
@@ -331,6 +339,54 @@ async fn a_document_is_shown_at_every_gateway_to_the_same_people() {
         assert_eq!((answer.status, &answer.body["code"]), (503, &Value::from("TRY_AGAIN_LATER")), "{id}");
     }
     assert_eq!(second.stop().await.expect("it ends"), Some(0));
+}
+
+async fn died(gateway: &mut Gateway) {
+    let end = gateway.end().await.expect("it dies at the point");
+    assert_eq!(end.signal(), Some(Signal::ABORT.as_raw()), "died by {end}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_dies_while_it_adopts_goes_on_afterwards() {
+    let pair = Pair::open().await;
+    let mut first = pair.start_to_die_at(0, "adopt-noted").await;
+    let mut second = pair.start_to_die_at(1, "after-name").await;
+    pair.shared().await;
+    for at in [1, 2] {
+        pair.stage.world.receivers[at].close();
+    }
+    let packets: Vec<_> = (1..=4).map(|number| pair.stage.letter(number, &[1, 2])).collect();
+    // Its name is claimed, and nothing of it published.
+    let unsure = pair.worlds[1].submit(0, &packets[0]).await;
+    assert!(unsure.is_err() || unsure.is_ok_and(|answer| answer.status != 202));
+    died(&mut second).await;
+    let mut second = pair.start(1).await;
+    let mut documents = Vec::new();
+    for packet in &packets {
+        let answer = pair.worlds[1].submit(0, packet).await.expect("asked");
+        documents.push(answer.document_id().expect("a receipt"));
+    }
+    second.kill().await.expect("killed");
+    std::fs::remove_dir_all(pair.worlds[1].folder.join("data-2")).expect("its disk is gone");
+
+    let begun = until(async || Some(pair.adopt()).filter(|ended| !text(&ended.stderr).contains("60")));
+    assert!(!begun.await.expect("it has been silent for long").status.success());
+    died(&mut first).await;
+    let mut first = pair.start_to_die_at(0, "adopt-admitted").await;
+    assert!(!pair.adopt().status.success());
+    died(&mut first).await;
+    let mut first = pair.start(0).await;
+    let adopted = pair.adopt();
+    let adopted: Value = serde_json::from_slice(&adopted.stdout).expect("JSON");
+    assert_eq!((&adopted["lost"], &adopted["documents"]), (&serde_json::json!({}), &Value::from(4)));
+    for at in [1, 2] {
+        pair.stage.world.receivers[at].reopen().await.expect("open again");
+    }
+    for document in &documents {
+        pair.all_received(0, document).await;
+    }
+    assert_eq!(pair.taken().len(), 8);
+    assert_eq!(first.stop().await.expect("it ends"), Some(0));
 }
 
 /// The axis has these agencies besides the one of the directory file.
