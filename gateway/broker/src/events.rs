@@ -96,7 +96,7 @@ pub(crate) async fn of(
         .messages()
         .await
         .map_err(fault)?;
-    Ok(messages.take(count).map_err(fault).map_ok(|message| written(&message)).boxed())
+    Ok(reader::first(count, messages).map_ok(|message| written(&message)).boxed())
 }
 
 /// The events of a message, if it can be read.

@@ -45,7 +45,7 @@ pub(crate) async fn deliveries(
         .await
         .map_err(fault)?;
     let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
-    Ok(messages.take(waiting).map_err(fault).try_filter_map(async |message| Ok(read(&message))).boxed())
+    Ok(reader::first(waiting, messages).try_filter_map(async |message| Ok(read(&message))).boxed())
 }
 
 fn read(message: &Message) -> Option<DeliveryMessage> {
