@@ -224,8 +224,21 @@ impl Mailboxes {
         Ok(self.known(system, id).await?.map(|(delivery, _)| delivery))
     }
 
-    /// The same; `true`: it is in this gateway's store.
+    /// The same; `true`: it is in this gateway's store. What another gateway has just offered, and maybe listed, is known here
+    /// when `EVENTS` was read that far.
     async fn known(&self, system: &SystemId, id: DeliveryId) -> Result<Option<(Delivery, bool)>, Fault> {
+        if let Some(found) = self.known_by_now(system, id).await? {
+            return Ok(Some(found));
+        }
+        self.catch_up().await?;
+        self.known_by_now(system, id).await
+    }
+
+    async fn known_by_now(
+        &self,
+        system: &SystemId,
+        id: DeliveryId,
+    ) -> Result<Option<(Delivery, bool)>, Fault> {
         let own = self.ports.store.delivery(id).await?;
         let posted = self.index.entries(vec![id]).await?.pop().flatten();
         let posted = posted.filter(|posted| posted.offer.system == *system);
