@@ -1,12 +1,14 @@
 //! The world of the demo in one temporary folder: trial keys, directory, settings, receivers; and packets of its
 //! agencies. Also the ground that acceptance tests stand on.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use lienthong_schemas::edxml::DocumentBuilder;
+use rand::seq::SliceRandom;
 use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
 use xml_sig::SoftwareKey;
@@ -293,18 +295,32 @@ fn directory(agencies: &[Agency], identities: &[TrialIdentity], wishes: &Wishes)
 /// Below the range from which Linux takes the ports of outgoing connections, so that none of those sits on the port
 /// while the gateway is down; and beside the ports that a broker of our own chooses from.
 const PORTS: std::ops::Range<u16> = 10_000..20_000;
+/// Where processes look first, and how much there is.
+const PLACES: u32 = 250;
+const PORTS_OF_A_PLACE: u16 = 40;
 
 /// An address of the loopback that was free a moment ago: the gateway must have the same one after a restart.
 pub fn free_address() -> Result<String, CommandFault> {
     free_addresses().map(|[address]| address)
 }
 
-/// So many of them, no two the same: each is held until all are found.
+/// So many of them, no two the same: each is held until all are found. A process gives none twice, and processes that run
+/// side by side look in different places first: what was given is not always in use at once.
 pub fn free_addresses<const N: usize>() -> Result<[String; N], CommandFault> {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut random = rand::rng();
-    let ports = std::iter::repeat_with(|| random.random_range(PORTS)).take(200);
-    let held: Vec<TcpListener> =
-        ports.filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()).take(N).collect();
+    let first = PORTS.start + (std::process::id() % PLACES) as u16 * PORTS_OF_A_PLACE;
+    let mut own: Vec<u16> = (first..first + PORTS_OF_A_PLACE).collect();
+    own.shuffle(&mut random);
+    let others = std::iter::repeat_with(|| random.random_range(PORTS)).take(200);
+    let held: Vec<TcpListener> = own
+        .into_iter()
+        .chain(others)
+        .filter(|port| given.insert(*port))
+        .filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok())
+        .take(N)
+        .collect();
     let addresses = held.iter().filter_map(|listener| listener.local_addr().ok());
     let addresses: Vec<String> = addresses.map(|address| address.to_string()).collect();
     addresses.try_into().map_err(|_| CommandFault("no free port on the loopback".to_owned()))
