@@ -9,7 +9,7 @@ use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::ports::OutboxStore;
 use lienthong_pipeline::record::Admission;
 
-use crate::store::{Alone, Engine, FileStore};
+use crate::store::{Alone, Engine, FileStore, until_free};
 
 /// Key and value.
 pub type Entry = (Vec<u8>, Vec<u8>);
@@ -38,6 +38,7 @@ fn each(store: &Path, engine: Engine, mut look: impl FnMut(&[u8], &[u8])) -> io:
     let folder = store.join(FIRST);
     match engine {
         Engine::Sled => {
+            until_free(&folder)?;
             for entry in sled::open(folder)?.iter() {
                 let (key, value) = entry?;
                 look(&key, &value);

@@ -44,11 +44,11 @@ use lienthong_schemas::organ::ReceiverToken;
 use tokio::sync::{mpsc, oneshot};
 
 pub use draft::VALUE_BYTES_MAX;
-#[cfg(feature = "bare")]
-pub(crate) use engine::Alone;
 pub use engine::Engine;
 #[cfg(test)]
 pub(crate) use engine::SharedReader;
+#[cfg(feature = "bare")]
+pub(crate) use engine::{Alone, until_free};
 pub(crate) use engine::{Backend, Batch, EngineFault, Entries, Tree, after as key_after};
 pub use fault::StoreFault;
 

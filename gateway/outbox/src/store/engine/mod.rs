@@ -16,6 +16,9 @@ use std::sync::Arc;
 #[cfg(test)]
 pub(super) use self::tests::unsynced;
 
+#[cfg(feature = "bare")]
+pub(crate) use self::sled::until_free;
+
 use self::redb::RedbBackend;
 use self::sled::SledBackend;
 

@@ -2,9 +2,12 @@
 //! own on its file. What is applied waits in memory and goes in one batch of sled's at the barrier: each such batch begins
 //! a new write of the log, with threads of its own that wait for the drive.
 
-use std::fs::File;
+use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::overlay::Overlay;
 use super::{
@@ -17,6 +20,12 @@ pub(super) const FILE: &str = "db";
 
 /// sled's own background flush: its garbage collection, and a second belt.
 const BACKGROUND_FLUSH_MS: u64 = 500;
+
+/// sled holds the lock on its file until the last of its own threads is done, which is a moment after its handle is gone.
+/// A folder that was closed in this process is free within that. Another process is kept out by the lock of the data
+/// folder, not by this.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_LOOKS_EVERY: Duration = Duration::from_millis(20);
 
 /// See the module.
 pub(super) struct SledBackend {
@@ -34,6 +43,7 @@ impl SledBackend {
             .flush_every_ms(Some(BACKGROUND_FLUSH_MS))
             .use_compression(false)
             .mode(sled::Mode::HighThroughput);
+        until_free(folder)?;
         let db = config.open()?;
         let file = File::options().read(true).write(true).open(file_in(folder, Engine::Sled))?;
         Ok(Self { db, file, waiting: Batch::default() })
@@ -43,6 +53,27 @@ impl SledBackend {
     #[cfg(test)]
     pub(super) fn syncing(folder: &Path, file: File) -> Result<Self, EngineFault> {
         Ok(Self { file, ..Self::open(folder, 1 << 20)? })
+    }
+}
+
+/// Until nobody holds the lock, or patience ends: what holds it then is told by sled itself.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a lock of a file that is given up tells nobody; the thread is a blocking one"
+)]
+pub(crate) fn until_free(folder: &Path) -> io::Result<()> {
+    let path = file_in(folder, Engine::Sled);
+    if !fs::exists(&path)? {
+        return Ok(());
+    }
+    let file = File::open(path)?;
+    let until = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOCK_LOOKS_EVERY),
+            Err(TryLockError::Error(cause)) => return Err(cause),
+            Ok(()) | Err(TryLockError::WouldBlock) => return Ok(()),
+        }
     }
 }
 

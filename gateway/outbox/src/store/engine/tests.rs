@@ -171,6 +171,31 @@ fn what_is_open_already_is_no_damage() {
 }
 
 #[test]
+fn sled_waits_for_a_lock_that_is_given_up_soon() {
+    let dir = tempfile::tempdir().expect("a folder");
+    drop(opened(Engine::Sled, dir.path()));
+    let path = file_in(dir.path(), Engine::Sled);
+    let holder = File::open(&path).expect("the file");
+    holder.lock().expect("ours, once sled has given it up");
+    let opens_of = |path: &Path| {
+        let links = std::fs::read_dir("/proc/self/fd").expect("our files");
+        links
+            .filter_map(|link| std::fs::read_link(link.ok()?.path()).ok())
+            .filter(|file| file == path)
+            .count()
+    };
+    let path = path.canonicalize().expect("a path");
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| Engine::Sled.open(dir.path(), 1 << 20).map(drop));
+        while opens_of(&path) < 2 && !opening.is_finished() {
+            std::thread::yield_now();
+        }
+        holder.unlock().expect("given up");
+        opening.join().expect("no panic").expect("opened");
+    });
+}
+
+#[test]
 fn what_cannot_be_read_is_damage() {
     for engine in Engine::ALL {
         let dir = tempfile::tempdir().expect("a folder");
