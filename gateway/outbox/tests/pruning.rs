@@ -22,6 +22,7 @@ lienthong_outbox::over_both_engines! {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)] a_packet_that_somebody_just_asked_for_stays_till_the_next_look;
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)] a_clock_that_leaps_makes_nothing_old;
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)] a_store_that_was_lost_does_not_bring_back_what_is_too_old;
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)] a_packet_that_nothing_names_goes_when_nobody_asks_for_it;
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -277,6 +278,64 @@ async fn a_store_that_was_lost_does_not_bring_back_what_is_too_old(engine: Engin
     ground.clock.advance(DAY);
     ground.prune().await;
     what_went_is_gone(&ground).await;
+}
+
+/// A packet whose intake was cut off before its admission was written, so many days before now.
+async fn cut_off(ground: &Ground, n: u64, days: u32) {
+    let mut writer = ground.spool.receive().await.expect("a file");
+    writer.write(Bytes::from(packet(n))).await.expect("written");
+    ground.spool.adopt(writer.finish().await.expect("whole")).await.expect("kept");
+    let path = ground.spool.blob(PacketDigest::of(&packet(n))).await.expect("looked").expect("there");
+    let written = ground.clock.now() - DAY * days;
+    let file = std::fs::File::options().write(true).open(path).expect("opened");
+    file.set_modified(written.into()).expect("dated");
+}
+
+async fn a_packet_that_nothing_names_goes_when_nobody_asks_for_it(engine: Engine) {
+    let [old, young, admitted, bare, stray, foreign] = [30, 31, 32, 33, 34, 35];
+    let dir = tempfile::tempdir().expect("a folder");
+    let ground = Ground::open(dir.path(), engine, clock());
+    ground.prune().await;
+    for n in [old, admitted, bare, stray, foreign] {
+        cut_off(&ground, n, 31).await;
+    }
+    cut_off(&ground, young, 29).await;
+    std::fs::write(dir.path().join("blobs/notes.txt"), "an operator's own").expect("written");
+    let used = ground.spool.usage().await.expect("read").bytes;
+    // They came again since, and their packets were there: with a delivery, with none, not yet known to the store, and
+    // handed over by another gateway.
+    admit(&ground.outbox, &ground.spool, &document(admitted, &["H02"]), packet(admitted)).await;
+    admit(&ground.outbox, &ground.spool, &document(bare, &[]), packet(bare)).await;
+    let mut writer = ground.spool.receive().await.expect("a file");
+    writer.write(Bytes::from(packet(stray))).await.expect("written");
+    let paper = document(stray, &["H02"]);
+    ground.spool.admit(writer.finish().await.expect("whole"), &paper).await.expect("admitted");
+    ground.outbox.hand_off(delivery(foreign, "H02")).await.expect("handed off");
+    ground.prune().await;
+    assert!(!ground.has_packet(old).await, "nothing names it");
+    for n in [young, admitted, bare, stray, foreign] {
+        assert!(ground.has_packet(n).await, "{n}");
+    }
+    assert!(dir.path().join("blobs/notes.txt").exists(), "no packet");
+    assert_eq!(ground.metrics.pruned_bytes.value(), packet(old).len() as u64);
+    assert_eq!(ground.spool.usage().await.expect("read").bytes, used - packet(old).len() as u64);
+    ground.clock.advance(DAY * 2);
+    let mut asked = true;
+    {
+        let mut prune = std::pin::pin!(ground.outbox.prune());
+        loop {
+            tokio::select! {
+                biased;
+                pruned = &mut prune => break pruned.expect("pruned"),
+                has = ground.has_packet(young) => asked &= has,
+            }
+            ground.clock.advance(Duration::from_secs(1));
+        }
+    }
+    assert!(asked && ground.has_packet(young).await, "somebody asked for it");
+    ground.clock.advance(DAY);
+    ground.prune().await;
+    assert!(!ground.has_packet(young).await, "and nobody does any more");
 }
 
 const TEST: &str = "a_death_while_removing_leaves_nothing_half_done";

@@ -8,6 +8,7 @@ mod prune;
 mod restart;
 #[cfg(test)]
 mod tests;
+mod unnamed;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

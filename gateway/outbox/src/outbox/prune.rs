@@ -1,6 +1,6 @@
 //! Removing documents that are kept no longer (`retention.documents`), some at a time: the packet, unless another document
 //! has it; the admission; the notes beside it; last the keys. Whatever is cut off between two of these is found by the keys
-//! and goes on at the next look.
+//! and goes on at the next look. Last go packets that nothing names (`unnamed`).
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ impl Outbox {
             }
         }
         while self.heard(&store, store.drop_oldest(ages.documents).await)? {}
-        Ok(())
+        self.remove_unnamed(&store).await
     }
 
     /// Whether things may be removed now. That this was looked at is noted in any case.
@@ -116,10 +116,29 @@ impl Outbox {
     async fn remove_files(&self, store: &Arc<FileStore>, old: &[Old]) -> Result<Vec<Old>, Fault> {
         let documents: Arc<HashSet<DocumentId>> = Arc::new(old.iter().map(|old| old.document).collect());
         let digests: HashSet<PacketDigest> = old.iter().filter_map(|old| old.digest).collect();
+        self.condemn(&digests).await;
+        let named = self.named_elsewhere(store, &Arc::new(digests), &documents).await?;
+        let (spool, old) = (self.spool.clone(), old.to_vec());
+        let removed = tokio::task::spawn_blocking(move || removed(&spool, old, &named)).await;
+        let (gone, bytes) = removed.map_err(elsewhere)?.map_err(elsewhere)?;
+        self.metrics.pruned_bytes.add(bytes);
+        Ok(gone)
+    }
+
+    /// Names packets that are about to go, and waits until whoever relied on one before is done with it.
+    pub(super) async fn condemn(&self, digests: &HashSet<PacketDigest>) {
         self.spool.condemn(digests.clone());
         let clock = &self.options.clock;
         clock.sleep_until(after(clock.now(), GRACE)).await;
-        let digests = Arc::new(digests);
+    }
+
+    /// Which of these packets deliveries of other documents than these have.
+    pub(super) async fn named_elsewhere(
+        &self,
+        store: &Arc<FileStore>,
+        digests: &Arc<HashSet<PacketDigest>>,
+        documents: &Arc<HashSet<DocumentId>>,
+    ) -> Result<HashSet<PacketDigest>, Fault> {
         let (mut named, mut from) = (HashSet::new(), None);
         loop {
             let elsewhere = store.named_elsewhere(digests.clone(), documents.clone(), from).await;
@@ -127,14 +146,9 @@ impl Outbox {
             named.extend(found);
             match next {
                 Some(next) => from = Some(next),
-                None => break,
+                None => return Ok(named),
             }
         }
-        let (spool, old) = (self.spool.clone(), old.to_vec());
-        let removed = tokio::task::spawn_blocking(move || removed(&spool, old, &named)).await;
-        let (gone, bytes) = removed.map_err(elsewhere)?.map_err(elsewhere)?;
-        self.metrics.pruned_bytes.add(bytes);
-        Ok(gone)
     }
 
     /// Documents that were marked at an earlier look, with the packets that they still have.
@@ -153,11 +167,7 @@ impl Outbox {
 
     /// Admissions that a store which was built anew did not take in, because they are too old.
     async fn remove_strays(&self, store: &Arc<FileStore>, ages: Ages) -> Result<(), Fault> {
-        let spool = self.spool.clone();
-        let names = move || Ok::<Vec<DocumentId>, std::io::Error>(spool.documents()?.flatten().collect());
-        let names = tokio::task::spawn_blocking(names).await.map_err(elsewhere)?.map_err(elsewhere)?;
-        for some in names.chunks(STRAYS_PER_LOOK) {
-            let unknown = self.heard(store, store.unknown(some.to_vec()).await)?;
+        for unknown in self.strays(store).await? {
             let spool = self.spool.clone();
             let before = ages.documents;
             let old = move || {
@@ -173,6 +183,18 @@ impl Outbox {
             self.remove(store, marked, ages).await?;
         }
         Ok(())
+    }
+
+    /// Documents that have an admission and are not known to the store, some at a time.
+    pub(super) async fn strays(&self, store: &Arc<FileStore>) -> Result<Vec<Vec<DocumentId>>, Fault> {
+        let spool = self.spool.clone();
+        let names = move || Ok::<Vec<DocumentId>, std::io::Error>(spool.documents()?.flatten().collect());
+        let names = tokio::task::spawn_blocking(names).await.map_err(elsewhere)?.map_err(elsewhere)?;
+        let mut strays = Vec::new();
+        for some in names.chunks(STRAYS_PER_LOOK) {
+            strays.push(self.heard(store, store.unknown(some.to_vec()).await)?);
+        }
+        Ok(strays)
     }
 
     /// Idempotency keys whose time is over, and business states that nobody has moved for so long.
@@ -246,6 +268,6 @@ fn removed(
     Ok((gone, bytes))
 }
 
-fn elsewhere(cause: impl std::fmt::Display) -> Fault {
+pub(super) fn elsewhere(cause: impl std::fmt::Display) -> Fault {
     Fault::new(PLACE, cause)
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use jiff::Timestamp;
 use lienthong_schemas::ids::{DocumentId, PacketDigest};
 
 use super::{FileSpool, Folders, copies, locked, papers};
@@ -38,6 +39,21 @@ impl FileSpool {
         let mut waiting = locked(&condemned.digests);
         condemned.any.store(!digests.is_empty(), Ordering::SeqCst);
         *waiting = digests;
+    }
+
+    /// Packets that were last written before a time. A file of another name is none. Blocks.
+    pub(crate) fn packets_before(&self, before: Timestamp) -> io::Result<HashSet<PacketDigest>> {
+        let mut found = HashSet::new();
+        for entry in fs::read_dir(&self.folders.blobs)? {
+            let entry = entry?;
+            let digest = entry.file_name().to_str().and_then(|name| name.parse::<PacketDigest>().ok());
+            let Some(digest) = digest else { continue };
+            let written = entry.metadata()?.modified()?;
+            if Timestamp::try_from(written).is_ok_and(|written| written < before) {
+                found.insert(digest);
+            }
+        }
+        Ok(found)
     }
 
     /// Removes a packet that is condemned; how many bytes that freed, or `None` where somebody asked for it since. Blocks.

@@ -189,6 +189,15 @@ impl FileStore {
         self.looked(keys::DELIVERIES, from, look).await
     }
 
+    /// The packets of documents, those without a delivery among them, of some.
+    pub(crate) async fn packets_of_documents(&self, from: From) -> Result<Looked<PacketDigest>, Fault> {
+        let look = |key: &[u8], sealed: &[u8]| {
+            let record: DocumentRecord = unsealed(key, sealed)?;
+            Ok(Some(record.digest))
+        };
+        self.looked(keys::DOCUMENTS, from, look).await
+    }
+
     /// Idempotency keys older than a time, or of these documents, of some.
     pub(crate) async fn old_idempotency(
         &self,
