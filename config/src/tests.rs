@@ -180,6 +180,7 @@ fn limits_hold_at_both_ends() {
         ("delivery", "give_up_after", ["\"1s\"", "\"30d\""], ["\"999ms\"", "\"31d\""]),
         ("delivery", "concurrent", ["1", "1024"], ["0", "1025"]),
         ("delivery", "jitter", ["0", "1.0"], ["-0.1", "1.1"]),
+        ("outbox", "cache", ["\"16MiB\"", "\"64GiB\""], ["\"15MiB\"", "\"65GiB\""]),
         ("outbox", "rotate_every", ["\"1d\"", "\"366d\""], ["\"23h\"", "\"367d\""]),
         ("retention", "idempotency", ["\"7d\"", "\"3650d\""], ["\"6d\"", "\"3651d\""]),
         ("retention", "mailboxes", ["\"1d\"", "\"36500d\""], ["\"23h\"", "\"36501d\""]),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::reading::Section;
+use crate::values::byte_size::ByteSize;
 use crate::values::span::Span;
 
 /// Which engine keeps the store.
@@ -22,6 +23,9 @@ pub struct OutboxSettings {
     /// How long one generation of the store is written before the next one begins. One that is damaged is built anew from
     /// the spool, and the shorter it was written the sooner that is done.
     pub rotate_every: Duration,
+    /// Most memory in bytes for the pages of the store; taken as they are used. Where more than this is pending, commits wait
+    /// for the disk to read.
+    pub cache: usize,
 }
 
 impl OutboxSettings {
@@ -29,6 +33,9 @@ impl OutboxSettings {
         let engines = [("sled", OutboxEngine::Sled), ("redb", OutboxEngine::Redb)];
         let engine = section.choice("engine", &engines, OutboxEngine::Sled);
         let days = |n: u64| Span::new(Duration::from_secs(n * 86_400));
-        Self { engine, rotate_every: section.ranged("rotate_every", days(30), days(1), days(366)).duration() }
+        let rotate_every = section.ranged("rotate_every", days(30), days(1), days(366)).duration();
+        let mib = |n: u64| ByteSize::new(n << 20);
+        let cache = section.ranged("cache", mib(512), mib(16), mib(64 << 10)).bytes();
+        Self { engine, rotate_every, cache: usize::try_from(cache).unwrap_or(usize::MAX) }
     }
 }

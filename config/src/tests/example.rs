@@ -148,5 +148,5 @@ fn the_example_shows_the_defaults() {
         assert_eq!(format!("{:?}", explicit.expect(key)), defaults, "line {}: {setting}", at + 1);
         shown += 1;
     }
-    assert_eq!(shown, 50);
+    assert_eq!(shown, 51);
 }

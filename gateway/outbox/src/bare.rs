@@ -9,15 +9,13 @@ use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::ports::OutboxStore;
 use lienthong_pipeline::record::Admission;
 
-use crate::store::{Alone, Engine, FileStore, until_free};
+use crate::store::{Alone, Engine, FileStore, Keeper, until_free};
 
 /// Key and value.
 pub type Entry = (Vec<u8>, Vec<u8>);
 
 /// The folder that the engine has below the folder of a store that never began a second generation.
 const FIRST: &str = "1";
-/// Memory for the pages, as the store gives its newest generation.
-const CACHE_BYTES: usize = 64 << 20;
 
 fn other(fault: impl ToString) -> io::Error {
     io::Error::other(fault.to_string())
@@ -97,7 +95,7 @@ pub fn varied(entries: &[Entry], n: u64) -> Vec<Entry> {
     entries.iter().map(vary).collect()
 }
 
-/// An engine with the settings and the barrier that the store gives it.
+/// An engine with the settings, the memory and the barrier that the store gives it.
 pub struct Commits(Alone);
 
 impl Commits {
@@ -106,7 +104,7 @@ impl Commits {
     /// # Errors
     /// The engine's.
     pub fn open(folder: &Path, engine: Engine) -> io::Result<Self> {
-        Alone::open(folder, engine, CACHE_BYTES).map(Self).map_err(other)
+        Alone::open(folder, engine, Keeper::from(engine).cache_bytes).map(Self).map_err(other)
     }
 
     /// Writes entries, to be on disk after the next barrier.

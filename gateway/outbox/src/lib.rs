@@ -42,4 +42,4 @@ pub use spool::{
     ADMISSION_BYTES_MAX, Admissions, Aside, Damaged, FileSpool, Found, QUARANTINED_MAX, SpoolLimits,
     quarantined,
 };
-pub use store::{Engine, FileStore, StoreFault, VALUE_BYTES_MAX};
+pub use store::{Engine, FileStore, Keeper, StoreFault, VALUE_BYTES_MAX};

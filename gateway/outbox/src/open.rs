@@ -13,7 +13,7 @@ use crate::folder;
 use crate::format::{self, FormatFault};
 use crate::offline;
 use crate::spool::{FileSpool, Found};
-use crate::store::{Engine, FileStore, StoreFault, Writer, caught, noted, numbers, take_away_folder};
+use crate::store::{FileStore, Keeper, StoreFault, Writer, caught, noted, numbers, take_away_folder};
 
 /// The store's folder below the data folder.
 pub(crate) const STORE: &str = "outbox";
@@ -79,10 +79,10 @@ pub enum OpenFault {
 /// See [`OpenFault`].
 pub fn open_or_rebuild(
     data_dir: &Path,
-    engine: Engine,
+    keeper: impl Into<Keeper>,
     clock: Arc<dyn Clock>,
 ) -> Result<(FileStore, FileSpool, Opened), OpenFault> {
-    open_keeping(data_dir, engine, &clock, None)
+    open_keeping(data_dir, keeper.into(), &clock, None)
 }
 
 /// The same; documents that are over and dealt with, and older than `keep`, are not taken from their admissions again.
@@ -91,7 +91,7 @@ pub fn open_or_rebuild(
 /// See [`OpenFault`].
 pub fn open_keeping(
     data_dir: &Path,
-    engine: Engine,
+    keeper: Keeper,
     clock: &Arc<dyn Clock>,
     keep: Option<Duration>,
 ) -> Result<(FileStore, FileSpool, Opened), OpenFault> {
@@ -99,7 +99,7 @@ pub fn open_keeping(
     format::check(data_dir)?;
     offline::finish(data_dir).map_err(OpenFault::Migration)?;
     let spool = FileSpool::open(data_dir).map_err(OpenFault::Spool)?;
-    let (store, opened) = open_store(data_dir, &spool, engine, clock, keep)?;
+    let (store, opened) = open_store(data_dir, &spool, keeper, clock, keep)?;
     Ok((store, spool, opened))
 }
 
@@ -107,7 +107,7 @@ pub fn open_keeping(
 pub(crate) fn open_store(
     data_dir: &Path,
     spool: &FileSpool,
-    engine: Engine,
+    keeper: Keeper,
     clock: &Arc<dyn Clock>,
     keep: Option<Duration>,
 ) -> Result<(FileStore, Opened), OpenFault> {
@@ -115,7 +115,7 @@ pub(crate) fn open_store(
     let before = keep.map(|keep| clock.now().saturating_sub(keep).unwrap_or(Timestamp::MIN));
     let (mut moved_to, mut blame) = (None, Blame::default());
     let (writer, opened) = loop {
-        match open_and_fill(&store, engine, spool, clock, (before, moved_to.clone())) {
+        match open_and_fill(&store, keeper, spool, clock, (before, moved_to.clone())) {
             Err(fault) => {
                 let broken = to_blame(&fault, &store);
                 let Some(broken) = broken.and_then(|broken| blame.is_for(broken, &store)) else {
@@ -135,20 +135,20 @@ pub(crate) fn open_store(
 
 fn open_and_fill(
     store: &Path,
-    engine: Engine,
+    keeper: Keeper,
     spool: &FileSpool,
     clock: &Arc<dyn Clock>,
     (before, moved_to): (Option<Timestamp>, Option<PathBuf>),
 ) -> Result<(Writer, Opened), OpenFault> {
-    caught(store, engine, || {
-        let mut writer = Writer::open(store, engine, clock.clone())?;
+    caught(store, keeper.engine, || {
+        let mut writer = Writer::open(store, keeper, clock.clone())?;
         let was_cut_off = !writer.is_whole()? && !writer.is_newest_lost();
         if was_cut_off && !writer.is_empty().map_err(OpenFault::Rebuild)? {
             // Filling was cut off, perhaps by a disk that failed: what is there proves nothing.
             let unfinished = writer.folder().to_owned();
             drop(writer);
             take_away_folder(&unfinished).map_err(OpenFault::MoveAside)?;
-            writer = Writer::open(store, engine, clock.clone())?;
+            writer = Writer::open(store, keeper, clock.clone())?;
         }
         let opened = fill(spool, &mut writer, &**clock, (before, moved_to))?;
         Ok((writer, opened))

@@ -43,7 +43,7 @@ struct Ground {
 impl Ground {
     fn open(data_dir: &Path, engine: Engine, clock: Arc<ManualClock>) -> Self {
         let options = OutboxOptions {
-            engine,
+            keeper: engine.into(),
             clock: clock.clone(),
             rotate_every: DAY * 30,
             keep_documents: DAY * DAYS_KEPT,

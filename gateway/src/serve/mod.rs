@@ -79,8 +79,8 @@ pub fn offline(settings: &Settings) -> Result<(DataLock, Ports), CommandFault> {
     let data = &settings.gateway.data_dir;
     let at_data = |cause: &dyn std::fmt::Display| CommandFault::at(data.display(), cause);
     let lock = DataLock::acquire(data).map_err(|cause| at_data(&cause))?;
-    let OutboxOptions { engine, clock, keep_documents, .. } = parts::outbox_options(settings);
-    let opened = lienthong_outbox::open_keeping(data, engine, &clock, Some(keep_documents));
+    let OutboxOptions { keeper, clock, keep_documents, .. } = parts::outbox_options(settings);
+    let opened = lienthong_outbox::open_keeping(data, keeper, &clock, Some(keep_documents));
     let (store, spool, _) = opened.map_err(|cause| at_data(&cause))?;
     let broker = Arc::new(parts::NoBroker);
     Ok((lock, Ports { clock: Arc::new(SystemClock), spool: Arc::new(spool), store: Arc::new(store), broker }))

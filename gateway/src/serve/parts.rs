@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use lienthong_config::{ListenSecurity, OutboxEngine, Settings, SpoolSettings};
 use lienthong_monitoring::Metrics;
-use lienthong_outbox::{DataLock, Engine, FileIndex, FileSpool, Opened, Outbox, OutboxOptions, SpoolLimits};
+use lienthong_outbox::{
+    DataLock, Engine, FileIndex, FileSpool, Keeper, Opened, Outbox, OutboxOptions, SpoolLimits,
+};
 use lienthong_pipeline::axis_lists::AxisLists;
 use lienthong_pipeline::clock::SystemClock;
 use lienthong_pipeline::directory::Directory;
@@ -206,7 +208,7 @@ pub(crate) fn engine(settings: &Settings) -> Engine {
 /// How the settings want the store kept.
 pub(super) fn outbox_options(settings: &Settings) -> OutboxOptions {
     OutboxOptions {
-        engine: engine(settings),
+        keeper: Keeper { engine: engine(settings), cache_bytes: settings.outbox.cache },
         clock: Arc::new(SystemClock),
         rotate_every: settings.outbox.rotate_every,
         keep_documents: settings.retention.documents,

@@ -35,13 +35,13 @@ use crate::change::PLACE;
 use crate::check::OutboxCheck;
 use crate::open::{OpenFault, Opened, open_keeping};
 use crate::spool::FileSpool;
-use crate::store::{Engine, FileStore};
+use crate::store::{FileStore, Keeper};
 
 /// How a store is kept.
 #[derive(Clone)]
 pub struct OutboxOptions {
     /// What keeps it.
-    pub engine: Engine,
+    pub keeper: Keeper,
     /// Its time.
     pub clock: Arc<dyn Clock>,
     /// How long a generation is written before the next one begins.
@@ -84,7 +84,7 @@ impl Outbox {
         metrics: Arc<Metrics>,
     ) -> Result<(Self, FileSpool, Opened), OpenFault> {
         let (store, spool, opened) =
-            open_keeping(data_dir, options.engine, &options.clock, Some(options.keep_documents))?;
+            open_keeping(data_dir, options.keeper, &options.clock, Some(options.keep_documents))?;
         metrics.outbox_up.set(1);
         let phase = watch::Sender::new(Phase::Running(Arc::new(store), 0));
         let outbox = Self { data_dir: data_dir.to_owned(), options, spool: spool.clone(), metrics, phase };

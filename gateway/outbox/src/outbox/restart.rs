@@ -61,7 +61,7 @@ impl Outbox {
     async fn build(&self) -> Result<(FileStore, Opened), String> {
         let (data_dir, spool, options) = (self.data_dir.clone(), self.spool.clone(), self.options.clone());
         let build = move || {
-            open_store(&data_dir, &spool, options.engine, &options.clock, Some(options.keep_documents))
+            open_store(&data_dir, &spool, options.keeper, &options.clock, Some(options.keep_documents))
         };
         let built = tokio::task::spawn_blocking(build).await.map_err(|panic| panic.to_string())?;
         built.map_err(|fault| fault.to_string())

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::contract::samples::*;
+use crate::store::Engine;
 
 crate::over_both_engines! {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -47,7 +48,7 @@ impl Tended {
         let dir = tempfile::tempdir().expect("a folder");
         let (clock, metrics, tasks) = (clock(), Arc::new(Metrics::new("0.0.0-test")), Tasks::new());
         let options = OutboxOptions {
-            engine,
+            keeper: engine.into(),
             clock: clock.clone(),
             rotate_every: DAY * 30,
             keep_documents: DAY * 40,

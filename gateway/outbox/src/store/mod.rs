@@ -44,12 +44,12 @@ use lienthong_schemas::organ::ReceiverToken;
 use tokio::sync::{mpsc, oneshot};
 
 pub use draft::VALUE_BYTES_MAX;
-pub use engine::Engine;
 #[cfg(test)]
 pub(crate) use engine::SharedReader;
 #[cfg(feature = "bare")]
 pub(crate) use engine::{Alone, until_free};
 pub(crate) use engine::{Backend, Batch, EngineFault, Entries, Tree, after as key_after};
+pub use engine::{Engine, Keeper};
 pub use fault::StoreFault;
 
 pub(crate) use committer::said;
@@ -92,8 +92,8 @@ impl FileStore {
     ///
     /// # Errors
     /// See [`StoreFault`]. A panic of the engine comes through; [`crate::open_or_rebuild`] catches it.
-    pub fn open(folder: &Path, engine: Engine, clock: Arc<dyn Clock>) -> Result<Self, StoreFault> {
-        let writer = Writer::open(folder, engine, clock)?;
+    pub fn open(folder: &Path, keeper: impl Into<Keeper>, clock: Arc<dyn Clock>) -> Result<Self, StoreFault> {
+        let writer = Writer::open(folder, keeper.into(), clock)?;
         Self::start(writer).map_err(|source| StoreFault::Io { path: folder.to_owned(), source })
     }
 

@@ -28,7 +28,7 @@ impl Writer {
     }
 
     pub(super) fn begin_next(&mut self) -> Result<(), Fault> {
-        let begun = self.generations.begin_next(self.engine, self.clock.now());
+        let begun = self.generations.begin_next(self.keeper, self.clock.now());
         begun.map_err(|cause| Fault::new(PLACE, format!("the next generation cannot be made: {cause}")))
     }
 

@@ -342,7 +342,7 @@ async fn after_a_failed_barrier_every_call_fails_until_the_next_opening(engine: 
     drop(reopened(&dir, engine));
     let folder = dir.path().join("outbox/1");
     let found = generations::Found::of_one(engine::unsynced(engine, &folder), &folder);
-    let writer = Writer::over(found, engine, clock()).expect("opened");
+    let writer = Writer::over(found, engine.into(), clock()).expect("opened");
     let store = FileStore::start(writer).expect("started");
     let fault = store.admit(&admission(1, &["H02"])).await.expect_err("not on disk");
     assert!(fault.cause.contains("not on disk") && fault.fatal, "{fault:?}");

@@ -12,7 +12,7 @@ use lienthong_pipeline::record::{Delivery, Recall};
 use lienthong_schemas::ids::{DeliveryId, DocumentId};
 
 use super::draft::{Draft, Next};
-use super::engine::{Backend, Engine, Reader, SharedReader};
+use super::engine::{Backend, Engine, Keeper, Reader, SharedReader};
 use super::generations::{self, Generations};
 use super::progress::Progress;
 use super::survey::Survey;
@@ -39,7 +39,7 @@ pub(super) type Readers = Arc<Mutex<Option<Arc<dyn SharedReader>>>>;
 
 /// See the module.
 pub(crate) struct Writer {
-    pub(super) engine: Engine,
+    pub(super) keeper: Keeper,
     pub(super) generations: Generations,
     pub(super) readers: Readers,
     pub(super) clock: Arc<dyn Clock>,
@@ -57,15 +57,15 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Opens the store in a folder, or makes one there; one of an older layout is brought to this one. Every value is read.
-    pub(crate) fn open(folder: &Path, engine: Engine, clock: Arc<dyn Clock>) -> Result<Self, StoreFault> {
-        let found = generations::open(folder, engine, clock.now())?;
-        Self::over(found, engine, clock)
+    pub(crate) fn open(folder: &Path, keeper: Keeper, clock: Arc<dyn Clock>) -> Result<Self, StoreFault> {
+        let found = generations::open(folder, keeper, clock.now())?;
+        Self::over(found, keeper, clock)
     }
 
     /// The same with generations that are open.
     pub(super) fn over(
         found: generations::Found,
-        engine: Engine,
+        keeper: Keeper,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreFault> {
         let generations::Found { mut generations, is_newest_lost } = found;
@@ -76,7 +76,7 @@ impl Writer {
         let progress = Arc::new(Progress::new(folder, pending, unpublished));
         let readers = Arc::new(Mutex::new(Some(generations.reader())));
         Ok(Self {
-            engine,
+            keeper,
             generations,
             readers,
             clock,

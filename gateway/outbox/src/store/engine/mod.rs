@@ -22,6 +22,9 @@ pub(crate) use self::sled::until_free;
 use self::redb::RedbBackend;
 use self::sled::SledBackend;
 
+/// Memory for pages, where nobody says how much.
+pub(crate) const CACHE_BYTES: usize = 512 << 20;
+
 /// Which engine keeps the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Engine {
@@ -77,6 +80,23 @@ impl Engine {
             Self::Sled => Box::new(SledBackend::open(folder, cache_bytes)?),
             Self::Redb => Box::new(RedbBackend::open(folder, cache_bytes)?),
         })
+    }
+}
+
+/// An engine, and what it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keeper {
+    /// What keeps the store.
+    pub engine: Engine,
+    /// Memory in bytes for the pages of what is written, the newest generation. What is older, and asked seldom, has a
+    /// little of its own.
+    pub cache_bytes: usize,
+}
+
+impl From<Engine> for Keeper {
+    /// With as much memory as the setting `[outbox] cache` gives where it is not set.
+    fn from(engine: Engine) -> Self {
+        Self { engine, cache_bytes: CACHE_BYTES }
     }
 }
 

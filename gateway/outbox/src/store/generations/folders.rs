@@ -18,13 +18,11 @@ use super::marks::{Marks, mark_begun, mark_left, mark_made, marks};
 use super::{Generation, Generations};
 use crate::folder;
 use crate::sealed;
-use crate::store::engine::{Engine, EngineFault, Tree};
+use crate::store::engine::{Engine, EngineFault, Keeper, Tree};
 use crate::store::view::ReadFault;
 use crate::store::{StoreFault, caught, progress, upgrade};
 
-/// Memory for the pages of the newest generation.
-const CACHE_BYTES: usize = 64 << 20;
-/// And of each older one, which is asked seldom.
+/// Memory for the pages of each older generation, which is asked seldom.
 pub(super) const CACHE_BYTES_LEFT: usize = 4 << 20;
 /// Keys that the filter of a generation which begins has room for: a month of 100,000 documents.
 const KEYS_AT_FIRST: u64 = 3_000_000;
@@ -55,7 +53,7 @@ struct Opened {
 
 /// Opens the generations below `root`, or makes the first one there. Every value of the older ones is read, and its
 /// checksum made; the newest one is still to be looked at.
-pub(in crate::store) fn open(root: &Path, engine: Engine, now: Timestamp) -> Result<Found, StoreFault> {
+pub(in crate::store) fn open(root: &Path, keeper: Keeper, now: Timestamp) -> Result<Found, StoreFault> {
     let io = |source| StoreFault::Io { path: root.to_owned(), source };
     folder::make_durable(root).map_err(io)?;
     into_generations(root).map_err(io)?;
@@ -65,21 +63,20 @@ pub(in crate::store) fn open(root: &Path, engine: Engine, now: Timestamp) -> Res
     let (mut newest, mut older) = (None, Vec::new());
     for number in numbers.iter().rev().copied() {
         let is_first = newest.is_none() && older.is_empty();
-        let cache = if is_first { CACHE_BYTES } else { CACHE_BYTES_LEFT };
-        let opened = open_one(root, number, engine, cache, now)?;
+        let opened = open_one(root, number, keeper, is_first, now)?;
         if number == highest && !opened.marks.is_whole && numbers.len() > 1 {
             tracing::warn!(number, "a generation that was not filled to its end is removed");
             take_away(opened.generation).map_err(io)?;
         } else if is_first && !opened.marks.is_left {
             newest = Some(opened.generation);
         } else {
-            older.push(left(opened, engine, now)?);
+            older.push(left(opened, keeper.engine, now)?);
         }
     }
     let is_newest_lost = newest.is_none() && !older.is_empty();
     let newest = match newest {
         Some(newest) => newest,
-        None => begun(root, highest + 1, engine, now)
+        None => begun(root, highest + 1, keeper, now)
             .map_err(|cause| StoreFault::of_engine(&root.join((highest + 1).to_string()), cause))?,
     };
     let mut generations =
@@ -174,12 +171,12 @@ fn number_of(name: &str) -> Option<u32> {
 pub(super) fn begun(
     root: &Path,
     number: u32,
-    engine: Engine,
+    keeper: Keeper,
     now: Timestamp,
 ) -> Result<Generation, EngineFault> {
     let path = root.join(number.to_string());
     folder::make(&path)?;
-    let mut backend = engine.open(&path, CACHE_BYTES)?;
+    let mut backend = keeper.engine.open(&path, keeper.cache_bytes)?;
     mark_made(&mut *backend, now)?;
     folder::sync(&path)?;
     folder::sync(root)?;
@@ -190,28 +187,29 @@ pub(super) fn begun(
 fn open_one(
     root: &Path,
     number: u32,
-    engine: Engine,
-    cache: usize,
+    keeper: Keeper,
+    is_first: bool,
     now: Timestamp,
 ) -> Result<Opened, StoreFault> {
     let path = root.join(number.to_string());
-    caught(&path, engine, || opened(&path, number, engine, cache, now))
+    caught(&path, keeper.engine, || opened(&path, number, keeper, is_first, now))
 }
 
 fn opened(
     path: &Path,
     number: u32,
-    engine: Engine,
-    cache: usize,
+    keeper: Keeper,
+    is_first: bool,
     now: Timestamp,
 ) -> Result<Opened, StoreFault> {
     StoreFault::if_noted(path)?;
+    let (cache, keys_at_first) =
+        if is_first { (keeper.cache_bytes, KEYS_AT_FIRST) } else { (CACHE_BYTES_LEFT, 0) };
     let io = |source| StoreFault::Io { path: path.to_owned(), source };
-    let mut backend = crate::store::writer::open_engine(path, engine, cache)?;
+    let mut backend = crate::store::writer::open_engine(path, keeper.engine, cache)?;
     folder::sync(path).map_err(io)?;
     upgrade::upgrade(&mut *backend, path)?;
     mark_begun(&mut *backend, now).map_err(|fault| StoreFault::of_reading(path, fault))?;
-    let keys_at_first = if cache == CACHE_BYTES { KEYS_AT_FIRST } else { 0 };
     let filter = Filter::for_keys((size_on_disk(path).map_err(io)? / BYTES_PER_KEY).max(keys_at_first));
     let marks = marks(&*backend, path)?;
     let generation = Generation { number, folder: path.to_owned(), backend, filter };

@@ -12,7 +12,7 @@ use super::marks::mark_left;
 use super::{Generation, Generations, Left};
 use crate::change::Record;
 use crate::sealed;
-use crate::store::engine::{Backend, Batch, Engine, EngineFault, Tree};
+use crate::store::engine::{Backend, Batch, EngineFault, Keeper, Tree};
 use crate::store::keys;
 use crate::store::view::{ReadFault, View, unsealed};
 
@@ -65,7 +65,7 @@ impl Next {
 
 impl Generations {
     /// Begins the next generation; from now on it gets all that is written.
-    pub(in crate::store) fn begin_next(&mut self, engine: Engine, now: Timestamp) -> Result<(), EngineFault> {
+    pub(in crate::store) fn begin_next(&mut self, keeper: Keeper, now: Timestamp) -> Result<(), EngineFault> {
         if let Some(before) = self.next.take() {
             abandon(before.generation);
         }
@@ -73,7 +73,7 @@ impl Generations {
         if self.root.join(number.to_string()).symlink_metadata().is_ok() {
             take_away_folder(&self.root.join(number.to_string()))?;
         }
-        let generation = begun(&self.root, number, engine, now)?;
+        let generation = begun(&self.root, number, keeper, now)?;
         crash_point("after-generation-begun");
         self.next = Some(Next { generation, cursor: Cursor::default(), fault: None });
         Ok(())
